@@ -1,0 +1,67 @@
+#include "base/arena.h"
+
+#include "base/os.h"
+
+#include <string.h>
+
+#define FIRST_CHUNK ((size_t)16 << 10)
+#define LAST_CHUNK  ((size_t)1 << 20)
+
+struct arena_chunk {
+    struct arena_chunk *previous;
+    size_t size;
+};
+
+static void *allocate_from_new_chunk(struct arena *arena, size_t size) {
+    size_t wanted = arena->chunks ? arena->chunks->size * 2 : FIRST_CHUNK;
+    if (wanted > LAST_CHUNK)
+        wanted = LAST_CHUNK;
+    if (size > SIZE_MAX / 2)
+        return NULL;
+    if (wanted < size + sizeof(struct arena_chunk))
+        wanted = size + sizeof(struct arena_chunk);
+    struct arena_chunk *chunk = os_allocate(wanted);
+    if (!chunk)
+        return NULL;
+    chunk->previous = arena->chunks;
+    chunk->size = wanted;
+    arena->chunks = chunk;
+    arena->total += wanted;
+    arena->next = (uint8_t *)(chunk + 1) + size;
+    arena->end = (uint8_t *)chunk + wanted;
+    return chunk + 1;
+}
+
+void *arena_allocate(struct arena *arena, size_t size) {
+    if (size > SIZE_MAX - 15)
+        return NULL;
+    size = (size + 15) & ~(size_t)15;
+    if (size > (size_t)(arena->end - arena->next))
+        return allocate_from_new_chunk(arena, size);
+    void *memory = arena->next;
+    arena->next += size;
+    return memory;
+}
+
+void *arena_allocate_zeroed(struct arena *arena, size_t size) {
+    void *memory = arena_allocate(arena, size);
+    return memory ? memset(memory, 0, size) : NULL;
+}
+
+char *arena_copy(struct arena *arena, const char *bytes, size_t size) {
+    char *copy = size < SIZE_MAX ? arena_allocate(arena, size + 1) : NULL;
+    if (!copy)
+        return NULL;
+    memcpy(copy, bytes, size);
+    copy[size] = 0;
+    return copy;
+}
+
+void arena_destroy(struct arena *arena) {
+    for (struct arena_chunk *chunk = arena->chunks; chunk;) {
+        struct arena_chunk *previous = chunk->previous;
+        os_release(chunk);
+        chunk = previous;
+    }
+    *arena = (struct arena){0};
+}

@@ -1,0 +1,179 @@
+#define _GNU_SOURCE
+#include "base/os.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static _Atomic uint64_t calls;
+static _Atomic int64_t live_allocations;
+static uint64_t fail_at;
+static bool fail_sticky;
+static bool injecting;
+
+void os_fail_after(uint64_t n, bool sticky) {
+    atomic_store(&calls, 0);
+    fail_at = n;
+    fail_sticky = sticky;
+    injecting = true;
+}
+
+uint64_t os_call_count(void) {
+    return atomic_load(&calls);
+}
+
+int64_t os_live_allocations(void) {
+    return atomic_load(&live_allocations);
+}
+
+/* Counting is off until the first os_fail_after(): a shared counter would cost every thread a cache line. */
+static inline bool must_fail(int error) {
+    if (__builtin_expect(!injecting, 1))
+        return false;
+    uint64_t number = atomic_fetch_add(&calls, 1) + 1;
+    if (!fail_at || (fail_sticky ? number < fail_at : number != fail_at))
+        return false;
+    errno = error;
+    return true;
+}
+
+static inline void *counted(void *memory) {
+    if (__builtin_expect(injecting, 0) && memory)
+        atomic_fetch_add(&live_allocations, 1);
+    return memory;
+}
+
+void *os_allocate(size_t size) {
+    return must_fail(ENOMEM) ? NULL : counted(malloc(size ? size : 1));
+}
+
+void *os_allocate_zeroed(size_t size) {
+    return must_fail(ENOMEM) ? NULL : counted(calloc(1, size ? size : 1));
+}
+
+void *os_reallocate(void *memory, size_t size) {
+    if (must_fail(ENOMEM))
+        return NULL;
+    void *grown = realloc(memory, size ? size : 1);
+    return memory ? grown : counted(grown);
+}
+
+void os_release(void *memory) {
+    if (__builtin_expect(injecting, 0) && memory)
+        atomic_fetch_sub(&live_allocations, 1);
+    free(memory);
+}
+
+int os_open(const char *path, int flags, mode_t mode) {
+    return must_fail(EIO) ? -1 : open(path, flags | O_CLOEXEC, mode);
+}
+
+int os_close(int fd) {
+    return close(fd);
+}
+
+ssize_t os_read(int fd, void *buffer, size_t size) {
+    ssize_t got;
+    if (must_fail(EIO))
+        return -1;
+    do
+        got = read(fd, buffer, size);
+    while (got < 0 && errno == EINTR);
+    return got;
+}
+
+ssize_t os_write(int fd, const void *buffer, size_t size) {
+    ssize_t put;
+    if (must_fail(EIO))
+        return -1;
+    do
+        put = write(fd, buffer, size);
+    while (put < 0 && errno == EINTR);
+    return put;
+}
+
+int os_file_size(int fd, uint64_t *size, bool *regular) {
+    struct stat status;
+    if (must_fail(EIO) || fstat(fd, &status) < 0)
+        return -1;
+    if (S_ISDIR(status.st_mode)) {
+        errno = EISDIR;
+        return -1;
+    }
+    *size = (uint64_t)status.st_size;
+    *regular = S_ISREG(status.st_mode);
+    return 0;
+}
+
+int os_resize(int fd, uint64_t size) {
+    return must_fail(EIO) ? -1 : ftruncate(fd, (off_t)size);
+}
+
+int os_preallocate(int fd, uint64_t offset, uint64_t size) {
+    if (must_fail(ENOSPC))
+        return -1;
+    errno = posix_fallocate(fd, (off_t)offset, (off_t)size);
+    return errno ? -1 : 0;
+}
+
+void *os_map(void *address, size_t size, int prot, int flags, int fd, off_t offset) {
+    if (must_fail(ENOMEM))
+        return NULL;
+    void *memory = mmap(address, size, prot, flags, fd, offset);
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+int os_unmap(void *address, size_t size) {
+    return munmap(address, size);
+}
+
+int os_protect(void *address, size_t size, int prot) {
+    return must_fail(ENOMEM) ? -1 : mprotect(address, size, prot);
+}
+
+void os_advise(void *address, size_t size, int advice) {
+    int saved = errno;
+    (void)madvise(address, size, advice);
+    errno = saved;
+}
+
+int os_discard(void *address, size_t size) {
+    return madvise(address, size, MADV_DONTNEED);
+}
+
+size_t os_page_size(void) {
+    return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+uint64_t os_time_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+int os_process_id(void) {
+    return (int)getpid();
+}
+
+void *os_library_open(const char *path, const char **text) {
+    *text = "injected failure";
+    if (must_fail(ENOMEM))
+        return NULL;
+    void *library = dlopen(path, RTLD_NOW | RTLD_GLOBAL);
+    *text = library ? NULL : dlerror();
+    return library;
+}
+
+void *os_library_symbol(void *library, const char *name) {
+    return dlsym(library, name);
+}
+
+void os_library_close(void *library) {
+    dlclose(library);
+}

@@ -1,0 +1,55 @@
+/* os: the one door to the operating system.
+ *
+ * Every allocation and every system call of the library goes through here, so that a test can make the nth
+ * one fail (os_fail_after) and watch that nothing leaks and nothing stays half done.  The functions behave as
+ * their C library namesakes: NULL or -1 with errno set on failure.  Thread-safe. */
+#ifndef BASE_OS_H
+#define BASE_OS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+void *os_allocate(size_t size);
+void *os_allocate_zeroed(size_t size);
+void *os_reallocate(void *memory, size_t size);
+void os_release(void *memory);
+
+int os_open(const char *path, int flags, mode_t mode);
+int os_close(int fd);
+ssize_t os_read(int fd, void *buffer, size_t size);
+ssize_t os_write(int fd, const void *buffer, size_t size);
+int os_file_size(int fd, uint64_t *size, bool *regular);
+int os_resize(int fd, uint64_t size);
+int os_preallocate(int fd, uint64_t offset, uint64_t size);
+
+/* PROT and FLAGS as in mmap(2); NULL (not MAP_FAILED) on failure. */
+void *os_map(void *address, size_t size, int prot, int flags, int fd, off_t offset);
+int os_unmap(void *address, size_t size);
+int os_protect(void *address, size_t size, int prot);
+/* Advice only: a kernel that does not know it costs speed, nothing else; failures are ignored. */
+void os_advise(void *address, size_t size, int advice);
+/* Forgets the content of [address, size): reads as zero afterwards. */
+int os_discard(void *address, size_t size);
+
+size_t os_page_size(void);
+/* CLOCK_MONOTONIC in nanoseconds. */
+uint64_t os_time_ns(void);
+int os_process_id(void);
+
+/* dlopen(RTLD_NOW | RTLD_GLOBAL) / dlsym / dlclose, each able to fail as the others here.  *text gets
+ * dlerror(). */
+void *os_library_open(const char *path, const char **text);
+void *os_library_symbol(void *library, const char *name);
+void os_library_close(void *library);
+
+/* Fault injection: the call number N from now (1 is the next), and every later one when STICKY, fails with
+ * ENOMEM/EIO.  0 turns it off.  Not for concurrent use with other settings. */
+void os_fail_after(uint64_t n, bool sticky);
+/* How many calls that can fail were made since the last os_fail_after(). */
+uint64_t os_call_count(void);
+/* Allocations made and not yet released. */
+int64_t os_live_allocations(void);
+
+#endif

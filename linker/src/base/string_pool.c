@@ -1,0 +1,91 @@
+#include "base/string_pool.h"
+
+#include <string.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#define FIRST_SLOTS 1024u
+
+static inline uint32_t hash_of(const char *bytes, size_t length) {
+    return (uint32_t)XXH3_64bits(bytes, length);
+}
+
+struct jitscope_error *string_pool_create(struct string_pool *pool) {
+    *pool = (struct string_pool){0};
+    pool->slots = os_allocate_zeroed(FIRST_SLOTS * sizeof *pool->slots);
+    if (!pool->slots)
+        return error_no_memory();
+    pool->mask = FIRST_SLOTS - 1;
+    struct jitscope_error *error =
+        vec_push(&pool->strings, (struct pooled_string){.bytes = "", .hash = hash_of("", 0)});
+    if (error)
+        string_pool_destroy(pool);
+    return error;
+}
+
+void string_pool_destroy(struct string_pool *pool) {
+    arena_destroy(&pool->arena);
+    vec_destroy(&pool->strings);
+    os_release(pool->slots);
+    pool->slots = NULL;
+}
+
+/* The slot that holds the name, or the free slot where it belongs. */
+static inline uint32_t *find_slot(const struct string_pool *pool, const char *bytes, size_t length,
+                                  uint32_t hash) {
+    for (uint32_t at = hash & pool->mask;; at = (at + 1) & pool->mask) {
+        uint32_t id = pool->slots[at];
+        if (!id)
+            return &pool->slots[at];
+        const struct pooled_string *string = &pool->strings.data[id];
+        if (string->hash == hash && string->length == length && !memcmp(string->bytes, bytes, length))
+            return &pool->slots[at];
+    }
+}
+
+static struct jitscope_error *double_slots(struct string_pool *pool) {
+    uint32_t mask = pool->mask * 2 + 1;
+    uint32_t *slots = os_allocate_zeroed(((size_t)mask + 1) * sizeof *slots);
+    if (!slots)
+        return error_no_memory();
+    for (uint32_t id = 1; id < pool->strings.count; id++) {
+        uint32_t at = pool->strings.data[id].hash & mask;
+        while (slots[at])
+            at = (at + 1) & mask;
+        slots[at] = id;
+    }
+    os_release(pool->slots);
+    pool->slots = slots;
+    pool->mask = mask;
+    return NULL;
+}
+
+uint32_t string_pool_find(const struct string_pool *pool, const char *bytes, size_t length) {
+    return length ? *find_slot(pool, bytes, length, hash_of(bytes, length)) : NO_NAME;
+}
+
+struct jitscope_error *string_pool_intern(struct string_pool *pool, const char *bytes, size_t length,
+                                          uint32_t *id) {
+    *id = NO_NAME;
+    if (!length)
+        return NULL;
+    if (length >= UINT32_MAX)
+        return error_create(JITSCOPE_ERROR_UNSUPPORTED, "a name of more than 4 GiB");
+    uint32_t hash = hash_of(bytes, length);
+    uint32_t *slot = find_slot(pool, bytes, length, hash);
+    if (*slot) {
+        *id = *slot;
+        return NULL;
+    }
+    if (pool->strings.count >= pool->mask / 4 * 3) {
+        TRY(double_slots(pool));
+        slot = find_slot(pool, bytes, length, hash);
+    }
+    TRY(vec_reserve(&pool->strings, 1));
+    char *copy = arena_copy(&pool->arena, bytes, length);
+    if (!copy)
+        return error_no_memory();
+    *slot = *id = pool->strings.count;
+    vec_put(&pool->strings, (struct pooled_string){copy, (uint32_t)length, hash});
+    return NULL;
+}

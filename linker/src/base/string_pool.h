@@ -1,0 +1,36 @@
+/* string_pool: names interned once.  Equal names have equal ids; ids are dense and given in order of first
+ * sight, so an array indexed by name id needs no second hash.  Id 0 is the empty name.  Bytes are copied and
+ * live as long as the pool.  Not thread-safe: the session's lock covers it. */
+#ifndef BASE_STRING_POOL_H
+#define BASE_STRING_POOL_H
+
+#include "base/arena.h"
+#include "base/vec.h"
+
+#define NO_NAME 0u
+
+struct pooled_string {
+    const char *bytes; /* NUL-terminated; may hold any bytes but NUL */
+    uint32_t length;
+    uint32_t hash;
+};
+
+struct string_pool {
+    struct arena arena;
+    VEC(struct pooled_string) strings;
+    uint32_t *slots; /* open addressing, ids; 0 is free */
+    uint32_t mask;
+};
+
+struct jitscope_error *string_pool_create(struct string_pool *pool);
+void string_pool_destroy(struct string_pool *pool);
+struct jitscope_error *string_pool_intern(struct string_pool *pool, const char *bytes, size_t length,
+                                          uint32_t *id);
+/* The id of a name already seen, or NO_NAME. */
+uint32_t string_pool_find(const struct string_pool *pool, const char *bytes, size_t length);
+
+static inline const char *string_pool_text(const struct string_pool *pool, uint32_t id) {
+    return pool->strings.data[id].bytes;
+}
+
+#endif
