@@ -1,0 +1,71 @@
+/* Memory managers: who decides where a batch lies.
+ *
+ * A link asks its manager for memory once, with everything in the segment view: a handful of runs of pages,
+ * each with one protection.  A manager that wants more than the segment view is given the link graph as well.
+ *
+ *     allocate ──► in flight ──finalize──► finalized (one uint64_t in the session) ──► deallocate
+ *                      └──────abandon──► gone
+ *
+ * Every allocation in flight is finalized or abandoned, exactly once.  Calls come under the session's lock,
+ * from the thread that links.  Terms follow LLVM JITLink's JITLinkMemoryManager. */
+#ifndef JITSCOPE_MEMORY_H
+#define JITSCOPE_MEMORY_H
+
+#include "jitscope/error.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct jitscope_graph;
+
+enum { JITSCOPE_READ = 1, JITSCOPE_WRITE = 2, JITSCOPE_EXECUTE = 4 };
+
+enum jitscope_lifetime {
+    JITSCOPE_LIFETIME_STANDARD = 0, /* until deallocate */
+    JITSCOPE_LIFETIME_FINALIZE = 1, /* until the finalize actions have run */
+};
+
+/* One run of memory.  The session fills in the upper part, the manager's allocate the lower. */
+struct jitscope_segment {
+    uint32_t prot; /* JITSCOPE_READ | ...: what it must become at finalize; never W and X */
+    enum jitscope_lifetime lifetime;
+    uint64_t content_size;   /* bytes; content comes first */
+    uint64_t zero_fill_size; /* bytes behind it that must read as zero */
+    uint64_t alignment;      /* bytes, a power of two, at least the page size */
+
+    uint64_t address; /* OUT: where it will be in the executor, aligned */
+    uint8_t *working; /* OUT: where the linker writes content_size + zero_fill_size bytes until finalize; must
+                         read as zero.  May be the final place itself */
+};
+
+/* A manager as functions.  CONTEXT is what was given with the table; ALLOCATION is what allocate returned. */
+struct jitscope_memory_ops {
+    size_t size;      /* sizeof(struct jitscope_memory_ops) of the caller's header: the table can grow */
+    const char *name; /* shown in events; static */
+
+    /* Places COUNT segments.  On an error nothing is held. */
+    struct jitscope_error *(*allocate)(void *context, const struct jitscope_graph *graph,
+                                       struct jitscope_segment *segments, size_t count, void **allocation);
+    /* Transfers the working memory and applies the protections.  After an error the allocation is still in
+     * flight and will be abandoned. */
+    struct jitscope_error *(*finalize)(void *context, void *allocation,
+                                       const struct jitscope_segment *segments, size_t count);
+    /* Gives back one segment of lifetime FINALIZE, after the finalize actions.  May be NULL: then such
+     * segments stay until deallocate. */
+    void (*release)(void *context, void *allocation, const struct jitscope_segment *segment);
+    /* Ends an allocation in flight, or one whose finalize actions failed. */
+    void (*abandon)(void *context, void *allocation);
+    /* Ends a finalized allocation; its deallocate actions have run. */
+    struct jitscope_error *(*deallocate)(void *context, void *allocation);
+    /* The session is going away; all allocations are gone.  May be NULL. */
+    void (*destroy)(void *context);
+};
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,77 @@
+/* arch: what a target is.
+ *
+ * A target is one const struct: fill in every member and the linker works for it.  To add one: write its edge
+ * table
+ * (.def), a file with the functions below, a line in the object reader's relocation map; nothing else
+ * changes. */
+#ifndef ARCH_ARCH_H
+#define ARCH_ARCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { EDGE_KEEP_ALIVE = 0, EDGE_KIND_LIMIT = 64 };
+
+/* How a value must fit its field. */
+enum edge_check { CHECK_NONE, CHECK_SIGNED, CHECK_UNSIGNED, CHECK_EITHER };
+
+struct edge_kind_info {
+    const char *name;
+    const char *formula;
+    const char *purpose;
+    uint8_t width; /* bytes written */
+    uint8_t check; /* enum edge_check */
+    bool request;  /* a visitor must have replaced it before fixups */
+};
+
+/* One fixup: in address terms what the formula needs, in bytes where to write. */
+struct fixup {
+    uint16_t kind;
+    int64_t addend;
+    uint64_t symbol;  /* S */
+    uint64_t place;   /* P */
+    uint64_t got;     /* GOT */
+    uint8_t *content; /* the place in working memory; width bytes are there, the caller has checked */
+};
+
+struct arch_plt_template {
+    const uint8_t *code;
+    uint8_t size;
+    uint8_t alignment;
+    uint8_t got_offset; /* where in CODE the reference to the GOT entry is */
+    uint16_t got_edge;  /* kind of that edge */
+    int8_t got_addend;
+};
+
+struct arch {
+    const char *name;
+    const struct edge_kind_info *kinds;
+    uint16_t kind_count;
+    uint8_t pointer_size;
+
+    /* Kinds the generic passes speak of. */
+    uint16_t pointer64, delta64, delta32, negative_delta32, branch, branch_to_stub;
+
+    struct arch_plt_template plt;
+
+    /* The kind that a GOT request becomes once its entry exists; EDGE_KEEP_ALIVE when KIND is no GOT request.
+     */
+    uint16_t (*got_request_becomes)(uint16_t kind);
+
+    /* Writes the value; false when it does not fit, with *value what was meant to be written. */
+    bool (*apply)(const struct fixup *fixup, uint64_t *value);
+
+    /* A load through the GOT whose target is known and near becomes direct (psABI x86-64, section B.2).
+     * CONTENT is the block's working memory, OFFSET the edge's offset in it, PLACE its address, TARGET the
+     * final address.  True when the instruction was rewritten; then the edge gets *new_kind and *addend and
+     * moves back *move_back bytes. */
+    bool (*relax_got_load)(uint16_t kind, uint8_t *content, uint64_t offset, uint64_t place, uint64_t target,
+                           uint16_t *new_kind, int64_t *addend, uint64_t *move_back);
+
+    /* Whether an edge of this kind with this addend at PLACE reaches TARGET. */
+    bool (*reaches)(uint16_t kind, uint64_t place, uint64_t target, int64_t addend);
+};
+
+extern const struct arch arch_x86_64;
+
+#endif

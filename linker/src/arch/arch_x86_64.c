@@ -1,0 +1,182 @@
+/* x86-64 (System V psABI x86-64, sections 4.4 and B.2).
+ *
+ * What is peculiar here: nearly every reference is a 32-bit displacement from the end of the instruction, so
+ * code must lie within 2 GiB of what it names, and everything else goes through a 64-bit GOT slot.  The psABI
+ * marks loads from the GOT that the linker may turn into direct references (GOTPCRELX, REX_GOTPCRELX): the
+ * opcode is the byte two before the displacement, and every rewriting keeps the instruction's length. */
+#include "arch/arch.h"
+#include "arch/x86_64.h"
+
+#include "base/bytes.h"
+
+static const struct edge_kind_info kinds[] = {
+#define EDGE(NAME, name, width, value, check, text) {name, #value, text, width, CHECK_##check, false},
+#define REQUEST(NAME, name, becomes, text)          {name, "", text, 4, CHECK_NONE, true},
+#include "arch/x86_64.def"
+#undef EDGE
+#undef REQUEST
+};
+_Static_assert((int)EDGE_X86_64_COUNT <= (int)EDGE_KIND_LIMIT, "visitors keep edge kinds in a 64-bit mask");
+_Static_assert((int)EDGE_X86_64_KEEP_ALIVE == (int)EDGE_KEEP_ALIVE, "edge kind 0 is shared by all targets");
+
+/* Kept apart from the formulas so that each formula stands once, in the table. */
+static inline bool fits(uint64_t value, unsigned width, enum edge_check check) {
+    unsigned spare = 64 - width * 8;
+    bool is_signed = (uint64_t)((int64_t)(value << spare) >> spare) == value;
+    bool is_unsigned = value << spare >> spare == value;
+    switch (check) {
+    case CHECK_SIGNED:
+        return is_signed;
+    case CHECK_UNSIGNED:
+        return is_unsigned;
+    case CHECK_EITHER:
+        return is_signed || is_unsigned;
+    case CHECK_NONE:
+        break;
+    }
+    return true;
+}
+
+static inline void store(uint8_t *at, unsigned width, uint64_t value) {
+    switch (width) {
+    case 1:
+        *at = (uint8_t)value;
+        break;
+    case 2:
+        store_u16(at, (uint16_t)value);
+        break;
+    case 4:
+        store_u32(at, (uint32_t)value);
+        break;
+    case 8:
+        store_u64(at, value);
+        break;
+    default:
+        break;
+    }
+}
+
+static bool apply(const struct fixup *fixup, uint64_t *value) {
+    const uint64_t S = fixup->symbol, P = fixup->place, GOT = fixup->got, A = (uint64_t)fixup->addend;
+    (void)GOT;
+    switch (fixup->kind) {
+#define EDGE(NAME, name, width, formula, check, text)                                                        \
+    case EDGE_X86_64_##NAME:                                                                                 \
+        *value = (formula);                                                                                  \
+        if ((width) && !fits(*value, (width) ? (width) : 8, CHECK_##check))                                  \
+            return false;                                                                                    \
+        store(fixup->content, width, *value);                                                                \
+        return true;
+#define REQUEST(NAME, name, becomes, text)
+#include "arch/x86_64.def"
+#undef EDGE
+#undef REQUEST
+    default:
+        *value = 0;
+        return false;
+    }
+}
+
+static uint16_t got_request_becomes(uint16_t kind) {
+    switch (kind) {
+#define EDGE(NAME, name, width, value, check, text)
+#define REQUEST(NAME, name, becomes, text)                                                                   \
+    case EDGE_X86_64_##NAME:                                                                                 \
+        return EDGE_X86_64_##becomes;
+#include "arch/x86_64.def"
+#undef EDGE
+#undef REQUEST
+    default:
+        return EDGE_KEEP_ALIVE;
+    }
+}
+
+static bool reaches(uint16_t kind, uint64_t place, uint64_t target, int64_t addend) {
+    (void)kind;
+    return fits(target + (uint64_t)addend - place, 4, CHECK_SIGNED);
+}
+
+/* call *slot(%rip) -> addr32 call target;  jmp *slot(%rip) -> jmp target; nop */
+static bool relax_branch(uint8_t *instruction, uint64_t place, uint64_t target, uint16_t *new_kind,
+                         int64_t *addend, uint64_t *first) {
+    bool is_call = instruction[1] == 0x15;
+    /* The displacement of the jump moves one byte forward, and with it the place. */
+    uint64_t new_place = is_call ? place : place - 1;
+    if (!fits(target - 4 - new_place, 4, CHECK_SIGNED))
+        return false;
+    instruction[0] = is_call ? 0x67 : 0xe9;
+    if (is_call)
+        instruction[1] = 0xe8;
+    else
+        instruction[5] = 0x90;
+    *new_kind = EDGE_X86_64_BRANCH32;
+    *addend = -4;
+    *first = is_call ? 0 : 1; /* how far the edge moves back */
+    return true;
+}
+
+/* test %reg, slot(%rip) and the eight binary operations on a load -> the same with an immediate operand. Only
+ * when the address fits a sign-extended 32-bit immediate, and only for the forms the psABI lists. */
+static bool relax_to_immediate(uint8_t *instruction, bool rex, uint64_t target, uint16_t *new_kind,
+                               int64_t *addend) {
+    uint8_t opcode = instruction[0];
+    bool is_test = opcode == 0x85;
+    bool is_binary = (opcode & 0xc7) == 0x03;
+    if (!(is_test || is_binary) || !fits(target, 4, rex ? CHECK_SIGNED : CHECK_UNSIGNED))
+        return false;
+    uint8_t reg = instruction[1] >> 3 & 7;
+    if (rex && (instruction[-1] & 4)) /* REX.R becomes REX.B: the register moves to the r/m field */
+        instruction[-1] = (uint8_t)((instruction[-1] & ~4) | 1);
+    instruction[1] = (uint8_t)(0xc0 | reg | (is_test ? 0 : opcode & 0x38));
+    instruction[0] = is_test ? 0xf7 : 0x81;
+    *new_kind = rex ? EDGE_X86_64_POINTER32S : EDGE_X86_64_POINTER32;
+    *addend = 0;
+    return true;
+}
+
+static bool relax_got_load(uint16_t kind, uint8_t *content, uint64_t offset, uint64_t place, uint64_t target,
+                           uint16_t *new_kind, int64_t *addend, uint64_t *move_back) {
+    bool rex = kind == EDGE_X86_64_GOT_REX_LOAD32;
+    *move_back = 0;
+    if ((!rex && kind != EDGE_X86_64_GOT_LOAD32) || offset < (rex ? 3u : 2u))
+        return false;
+    uint8_t *instruction = content + offset - 2;
+    uint8_t modrm = instruction[1];
+    if (instruction[0] == 0xff && (modrm == 0x15 || modrm == 0x25))
+        return relax_branch(instruction, place, target, new_kind, addend, move_back);
+    if ((modrm & 0xc7) != 0x05) /* not disp32(%rip) */
+        return false;
+    if (instruction[0] == 0x8b && fits(target - 4 - place, 4, CHECK_SIGNED)) { /* mov -> lea */
+        instruction[0] = 0x8d;
+        *new_kind = EDGE_X86_64_DELTA32;
+        *addend = -4;
+        return true;
+    }
+    return relax_to_immediate(instruction, rex, target, new_kind, addend);
+}
+
+/* jmp *slot(%rip), padded to eight bytes with a trap so that falling past it is seen */
+static const uint8_t plt_code[] = {0xff, 0x25, 0, 0, 0, 0, 0xcc, 0xcc};
+
+const struct arch arch_x86_64 = {
+    .name = "x86_64",
+    .kinds = kinds,
+    .kind_count = EDGE_X86_64_COUNT,
+    .pointer_size = 8,
+    .pointer64 = EDGE_X86_64_POINTER64,
+    .delta64 = EDGE_X86_64_DELTA64,
+    .delta32 = EDGE_X86_64_DELTA32,
+    .negative_delta32 = EDGE_X86_64_NEGATIVE_DELTA32,
+    .branch = EDGE_X86_64_BRANCH32,
+    .branch_to_stub = EDGE_X86_64_BRANCH32_TO_STUB,
+    .plt = {.code = plt_code,
+            .size = sizeof plt_code,
+            .alignment = 8,
+            .got_offset = 2,
+            .got_edge = EDGE_X86_64_GOT_DELTA32,
+            .got_addend = -4},
+    .got_request_becomes = got_request_becomes,
+    .apply = apply,
+    .relax_got_load = relax_got_load,
+    .reaches = reaches,
+};

@@ -1,0 +1,64 @@
+/* executor: the target of a session, as the linker sees it.
+ *
+ * Here it is the linker's own process.  Whatever runs in the target is reached through this header and
+ * through allocation actions, so that the target can move to another process without the linker noticing. */
+#ifndef EXECUTOR_EXECUTOR_H
+#define EXECUTOR_EXECUTOR_H
+
+#include "base/error.h"
+#include "base/vec.h"
+#include "executor/bridge.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct executor;
+
+/* A user's action: ARGUMENTS are SIZE bytes as attached; returns NULL, or why it failed (copied at once). */
+typedef const char *(*executor_action_function)(void *context, const uint8_t *arguments, size_t size);
+
+struct jitscope_error *executor_create(struct executor **executor);
+/* Closes the libraries it opened.  No allocation may be left. */
+void executor_destroy(struct executor *executor);
+
+/* NAME is copied.  Errors: DUPLICATE. */
+struct jitscope_error *executor_register_action(struct executor *executor, const char *name,
+                                                executor_action_function function, void *context);
+
+/* What JIT'd initialisers get as argc, argv, envp; borrowed for the executor's life. */
+void executor_set_arguments(struct executor *executor, int argc, char **argv, char **envp);
+
+/* Results of a run of actions, in the order in which they ran. */
+struct action_results {
+    VEC(struct action_result) results;
+};
+void executor_results_destroy(struct action_results *results);
+
+/* Runs the finalize halves of ACTIONS in order.  When one fails, the deallocate halves of those already done
+ * run in reverse (half ROLLBACK) and the error is ACTION_FAILED, naming the action.  Every half that ran is
+ * in RESULTS. */
+struct jitscope_error *executor_finalize(struct executor *executor, const struct action *actions,
+                                         uint32_t count, struct action_results *results);
+/* Runs the deallocate halves in reverse, all of them whatever fails; the first failure is the error. */
+struct jitscope_error *executor_deallocate(struct executor *executor, const struct action *actions,
+                                           uint32_t count, struct action_results *results);
+
+/* Opens a shared library for its symbols (dlopen, RTLD_NOW | RTLD_GLOBAL); closed with the executor.  Opening
+ * the same path again gives the same handle.  Errors: NOT_FOUND with the loader's text. */
+struct jitscope_error *executor_open_library(struct executor *executor, const char *path, uint32_t *library);
+/* One batched lookup: addresses[i] of names[i] in libraries[i], 0 when that library has no such symbol.
+ * IFUNCs are resolved.  Errors: NO_MEMORY. */
+struct jitscope_error *executor_lookup(struct executor *executor, const uint32_t *libraries,
+                                       const char *const *names, size_t count, uint64_t *addresses);
+
+/* Calls the function at ADDRESS as main(argc, argv, envp) on this thread; *status is what it returned. */
+void executor_run_main(struct executor *executor, uint64_t address, int *status);
+
+/* From now on exit(3) in the target runs the deallocate halves of the finalized allocations that are still
+ * there (as exit runs a program's .fini_array): CALLBACK does it.  Once per executor. */
+struct jitscope_error *executor_at_exit(struct executor *executor, void (*callback)(void *), void *context);
+
+/* An address that JIT'd code must reach rip-relatively: somewhere in the C library's data. */
+uint64_t executor_near_address(void);
+
+#endif

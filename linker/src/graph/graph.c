@@ -1,0 +1,168 @@
+#include "graph/graph.h"
+#include "graph/name_table.h"
+
+#include <string.h>
+
+struct jitscope_error *graph_create(struct graph *graph, const struct arch *arch, struct string_pool *names,
+                                    struct trace *trace, uint32_t link) {
+    *graph = (struct graph){.arch = arch, .names = names, .trace = trace, .link = link};
+    return NULL;
+}
+
+void graph_destroy(struct graph *graph) {
+    vec_destroy(&graph->sections);
+    vec_destroy(&graph->blocks);
+    vec_destroy(&graph->symbols);
+    vec_destroy(&graph->edges);
+    vec_destroy(&graph->actions);
+    vec_destroy(&graph->by_name);
+    vec_destroy(&graph->group_by_name);
+    vec_destroy(&graph->section_by_name);
+    vec_destroy(&graph->section_next);
+    os_release(graph->addresses);
+    graph->addresses = NULL;
+    arena_destroy(&graph->arena);
+}
+
+struct jitscope_error *graph_cover_name(void *table, uint32_t name) {
+    VEC(uint32_t) ids;
+    memcpy(&ids, table, sizeof ids);
+    if (name < ids.count)
+        return NULL;
+    TRY(vec_reserve(&ids, (uint64_t)name + 1 - ids.count));
+    memset(ids.data + ids.count, 0xff, (size_t)(ids.capacity - ids.count) * sizeof *ids.data);
+    ids.count = ids.capacity;
+    memcpy(table, &ids, sizeof ids);
+    return NULL;
+}
+
+/* --- sections
+ * ------------------------------------------------------------------------------------------------ */
+
+uint32_t graph_find_section(const struct graph *graph, uint32_t name) {
+    return name < graph->section_by_name.count ? graph->section_by_name.data[name] : NO_SECTION;
+}
+
+uint32_t graph_next_section(const struct graph *graph, uint32_t section) {
+    return graph->section_next.data[section];
+}
+
+struct jitscope_error *graph_add_section(struct graph *graph, uint32_t name, uint8_t prot, uint8_t lifetime,
+                                         bool zero_fill, uint32_t *id) {
+    uint32_t last = NO_SECTION;
+    for (uint32_t at = graph_find_section(graph, name); at != NO_SECTION; at = graph->section_next.data[at]) {
+        const struct section *section = &graph->sections.data[at];
+        if (section->prot == prot && section->lifetime == lifetime && section->zero_fill == zero_fill) {
+            *id = at;
+            return NULL;
+        }
+        last = at;
+    }
+    TRY(graph_cover_name(&graph->section_by_name, name));
+    TRY(vec_reserve(&graph->section_next, 1));
+    TRY(vec_push(&graph->sections,
+                 (struct section){.name = name, .prot = prot, .lifetime = lifetime, .zero_fill = zero_fill}));
+    *id = graph->sections.count - 1;
+    vec_put(&graph->section_next, NO_SECTION);
+    if (last == NO_SECTION)
+        graph->section_by_name.data[name] = *id;
+    else
+        graph->section_next.data[last] = *id;
+    TRACE(graph->trace, section, .section = *id, .name = trace_name(graph->trace, name), .prot = prot,
+          .lifetime = lifetime);
+    return NULL;
+}
+
+/* --- blocks
+ * -------------------------------------------------------------------------------------------------- */
+
+struct jitscope_error *graph_add_block(struct graph *graph, uint32_t section, const uint8_t *content,
+                                       uint64_t size, uint8_t alignment_log2, struct block_source source,
+                                       uint32_t *id) {
+    if (source.input_offset > UINT32_MAX || size > UINT32_MAX)
+        return error_create(JITSCOPE_ERROR_UNSUPPORTED, "a section of 4 GiB or more");
+    TRY(vec_reserve(&graph->blocks, 1));
+    *id = graph->blocks.count;
+    vec_put(&graph->blocks, (struct block){.content = content,
+                                           .size = size,
+                                           .section = section,
+                                           .input = source.input,
+                                           .input_section = source.input_section,
+                                           .input_offset = (uint32_t)source.input_offset,
+                                           .first_edge = graph->edges.count,
+                                           .attached = NO_BLOCK,
+                                           .next_attached = NO_BLOCK,
+                                           .alignment_log2 = alignment_log2,
+                                           .flags = content ? 0 : BLOCK_ZERO_FILL});
+    graph->sections.data[section].blocks++;
+    graph->live_blocks++;
+    TRACE(graph->trace, block, .block = *id, .section = section, .input = source.input,
+          .input_section = source.input_section, .input_offset = source.input_offset, .size = size,
+          .alignment = (uint64_t)1 << alignment_log2, .zero_fill = !content);
+    return NULL;
+}
+
+void graph_remove_block(struct graph *graph, uint32_t id, uint32_t reason) {
+    struct block *block = &graph->blocks.data[id];
+    if (block->flags & BLOCK_REMOVED)
+        return;
+    block->flags = (uint8_t)((block->flags & ~BLOCK_LIVE) | BLOCK_REMOVED);
+    graph->sections.data[block->section].blocks--;
+    graph->live_blocks--;
+    graph->live_edges -= block->edge_count;
+    TRACE(graph->trace, block_removed, .block = id, .reason = reason);
+}
+
+void graph_attach_block(struct graph *graph, uint32_t owner, uint32_t block) {
+    graph->blocks.data[block].next_attached = graph->blocks.data[owner].attached;
+    graph->blocks.data[owner].attached = block;
+}
+
+/* --- edges
+ * --------------------------------------------------------------------------------------------------- */
+
+struct jitscope_error *graph_reserve_edges(struct graph *graph, uint32_t id, uint64_t count) {
+    struct block *block = &graph->blocks.data[id];
+    TRY(vec_reserve(&graph->edges, count + block->edge_count));
+    if (!block->edge_count) {
+        block->first_edge = graph->edges.count;
+    } else if (block->first_edge + block->edge_count != graph->edges.count) {
+        memcpy(graph->edges.data + graph->edges.count, graph->edges.data + block->first_edge,
+               (size_t)block->edge_count * sizeof(struct edge));
+        block->first_edge = graph->edges.count;
+        graph->edges.count += block->edge_count;
+    }
+    return NULL;
+}
+
+struct jitscope_error *graph_add_edge(struct graph *graph, uint32_t block, struct edge edge) {
+    TRY(graph_reserve_edges(graph, block, 1));
+    graph_put_edge(graph, block, edge);
+    return NULL;
+}
+
+void graph_claim_edge(struct graph *graph, uint32_t block, struct edge *edge, uint16_t kind, uint32_t entry,
+                      uint32_t table) {
+    TRACE(graph->trace, edge_claimed, .block = block, .offset = edge->offset, .before = edge->kind,
+          .after = kind, .table = table, .entry = entry);
+    edge->kind = kind;
+    edge->target = entry;
+}
+
+/* --- actions
+ * ------------------------------------------------------------------------------------------------- */
+
+static struct jitscope_error *copy_call(struct graph *graph, struct action_call *call) {
+    if (!call->function)
+        return NULL;
+    call->function = arena_copy(&graph->arena, call->function, strlen(call->function));
+    call->arguments = (uint8_t *)arena_copy(&graph->arena, (const char *)call->arguments, call->size);
+    return call->function && call->arguments ? NULL : error_no_memory();
+}
+
+struct jitscope_error *graph_add_action(struct graph *graph, struct action_call finalize,
+                                        struct action_call deallocate) {
+    TRY(copy_call(graph, &finalize));
+    TRY(copy_call(graph, &deallocate));
+    return vec_push(&graph->actions, (struct action){finalize, deallocate});
+}

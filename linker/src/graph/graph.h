@@ -1,0 +1,225 @@
+/* graph: one batch of code and data as sections, blocks, symbols and edges.
+ *
+ * Everything lies in contiguous arrays and is named by a 32-bit id, the index in creation order; ids never
+ * change and are what events carry.
+ *
+ *   section   a name with one protection and one lifetime; sections of the same name from all inputs of the
+ * batch are one section here, so that __start_X and .init_array have one meaning block     a run of bytes (or
+ * zero-fill) that moves as one; one input section, or one record of .eh_frame, or one table entry symbol    a
+ * name for block + offset, an absolute value, or something external edge      "at this offset of this block
+ * stands a value computed from that symbol" (24 bytes)
+ *
+ * The edges of a block are one run of graph->edges; adding to a block whose run is not the last moves the
+ * run.
+ *
+ * Events are emitted by the functions here and nowhere else in the passes: change the graph through them.
+ * Used under the session's lock. */
+#ifndef GRAPH_GRAPH_H
+#define GRAPH_GRAPH_H
+
+#include "arch/arch.h"
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/string_pool.h"
+#include "base/vec.h"
+#include "executor/bridge.h"
+#include "trace/trace.h"
+
+#define NO_BLOCK   UINT32_MAX
+#define NO_SYMBOL  UINT32_MAX
+#define NO_SECTION UINT32_MAX
+#define NO_INPUT   UINT32_MAX
+
+struct section {
+    uint32_t name;
+    uint8_t prot;     /* PROTECT_* bits */
+    uint8_t lifetime; /* LIFETIME_* */
+    bool zero_fill;   /* holds only zero-fill: laid out behind the segment's content */
+    uint32_t order;   /* rank in the layout among sections of its segment; ties by id */
+    uint32_t blocks;  /* live blocks; exact after prune */
+};
+
+enum { BLOCK_LIVE = 1, BLOCK_ZERO_FILL = 2, BLOCK_REMOVED = 4 };
+
+struct block {
+    const uint8_t *content; /* input bytes, borrowed; NULL for zero-fill */
+    uint8_t *working;       /* where fixups write, from allocation to finalize */
+    uint64_t size;
+    uint64_t address; /* in the executor, from layout on */
+    uint32_t section;
+    uint32_t input;         /* NO_INPUT: made by the linker */
+    uint32_t input_section; /* section index in that input */
+    uint32_t input_offset;  /* where in that input section the block starts */
+    uint32_t first_edge;
+    uint32_t edge_count;
+    uint32_t attached;      /* first block that lives because this one does (FDEs of a function); NO_BLOCK */
+    uint32_t next_attached; /* next in that chain */
+    uint8_t alignment_log2;
+    uint8_t flags; /* BLOCK_* */
+};
+
+enum { SYMBOL_LIVE = 1, SYMBOL_EXTERNAL = 2, SYMBOL_RESOLVED = 4, SYMBOL_TABLE_ENTRY = 8 };
+
+struct symbol {
+    uint64_t value; /* offset in its block, or the absolute value, or an external's address once resolved */
+    uint64_t size;  /* for a common symbol still to be allocated: its size; value is then its alignment */
+    uint32_t name;
+    uint32_t block; /* NO_BLOCK: absolute, external or (still) common */
+    uint32_t input; /* that defines it, or first refers to it */
+    uint8_t linkage;
+    uint8_t scope;
+    uint8_t kind; /* SYMBOL_KIND_* */
+    uint8_t flags;
+};
+
+struct edge {
+    int64_t addend;
+    uint32_t offset; /* in the block */
+    uint32_t target; /* symbol */
+    uint16_t kind;   /* of the graph's arch */
+    uint16_t spare;
+    uint32_t origin; /* relocation type in the input, for messages; 0 when the linker made the edge */
+};
+_Static_assert(sizeof(struct edge) == 24, "an edge is 24 bytes");
+
+struct graph {
+    const struct arch *arch;
+    struct trace *trace;
+    struct string_pool *names; /* the session's */
+    struct arena arena;        /* lives as long as the graph */
+    uint32_t link;             /* its number in the session */
+
+    VEC(struct section) sections;
+    VEC(struct block) blocks;
+    VEC(struct symbol) symbols;
+    VEC(struct edge) edges;
+    VEC(struct action) actions; /* see executor/bridge.h */
+
+    /* Non-local symbols by name id (NO_SYMBOL: none); grows with the pool. */
+    VEC(uint32_t) by_name;
+    /* COMDAT groups by signature: the input whose copy is in the graph (NO_INPUT: none yet). */
+    VEC(uint32_t) group_by_name;
+    /* Section lookup: first section of a name id, then chained by id. */
+    VEC(uint32_t) section_by_name;
+    VEC(uint32_t) section_next;
+
+    uint32_t live_blocks;  /* blocks that are not removed */
+    uint64_t live_edges;   /* edges of those */
+    uint64_t got_base;     /* address of _GLOBAL_OFFSET_TABLE_, from post-allocation on */
+    bool wants_low_memory; /* some edge needs 32-bit absolute addresses */
+
+    /* The addresses of symbols, index is the symbol's id; filled before fixups. */
+    uint64_t *addresses;
+
+    /* Names an input for messages: "libx.a(y.o)".  Given by the session. */
+    const char *(*input_name)(const void *context, uint32_t input);
+    /* The format's name of a relocation ("R_X86_64_PC32"), or NULL. */
+    const char *(*relocation_name)(uint32_t origin);
+    const void *input_context;
+};
+
+struct jitscope_error *graph_create(struct graph *graph, const struct arch *arch, struct string_pool *names,
+                                    struct trace *trace, uint32_t link);
+void graph_destroy(struct graph *graph);
+
+/* --- sections
+ * ------------------------------------------------------------------------------------------------ */
+
+/* The section of that name, protection and lifetime, made when it is new. */
+struct jitscope_error *graph_add_section(struct graph *graph, uint32_t name, uint8_t prot, uint8_t lifetime,
+                                         bool zero_fill, uint32_t *id);
+/* First section of that name, or NO_SECTION; go on with graph_next_section. */
+uint32_t graph_find_section(const struct graph *graph, uint32_t name);
+uint32_t graph_next_section(const struct graph *graph, uint32_t section);
+
+/* --- blocks
+ * -------------------------------------------------------------------------------------------------- */
+
+struct block_source {
+    uint32_t input;
+    uint32_t input_section;
+    uint64_t input_offset;
+};
+#define MADE_BY_LINKER ((struct block_source){NO_INPUT, 0, 0})
+
+/* CONTENT is borrowed and must live as long as the graph; NULL is zero-fill. */
+struct jitscope_error *graph_add_block(struct graph *graph, uint32_t section, const uint8_t *content,
+                                       uint64_t size, uint8_t alignment_log2, struct block_source source,
+                                       uint32_t *id);
+void graph_remove_block(struct graph *graph, uint32_t block, uint32_t reason);
+/* BLOCK lives when OWNER lives. */
+void graph_attach_block(struct graph *graph, uint32_t owner, uint32_t block);
+
+/* --- symbols
+ * ------------------------------------------------------------------------------------------------- */
+
+/* Appends SYMBOL as it is: no resolution by name.  For locals and linker-made symbols. */
+struct jitscope_error *graph_add_symbol(struct graph *graph, struct symbol symbol, uint32_t *id);
+/* The global symbol of that name, or NO_SYMBOL. */
+uint32_t graph_find_symbol(const struct graph *graph, uint32_t name);
+
+/* A definition of a non-local name meets what the batch already knows, as a static linker decides (gABI
+ * chapter 4, "Symbol Table"): strong beats weak and common, a second strong is DUPLICATE, commons merge to
+ * the larger, the first weak stays; the most constraining visibility wins.  *id is the name's symbol, *won
+ * says whether the definition took. */
+struct jitscope_error *graph_define(struct graph *graph, struct symbol definition, uint32_t *id, bool *won);
+/* A reference to a non-local name: its symbol, external until somebody defines it. */
+struct jitscope_error *graph_refer(struct graph *graph, uint32_t name, uint8_t linkage, uint8_t scope,
+                                   uint8_t kind, uint32_t input, uint32_t *id);
+/* The outside world (or the linker) answers for an external symbol. */
+void graph_resolve(struct graph *graph, uint32_t symbol, uint64_t address, uint32_t provider, uint32_t where);
+/* The first input to come with a COMDAT group's signature keeps it: *holder is that input (INPUT itself when
+ * it is). */
+struct jitscope_error *graph_claim_group(struct graph *graph, uint32_t signature, uint32_t input,
+                                         uint32_t *holder);
+/* Turns an external or common symbol into a definition at BLOCK + OFFSET (or absolute with NO_BLOCK). */
+void graph_define_at(struct graph *graph, uint32_t symbol, uint32_t block, uint64_t offset, uint64_t size);
+
+static inline bool symbol_is_defined(const struct symbol *symbol) {
+    return !(symbol->flags & SYMBOL_EXTERNAL) && symbol->linkage != LINKAGE_COMMON;
+}
+
+const char *graph_symbol_name(const struct graph *graph, uint32_t symbol);
+uint64_t graph_symbol_address(const struct graph *graph, uint32_t symbol);
+/* Computes graph->addresses for all symbols. */
+struct jitscope_error *graph_compute_addresses(struct graph *graph);
+
+/* --- edges
+ * --------------------------------------------------------------------------------------------------- */
+
+struct jitscope_error *graph_add_edge(struct graph *graph, uint32_t block, struct edge edge);
+/* Readers that know the count beforehand: reserve, then put each without check; all go to BLOCK, whose run
+ * must be the last or empty. */
+struct jitscope_error *graph_reserve_edges(struct graph *graph, uint32_t block, uint64_t count);
+static inline void graph_put_edge(struct graph *graph, uint32_t block, struct edge edge) {
+    TRACE(graph->trace, edge, .block = block, .offset = edge.offset, .kind = edge.kind, .target = edge.target,
+          .addend = edge.addend);
+    vec_put(&graph->edges, edge);
+    graph->blocks.data[block].edge_count++;
+    graph->live_edges++;
+}
+/* A visitor took EDGE: new kind, new target. */
+void graph_claim_edge(struct graph *graph, uint32_t block, struct edge *edge, uint16_t kind, uint32_t entry,
+                      uint32_t table);
+
+/* --- actions
+ * ------------------------------------------------------------------------------------------------- */
+
+/* Attaches a pair; argument bytes are copied.  FINALIZE or DEALLOCATE may have a NULL function. */
+struct jitscope_error *graph_add_action(struct graph *graph, struct action_call finalize,
+                                        struct action_call deallocate);
+
+/* --- messages
+ * ------------------------------------------------------------------------------------------------ */
+
+/* Where BLOCK + OFFSET lies in the inputs. */
+struct coordinates graph_coordinates(const struct graph *graph, uint32_t block, uint64_t offset,
+                                     uint32_t symbol);
+/* "R_X86_64_PC32" or, for an edge the linker made, its kind's name. */
+const char *graph_edge_name(const struct graph *graph, const struct edge *edge);
+
+/* Checks every invariant of the graph (ids in range, runs inside the array, offsets inside blocks, ...); for
+ * tests and debug builds, after each pass.  The error names the first that does not hold. */
+struct jitscope_error *graph_verify(const struct graph *graph);
+
+#endif

@@ -1,0 +1,213 @@
+/* Symbols of a batch and the decisions among them, as a static linker takes them (gABI chapter 4, "Symbol
+ * Table"; the common-symbol rules follow GNU ld: a strong definition beats a common, a common beats a weak
+ * definition). */
+#include "graph/graph.h"
+#include "graph/name_table.h"
+
+static void trace_symbol(struct graph *graph, uint32_t id) {
+    const struct symbol *symbol = &graph->symbols.data[id];
+    if (symbol->flags & SYMBOL_EXTERNAL)
+        TRACE(graph->trace, symbol_external, .symbol = id, .name = trace_name(graph->trace, symbol->name),
+              .linkage = symbol->linkage, .input = symbol->input);
+    else
+        TRACE(graph->trace, symbol, .symbol = id, .name = trace_name(graph->trace, symbol->name),
+              .block = symbol->block, .offset = symbol->value, .size = symbol->size,
+              .linkage = symbol->linkage, .scope = symbol->scope, .kind = symbol->kind,
+              .input = symbol->input);
+}
+
+struct jitscope_error *graph_add_symbol(struct graph *graph, struct symbol symbol, uint32_t *id) {
+    TRY(vec_push(&graph->symbols, symbol));
+    *id = graph->symbols.count - 1;
+    trace_symbol(graph, *id);
+    return NULL;
+}
+
+uint32_t graph_find_symbol(const struct graph *graph, uint32_t name) {
+    return name < graph->by_name.count ? graph->by_name.data[name] : NO_SYMBOL;
+}
+
+static struct jitscope_error *add_named(struct graph *graph, struct symbol symbol, uint32_t *id) {
+    TRY(graph_cover_name(&graph->by_name, symbol.name));
+    TRY(graph_add_symbol(graph, symbol, id));
+    graph->by_name.data[symbol.name] = *id;
+    return NULL;
+}
+
+struct jitscope_error *graph_claim_group(struct graph *graph, uint32_t signature, uint32_t input,
+                                         uint32_t *holder) {
+    TRY(graph_cover_name(&graph->group_by_name, signature));
+    uint32_t *slot = &graph->group_by_name.data[signature];
+    if (*slot == NO_INPUT)
+        *slot = input;
+    *holder = *slot;
+    return NULL;
+}
+
+/* The most constraining visibility of all that mention a name holds (gABI, st_other). */
+static inline uint8_t merge_scope(uint8_t a, uint8_t b) {
+    return a > b ? a : b;
+}
+
+struct jitscope_error *graph_refer(struct graph *graph, uint32_t name, uint8_t linkage, uint8_t scope,
+                                   uint8_t kind, uint32_t input, uint32_t *id) {
+    *id = graph_find_symbol(graph, name);
+    if (*id == NO_SYMBOL)
+        return add_named(graph,
+                         (struct symbol){.name = name,
+                                         .block = NO_BLOCK,
+                                         .input = input,
+                                         .linkage = linkage,
+                                         .scope = scope,
+                                         .kind = kind,
+                                         .flags = SYMBOL_EXTERNAL},
+                         id);
+    struct symbol *symbol = &graph->symbols.data[*id];
+    symbol->scope = merge_scope(symbol->scope, scope);
+    if (!(symbol->flags & SYMBOL_EXTERNAL))
+        return NULL;
+    if (linkage == LINKAGE_STRONG && symbol->linkage == LINKAGE_WEAK) {
+        symbol->linkage = LINKAGE_STRONG;
+        symbol->input = input;
+    }
+    if (symbol->kind == SYMBOL_KIND_NONE)
+        symbol->kind = kind;
+    return NULL;
+}
+
+static void trace_discarded(struct graph *graph, const struct symbol *loser, const struct symbol *winner,
+                            uint32_t reason) {
+    TRACE(graph->trace, symbol_discarded, .name = trace_name(graph->trace, loser->name),
+          .input = loser->input, .in_favour_of = winner->input, .reason = reason);
+}
+
+/* The definition takes the name's symbol over; the id, and so every edge, stays. */
+static void take_over(struct graph *graph, uint32_t id, struct symbol definition) {
+    struct symbol *symbol = &graph->symbols.data[id];
+    definition.scope = merge_scope(definition.scope, symbol->scope);
+    *symbol = definition;
+    trace_symbol(graph, id);
+}
+
+static const char *input_name(const struct graph *graph, uint32_t input) {
+    return graph->input_name && input != NO_INPUT ? graph->input_name(graph->input_context, input)
+                                                  : "the linker";
+}
+
+static struct jitscope_error *duplicate(const struct graph *graph, const struct symbol *first,
+                                        const struct symbol *second) {
+    struct coordinates where = {.input = input_name(graph, second->input),
+                                .offset = NO_OFFSET,
+                                .symbol = string_pool_text(graph->names, second->name)};
+    return error_with_help(error_at(JITSCOPE_ERROR_DUPLICATE, &where, "defined twice; first defined in %s",
+                                    input_name(graph, first->input)),
+                           "make one of them static or weak, or leave one input out");
+}
+
+/* Both are commons: the larger size and the stricter alignment hold. */
+static void merge_commons(struct graph *graph, uint32_t id, const struct symbol *definition) {
+    struct symbol *symbol = &graph->symbols.data[id];
+    struct symbol merged = *symbol;
+    if (definition->size > symbol->size) {
+        trace_discarded(graph, symbol, definition, REASON_LARGER_COMMON);
+        merged.size = definition->size;
+        merged.input = definition->input;
+    } else {
+        trace_discarded(graph, definition, symbol, REASON_LARGER_COMMON);
+    }
+    merged.value = definition->value > symbol->value ? definition->value : symbol->value;
+    take_over(graph, id, merged);
+}
+
+enum decision { KEEP, REPLACE, MERGE, CLASH };
+
+/* Who wins when NEW meets OLD, both definitions; *reason says why. */
+static enum decision decide(uint8_t old, uint8_t new, uint32_t *reason) {
+    static const struct {
+        enum decision decision;
+        uint32_t reason;
+    } table[3][3] = {
+        [LINKAGE_STRONG] = {[LINKAGE_STRONG] = {CLASH, 0},
+                            [LINKAGE_WEAK] = {KEEP, REASON_STRONG_OVER_WEAK},
+                            [LINKAGE_COMMON] = {KEEP, REASON_STRONG_OVER_COMMON}},
+        [LINKAGE_WEAK] = {[LINKAGE_STRONG] = {REPLACE, REASON_STRONG_OVER_WEAK},
+                          [LINKAGE_WEAK] = {KEEP, REASON_FIRST_WEAK},
+                          [LINKAGE_COMMON] = {REPLACE, REASON_COMMON_OVER_WEAK}},
+        [LINKAGE_COMMON] = {[LINKAGE_STRONG] = {REPLACE, REASON_STRONG_OVER_COMMON},
+                            [LINKAGE_WEAK] = {KEEP, REASON_COMMON_OVER_WEAK},
+                            [LINKAGE_COMMON] = {MERGE, REASON_LARGER_COMMON}},
+    };
+    *reason = table[old][new].reason;
+    return table[old][new].decision;
+}
+
+struct jitscope_error *graph_define(struct graph *graph, struct symbol definition, uint32_t *id, bool *won) {
+    *won = true;
+    *id = graph_find_symbol(graph, definition.name);
+    if (*id == NO_SYMBOL)
+        return add_named(graph, definition, id);
+    struct symbol *old = &graph->symbols.data[*id];
+    if (old->flags & SYMBOL_EXTERNAL) {
+        take_over(graph, *id, definition);
+        return NULL;
+    }
+    uint32_t reason;
+    switch (decide(old->linkage, definition.linkage, &reason)) {
+    case CLASH:
+        return duplicate(graph, old, &definition);
+    case MERGE:
+        merge_commons(graph, *id, &definition);
+        break;
+    case REPLACE:
+        trace_discarded(graph, old, &definition, reason);
+        take_over(graph, *id, definition);
+        break;
+    case KEEP:
+        *won = false;
+        old->scope = merge_scope(old->scope, definition.scope);
+        trace_discarded(graph, &definition, old, reason);
+        break;
+    }
+    return NULL;
+}
+
+void graph_resolve(struct graph *graph, uint32_t id, uint64_t address, uint32_t provider, uint32_t where) {
+    struct symbol *symbol = &graph->symbols.data[id];
+    symbol->value = address;
+    symbol->flags |= SYMBOL_RESOLVED;
+    TRACE(graph->trace, symbol_resolved, .symbol = id, .name = trace_name(graph->trace, symbol->name),
+          .address = address, .provider = provider, .where = trace_name(graph->trace, where));
+}
+
+void graph_define_at(struct graph *graph, uint32_t id, uint32_t block, uint64_t offset, uint64_t size) {
+    struct symbol *symbol = &graph->symbols.data[id];
+    symbol->block = block;
+    symbol->value = offset;
+    symbol->size = size;
+    if (symbol->linkage == LINKAGE_COMMON)
+        symbol->linkage = LINKAGE_STRONG;
+    if (block == NO_BLOCK)
+        symbol->kind = SYMBOL_KIND_ABSOLUTE;
+    symbol->flags &= (uint8_t)~SYMBOL_EXTERNAL;
+    trace_symbol(graph, id);
+}
+
+const char *graph_symbol_name(const struct graph *graph, uint32_t symbol) {
+    return string_pool_text(graph->names, graph->symbols.data[symbol].name);
+}
+
+uint64_t graph_symbol_address(const struct graph *graph, uint32_t id) {
+    const struct symbol *symbol = &graph->symbols.data[id];
+    return symbol->block == NO_BLOCK ? symbol->value
+                                     : graph->blocks.data[symbol->block].address + symbol->value;
+}
+
+struct jitscope_error *graph_compute_addresses(struct graph *graph) {
+    os_release(graph->addresses);
+    graph->addresses = os_allocate((size_t)graph->symbols.count * sizeof *graph->addresses);
+    if (!graph->addresses)
+        return error_no_memory();
+    for (uint32_t id = 0; id < graph->symbols.count; id++)
+        graph->addresses[id] = graph_symbol_address(graph, id);
+    return NULL;
+}

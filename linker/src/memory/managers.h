@@ -1,0 +1,20 @@
+/* managers: the memory managers that come with jitscope, each a struct jitscope_memory_ops and its context.
+ */
+#ifndef MEMORY_MANAGERS_H
+#define MEMORY_MANAGERS_H
+
+#include "base/error.h"
+#include "jitscope/memory.h"
+#include "trace/trace.h"
+
+/* In this process: reserved address ranges within reach of NEAR, one sub-range per kind of segment so that
+ * neighbouring batches' pages merge into one mapping; freed ranges are reused; below 2 GiB when the graph
+ * wants low memory. */
+extern const struct jitscope_memory_ops memory_in_process_ops;
+struct jitscope_error *memory_in_process_create(uint64_t near_address, struct trace *trace, void **context);
+
+/* Any target address, from BASE upwards; nothing is executed, everything stays readable. */
+extern const struct jitscope_memory_ops memory_simulated_ops;
+struct jitscope_error *memory_simulated_create(uint64_t base, uint64_t page_size, void **context);
+
+#endif

@@ -1,0 +1,59 @@
+/* memory: the allocation protocol between a link and a memory manager.
+ *
+ *     memory_allocate ──► struct in_flight ──memory_finalize──► uint64_t ──► memory_deallocate
+ *                              └────────────memory_abandon──► gone
+ *
+ * Does for every manager what all need: layout, working memory of no-alloc segments, running the graph's
+ * allocation actions after the protections and undoing them, events.  The managers (struct
+ * jitscope_memory_ops) only find memory and protect it.  Used under the session's lock. */
+#ifndef MEMORY_MEMORY_H
+#define MEMORY_MEMORY_H
+
+#include "executor/executor.h"
+#include "graph/graph.h"
+#include "jitscope/memory.h"
+#include "memory/layout.h"
+
+struct memory {
+    const struct jitscope_memory_ops *ops;
+    void *context;
+    struct executor
+        *executor; /* NULL: nothing is executed (simulated memory): actions are recorded, not run */
+    struct trace *trace;
+    uint64_t page_size;
+    uint32_t next_allocation;
+    VEC(struct finalized *) finalized; /* by handle - 1; NULL when deallocated */
+};
+
+/* One allocation on its way; lives until finalize or abandon. */
+struct in_flight {
+    struct memory *memory;
+    struct graph *graph;
+    struct layout layout;
+    void *allocation; /* the manager's */
+    uint32_t number;  /* in events */
+};
+
+/* Takes CONTEXT over: ops->destroy is called by memory_destroy. */
+void memory_create(struct memory *memory, const struct jitscope_memory_ops *ops, void *context,
+                   struct executor *executor, struct trace *trace, uint64_t page_size);
+/* Deallocates what is left, last first; errors of actions are dropped (they are in the trace). */
+void memory_destroy(struct memory *memory);
+
+/* Layout, placement, content copied into working memory. */
+struct jitscope_error *memory_allocate(struct memory *memory, struct graph *graph,
+                                       struct in_flight **in_flight);
+/* Transfer, protect, run finalize actions, release FINALIZE segments.  In any case IN_FLIGHT is gone
+ * afterwards: on an error everything has been rolled back and abandoned. */
+struct jitscope_error *memory_finalize(struct in_flight *in_flight, uint64_t *finalized);
+void memory_abandon(struct in_flight *in_flight);
+/* Runs deallocate actions in reverse and gives the memory back, whatever the actions say; the first error is
+ * returned. */
+struct jitscope_error *memory_deallocate(struct memory *memory, uint64_t finalized);
+
+/* The bytes at [address, address + size) of what is finalized or simulated, read through the manager's
+ * working memory when it keeps it (simulated) or directly (in-process); false when not all of it is inside an
+ * allocation. */
+bool memory_read(const struct memory *memory, uint64_t address, void *buffer, size_t size);
+
+#endif

@@ -1,0 +1,40 @@
+/* elf_object: ET_REL files -> graph. */
+#ifndef OBJECT_ELF_OBJECT_H
+#define OBJECT_ELF_OBJECT_H
+
+#include "base/bytes.h"
+#include "graph/graph.h"
+
+struct elf_read_options {
+    bool keep_no_alloc; /* debug sections enter the graph (lifetime no-alloc) */
+};
+
+/* Buffers reused from object to object, so that reading a small object allocates nothing; zero-initialised is
+ * empty. */
+struct elf_scratch {
+    VEC(uint32_t) block_of_section; /* NO_BLOCK, or a block */
+    VEC(uint32_t) symbol_of_index;  /* graph symbol of a symbol-table index, NO_SYMBOL until needed */
+    VEC(uint8_t) section_state;
+};
+void elf_scratch_destroy(struct elf_scratch *scratch);
+
+/* Reads FILE (which must live as long as the graph; contents are borrowed) into GRAPH as number INPUT:
+ * sections, blocks, symbols resolved against what the batch has (graph_define, graph_refer), edges.  COMDAT
+ * groups already present are dropped.  .eh_frame stays one block per object here; pass/eh_frame.c splits it.
+ * Errors carry section, offset and symbol, not the input's name.  After an error the graph must be destroyed.
+ */
+struct jitscope_error *elf_read_object(struct graph *graph, struct bytes file, uint32_t input,
+                                       const struct elf_read_options *options, struct elf_scratch *scratch);
+
+/* Calls FUNCTION for each non-local definition of an ET_REL file; for archives without an index.  A non-NULL
+ * return ends the walk and is passed up. */
+typedef struct jitscope_error *(*elf_symbol_function)(void *context, const char *name, size_t length,
+                                                      bool common);
+struct jitscope_error *elf_each_definition(struct bytes file, elf_symbol_function function, void *context);
+
+/* For messages: name of a section of an ET_REL file, NULL when there is none. */
+const char *elf_section_name(struct bytes file, uint32_t index);
+/* "R_X86_64_PC32", or NULL for a number the psABI does not know. */
+const char *elf_x86_64_relocation_name(uint32_t type);
+
+#endif

@@ -1,0 +1,32 @@
+/* elf_shared: what a shared library defines, answered from its own hash table, without loading it. */
+#ifndef OBJECT_ELF_SHARED_H
+#define OBJECT_ELF_SHARED_H
+
+#include "base/bytes.h"
+#include "base/error.h"
+
+#include <stdbool.h>
+
+struct elf_shared {
+    struct bytes file;
+    struct bytes symbols;             /* .dynsym */
+    struct bytes strings;             /* .dynstr */
+    struct bytes versions;            /* .gnu.version, may be empty */
+    struct bytes gnu_hash, sysv_hash; /* at least one, or neither: linear search */
+    const char *soname;               /* NULL when it has none */
+    uint64_t memory_size;             /* bytes its segments span */
+};
+
+struct elf_shared_symbol {
+    uint64_t value; /* st_value: relative to the load address */
+    uint64_t size;
+    uint8_t kind; /* SYMBOL_KIND_* of trace/enums.def */
+    bool weak;
+};
+
+/* Checks and remembers where things are; FILE is borrowed and must outlive LIBRARY. */
+struct jitscope_error *elf_shared_open(struct bytes file, struct elf_shared *library);
+/* The default-version definition of NAME; false when there is none (hidden versions do not count). */
+bool elf_shared_find(const struct elf_shared *library, const char *name, struct elf_shared_symbol *symbol);
+
+#endif
