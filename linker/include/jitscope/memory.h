@@ -47,7 +47,8 @@ struct jitscope_memory_ops {
     size_t size;      /* sizeof(struct jitscope_memory_ops) of the caller's header: the table can grow */
     const char *name; /* shown in events; static */
 
-    /* Places COUNT segments.  On an error nothing is held. */
+    /* Places COUNT segments; COUNT may be 0, and a segment can have 0 bytes (symbols name its place): then it
+     * needs an address, no memory.  On an error nothing is held. */
     struct jitscope_error *(*allocate)(void *context, const struct jitscope_graph *graph,
                                        struct jitscope_segment *segments, size_t count, void **allocation);
     /* Transfers the working memory and applies the protections.  After an error the allocation is still in
@@ -63,6 +64,9 @@ struct jitscope_memory_ops {
     struct jitscope_error *(*deallocate)(void *context, void *allocation);
     /* The session is going away; all allocations are gone.  May be NULL. */
     void (*destroy)(void *context);
+    /* Copies SIZE bytes at ADDRESS, which lie inside one segment of the finalized ALLOCATION; 0 when they
+     * cannot be read.  May be NULL: the memory is this process's and is read directly. */
+    int (*read)(void *context, void *allocation, uint64_t address, void *buffer, size_t size);
 };
 
 #ifdef __cplusplus

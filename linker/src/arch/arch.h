@@ -48,6 +48,12 @@ struct arch {
     const struct edge_kind_info *kinds;
     uint16_t kind_count;
     uint8_t pointer_size;
+    uint8_t code_padding; /* fills gaps between blocks of code: a run of it traps when executed */
+
+    /* Kinds, as a bit mask, whose formula names GOT: with one of them a batch has a _GLOBAL_OFFSET_TABLE_. */
+    uint64_t got_base_kinds;
+    /* Kinds that a visitor must have replaced, and those relax_got_load may rewrite. */
+    uint64_t got_request_kinds, got_load_kinds;
 
     /* Kinds the generic passes speak of. */
     uint16_t pointer64, delta64, delta32, negative_delta32, branch, branch_to_stub;

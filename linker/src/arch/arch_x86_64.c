@@ -158,11 +158,18 @@ static bool relax_got_load(uint16_t kind, uint8_t *content, uint64_t offset, uin
 /* jmp *slot(%rip), padded to eight bytes with a trap so that falling past it is seen */
 static const uint8_t plt_code[] = {0xff, 0x25, 0, 0, 0, 0, 0xcc, 0xcc};
 
+#define BIT(kind) ((uint64_t)1 << (kind))
+
 const struct arch arch_x86_64 = {
     .name = "x86_64",
     .kinds = kinds,
     .kind_count = EDGE_X86_64_COUNT,
     .pointer_size = 8,
+    .code_padding = 0xcc, /* int3 */
+    .got_base_kinds = BIT(EDGE_X86_64_GOT_OFFSET64) | BIT(EDGE_X86_64_GOT_BASE_DELTA32),
+    .got_request_kinds = BIT(EDGE_X86_64_REQUEST_GOT_DELTA32) | BIT(EDGE_X86_64_REQUEST_GOT_LOAD32) |
+                         BIT(EDGE_X86_64_REQUEST_GOT_REX_LOAD32),
+    .got_load_kinds = BIT(EDGE_X86_64_GOT_LOAD32) | BIT(EDGE_X86_64_GOT_REX_LOAD32),
     .pointer64 = EDGE_X86_64_POINTER64,
     .delta64 = EDGE_X86_64_DELTA64,
     .delta32 = EDGE_X86_64_DELTA32,

@@ -177,3 +177,11 @@ void *os_library_symbol(void *library, const char *name) {
 void os_library_close(void *library) {
     dlclose(library);
 }
+
+void *os_library_find(const char *path) {
+    return dlopen(path, RTLD_NOW | RTLD_NOLOAD);
+}
+
+int os_at_exit(void (*function)(void)) {
+    return must_fail(ENOMEM) ? -1 : atexit(function);
+}

@@ -43,6 +43,10 @@ int os_process_id(void);
 void *os_library_open(const char *path, const char **text);
 void *os_library_symbol(void *library, const char *name);
 void os_library_close(void *library);
+/* The handle of a library that is already in the process, to be closed; NULL when it is not. */
+void *os_library_find(const char *path);
+/* atexit(3). */
+int os_at_exit(void (*function)(void));
 
 /* Fault injection: the call number N from now (1 is the next), and every later one when STICKY, fails with
  * ENOMEM/EIO.  0 turns it off.  Not for concurrent use with other settings. */

@@ -25,13 +25,17 @@ struct action {
     struct action_call deallocate;
 };
 
+/* Which half ran, and why; as HALF_* of trace/enums.def, which this side does not see (memory.c compares
+ * them). */
+enum action_half { ACTION_FINALIZE = 0, ACTION_DEALLOCATE = 1, ACTION_ROLLBACK = 2 };
+
 /* What became of one half. */
 struct action_result {
     uint32_t action; /* index */
-    uint8_t half;    /* HALF_FINALIZE, HALF_DEALLOCATE or HALF_ROLLBACK, see trace/enums.def: 0, 1, 2 */
+    uint8_t half;    /* enum action_half */
     uint8_t failed;
     uint64_t duration;   /* nanoseconds */
-    const char *message; /* when failed; owned by the result list */
+    const char *message; /* when failed, NULL without memory for it; owned by the result list */
 };
 
 #endif

@@ -25,6 +25,8 @@ void executor_destroy(struct executor *executor);
 struct jitscope_error *executor_register_action(struct executor *executor, const char *name,
                                                 executor_action_function function, void *context);
 
+bool executor_knows_action(const struct executor *executor, const char *name);
+
 /* What JIT'd initialisers get as argc, argv, envp; borrowed for the executor's life. */
 void executor_set_arguments(struct executor *executor, int argc, char **argv, char **envp);
 
@@ -39,15 +41,21 @@ void executor_results_destroy(struct action_results *results);
  * in RESULTS. */
 struct jitscope_error *executor_finalize(struct executor *executor, const struct action *actions,
                                          uint32_t count, struct action_results *results);
-/* Runs the deallocate halves in reverse, all of them whatever fails; the first failure is the error. */
+/* Runs the deallocate halves in reverse, all of them whatever fails; the first failure is the error.  Only
+ * NO_MEMORY for RESULTS keeps them from running: reserve room beforehand where that must not be. */
 struct jitscope_error *executor_deallocate(struct executor *executor, const struct action *actions,
                                            uint32_t count, struct action_results *results);
+
+/* The unwinders that .eh_frame sections are registered with, by name ("libgcc", ...); how many.  0 before the
+ * first registration. */
+enum { EXECUTOR_UNWINDERS = 2 };
+uint32_t executor_unwinders(const struct executor *executor, const char *names[EXECUTOR_UNWINDERS]);
 
 /* Opens a shared library for its symbols (dlopen, RTLD_NOW | RTLD_GLOBAL); closed with the executor.  Opening
  * the same path again gives the same handle.  Errors: NOT_FOUND with the loader's text. */
 struct jitscope_error *executor_open_library(struct executor *executor, const char *path, uint32_t *library);
-/* One batched lookup: addresses[i] of names[i] in libraries[i], 0 when that library has no such symbol.
- * IFUNCs are resolved.  Errors: NO_MEMORY. */
+/* One batched lookup: addresses[i] of names[i] in libraries[i] or a library that one needs, 0 when there is
+ * no such symbol.  IFUNCs are resolved.  Errors: USAGE (no such library). */
 struct jitscope_error *executor_lookup(struct executor *executor, const uint32_t *libraries,
                                        const char *const *names, size_t count, uint64_t *addresses);
 
@@ -55,7 +63,8 @@ struct jitscope_error *executor_lookup(struct executor *executor, const uint32_t
 void executor_run_main(struct executor *executor, uint64_t address, int *status);
 
 /* From now on exit(3) in the target runs the deallocate halves of the finalized allocations that are still
- * there (as exit runs a program's .fini_array): CALLBACK does it.  Once per executor. */
+ * there (as exit runs a program's .fini_array): CALLBACK does it.  Once per executor; not after
+ * executor_destroy().  Errors: USAGE (set already), SYSTEM, NO_MEMORY. */
 struct jitscope_error *executor_at_exit(struct executor *executor, void (*callback)(void *), void *context);
 
 /* An address that JIT'd code must reach rip-relatively: somewhere in the C library's data. */

@@ -36,7 +36,8 @@ struct section {
     uint8_t lifetime; /* LIFETIME_* */
     bool zero_fill;   /* holds only zero-fill: laid out behind the segment's content */
     uint32_t order;   /* rank in the layout among sections of its segment; ties by id */
-    uint32_t blocks;  /* live blocks; exact after prune */
+    uint32_t blocks;  /* blocks that are not removed */
+    bool dependent;   /* its blocks live only through what they are attached to (.eh_frame records) */
 };
 
 enum { BLOCK_LIVE = 1, BLOCK_ZERO_FILL = 2, BLOCK_REMOVED = 4 };
@@ -106,6 +107,7 @@ struct graph {
     uint32_t live_blocks;  /* blocks that are not removed */
     uint64_t live_edges;   /* edges of those */
     uint64_t got_base;     /* address of _GLOBAL_OFFSET_TABLE_, from post-allocation on */
+    bool laid_out;         /* no section, block or symbol is added any more */
     bool wants_low_memory; /* some edge needs 32-bit absolute addresses */
 
     /* The addresses of symbols, index is the symbol's id; filled before fixups. */
@@ -115,6 +117,8 @@ struct graph {
     const char *(*input_name)(const void *context, uint32_t input);
     /* The format's name of a relocation ("R_X86_64_PC32"), or NULL. */
     const char *(*relocation_name)(uint32_t origin);
+    /* Whether the executor knows an action of that name; NULL when nothing is executed. */
+    bool (*knows_action)(const void *context, const char *name);
     const void *input_context;
 };
 

@@ -207,7 +207,12 @@ struct jitscope_error *graph_compute_addresses(struct graph *graph) {
     graph->addresses = os_allocate((size_t)graph->symbols.count * sizeof *graph->addresses);
     if (!graph->addresses)
         return error_no_memory();
-    for (uint32_t id = 0; id < graph->symbols.count; id++)
-        graph->addresses[id] = graph_symbol_address(graph, id);
+    for (uint32_t id = 0; id < graph->symbols.count; id++) {
+        const struct symbol *symbol = &graph->symbols.data[id];
+        const struct block *block = symbol->block == NO_BLOCK ? NULL : &graph->blocks.data[symbol->block];
+        /* What debug sections say of dropped code is 0, the linkers' usual tombstone. */
+        bool dropped = block && block->flags & BLOCK_REMOVED;
+        graph->addresses[id] = dropped ? 0 : symbol->value + (block ? block->address : 0);
+    }
     return NULL;
 }

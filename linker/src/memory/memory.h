@@ -14,6 +14,8 @@
 #include "jitscope/memory.h"
 #include "memory/layout.h"
 
+struct finalized; /* what is kept of a batch: memory.c */
+
 struct memory {
     const struct jitscope_memory_ops *ops;
     void *context;
@@ -30,8 +32,10 @@ struct in_flight {
     struct memory *memory;
     struct graph *graph;
     struct layout layout;
-    void *allocation; /* the manager's */
-    uint32_t number;  /* in events */
+    void *allocation;                /* the manager's */
+    uint32_t number;                 /* in events */
+    uint8_t *no_alloc;               /* working memory of the no-alloc segments */
+    struct jitscope_segment views[]; /* layout.alloc_count, as the manager sees them */
 };
 
 /* Takes CONTEXT over: ops->destroy is called by memory_destroy. */
@@ -50,6 +54,11 @@ void memory_abandon(struct in_flight *in_flight);
 /* Runs deallocate actions in reverse and gives the memory back, whatever the actions say; the first error is
  * returned. */
 struct jitscope_error *memory_deallocate(struct memory *memory, uint64_t finalized);
+
+/* exit(3) is running in the executor: runs all deallocate actions, last allocation first, but leaves the
+ * memory in place, since other threads may still be running in it.  Deallocation afterwards runs none again.
+ */
+void memory_run_exit_actions(struct memory *memory);
 
 /* The bytes at [address, address + size) of what is finalized or simulated, read through the manager's
  * working memory when it keeps it (simulated) or directly (in-process); false when not all of it is inside an

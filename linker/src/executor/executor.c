@@ -1,0 +1,239 @@
+#include "executor/executor.h"
+#include "executor/executor_state.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static char *copy_string(const char *text) {
+    size_t size = strlen(text) + 1;
+    char *copy = os_allocate(size);
+    return copy ? memcpy(copy, text, size) : NULL;
+}
+
+/* --- exit
+ *
+ * exit(3) takes functions without arguments and forgets none: one function for the whole process walks the
+ * executors that asked, and an executor that goes away leaves the list. */
+
+static pthread_mutex_t exit_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct executor *exit_list;
+static bool exit_installed;
+
+/* Callbacks run without the lock: what they undo may create or destroy executors. */
+static void run_exit_callbacks(void) {
+    for (;;) {
+        pthread_mutex_lock(&exit_lock);
+        struct executor *executor = exit_list;
+        exit_list = executor ? executor->exit_next : NULL;
+        pthread_mutex_unlock(&exit_lock);
+        if (!executor)
+            return;
+        executor->exit_callback(executor->exit_context);
+    }
+}
+
+struct jitscope_error *executor_at_exit(struct executor *executor, void (*callback)(void *), void *context) {
+    if (executor->exit_callback)
+        return error_create(JITSCOPE_ERROR_USAGE, "an executor has one exit callback, and it is set");
+    pthread_mutex_lock(&exit_lock);
+    if (!exit_installed && os_at_exit(run_exit_callbacks)) {
+        pthread_mutex_unlock(&exit_lock);
+        return error_system("atexit", NULL);
+    }
+    exit_installed = true;
+    executor->exit_callback = callback;
+    executor->exit_context = context;
+    executor->exit_next = exit_list;
+    exit_list = executor;
+    pthread_mutex_unlock(&exit_lock);
+    return NULL;
+}
+
+static void leave_exit_list(struct executor *executor) {
+    pthread_mutex_lock(&exit_lock);
+    struct executor **link = &exit_list;
+    while (*link && *link != executor)
+        link = &(*link)->exit_next;
+    if (*link)
+        *link = executor->exit_next;
+    pthread_mutex_unlock(&exit_lock);
+}
+
+/* --- life */
+
+struct jitscope_error *executor_create(struct executor **out) {
+    static char *no_arguments[] = {NULL};
+    struct executor *executor = os_allocate_zeroed(sizeof *executor);
+    if (!executor)
+        return error_no_memory();
+    executor_set_arguments(executor, 0, no_arguments, environ);
+    struct jitscope_error *error = executor_register_builtin_actions(executor);
+    if (error) {
+        executor_destroy(executor);
+        return error;
+    }
+    *out = executor;
+    return NULL;
+}
+
+void executor_destroy(struct executor *executor) {
+    if (!executor)
+        return;
+    leave_exit_list(executor);
+    executor_unwinders_destroy(&executor->unwinders);
+    for (uint32_t i = executor->libraries.count; i-- > 0;) {
+        os_library_close(executor->libraries.data[i].handle);
+        os_release(executor->libraries.data[i].path);
+    }
+    vec_destroy(&executor->libraries);
+    for (uint32_t i = 0; i < executor->actions.count; i++)
+        os_release(executor->actions.data[i].owned_name);
+    vec_destroy(&executor->actions);
+    os_release(executor);
+}
+
+void executor_set_arguments(struct executor *executor, int argc, char **argv, char **envp) {
+    executor->argc = argc;
+    executor->argv = argv;
+    executor->envp = envp;
+}
+
+void executor_run_main(struct executor *executor, uint64_t address, int *status) {
+    int (*function)(int, char **, char **) = (int (*)(int, char **, char **))(uintptr_t)address;
+    *status = function(executor->argc, executor->argv, executor->envp);
+}
+
+uint64_t executor_near_address(void) {
+    /* The stream itself, not the variable stdout: that one may be copied into the main program. */
+    const void *stream = os_library_symbol(NULL, "_IO_2_1_stdout_");
+    return (uint64_t)(uintptr_t)(stream ? stream : stdout);
+}
+
+/* --- actions */
+
+static const struct registered_action *find_action(const struct executor *executor, const char *name) {
+    for (uint32_t i = 0; i < executor->actions.count; i++)
+        if (strcmp(executor->actions.data[i].name, name) == 0)
+            return &executor->actions.data[i];
+    return NULL;
+}
+
+bool executor_knows_action(const struct executor *executor, const char *name) {
+    return find_action(executor, name) != NULL;
+}
+
+struct jitscope_error *executor_register_action(struct executor *executor, const char *name,
+                                                executor_action_function function, void *context) {
+    if (find_action(executor, name))
+        return error_create(JITSCOPE_ERROR_DUPLICATE, "the executor already has an action '%s'", name);
+    TRY(vec_reserve(&executor->actions, 1));
+    char *copy = copy_string(name);
+    if (!copy)
+        return error_no_memory();
+    vec_put(&executor->actions, (struct registered_action){copy, function, context, copy});
+    return NULL;
+}
+
+void executor_results_destroy(struct action_results *results) {
+    for (uint32_t i = 0; i < results->results.count; i++)
+        os_release((char *)results->results.data[i].message);
+    vec_destroy(&results->results);
+}
+
+/* Runs one half and notes its result, for which there is room.  NULL, or why it failed: good until the next
+ * action runs. */
+static const char *run_half(struct executor *executor, const struct action_call *call, uint32_t index,
+                            uint8_t half, struct action_results *results) {
+    if (!call->function)
+        return NULL;
+    const struct registered_action *action = find_action(executor, call->function);
+    uint64_t start = os_time_ns();
+    const char *failure = action ? action->function(action->context, call->arguments, call->size)
+                                 : "the executor has no action of this name";
+    uint64_t duration = os_time_ns() - start;
+    vec_put(&results->results, (struct action_result){.action = index,
+                                                      .half = half,
+                                                      .failed = failure != NULL,
+                                                      .duration = duration,
+                                                      .message = failure ? copy_string(failure) : NULL});
+    return failure;
+}
+
+static struct jitscope_error *action_error(uint32_t index, const char *name, const char *failure) {
+    return error_create(JITSCOPE_ERROR_ACTION_FAILED, "allocation action %u '%s': %s", index, name, failure);
+}
+
+/* The deallocate halves of the first COUNT actions, last first; the first failure is the error. */
+static struct jitscope_error *undo(struct executor *executor, const struct action *actions, uint32_t count,
+                                   uint8_t half, struct action_results *results) {
+    struct jitscope_error *first = NULL;
+    for (uint32_t i = count; i-- > 0;) {
+        const char *failure = run_half(executor, &actions[i].deallocate, i, half, results);
+        if (failure && !first)
+            first = action_error(i, actions[i].deallocate.function, failure);
+    }
+    return first;
+}
+
+struct jitscope_error *executor_finalize(struct executor *executor, const struct action *actions,
+                                         uint32_t count, struct action_results *results) {
+    TRY(vec_reserve(&results->results, 2 * (uint64_t)count));
+    for (uint32_t i = 0; i < count; i++) {
+        const char *failure = run_half(executor, &actions[i].finalize, i, ACTION_FINALIZE, results);
+        if (!failure)
+            continue;
+        struct jitscope_error *error = action_error(i, actions[i].finalize.function, failure);
+        jitscope_error_destroy(undo(executor, actions, i, ACTION_ROLLBACK, results));
+        return error;
+    }
+    return NULL;
+}
+
+struct jitscope_error *executor_deallocate(struct executor *executor, const struct action *actions,
+                                           uint32_t count, struct action_results *results) {
+    TRY(vec_reserve(&results->results, count));
+    return undo(executor, actions, count, ACTION_DEALLOCATE, results);
+}
+
+uint32_t executor_unwinders(const struct executor *executor, const char *names[EXECUTOR_UNWINDERS]) {
+    return executor_unwinder_names(&executor->unwinders, names);
+}
+
+/* --- libraries */
+
+struct jitscope_error *executor_open_library(struct executor *executor, const char *path, uint32_t *library) {
+    for (uint32_t i = 0; i < executor->libraries.count; i++)
+        if (strcmp(executor->libraries.data[i].path, path) == 0) {
+            *library = i;
+            return NULL;
+        }
+    TRY(vec_reserve(&executor->libraries, 1));
+    char *copy = copy_string(path);
+    if (!copy)
+        return error_no_memory();
+    const char *text;
+    void *handle = os_library_open(path, &text);
+    if (!handle) {
+        os_release(copy);
+        return error_create(JITSCOPE_ERROR_NOT_FOUND, "%s", text);
+    }
+    *library = executor->libraries.count;
+    vec_put(&executor->libraries, (struct library){copy, handle});
+    executor->unwinders.found = false; /* it may have brought one */
+    return NULL;
+}
+
+struct jitscope_error *executor_lookup(struct executor *executor, const uint32_t *libraries,
+                                       const char *const *names, size_t count, uint64_t *addresses) {
+    for (size_t i = 0; i < count; i++)
+        if (libraries[i] >= executor->libraries.count)
+            return error_create(JITSCOPE_ERROR_USAGE, "the executor has no library %u", libraries[i]);
+    for (size_t i = 0; i < count; i++)
+        addresses[i] =
+            (uint64_t)(uintptr_t)os_library_symbol(executor->libraries.data[libraries[i]].handle, names[i]);
+    return NULL;
+}

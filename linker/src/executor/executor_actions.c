@@ -1,0 +1,136 @@
+/* The actions of actions.def, as they run in this process.
+ *
+ * Arguments come from allocation actions that any pass, or an embedding program, can attach: they are checked
+ * before anything is touched, and what is wrong with them becomes the action's failure.  That the addresses
+ * are mapped cannot be checked and is the attaching side's promise, as for any code that is run.
+ *
+ * The order in which arrays run is the gABI's (chapter 5, "Initialization and Termination Functions"):
+ * .init_array first to last, .fini_array last to first; .ctors and .dtors, which GCC's crtstuff.c defined
+ * before it, the other way round, with 0 and -1 as markers of their ends. */
+#include "base/bytes.h"
+#include "executor/executor_state.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define ACTION(NAME, name, arguments) const char bridge_action_##NAME[] = name;
+#include "executor/actions.def"
+#undef ACTION
+
+/* What every built-in action takes. */
+struct range {
+    uint64_t address;
+    uint64_t size;
+};
+
+/* __cxa_finalize(d): Itanium C++ ABI, section 3.3.6.3 "Runtime API". */
+extern void __cxa_finalize(void *);
+
+#define FAIL(executor, ...)                                                                                  \
+    (snprintf((executor)->message, sizeof(executor)->message, __VA_ARGS__), (executor)->message)
+
+static const char *read_range(struct executor *executor, const uint8_t *arguments, size_t size,
+                              struct range *range) {
+    uint64_t end;
+    if (size != sizeof *range)
+        return FAIL(executor, "takes 16 bytes of arguments, not %zu", size);
+    range->address = load_u64(arguments);
+    range->size = load_u64(arguments + 8);
+    if (!range->address)
+        return "its address is 0";
+    if (__builtin_add_overflow(range->address, range->size, &end))
+        return FAIL(executor, "0x%" PRIx64 " bytes at 0x%" PRIx64 " reach past the end of memory",
+                    range->size, range->address);
+    return NULL;
+}
+
+static uint64_t array_entry(struct range array, uint64_t index) {
+    return load_u64((const void *)(uintptr_t)(array.address + 8 * index));
+}
+
+/* gcc and gold end .ctors and .dtors with 0 and begin them with -1. */
+static bool is_marker(uint64_t entry) {
+    return entry == 0 || entry == UINT64_MAX;
+}
+
+/* A 0 in an array without markers would be called: refused before the first entry runs. */
+static const char *check_array(struct executor *executor, struct range array, bool markers) {
+    if (array.size % 8)
+        return FAIL(executor, "an array of 0x%" PRIx64 " bytes is not one of pointers", array.size);
+    for (uint64_t i = 0; !markers && i < array.size / 8; i++)
+        if (is_marker(array_entry(array, i)))
+            return FAIL(executor, "entry %" PRIu64 " of the array at 0x%" PRIx64 " is no function", i,
+                        array.address);
+    return NULL;
+}
+
+static void call_entry(struct executor *executor, uint64_t entry) {
+    void (*function)(int, char **, char **) = (void (*)(int, char **, char **))(uintptr_t)entry;
+    function(executor->argc, executor->argv, executor->envp);
+}
+
+static const char *run_array(struct executor *executor, const uint8_t *arguments, size_t size, bool backwards,
+                             bool markers) {
+    struct range array;
+    const char *failure = read_range(executor, arguments, size, &array);
+    if (!failure)
+        failure = check_array(executor, array, markers);
+    if (failure)
+        return failure;
+    uint64_t count = array.size / 8;
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t entry = array_entry(array, backwards ? count - 1 - i : i);
+        if (!markers || !is_marker(entry))
+            call_entry(executor, entry);
+    }
+    return NULL;
+}
+
+static const char *run_RUN_INITIALISERS(void *context, const uint8_t *arguments, size_t size) {
+    return run_array(context, arguments, size, false, false);
+}
+
+static const char *run_RUN_CTORS(void *context, const uint8_t *arguments, size_t size) {
+    return run_array(context, arguments, size, true, true);
+}
+
+static const char *run_RUN_FINALISERS(void *context, const uint8_t *arguments, size_t size) {
+    return run_array(context, arguments, size, true, false);
+}
+
+static const char *run_RUN_DTORS(void *context, const uint8_t *arguments, size_t size) {
+    return run_array(context, arguments, size, false, true);
+}
+
+static const char *run_FINALIZE_DSO(void *context, const uint8_t *arguments, size_t size) {
+    struct range dso;
+    const char *failure = read_range(context, arguments, size, &dso); /* 0 would end the whole process */
+    if (!failure)
+        __cxa_finalize((void *)(uintptr_t)dso.address);
+    return failure;
+}
+
+static const char *run_REGISTER_EH_FRAMES(void *context, const uint8_t *arguments, size_t size) {
+    struct executor *executor = context;
+    struct range section;
+    const char *failure = read_range(executor, arguments, size, &section);
+    return failure ? failure
+                   : executor_register_eh_frame(&executor->unwinders, section.address, section.size);
+}
+
+static const char *run_DEREGISTER_EH_FRAMES(void *context, const uint8_t *arguments, size_t size) {
+    struct executor *executor = context;
+    struct range section;
+    const char *failure = read_range(executor, arguments, size, &section);
+    return failure ? failure
+                   : executor_deregister_eh_frame(&executor->unwinders, section.address, section.size);
+}
+
+struct jitscope_error *executor_register_builtin_actions(struct executor *executor) {
+#define ACTION(NAME, name, arguments)                                                                        \
+    TRY(vec_push(&executor->actions,                                                                         \
+                 (struct registered_action){bridge_action_##NAME, run_##NAME, executor, NULL}));
+#include "executor/actions.def"
+#undef ACTION
+    return NULL;
+}

@@ -1,0 +1,38 @@
+/* executor_state: what the files of this folder share. */
+#ifndef EXECUTOR_STATE_H
+#define EXECUTOR_STATE_H
+
+#include "executor/executor.h"
+#include "executor/executor_unwind.h"
+
+struct registered_action {
+    const char *name;
+    executor_action_function function;
+    void *context;
+    char *owned_name; /* NAME when it is a copy */
+};
+
+struct library {
+    char *path;
+    void *handle;
+};
+
+struct executor {
+    VEC(struct registered_action) actions;
+    VEC(struct library) libraries;
+    struct unwinders unwinders;
+    int argc;
+    char **argv;
+    char **envp;
+    char message[192]; /* the last failure of a built-in action */
+
+    /* At exit; see executor_at_exit(). */
+    void (*exit_callback)(void *);
+    void *exit_context;
+    struct executor *exit_next;
+};
+
+/* Registers the actions of actions.def. */
+struct jitscope_error *executor_register_builtin_actions(struct executor *executor);
+
+#endif

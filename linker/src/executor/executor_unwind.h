@@ -1,0 +1,37 @@
+/* executor_unwind: making .eh_frame sections known to every unwinder of this process. */
+#ifndef EXECUTOR_UNWIND_H
+#define EXECUTOR_UNWIND_H
+
+#include "base/vec.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The unwinders a section can be registered with, one bit each. */
+enum { UNWINDER_LIBGCC = 1, UNWINDER_LLVM = 2 };
+
+struct registered_eh_frame {
+    uint64_t address;
+    uint64_t size;
+    uint8_t with; /* UNWINDER_* */
+};
+
+/* Zero-initialised is ready. */
+struct unwinders {
+    bool found; /* the functions below were looked for; false again after a library was opened */
+    void *libgcc;
+    void (*gcc_register)(const void *);
+    void (*gcc_deregister)(const void *);
+    void (*llvm_register)(uintptr_t);
+    void (*llvm_deregister)(uintptr_t);
+    VEC(struct registered_eh_frame) registered;
+};
+
+/* Both return NULL, or why it failed (a static text). */
+const char *executor_register_eh_frame(struct unwinders *unwinders, uint64_t address, uint64_t size);
+const char *executor_deregister_eh_frame(struct unwinders *unwinders, uint64_t address, uint64_t size);
+void executor_unwinders_destroy(struct unwinders *unwinders);
+/* The names of the unwinders found so far; how many, at most EXECUTOR_UNWINDERS. */
+uint32_t executor_unwinder_names(const struct unwinders *unwinders, const char **names);
+
+#endif

@@ -1,0 +1,91 @@
+#include "link/fixups.h"
+
+#include "base/bytes.h"
+
+#include <inttypes.h>
+
+static uint64_t load_field(const uint8_t *at, unsigned width) {
+    uint64_t value = 0;
+    for (unsigned i = 0; i < width; i++)
+        value |= (uint64_t)at[i] << (8 * i);
+    return value;
+}
+
+static const char *limit_text(const struct edge_kind_info *kind) {
+    static const char *const limits[3][3] = {
+        {"-2^7 .. 2^7-1", "-2^15 .. 2^15-1", "-2^31 .. 2^31-1 (2 GiB)"},
+        {"0 .. 2^8-1", "0 .. 2^16-1", "0 .. 2^32-1 (4 GiB)"},
+        {"-2^7 .. 2^8-1", "-2^15 .. 2^16-1", "-2^31 .. 2^32-1"},
+    };
+    unsigned row = kind->check == CHECK_SIGNED ? 0 : kind->check == CHECK_UNSIGNED ? 1 : 2;
+    return limits[row][kind->width == 1 ? 0 : kind->width == 2 ? 1 : 2];
+}
+
+static struct jitscope_error *out_of_range(const struct graph *graph, uint32_t id, const struct edge *edge,
+                                           uint64_t value) {
+    const struct block *block = &graph->blocks.data[id];
+    const struct edge_kind_info *kind = &graph->arch->kinds[edge->kind];
+    const struct symbol *symbol = &graph->symbols.data[edge->target];
+    struct coordinates where = graph_coordinates(graph, id, edge->offset, edge->target);
+    if (kind->request)
+        return error_at(JITSCOPE_ERROR_UNSUPPORTED, &where, "%s asks for a table entry that no pass has made",
+                        graph_edge_name(graph, edge));
+    bool negative = kind->check != CHECK_UNSIGNED && (int64_t)value < 0;
+    struct jitscope_error *error = error_at(
+        JITSCOPE_ERROR_OUT_OF_RANGE, &where,
+        "%s at 0x%" PRIx64 " to 0x%" PRIx64 "%+" PRId64 ": the value %s = %s0x%" PRIx64 " does not fit %s",
+        graph_edge_name(graph, edge), block->address + edge->offset, graph->addresses[edge->target],
+        edge->addend, kind->formula, negative ? "-" : "", negative ? 0 - value : value, limit_text(kind));
+    if (symbol->flags & SYMBOL_EXTERNAL)
+        return error_with_help(error, "the target lies outside the batch: compile with -fPIC so that it is "
+                                      "reached through the GOT");
+    return error;
+}
+
+/* Only when somebody wants to see each edge: the same, with the bytes before and after. */
+static bool apply_traced(const struct graph *graph, uint32_t id, const struct edge *edge, struct fixup *fixup,
+                         uint64_t *value) {
+    unsigned width = graph->arch->kinds[edge->kind].width;
+    uint64_t before = load_field(fixup->content, width);
+    if (!graph->arch->apply(fixup, value))
+        return false;
+    TRACE(graph->trace, fixup, .block = id, .offset = edge->offset, .kind = edge->kind,
+          .target = edge->target, .address = fixup->symbol, .before = before,
+          .after = load_field(fixup->content, width));
+    return true;
+}
+
+static struct jitscope_error *fix_block(const struct graph *graph, uint32_t id, bool traced) {
+    const struct block *block = &graph->blocks.data[id];
+    const struct edge *edge = graph->edges.data + block->first_edge;
+    for (const struct edge *end = edge + block->edge_count; edge < end; edge++) {
+        struct fixup fixup = {.kind = edge->kind,
+                              .addend = edge->addend,
+                              .symbol = graph->addresses[edge->target],
+                              .place = block->address + edge->offset,
+                              .got = graph->got_base,
+                              .content = block->working + edge->offset};
+        uint64_t value;
+        if ((uint64_t)edge->offset + graph->arch->kinds[edge->kind].width > block->size) {
+            struct coordinates where = graph_coordinates(graph, id, edge->offset, edge->target);
+            return error_at(JITSCOPE_ERROR_OUT_OF_RANGE, &where, "%s reaches behind the end of its block",
+                            graph_edge_name(graph, edge));
+        }
+        bool done =
+            traced ? apply_traced(graph, id, edge, &fixup, &value) : graph->arch->apply(&fixup, &value);
+        if (__builtin_expect(!done, 0))
+            return out_of_range(graph, id, edge, value);
+    }
+    return NULL;
+}
+
+struct jitscope_error *apply_fixups(struct graph *graph, void *unused) {
+    (void)unused;
+    bool traced = trace_wants(graph->trace, LEVEL_EDGES);
+    for (uint32_t id = 0; id < graph->blocks.count; id++) {
+        const struct block *block = &graph->blocks.data[id];
+        if (block->edge_count && !(block->flags & BLOCK_REMOVED))
+            TRY(fix_block(graph, id, traced));
+    }
+    return NULL;
+}

@@ -1,0 +1,126 @@
+#include "link/unresolved.h"
+
+#include "base/text.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+enum { SHOWN_SYMBOLS = 20, SHOWN_REFERRERS = 3 };
+
+static bool is_open(const struct symbol *symbol) {
+    return symbol->flags & SYMBOL_EXTERNAL && !(symbol->flags & SYMBOL_RESOLVED);
+}
+
+void resolve_phony(struct graph *graph, uint64_t base) {
+    uint32_t name = NO_NAME;
+    jitscope_error_destroy(string_pool_intern(graph->names, "--phony-externals", 17, &name));
+    for (uint32_t id = 0; id < graph->symbols.count; id++) {
+        const struct symbol *symbol = &graph->symbols.data[id];
+        if (!is_open(symbol) || symbol->linkage == LINKAGE_WEAK)
+            continue;
+        graph_resolve(graph, id, base, PROVIDER_PHONY, name);
+        base += 16;
+    }
+}
+
+/* Edges of live blocks by open symbol: how many, and the first few as text. */
+struct referrers {
+    uint32_t symbol;
+    uint32_t count;
+    struct text text;
+};
+
+static void add_referrer(const struct graph *graph, struct referrers *list, uint32_t block,
+                         const struct edge *edge) {
+    if (list->count++ >= SHOWN_REFERRERS)
+        return;
+    struct coordinates where = graph_coordinates(graph, block, edge->offset, NO_SYMBOL);
+    text_print(&list->text, "\n    referred to by %s: %s+0x%" PRIx64 " (%s)",
+               where.input ? where.input : "the linker", where.section, where.offset,
+               graph_edge_name(graph, edge));
+}
+
+/* A table entry the linker made refers on behalf of whoever asked for it: report those instead. */
+static uint32_t open_target(const struct graph *graph, uint32_t symbol) {
+    while (graph->symbols.data[symbol].flags & SYMBOL_TABLE_ENTRY)
+        symbol = graph->edges.data[graph->blocks.data[graph->symbols.data[symbol].block].first_edge].target;
+    return symbol;
+}
+
+static void collect_referrers(const struct graph *graph, struct referrers *lists, uint32_t *index) {
+    for (uint32_t id = 0; id < graph->blocks.count; id++) {
+        const struct block *block = &graph->blocks.data[id];
+        if (block->flags & BLOCK_REMOVED || block->input == NO_INPUT)
+            continue;
+        for (uint32_t i = 0; i < block->edge_count; i++) {
+            const struct edge *edge = &graph->edges.data[block->first_edge + i];
+            uint32_t at = index[open_target(graph, edge->target)];
+            if (at != UINT32_MAX)
+                add_referrer(graph, &lists[at], id, edge);
+        }
+    }
+}
+
+static struct jitscope_error *report(struct graph *graph, const struct referrers *lists, uint32_t count) {
+    struct text text = {0};
+    uint32_t used = 0, shown = 0;
+    for (uint32_t i = 0; i < count; i++)
+        used += lists[i].count != 0;
+    if (!used)
+        return NULL;
+    text_print(&text, "%u unresolved symbol%s:", used, used == 1 ? "" : "s");
+    for (uint32_t i = 0; i < count; i++) {
+        if (!lists[i].count)
+            continue;
+        TRACE(graph->trace, symbol_unresolved, .symbol = lists[i].symbol,
+              .name = trace_name(graph->trace, graph->symbols.data[lists[i].symbol].name));
+        if (shown++ >= SHOWN_SYMBOLS)
+            continue;
+        text_print(&text, "\n  %s%s", graph_symbol_name(graph, lists[i].symbol),
+                   lists[i].text.data ? lists[i].text.data : "");
+        if (lists[i].count > SHOWN_REFERRERS)
+            text_print(&text, "\n    and %u more", lists[i].count - SHOWN_REFERRERS);
+    }
+    if (shown > SHOWN_SYMBOLS)
+        text_print(&text, "\n  and %u more symbols", shown - SHOWN_SYMBOLS);
+    struct jitscope_error *error =
+        text.failed ? error_no_memory() : error_create(JITSCOPE_ERROR_UNRESOLVED, "%s", text.data);
+    text_destroy(&text);
+    return error_with_help(error,
+                           "add the input or library that defines %s, or give an address with --define",
+                           used == 1 ? "it" : "them");
+}
+
+static struct jitscope_error *report_open(struct graph *graph, uint32_t count) {
+    struct referrers *lists = os_allocate_zeroed(count * sizeof *lists);
+    uint32_t *index = os_allocate((size_t)graph->symbols.count * sizeof *index);
+    struct jitscope_error *error = lists && index ? NULL : error_no_memory();
+    if (!error) {
+        uint32_t next = 0;
+        for (uint32_t id = 0; id < graph->symbols.count; id++) {
+            bool open = is_open(&graph->symbols.data[id]);
+            index[id] = open ? next : UINT32_MAX;
+            if (open)
+                lists[next++].symbol = id;
+        }
+        collect_referrers(graph, lists, index);
+        error = report(graph, lists, count);
+        for (uint32_t i = 0; i < count; i++)
+            text_destroy(&lists[i].text);
+    }
+    os_release(lists);
+    os_release(index);
+    return error;
+}
+
+struct jitscope_error *settle_unresolved(struct graph *graph, void *unused) {
+    (void)unused;
+    uint32_t open = 0;
+    for (uint32_t id = 0; id < graph->symbols.count; id++) {
+        const struct symbol *symbol = &graph->symbols.data[id];
+        if (is_open(symbol) && symbol->linkage == LINKAGE_WEAK)
+            graph_resolve(graph, id, 0, PROVIDER_WEAK_UNDEFINED, NO_NAME);
+        open += is_open(symbol);
+    }
+    return open ? report_open(graph, open) : NULL;
+}

@@ -1,0 +1,413 @@
+#include "memory/memory.h"
+#include "base/bytes.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+_Static_assert((int)HALF_FINALIZE == ACTION_FINALIZE && (int)HALF_DEALLOCATE == ACTION_DEALLOCATE &&
+                   (int)HALF_ROLLBACK == ACTION_ROLLBACK,
+               "the halves of actions have one numbering on both sides of the bridge");
+_Static_assert((int)JITSCOPE_LIFETIME_FINALIZE == LIFETIME_FINALIZE &&
+                   (int)JITSCOPE_EXECUTE == PROTECT_EXECUTE && (int)JITSCOPE_WRITE == PROTECT_WRITE,
+               "the public header and the events have one numbering");
+
+/* What is kept of a batch until deallocate; the graph is gone by then.  One piece of memory: segments, then
+ * actions, then the bytes that these point to. */
+struct finalized {
+    void *allocation; /* the manager's */
+    uint32_t number;
+    uint32_t segment_count;
+    uint32_t action_count;         /* deallocate halves only; 0 when there are none */
+    struct action *actions;        /* numbered as in the graph */
+    struct action_results results; /* room for all of them, so that deallocation needs no memory */
+    struct string_pool *names;
+    struct jitscope_segment segments[]; /* those still there */
+};
+
+/* The table may come from a program that was compiled against an older, shorter header. */
+#define OFFERS(ops, member)                                                                                  \
+    ((ops)->size >= offsetof(struct jitscope_memory_ops, member) + sizeof(ops)->member && (ops)->member)
+
+void memory_create(struct memory *memory, const struct jitscope_memory_ops *ops, void *context,
+                   struct executor *executor, struct trace *trace, uint64_t page_size) {
+    *memory = (struct memory){
+        .ops = ops, .context = context, .executor = executor, .trace = trace, .page_size = page_size};
+}
+
+void memory_destroy(struct memory *memory) {
+    for (uint32_t i = memory->finalized.count; i-- > 0;)
+        if (memory->finalized.data[i])
+            jitscope_error_destroy(memory_deallocate(memory, (uint64_t)i + 1));
+    vec_destroy(&memory->finalized);
+    if (memory->ops && OFFERS(memory->ops, destroy))
+        memory->ops->destroy(memory->context);
+    *memory = (struct memory){0};
+}
+
+/* --- events */
+
+static uint64_t segment_size(const struct jitscope_segment *segment) {
+    return segment->content_size + segment->zero_fill_size;
+}
+
+static void trace_allocation(struct memory *memory, uint32_t number, uint32_t state, uint64_t start,
+                             const struct jitscope_segment *segments, uint32_t count) {
+    uint64_t low = count ? UINT64_MAX : 0, high = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t end = segments[i].address + segment_size(&segments[i]);
+        low = segments[i].address < low ? segments[i].address : low;
+        high = end > high ? end : high;
+    }
+    TRACE(memory->trace, allocation, .allocation = number, .state = state, .address = low, .size = high - low,
+          .duration = trace_time(memory->trace) - start);
+}
+
+/* A text that is no name of the graph; the empty one without memory for it. */
+static struct name_ref text_ref(struct memory *memory, struct string_pool *names, const char *text) {
+    uint32_t id = NO_NAME;
+    if (text)
+        jitscope_error_destroy(string_pool_intern(names, text, strlen(text), &id));
+    return trace_name(memory->trace, id);
+}
+
+static uint64_t argument(const struct action_call *call, uint32_t index) {
+    uint64_t end = ((uint64_t)index + 1) * 8;
+    return call->function && call->size >= end ? load_u64(call->arguments + end - 8) : 0;
+}
+
+static void trace_actions(struct memory *memory, const struct graph *graph) {
+    if (!trace_wants(memory->trace, LEVEL_BLOCK))
+        return;
+    for (uint32_t i = 0; i < graph->actions.count; i++) {
+        const struct action *action = &graph->actions.data[i];
+        const struct action_call *call = action->finalize.function ? &action->finalize : &action->deallocate;
+        struct name_ref finalize = text_ref(memory, graph->names, action->finalize.function);
+        struct name_ref deallocate = text_ref(memory, graph->names, action->deallocate.function);
+        TRACE(memory->trace, action, .action = i, .finalize = finalize, .deallocate = deallocate,
+              .address = argument(call, 0), .size = argument(call, 1));
+    }
+}
+
+/* An .eh_frame action that worked is a registration, or its end, with every unwinder. */
+static void trace_registration(struct memory *memory, struct string_pool *names, uint32_t number,
+                               const struct action_call *call, uint32_t half) {
+    const char *unwinders[EXECUTOR_UNWINDERS];
+    const char *function =
+        half == HALF_FINALIZE ? bridge_action_REGISTER_EH_FRAMES : bridge_action_DEREGISTER_EH_FRAMES;
+    if (strcmp(call->function, function) != 0)
+        return;
+    uint32_t count = executor_unwinders(memory->executor, unwinders);
+    for (uint32_t i = 0; i < count; i++) {
+        struct name_ref with = text_ref(memory, names, unwinders[i]);
+        TRACE(memory->trace, registration, .allocation = number, .with = with, .address = argument(call, 0),
+              .size = argument(call, 1), .half = half);
+    }
+}
+
+static void trace_results(struct memory *memory, struct string_pool *names, uint32_t number,
+                          const struct action *actions, const struct action_results *results) {
+    if (!trace_wants(memory->trace, LEVEL_BLOCK))
+        return;
+    for (uint32_t i = 0; i < results->results.count; i++) {
+        const struct action_result *result = &results->results.data[i];
+        const struct action *action = &actions[result->action];
+        struct name_ref message = text_ref(memory, names, result->message);
+        TRACE(memory->trace, action_result, .allocation = number, .action = result->action,
+              .half = result->half, .outcome = result->failed ? OUTCOME_FAILED : OUTCOME_OK,
+              .duration = result->duration, .message = message);
+        if (!result->failed)
+            trace_registration(memory, names, number,
+                               result->half == HALF_FINALIZE ? &action->finalize : &action->deallocate,
+                               result->half);
+    }
+}
+
+static void trace_protections(const struct in_flight *in_flight) {
+    const struct memory *memory = in_flight->memory;
+    for (uint32_t i = 0; i < in_flight->layout.alloc_count; i++) {
+        const struct jitscope_segment *view = &in_flight->views[i];
+        uint64_t size = (segment_size(view) + memory->page_size - 1) & ~(memory->page_size - 1);
+        if (size)
+            TRACE(memory->trace, protect, .segment = i, .address = view->address, .size = size,
+                  .prot = view->prot);
+    }
+}
+
+/* --- allocate */
+
+/* No-alloc sections are fixed up like all others but exist only until finalize. */
+static struct jitscope_error *allocate_no_alloc(struct in_flight *in_flight) {
+    struct layout *layout = &in_flight->layout;
+    uint64_t total = 0;
+    for (uint32_t i = layout->alloc_count; i < layout->segments.count; i++)
+        if (__builtin_add_overflow(total, segment_size(&layout->segments.data[i].view), &total))
+            return error_no_memory();
+    if (layout->alloc_count == layout->segments.count)
+        return NULL;
+    in_flight->no_alloc = os_allocate_zeroed(total);
+    if (!in_flight->no_alloc)
+        return error_no_memory();
+    uint8_t *next = in_flight->no_alloc;
+    for (uint32_t i = layout->alloc_count; i < layout->segments.count; i++) {
+        layout->segments.data[i].view.working = next;
+        next += segment_size(&layout->segments.data[i].view);
+    }
+    return NULL;
+}
+
+/* Managers can be anybody's. */
+static struct jitscope_error *check_placement(const struct in_flight *in_flight) {
+    for (uint32_t i = 0; i < in_flight->layout.alloc_count; i++) {
+        const struct jitscope_segment *view = &in_flight->views[i];
+        uint64_t end;
+        if (view->address & (view->alignment - 1) || (segment_size(view) && !view->working) ||
+            __builtin_add_overflow(view->address, segment_size(view), &end))
+            return error_create(JITSCOPE_ERROR_ADDRESS_SPACE,
+                                "memory manager '%s' placed segment %u of 0x%" PRIx64
+                                " bytes, aligned to 0x%" PRIx64 ", at 0x%" PRIx64,
+                                in_flight->memory->ops->name, i, segment_size(view), view->alignment,
+                                view->address);
+    }
+    return NULL;
+}
+
+static struct jitscope_error *place(struct in_flight *in_flight) {
+    struct memory *memory = in_flight->memory;
+    struct layout *layout = &in_flight->layout;
+    for (uint32_t i = 0; i < layout->alloc_count; i++)
+        in_flight->views[i] = layout->segments.data[i].view;
+    TRY(memory->ops->allocate(memory->context, (const struct jitscope_graph *)(const void *)in_flight->graph,
+                              in_flight->views, layout->alloc_count, &in_flight->allocation));
+    struct jitscope_error *error = check_placement(in_flight);
+    if (error)
+        memory->ops->abandon(memory->context, in_flight->allocation);
+    for (uint32_t i = 0; i < layout->alloc_count; i++) {
+        layout->segments.data[i].view.address = in_flight->views[i].address;
+        layout->segments.data[i].view.working = in_flight->views[i].working;
+    }
+    return error;
+}
+
+static void release_in_flight(struct in_flight *in_flight) {
+    layout_destroy(&in_flight->layout);
+    os_release(in_flight->no_alloc);
+    os_release(in_flight);
+}
+
+struct jitscope_error *memory_allocate(struct memory *memory, struct graph *graph, struct in_flight **out) {
+    struct layout layout;
+    uint64_t start = trace_time(memory->trace);
+    TRY(layout_create(&layout, graph, memory->page_size));
+    struct in_flight *in_flight =
+        os_allocate_zeroed(sizeof *in_flight + layout.alloc_count * sizeof in_flight->views[0]);
+    if (!in_flight) {
+        layout_destroy(&layout);
+        return error_no_memory();
+    }
+    in_flight->memory = memory;
+    in_flight->graph = graph;
+    in_flight->layout = layout;
+    struct jitscope_error *error = allocate_no_alloc(in_flight);
+    if (!error)
+        error = place(in_flight);
+    if (error) {
+        release_in_flight(in_flight);
+        return error;
+    }
+    layout_apply(&in_flight->layout, graph);
+    in_flight->number = ++memory->next_allocation;
+    trace_allocation(memory, in_flight->number, MEMORY_STATE_IN_FLIGHT, start, in_flight->views,
+                     layout.alloc_count);
+    *out = in_flight;
+    return NULL;
+}
+
+/* --- finalize, abandon */
+
+static size_t call_bytes(const struct action_call *call) {
+    return call->function ? strlen(call->function) + 1 + call->size : 0;
+}
+
+static uint8_t *copy_call(struct action_call *to, const struct action_call *from, uint8_t *bytes) {
+    *to = (struct action_call){NULL, NULL, 0};
+    if (!from->function)
+        return bytes;
+    size_t name = strlen(from->function) + 1;
+    memcpy(bytes, from->function, name);
+    if (from->size)
+        memcpy(bytes + name, from->arguments, from->size);
+    *to = (struct action_call){(const char *)bytes, bytes + name, from->size};
+    return bytes + name + from->size;
+}
+
+/* Everything that deallocation will need, before anything has happened that would have to be undone. */
+static struct jitscope_error *finalized_create(const struct in_flight *in_flight, struct finalized **out) {
+    const struct graph *graph = in_flight->graph;
+    uint32_t segments = in_flight->layout.alloc_count, actions = 0;
+    size_t bytes = 0;
+    for (uint32_t i = 0; in_flight->memory->executor && i < graph->actions.count; i++) {
+        bytes += call_bytes(&graph->actions.data[i].deallocate);
+        actions = graph->actions.data[i].deallocate.function ? i + 1 : actions;
+    }
+    size_t size = sizeof(struct finalized) + segments * sizeof(struct jitscope_segment);
+    struct finalized *finalized = os_allocate_zeroed(size + actions * sizeof(struct action) + bytes);
+    if (!finalized)
+        return error_no_memory();
+    finalized->actions = (struct action *)(void *)((uint8_t *)finalized + size);
+    finalized->action_count = actions;
+    uint8_t *next = (uint8_t *)(finalized->actions + actions);
+    for (uint32_t i = 0; i < actions; i++)
+        next = copy_call(&finalized->actions[i].deallocate, &graph->actions.data[i].deallocate, next);
+    finalized->number = in_flight->number;
+    finalized->allocation = in_flight->allocation;
+    finalized->names = graph->names;
+    struct jitscope_error *error = vec_reserve(&finalized->results.results, actions);
+    if (error)
+        os_release(finalized);
+    else
+        *out = finalized;
+    return error;
+}
+
+static void finalized_destroy(struct finalized *finalized) {
+    executor_results_destroy(&finalized->results);
+    os_release(finalized);
+}
+
+static struct jitscope_error *run_finalize_actions(const struct in_flight *in_flight) {
+    struct memory *memory = in_flight->memory;
+    const struct graph *graph = in_flight->graph;
+    struct action_results results = {0};
+    trace_actions(memory, graph);
+    if (!memory->executor)
+        return NULL;
+    struct jitscope_error *error =
+        executor_finalize(memory->executor, graph->actions.data, graph->actions.count, &results);
+    trace_results(memory, graph->names, in_flight->number, graph->actions.data, &results);
+    executor_results_destroy(&results);
+    return error;
+}
+
+/* The FINALIZE segments have done their work; the others are what stays readable. */
+static void release_segments(const struct in_flight *in_flight, struct finalized *finalized) {
+    struct memory *memory = in_flight->memory;
+    for (uint32_t i = 0; i < in_flight->layout.alloc_count; i++) {
+        const struct jitscope_segment *view = &in_flight->views[i];
+        if (view->lifetime == JITSCOPE_LIFETIME_FINALIZE && OFFERS(memory->ops, release))
+            memory->ops->release(memory->context, in_flight->allocation, view);
+        else
+            finalized->segments[finalized->segment_count++] = *view;
+    }
+}
+
+static struct jitscope_error *finalize(struct in_flight *in_flight, struct finalized **finalized) {
+    struct memory *memory = in_flight->memory;
+    TRY(vec_reserve(&memory->finalized, 1));
+    TRY(finalized_create(in_flight, finalized));
+    struct jitscope_error *error = memory->ops->finalize(memory->context, in_flight->allocation,
+                                                         in_flight->views, in_flight->layout.alloc_count);
+    if (!error) {
+        trace_protections(in_flight);
+        error = run_finalize_actions(in_flight);
+    }
+    if (error)
+        finalized_destroy(*finalized);
+    return error;
+}
+
+struct jitscope_error *memory_finalize(struct in_flight *in_flight, uint64_t *handle) {
+    struct memory *memory = in_flight->memory;
+    struct finalized *finalized;
+    uint64_t start = trace_time(memory->trace);
+    struct jitscope_error *error = finalize(in_flight, &finalized);
+    if (error) {
+        memory_abandon(in_flight);
+        return error;
+    }
+    release_segments(in_flight, finalized);
+    vec_put(&memory->finalized, finalized);
+    *handle = memory->finalized.count;
+    trace_allocation(memory, in_flight->number, MEMORY_STATE_FINALIZED, start, in_flight->views,
+                     in_flight->layout.alloc_count);
+    release_in_flight(in_flight);
+    return NULL;
+}
+
+void memory_abandon(struct in_flight *in_flight) {
+    struct memory *memory = in_flight->memory;
+    uint64_t start = trace_time(memory->trace);
+    memory->ops->abandon(memory->context, in_flight->allocation);
+    trace_allocation(memory, in_flight->number, MEMORY_STATE_ABANDONED, start, in_flight->views,
+                     in_flight->layout.alloc_count);
+    release_in_flight(in_flight);
+}
+
+/* --- deallocate, read */
+
+/* Once: afterwards there are none left. */
+static struct jitscope_error *run_deallocate_actions(struct memory *memory, struct finalized *finalized) {
+    uint32_t count = finalized->action_count;
+    finalized->action_count = 0;
+    if (!memory->executor || !count)
+        return NULL;
+    struct jitscope_error *error =
+        executor_deallocate(memory->executor, finalized->actions, count, &finalized->results);
+    trace_results(memory, finalized->names, finalized->number, finalized->actions, &finalized->results);
+    return error;
+}
+
+void memory_run_exit_actions(struct memory *memory) {
+    for (uint32_t i = memory->finalized.count; i-- > 0;)
+        if (memory->finalized.data[i])
+            jitscope_error_destroy(run_deallocate_actions(memory, memory->finalized.data[i]));
+}
+
+struct jitscope_error *memory_deallocate(struct memory *memory, uint64_t handle) {
+    if (handle == 0 || handle > memory->finalized.count || !memory->finalized.data[handle - 1])
+        return error_create(JITSCOPE_ERROR_USAGE, "there is no finalized allocation %" PRIu64, handle);
+    struct finalized *finalized = memory->finalized.data[handle - 1];
+    uint64_t start = trace_time(memory->trace);
+    memory->finalized.data[handle - 1] = NULL;
+    struct jitscope_error *error = run_deallocate_actions(memory, finalized);
+    struct jitscope_error *second = memory->ops->deallocate(memory->context, finalized->allocation);
+    trace_allocation(memory, finalized->number, MEMORY_STATE_DEALLOCATED, start, finalized->segments,
+                     finalized->segment_count);
+    finalized_destroy(finalized);
+    if (error)
+        jitscope_error_destroy(second);
+    return error ? error : second;
+}
+
+/* As much of [address, address + size) as lies in one segment; 0 when nothing can be read. */
+static size_t read_piece(const struct memory *memory, const struct finalized *finalized, uint64_t address,
+                         void *buffer, size_t size) {
+    for (uint32_t i = 0; i < finalized->segment_count; i++) {
+        const struct jitscope_segment *segment = &finalized->segments[i];
+        uint64_t offset = address - segment->address;
+        if (address < segment->address || offset >= segment_size(segment) || !(segment->prot & JITSCOPE_READ))
+            continue;
+        if (size > segment_size(segment) - offset)
+            size = (size_t)(segment_size(segment) - offset);
+        if (!OFFERS(memory->ops, read))
+            memcpy(buffer, (const void *)(uintptr_t)address, size);
+        else if (!memory->ops->read(memory->context, finalized->allocation, address, buffer, size))
+            return 0;
+        return size;
+    }
+    return 0;
+}
+
+bool memory_read(const struct memory *memory, uint64_t address, void *buffer, size_t size) {
+    while (size) {
+        size_t got = 0;
+        for (uint32_t i = 0; i < memory->finalized.count && !got; i++)
+            if (memory->finalized.data[i])
+                got = read_piece(memory, memory->finalized.data[i], address, buffer, size);
+        if (!got)
+            return false;
+        address += got;
+        buffer = (uint8_t *)buffer + got;
+        size -= got;
+    }
+    return true;
+}

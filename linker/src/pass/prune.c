@@ -1,0 +1,112 @@
+/* Without --gc-sections a static linker keeps everything it has read, and so does this pass, in one walk that
+ * follows no edges but those of dependent blocks: an FDE lives with its function, a CIE with its FDEs. */
+#include "pass/prune.h"
+
+#include <string.h>
+
+struct marker {
+    struct graph *graph;
+    VEC(uint32_t) work;
+};
+
+static struct jitscope_error *mark(struct marker *marker, uint32_t id) {
+    struct block *block = &marker->graph->blocks.data[id];
+    if (block->flags & (BLOCK_LIVE | BLOCK_REMOVED))
+        return NULL;
+    block->flags |= BLOCK_LIVE;
+    return vec_push(&marker->work, id);
+}
+
+static struct jitscope_error *follow(struct marker *marker, uint32_t id) {
+    const struct graph *graph = marker->graph;
+    const struct block *block = &graph->blocks.data[id];
+    for (uint32_t i = 0; i < block->edge_count; i++) {
+        uint32_t target = graph->symbols.data[graph->edges.data[block->first_edge + i].target].block;
+        if (target != NO_BLOCK)
+            TRY(mark(marker, target));
+    }
+    for (uint32_t at = block->attached; at != NO_BLOCK; at = graph->blocks.data[at].next_attached)
+        TRY(mark(marker, at));
+    return NULL;
+}
+
+static struct jitscope_error *drain(struct marker *marker) {
+    while (marker->work.count)
+        TRY(follow(marker, marker->work.data[--marker->work.count]));
+    return NULL;
+}
+
+static bool has_prefix(const char *text, const char *prefix) {
+    return !strncmp(text, prefix, strlen(prefix));
+}
+
+/* Run by the system, not reached by an edge (ld's default script: KEEP), or reached by name only (__start_X).
+ */
+static bool is_kept_section(const struct graph *graph, uint32_t id) {
+    static const char *const kept[] = {".init_array", ".fini_array", ".preinit_array", ".ctors", ".dtors"};
+    const char *name = string_pool_text(graph->names, graph->sections.data[id].name);
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+        if (has_prefix(name, kept[i]))
+            return true;
+    return name[0] != '.' && !graph->sections.data[id].dependent;
+}
+
+static struct jitscope_error *mark_kept_sections(struct marker *marker) {
+    const struct graph *graph = marker->graph;
+    uint8_t *kept = os_allocate_zeroed(graph->sections.count);
+    if (!kept)
+        return error_no_memory();
+    for (uint32_t id = 0; id < graph->sections.count; id++)
+        kept[id] = is_kept_section(graph, id);
+    struct jitscope_error *error = NULL;
+    for (uint32_t id = 0; id < graph->blocks.count && !error; id++) {
+        struct block *block = &graph->blocks.data[id];
+        if (graph->sections.data[block->section].lifetime == LIFETIME_NO_ALLOC)
+            block->flags |= BLOCK_LIVE; /* debug sections stay, and keep nothing alive */
+        else if (kept[block->section])
+            error = mark(marker, id);
+    }
+    os_release(kept);
+    return error;
+}
+
+static struct jitscope_error *mark_roots(struct marker *marker, const struct prune_roots *roots) {
+    struct graph *graph = marker->graph;
+    /* Blocks that passes asked to keep are marked already, but not followed yet. */
+    for (uint32_t id = 0; id < graph->blocks.count; id++)
+        if (graph->blocks.data[id].flags & BLOCK_LIVE)
+            TRY(vec_push(&marker->work, id));
+    for (uint32_t i = 0; i < roots->count; i++) {
+        uint32_t symbol = graph_find_symbol(graph, roots->names[i]);
+        if (symbol != NO_SYMBOL && graph->symbols.data[symbol].block != NO_BLOCK)
+            TRY(mark(marker, graph->symbols.data[symbol].block));
+    }
+    TRY(mark_kept_sections(marker));
+    return drain(marker);
+}
+
+/* A dependent block's targets: its CIE is dependent too, everything else is a root anyway. */
+static struct jitscope_error *mark_everything(struct marker *marker) {
+    struct graph *graph = marker->graph;
+    for (uint32_t id = 0; id < graph->blocks.count; id++) {
+        struct block *block = &graph->blocks.data[id];
+        if (block->flags & BLOCK_REMOVED || graph->sections.data[block->section].dependent)
+            continue;
+        block->flags |= BLOCK_LIVE;
+        for (uint32_t at = block->attached; at != NO_BLOCK; at = graph->blocks.data[at].next_attached)
+            TRY(mark(marker, at));
+        TRY(drain(marker));
+    }
+    return NULL;
+}
+
+struct jitscope_error *prune(struct graph *graph, void *context) {
+    const struct prune_roots *roots = context;
+    struct marker marker = {.graph = graph};
+    struct jitscope_error *error = roots->everything ? mark_everything(&marker) : mark_roots(&marker, roots);
+    vec_destroy(&marker.work);
+    for (uint32_t id = 0; id < graph->blocks.count && !error; id++)
+        if (!(graph->blocks.data[id].flags & (BLOCK_LIVE | BLOCK_REMOVED)))
+            graph_remove_block(graph, id, REASON_UNREACHABLE);
+    return error;
+}

@@ -1,0 +1,72 @@
+#include "pass/relax.h"
+
+#include "base/bytes.h"
+
+/* The symbol a table entry leads to: the target of its only edge. */
+static uint32_t entry_target(const struct graph *graph, uint32_t entry) {
+    const struct symbol *symbol = &graph->symbols.data[entry];
+    if (!(symbol->flags & SYMBOL_TABLE_ENTRY))
+        return NO_SYMBOL;
+    return graph->edges.data[graph->blocks.data[symbol->block].first_edge].target;
+}
+
+/* Up to eight bytes of the block that hold the instruction's end, for the event. */
+static uint64_t bytes_around(const struct block *block, uint64_t offset) {
+    uint64_t start = offset >= 4 ? offset - 4 : 0, value = 0;
+    for (uint64_t i = 0; i < 8 && start + i < block->size; i++)
+        value |= (uint64_t)block->working[start + i] << (8 * i);
+    return value;
+}
+
+static void relax_load(struct graph *graph, uint32_t id, struct edge *edge) {
+    struct block *block = &graph->blocks.data[id];
+    uint32_t target = entry_target(graph, edge->target);
+    /* What nobody defines has address 0 and stays a load; an addend other than the displacement's own is no
+     * plain load. */
+    if (target == NO_SYMBOL || edge->addend != -4 || !graph->addresses[target])
+        return;
+    uint64_t before = trace_wants(graph->trace, LEVEL_BLOCK) ? bytes_around(block, edge->offset) : 0,
+             move_back;
+    struct edge was = *edge;
+    if (!graph->arch->relax_got_load(edge->kind, block->working, edge->offset, block->address + edge->offset,
+                                     graph->addresses[target], &edge->kind, &edge->addend, &move_back))
+        return;
+    edge->target = target;
+    edge->offset -= (uint32_t)move_back;
+    TRACE(graph->trace, edge_relaxed, .block = id, .offset = was.offset, .before = was.kind,
+          .after = edge->kind, .target = target, .bytes_before = before,
+          .bytes_after = bytes_around(block, was.offset));
+}
+
+static void bypass_stub(struct graph *graph, uint32_t id, struct edge *edge) {
+    const struct block *block = &graph->blocks.data[id];
+    uint32_t slot = entry_target(graph, edge->target);
+    uint32_t target = slot == NO_SYMBOL ? NO_SYMBOL : entry_target(graph, slot);
+    if (target == NO_SYMBOL || !graph->addresses[target] ||
+        !graph->arch->reaches(edge->kind, block->address + edge->offset, graph->addresses[target],
+                              edge->addend))
+        return;
+    uint64_t bytes = trace_wants(graph->trace, LEVEL_BLOCK) ? bytes_around(block, edge->offset) : 0;
+    TRACE(graph->trace, edge_relaxed, .block = id, .offset = edge->offset, .before = edge->kind,
+          .after = graph->arch->branch, .target = target, .bytes_before = bytes, .bytes_after = bytes);
+    edge->kind = graph->arch->branch;
+    edge->target = target;
+}
+
+struct jitscope_error *relax_references(struct graph *graph, void *unused) {
+    (void)unused;
+    uint64_t loads = graph->arch->got_load_kinds, branches = (uint64_t)1 << graph->arch->branch_to_stub;
+    for (uint32_t id = 0; id < graph->blocks.count; id++) {
+        const struct block *block = &graph->blocks.data[id];
+        if (block->flags & BLOCK_REMOVED || !block->working)
+            continue;
+        for (uint32_t i = 0; i < block->edge_count; i++) {
+            struct edge *edge = &graph->edges.data[block->first_edge + i];
+            if (loads >> edge->kind & 1)
+                relax_load(graph, id, edge);
+            else if (branches >> edge->kind & 1)
+                bypass_stub(graph, id, edge);
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,159 @@
+#include "pass/synthetic.h"
+
+#include <string.h>
+
+struct jitscope_error *synthetic_section(struct graph *graph, const char *name, uint8_t prot,
+                                         uint32_t *section) {
+    uint32_t id;
+    TRY(string_pool_intern(graph->names, name, strlen(name), &id));
+    return graph_add_section(graph, id, prot, LIFETIME_STANDARD, false, section);
+}
+
+struct jitscope_error *allocate_commons(struct graph *graph, void *unused) {
+    (void)unused;
+    uint32_t section = NO_SECTION, count = graph->symbols.count;
+    for (uint32_t id = 0; id < count; id++) {
+        struct symbol symbol = graph->symbols.data[id];
+        if (symbol.linkage != LINKAGE_COMMON || symbol.flags & SYMBOL_EXTERNAL)
+            continue;
+        if (section == NO_SECTION) {
+            uint32_t name;
+            TRY(string_pool_intern(graph->names, "COMMON", 6, &name));
+            TRY(graph_add_section(graph, name, PROTECT_READ | PROTECT_WRITE, LIFETIME_STANDARD, true,
+                                  &section));
+        }
+        uint32_t block;
+        /* A common symbol's value is its alignment (gABI chapter 4, SHN_COMMON). */
+        uint8_t alignment = symbol.value ? (uint8_t)__builtin_ctzll(symbol.value) : 0;
+        TRY(graph_add_block(graph, section, NULL, symbol.size, alignment,
+                            (struct block_source){symbol.input, 0, 0}, &block));
+        graph_define_at(graph, id, block, 0, symbol.size);
+    }
+    return NULL;
+}
+
+/* The symbol of that name when something refers to it and nobody defines it; NO_SYMBOL otherwise. */
+static uint32_t find_wanted(const struct graph *graph, const char *text, size_t length) {
+    uint32_t name = string_pool_find(graph->names, text, length);
+    uint32_t id = name == NO_NAME ? NO_SYMBOL : graph_find_symbol(graph, name);
+    if (id == NO_SYMBOL || !(graph->symbols.data[id].flags & SYMBOL_EXTERNAL))
+        return NO_SYMBOL;
+    return id;
+}
+
+struct jitscope_error *define_dso_handle(struct graph *graph, void *unused) {
+    (void)unused;
+    static const uint8_t word[8];
+    uint32_t id = find_wanted(graph, "__dso_handle", strlen("__dso_handle"));
+    if (id == NO_SYMBOL)
+        return NULL;
+    uint32_t section, block;
+    TRY(synthetic_section(graph, ".data.rel.ro", PROTECT_READ, &section));
+    TRY(graph_add_block(graph, section, word, sizeof word, 3, MADE_BY_LINKER, &block));
+    graph_define_at(graph, id, block, 0, sizeof word);
+    graph->symbols.data[id].scope = SCOPE_HIDDEN;
+    return graph_add_edge(graph, block, (struct edge){.kind = graph->arch->pointer64, .target = id});
+}
+
+/* --- bounds
+ * -------------------------------------------------------------------------------------------------- */
+
+struct bounds {
+    uint64_t start, end;
+    bool any;
+};
+
+static void extend(struct bounds *bounds, const struct block *block) {
+    if (!bounds->any || block->address < bounds->start)
+        bounds->start = block->address;
+    if (!bounds->any || block->address + block->size > bounds->end)
+        bounds->end = block->address + block->size;
+    bounds->any = true;
+}
+
+/* Over the live blocks for which section NAME (or, with NO_NAME, protection PROT under MASK) fits. */
+static struct bounds find_bounds(const struct graph *graph, uint32_t name, uint8_t mask, uint8_t prot) {
+    struct bounds bounds = {0};
+    for (uint32_t id = 0; id < graph->blocks.count; id++) {
+        const struct block *block = &graph->blocks.data[id];
+        const struct section *section = &graph->sections.data[block->section];
+        if (block->flags & BLOCK_REMOVED || section->lifetime == LIFETIME_NO_ALLOC)
+            continue;
+        if (name != NO_NAME ? section->name == name : (section->prot & mask) == prot)
+            extend(&bounds, block);
+    }
+    return bounds;
+}
+
+static uint32_t linker_provider_name(struct graph *graph) {
+    uint32_t name = NO_NAME;
+    jitscope_error_destroy(string_pool_intern(graph->names, "jitscope", 8, &name));
+    return name;
+}
+
+static void define(struct graph *graph, uint32_t symbol, uint64_t address) {
+    graph_resolve(graph, symbol, address, PROVIDER_LINKER, linker_provider_name(graph));
+}
+
+static void define_section_bounds(struct graph *graph, uint32_t symbol) {
+    const char *text = graph_symbol_name(graph, symbol);
+    bool start = !strncmp(text, "__start_", 8), stop = !strncmp(text, "__stop_", 7);
+    if (!start && !stop)
+        return;
+    const char *section = text + (start ? 8 : 7);
+    uint32_t name = string_pool_find(graph->names, section, strlen(section));
+    if (name == NO_NAME || graph_find_section(graph, name) == NO_SECTION)
+        return;
+    struct bounds bounds = find_bounds(graph, name, 0, 0);
+    if (bounds.any)
+        define(graph, symbol, start ? bounds.start : bounds.end);
+}
+
+/* _GLOBAL_OFFSET_TABLE_ is a place even where nobody asked for an entry. */
+static void define_got(struct graph *graph) {
+    uint32_t name = string_pool_find(graph->names, ".got", 4);
+    struct bounds got = name == NO_NAME ? (struct bounds){0} : find_bounds(graph, name, 0, 0);
+    graph->got_base = got.start;
+    uint32_t symbol = find_wanted(graph, "_GLOBAL_OFFSET_TABLE_", strlen("_GLOBAL_OFFSET_TABLE_"));
+    if (symbol != NO_SYMBOL && got.any)
+        define(graph, symbol, got.start);
+}
+
+struct jitscope_error *define_bounds(struct graph *graph, void *unused) {
+    (void)unused;
+    define_got(graph);
+    for (uint32_t id = 0; id < graph->symbols.count; id++) {
+        const struct symbol *symbol = &graph->symbols.data[id];
+        if (symbol->flags & SYMBOL_EXTERNAL && !(symbol->flags & SYMBOL_RESOLVED))
+            define_section_bounds(graph, id);
+    }
+    return NULL;
+}
+
+/* Names at the edges of the program (ld's default script: PROVIDE). */
+struct jitscope_error *provide_program_bounds(struct graph *graph, void *unused) {
+    (void)unused;
+    static const struct {
+        const char *name;
+        uint8_t mask, prot;
+        bool end;
+    } names[] = {
+        {"__executable_start", 0, 0, false},
+        {"etext", PROTECT_EXECUTE, PROTECT_EXECUTE, true},
+        {"_etext", PROTECT_EXECUTE, PROTECT_EXECUTE, true},
+        {"__etext", PROTECT_EXECUTE, PROTECT_EXECUTE, true},
+        {"edata", PROTECT_WRITE, PROTECT_WRITE, true},
+        {"_edata", PROTECT_WRITE, PROTECT_WRITE, true},
+        {"end", PROTECT_WRITE, PROTECT_WRITE, true},
+        {"_end", PROTECT_WRITE, PROTECT_WRITE, true},
+    };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        uint32_t symbol = find_wanted(graph, names[i].name, strlen(names[i].name));
+        if (symbol == NO_SYMBOL || graph->symbols.data[symbol].flags & SYMBOL_RESOLVED)
+            continue;
+        struct bounds bounds = find_bounds(graph, NO_NAME, names[i].mask, names[i].prot);
+        if (bounds.any)
+            define(graph, symbol, names[i].end ? bounds.end : bounds.start);
+    }
+    return NULL;
+}

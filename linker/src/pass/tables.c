@@ -1,0 +1,169 @@
+#include "pass/tables.h"
+
+#include "pass/synthetic.h"
+
+static const uint8_t zero_entry[8];
+
+/* Where an entry was first asked for. */
+struct request {
+    uint32_t block;
+    uint64_t offset;
+};
+
+/* --- entries
+ * ------------------------------------------------------------------------------------------------- */
+
+typedef VEC(uint32_t) entry_map;
+
+static struct jitscope_error *cover_targets(void *map, const struct graph *graph) {
+    entry_map entries;
+    __builtin_memcpy(&entries, map, sizeof entries);
+    if (entries.count < graph->symbols.count) {
+        TRY(vec_reserve(&entries, graph->symbols.count - entries.count));
+        while (entries.count < graph->symbols.count)
+            vec_put(&entries, NO_SYMBOL);
+        __builtin_memcpy(map, &entries, sizeof entries);
+    }
+    return NULL;
+}
+
+/* Adds one block with its anonymous symbol and its edge to LEADS_TO, and says so. */
+static struct jitscope_error *add_entry(struct graph *graph, uint32_t section, const uint8_t *content,
+                                        uint8_t size, uint8_t alignment_log2, struct edge edge, uint8_t kind,
+                                        uint32_t *symbol, uint32_t *block) {
+    TRY(graph_add_block(graph, section, content, size, alignment_log2, MADE_BY_LINKER, block));
+    TRY(graph_add_edge(graph, *block, edge));
+    return graph_add_symbol(graph,
+                            (struct symbol){.size = size,
+                                            .block = *block,
+                                            .input = NO_INPUT,
+                                            .scope = SCOPE_LOCAL,
+                                            .kind = kind,
+                                            .flags = SYMBOL_TABLE_ENTRY},
+                            symbol);
+}
+
+static void trace_entry(struct graph *graph, uint32_t table, uint32_t number, uint32_t symbol, uint32_t block,
+                        uint32_t target, struct request request) {
+    TRACE(graph->trace, table_entry, .table = table, .entry = number, .symbol = symbol, .block = block,
+          .target = target, .asked_by = request.block, .asked_at = request.offset);
+}
+
+/* --- GOT
+ * ----------------------------------------------------------------------------------------------------- */
+
+static struct jitscope_error *got_entry(struct got_table *got, struct graph *graph, uint32_t target,
+                                        struct request request, uint32_t *symbol) {
+    if (target >= got->entry_of.count)
+        TRY(cover_targets(&got->entry_of, graph));
+    *symbol = got->entry_of.data[target];
+    if (*symbol != NO_SYMBOL)
+        return NULL;
+    uint32_t section, block;
+    TRY(synthetic_section(graph, ".got", PROTECT_READ, &section));
+    TRY(add_entry(graph, section, zero_entry, graph->arch->pointer_size, 3,
+                  (struct edge){.kind = graph->arch->pointer64, .target = target}, SYMBOL_KIND_OBJECT, symbol,
+                  &block));
+    got->entry_of.data[target] = *symbol;
+    trace_entry(graph, TABLE_GOT, got->count++, *symbol, block, target, request);
+    return NULL;
+}
+
+static struct jitscope_error *visit_got(struct edge_visitor *visitor, struct graph *graph, uint32_t block,
+                                        uint32_t id, bool *claimed) {
+    struct got_table *got = (struct got_table *)visitor;
+    struct edge edge = graph->edges.data[id];
+    if (graph->arch->got_base_kinds >> edge.kind & 1) {
+        got->needs_base = true;
+        return NULL;
+    }
+    uint32_t entry;
+    TRY(got_entry(got, graph, edge.target, (struct request){block, edge.offset}, &entry));
+    graph_claim_edge(graph, block, &graph->edges.data[id], graph->arch->got_request_becomes(edge.kind), entry,
+                     TABLE_GOT);
+    *claimed = true;
+    return NULL;
+}
+
+void got_table_create(struct got_table *got, const struct graph *graph) {
+    *got =
+        (struct got_table){.visitor = {.kinds = graph->arch->got_request_kinds | graph->arch->got_base_kinds,
+                                       .visit = visit_got}};
+}
+
+void got_table_destroy(struct got_table *got) {
+    vec_destroy(&got->entry_of);
+}
+
+/* --- PLT
+ * ----------------------------------------------------------------------------------------------------- */
+
+static struct jitscope_error *plt_entry(struct plt_table *plt, struct graph *graph, uint32_t target,
+                                        struct request request, uint32_t *symbol) {
+    if (target >= plt->entry_of.count)
+        TRY(cover_targets(&plt->entry_of, graph));
+    *symbol = plt->entry_of.data[target];
+    if (*symbol != NO_SYMBOL)
+        return NULL;
+    const struct arch_plt_template *template = &graph->arch->plt;
+    uint32_t slot, section, block;
+    TRY(got_entry(plt->got, graph, target, request, &slot));
+    TRY(synthetic_section(graph, ".plt", PROTECT_READ | PROTECT_EXECUTE, &section));
+    struct edge edge = {.offset = template->got_offset,
+                        .kind = template->got_edge,
+                        .target = slot,
+                        .addend = template->got_addend};
+    TRY(add_entry(graph, section, template->code, template->size, (uint8_t)__builtin_ctz(template->alignment),
+                  edge, SYMBOL_KIND_FUNCTION, symbol, &block));
+    plt->entry_of.data[target] = *symbol;
+    trace_entry(graph, TABLE_PLT, plt->count++, *symbol, block, target, request);
+    return NULL;
+}
+
+static struct jitscope_error *visit_plt(struct edge_visitor *visitor, struct graph *graph, uint32_t block,
+                                        uint32_t id, bool *claimed) {
+    struct plt_table *plt = (struct plt_table *)visitor;
+    struct edge edge = graph->edges.data[id];
+    if (!(graph->symbols.data[edge.target].flags & SYMBOL_EXTERNAL))
+        return NULL;
+    uint32_t entry;
+    TRY(plt_entry(plt, graph, edge.target, (struct request){block, edge.offset}, &entry));
+    graph_claim_edge(graph, block, &graph->edges.data[id], graph->arch->branch_to_stub, entry, TABLE_PLT);
+    *claimed = true;
+    return NULL;
+}
+
+void plt_table_create(struct plt_table *plt, const struct graph *graph, struct got_table *got) {
+    *plt = (struct plt_table){.visitor = {.kinds = (uint64_t)1 << graph->arch->branch, .visit = visit_plt},
+                              .got = got};
+}
+
+void plt_table_destroy(struct plt_table *plt) {
+    vec_destroy(&plt->entry_of);
+}
+
+/* --- the pass
+ * ------------------------------------------------------------------------------------------------ */
+
+/* A table whose address is used exists even when nobody asked for an entry. */
+static struct jitscope_error *ensure_got_base(struct graph *graph, const struct got_table *got) {
+    uint32_t section, block;
+    if (!got->needs_base || got->count)
+        return NULL;
+    TRY(synthetic_section(graph, ".got", PROTECT_READ, &section));
+    return graph_add_block(graph, section, zero_entry, sizeof zero_entry, 3, MADE_BY_LINKER, &block);
+}
+
+struct jitscope_error *build_tables(struct graph *graph, void *unused) {
+    (void)unused;
+    struct got_table got;
+    struct plt_table plt;
+    got_table_create(&got, graph);
+    plt_table_create(&plt, graph, &got);
+    struct jitscope_error *error = visit_existing_edges(graph, &got.visitor, &plt.visitor);
+    if (!error)
+        error = ensure_got_base(graph, &got);
+    plt_table_destroy(&plt);
+    got_table_destroy(&got);
+    return error;
+}

@@ -1,0 +1,105 @@
+/* What links have defined, for lookups and later links.  Definitions of one name are a chain, latest first: a
+ * new link shadows an older one's names until it is unloaded. */
+#include "session/session_state.h"
+
+#include "graph/name_table.h"
+
+static uint32_t latest(const struct jitscope_session *session, uint32_t name) {
+    return name < session->definition_by_name.count ? session->definition_by_name.data[name] : NO_DEFINITION;
+}
+
+const struct definition *session_find_definition(const struct jitscope_session *session, uint32_t name) {
+    uint32_t at = latest(session, name);
+    while (at != NO_DEFINITION && session->definitions.data[at].hidden)
+        at = session->definitions.data[at].previous;
+    return at == NO_DEFINITION ? NULL : &session->definitions.data[at];
+}
+
+struct jitscope_error *session_add_definition(struct jitscope_session *session, struct definition definition,
+                                              uint32_t *index) {
+    TRY(graph_cover_name(&session->definition_by_name, definition.name));
+    if (session->free_definitions.count) {
+        *index = session->free_definitions.data[--session->free_definitions.count];
+    } else {
+        /* Room in the free list beforehand, so that removing cannot fail. */
+        TRY(vec_reserve(&session->free_definitions, session->definitions.count + 1));
+        TRY(vec_push(&session->definitions, definition));
+        *index = session->definitions.count - 1;
+    }
+    definition.previous = latest(session, definition.name);
+    session->definitions.data[*index] = definition;
+    session->definition_by_name.data[definition.name] = *index;
+    return NULL;
+}
+
+void session_remove_definition(struct jitscope_session *session, uint32_t index) {
+    const struct definition *definition = &session->definitions.data[index];
+    uint32_t *at = &session->definition_by_name.data[definition->name];
+    while (*at != index)
+        at = &session->definitions.data[*at].previous;
+    *at = definition->previous;
+    vec_put(&session->free_definitions, index);
+}
+
+struct jitscope_error *session_announce(struct graph *graph, void *context) {
+    struct jitscope_session *session = context;
+    struct jitscope_link *link = session_link_by_number(session, graph->link);
+    for (uint32_t id = 0; id < graph->symbols.count; id++) {
+        const struct symbol *symbol = &graph->symbols.data[id];
+        if (symbol->scope == SCOPE_LOCAL || symbol->name == NO_NAME || !symbol_is_defined(symbol))
+            continue;
+        if (symbol->block != NO_BLOCK && graph->blocks.data[symbol->block].flags & BLOCK_REMOVED)
+            continue;
+        struct definition definition = {.address = graph_symbol_address(graph, id),
+                                        .name = symbol->name,
+                                        .link = graph->link,
+                                        .hidden = symbol->scope == SCOPE_HIDDEN};
+        uint32_t index;
+        TRY(vec_reserve(&link->definitions, 1));
+        TRY(session_add_definition(session, definition, &index));
+        vec_put(&link->definitions, index);
+        TRACE(graph->trace, symbol_bound, .symbol = id, .address = definition.address);
+    }
+    return NULL;
+}
+
+struct jitscope_error *jitscope_session_define(struct jitscope_session *session, const char *name,
+                                               uint64_t address) {
+    uint32_t id, index;
+    session_lock(session);
+    struct jitscope_error *error = session_intern(session, name, &id);
+    if (!error)
+        error = session_add_definition(session, (struct definition){.address = address, .name = id}, &index);
+    session_unlock(session);
+    return error;
+}
+
+static struct jitscope_error *not_found(const char *name, const char *where) {
+    struct coordinates coordinates = {.offset = NO_OFFSET, .symbol = name};
+    return error_at(JITSCOPE_ERROR_NOT_FOUND, &coordinates, "no definition in %s", where);
+}
+
+struct jitscope_error *jitscope_session_lookup(struct jitscope_session *session, const char *name,
+                                               uint64_t *address) {
+    session_lock(session);
+    uint32_t id = string_pool_find(&session->names, name, __builtin_strlen(name));
+    const struct definition *definition = id == NO_NAME ? NULL : session_find_definition(session, id);
+    if (definition)
+        *address = definition->address;
+    session_unlock(session);
+    return definition ? NULL : not_found(name, "any link of the session");
+}
+
+struct jitscope_error *jitscope_link_lookup(struct jitscope_session *session,
+                                            const struct jitscope_link *link, const char *name,
+                                            uint64_t *address) {
+    session_lock(session);
+    uint32_t id = string_pool_find(&session->names, name, __builtin_strlen(name));
+    uint32_t at = id == NO_NAME ? NO_DEFINITION : latest(session, id);
+    while (at != NO_DEFINITION && session->definitions.data[at].link != link->number)
+        at = session->definitions.data[at].previous;
+    if (at != NO_DEFINITION)
+        *address = session->definitions.data[at].address;
+    session_unlock(session);
+    return at != NO_DEFINITION ? NULL : not_found(name, "this link");
+}

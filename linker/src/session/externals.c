@@ -1,0 +1,153 @@
+/* The outside world's answers for a batch's external symbols, each source asked once for all names:
+ * earlier links and jitscope_session_define(); the embedding program's resolver; shared libraries. */
+#include "session/session_state.h"
+
+struct questions {
+    VEC(uint32_t) symbols;
+    VEC(const char *) names;
+};
+
+static bool is_open(const struct symbol *symbol) {
+    return symbol->flags & SYMBOL_EXTERNAL && !(symbol->flags & SYMBOL_RESOLVED);
+}
+
+/* Code of LINK will call into DEFINER: it must not be unloaded first. */
+static struct jitscope_error *note_use(struct jitscope_session *session, uint32_t link, uint32_t definer) {
+    struct jitscope_link *user = session_link_by_number(session, link);
+    struct jitscope_link *used = definer ? session_link_by_number(session, definer) : NULL;
+    if (!used || used->stamp == link)
+        return NULL;
+    TRY(vec_push(&user->uses, used));
+    used->stamp = link;
+    used->users++;
+    return NULL;
+}
+
+static struct jitscope_error *ask_session(struct jitscope_session *session, struct graph *graph) {
+    for (uint32_t id = 0; id < graph->symbols.count; id++) {
+        if (!is_open(&graph->symbols.data[id]))
+            continue;
+        const struct definition *definition = session_find_definition(session, graph->symbols.data[id].name);
+        if (!definition)
+            continue;
+        TRY(note_use(session, graph->link, definition->link));
+        graph_resolve(graph, id, definition->address, definition->link ? PROVIDER_SESSION : PROVIDER_DEFINED,
+                      NO_NAME);
+    }
+    return NULL;
+}
+
+static struct jitscope_error *collect(const struct graph *graph, struct questions *questions) {
+    for (uint32_t id = 0; id < graph->symbols.count; id++) {
+        if (!is_open(&graph->symbols.data[id]))
+            continue;
+        TRY(vec_push(&questions->symbols, id));
+        TRY(vec_push(&questions->names, graph_symbol_name(graph, id)));
+    }
+    return NULL;
+}
+
+static struct jitscope_error *ask_resolver(struct jitscope_session *session, struct graph *graph,
+                                           const struct questions *questions) {
+    uint32_t count = questions->symbols.count, name;
+    if (!session->resolver || !count)
+        return NULL;
+    TRY(session_intern(session, "resolver", &name));
+    uint64_t *addresses = os_allocate_zeroed(count * sizeof *addresses);
+    bool *found = os_allocate_zeroed(count * sizeof *found);
+    struct jitscope_error *error =
+        addresses && found
+            ? session->resolver(session->resolver_context, questions->names.data, count, addresses, found)
+            : error_no_memory();
+    for (uint32_t i = 0; i < count && !error; i++)
+        if (found[i])
+            graph_resolve(graph, questions->symbols.data[i], addresses[i], PROVIDER_RESOLVER, name);
+    os_release(addresses);
+    os_release(found);
+    return error;
+}
+
+/* What the executor is asked, in one call. */
+struct library_lookup {
+    VEC(uint32_t) symbols;
+    VEC(uint32_t) providers;
+    VEC(uint32_t) handles;
+    VEC(const char *) names;
+};
+
+static struct jitscope_error *open_provider(struct jitscope_session *session,
+                                            struct shared_provider *provider) {
+    if (provider->opened)
+        return NULL;
+    TRY(executor_open_library(session->executor, session_text(session, provider->path), &provider->handle));
+    provider->opened = true;
+    return NULL;
+}
+
+/* Decides which library answers for SYMBOL; simulated libraries answer at once. */
+static struct jitscope_error *choose_library(struct jitscope_session *session, struct graph *graph,
+                                             uint32_t symbol, struct library_lookup *lookup) {
+    struct elf_shared_symbol found;
+    uint32_t name = graph->symbols.data[symbol].name;
+    int64_t index = session_find_shared(session, name, UINT32_MAX, &found);
+    if (index < 0)
+        return NULL;
+    struct shared_provider *provider = &session->shared.data[index];
+    if (!session->executor) {
+        graph_resolve(graph, symbol, provider->base + found.value, PROVIDER_SHARED, provider->path);
+        return NULL;
+    }
+    TRY(open_provider(session, provider));
+    TRY(vec_push(&lookup->symbols, symbol));
+    TRY(vec_push(&lookup->providers, (uint32_t)index));
+    TRY(vec_push(&lookup->handles, provider->handle));
+    return vec_push(&lookup->names, session_text(session, name));
+}
+
+static struct jitscope_error *look_up(struct jitscope_session *session, struct graph *graph,
+                                      const struct library_lookup *lookup) {
+    uint32_t count = lookup->symbols.count;
+    if (!count)
+        return NULL;
+    uint64_t *addresses = os_allocate_zeroed(count * sizeof *addresses);
+    if (!addresses)
+        return error_no_memory();
+    struct jitscope_error *error =
+        executor_lookup(session->executor, lookup->handles.data, lookup->names.data, count, addresses);
+    for (uint32_t i = 0; i < count && !error; i++)
+        if (addresses[i])
+            graph_resolve(graph, lookup->symbols.data[i], addresses[i], PROVIDER_SHARED,
+                          session->shared.data[lookup->providers.data[i]].path);
+    os_release(addresses);
+    return error;
+}
+
+static struct jitscope_error *ask_libraries(struct jitscope_session *session, struct graph *graph,
+                                            const struct questions *questions) {
+    struct library_lookup lookup = {0};
+    struct jitscope_error *error = NULL;
+    for (uint32_t i = 0; i < questions->symbols.count && !error; i++)
+        if (is_open(&graph->symbols.data[questions->symbols.data[i]]))
+            error = choose_library(session, graph, questions->symbols.data[i], &lookup);
+    if (!error)
+        error = look_up(session, graph, &lookup);
+    vec_destroy(&lookup.symbols);
+    vec_destroy(&lookup.providers);
+    vec_destroy(&lookup.handles);
+    vec_destroy(&lookup.names);
+    return error;
+}
+
+struct jitscope_error *session_resolve_externals(struct graph *graph, void *context) {
+    struct jitscope_session *session = context;
+    struct questions questions = {0};
+    TRY(ask_session(session, graph));
+    struct jitscope_error *error = collect(graph, &questions);
+    if (!error)
+        error = ask_resolver(session, graph, &questions);
+    if (!error)
+        error = ask_libraries(session, graph, &questions);
+    vec_destroy(&questions.symbols);
+    vec_destroy(&questions.names);
+    return error;
+}

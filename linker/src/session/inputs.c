@@ -1,0 +1,250 @@
+/* Inputs: files and memory become objects in the queue, or places to take definitions from.
+ *
+ * What an input is, its first bytes say: ELF (and its e_type), "!<arch>", or the text of an ld script. */
+#include "session/session_state.h"
+
+#include "object/ld_script.h"
+
+#include <elf.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+
+/* open/fstat/read/close of a small file cost less than a mapping and its page faults. */
+enum { MAP_FROM = 64 << 10, SCRIPT_DEPTH = 16 };
+
+/* --- bytes
+ * ------------------------------------------------------------------------------------------------------- */
+
+void session_release_bytes(struct bytes bytes, uint8_t ownership) {
+    if (ownership == ON_HEAP)
+        os_release((void *)(uintptr_t)bytes.data);
+    else if (ownership == MAPPED)
+        os_unmap((void *)(uintptr_t)bytes.data, bytes.size);
+}
+
+/* Pipes and the like have no size beforehand. */
+static struct jitscope_error *read_stream(int fd, const char *path, uint8_t **out, uint64_t *size) {
+    uint64_t capacity = *size + 1;
+    uint8_t *data = os_allocate(capacity);
+    *size = 0;
+    while (data) {
+        ssize_t got = os_read(fd, data + *size, capacity - *size);
+        if (got < 0) {
+            os_release(data);
+            return error_system("read", path);
+        }
+        *size += (uint64_t)got;
+        if (!got) {
+            *out = data;
+            return NULL;
+        }
+        if (*size < capacity)
+            continue;
+        capacity *= 2;
+        uint8_t *grown = os_reallocate(data, capacity);
+        if (!grown)
+            os_release(data);
+        data = grown;
+    }
+    return error_no_memory();
+}
+
+static struct jitscope_error *read_descriptor(int fd, const char *path, struct bytes *bytes,
+                                              uint8_t *ownership) {
+    uint64_t size;
+    bool regular;
+    if (os_file_size(fd, &size, &regular) < 0)
+        return error_system("cannot read", path);
+    if (regular && size >= MAP_FROM) {
+        void *mapped = os_map(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (!mapped)
+            return error_system("mmap", path);
+        *bytes = (struct bytes){mapped, size};
+        *ownership = MAPPED;
+        return NULL;
+    }
+    uint8_t *data = NULL;
+    if (!regular)
+        size = 4095;
+    TRY(read_stream(fd, path, &data, &size));
+    *bytes = (struct bytes){data, size};
+    *ownership = ON_HEAP;
+    return NULL;
+}
+
+struct jitscope_error *session_read_file(const char *path, struct bytes *bytes, uint8_t *ownership) {
+    int fd = os_open(path, O_RDONLY, 0);
+    if (fd < 0)
+        return error_system("cannot open", path);
+    struct jitscope_error *error = read_descriptor(fd, path, bytes, ownership);
+    os_close(fd);
+    return error;
+}
+
+/* --- input table
+ * ------------------------------------------------------------------------------------------------- */
+
+struct jitscope_error *session_new_input(struct jitscope_session *session, struct input input,
+                                         uint32_t pulled_by, uint32_t *id) {
+    TRY(vec_push(&session->inputs, input));
+    *id = session->inputs.count - 1;
+    TRACE(&session->trace, input, .input = *id, .kind = input.kind,
+          .name = trace_name(&session->trace, input.name), .container = input.container,
+          .size = input.bytes.size, .pulled_by = trace_name(&session->trace, pulled_by));
+    return NULL;
+}
+
+static struct jitscope_error *forget_bytes(struct input *input) {
+    session_release_bytes(input->bytes, input->ownership);
+    input->bytes = (struct bytes){0};
+    input->ownership = BORROWED;
+    return NULL;
+}
+
+/* Members live in their archive's bytes, but for thin archives; archives and libraries stay for later links.
+ */
+void session_drop_queue(struct jitscope_session *session, uint32_t first_input) {
+    for (uint32_t i = 0; i < session->queue.count; i++)
+        forget_bytes(&session->inputs.data[session->queue.data[i]]);
+    for (uint32_t id = first_input; id < session->inputs.count; id++)
+        if (session->inputs.data[id].kind == INPUT_KIND_MEMBER)
+            forget_bytes(&session->inputs.data[id]);
+    session->queue.count = 0;
+}
+
+/* --- kinds
+ * ------------------------------------------------------------------------------------------------------- */
+
+/* True for ET_DYN: what cannot be told here (truncated, foreign) is left to the object reader's better
+ * messages. */
+static bool is_shared(struct bytes bytes) {
+    return bytes.size >= sizeof(Elf64_Ehdr) && !memcmp(bytes.data, ELFMAG, SELFMAG) &&
+           bytes.data[EI_CLASS] == ELFCLASS64 && bytes.data[EI_DATA] == ELFDATA2LSB &&
+           load_u16(bytes.data + offsetof(Elf64_Ehdr, e_type)) == ET_DYN;
+}
+
+static uint8_t kind_of(struct bytes bytes) {
+    return archive_is(bytes)     ? INPUT_KIND_ARCHIVE
+           : is_shared(bytes)    ? INPUT_KIND_SHARED
+           : ld_script_is(bytes) ? INPUT_KIND_SCRIPT
+                                 : INPUT_KIND_OBJECT;
+}
+
+/* --- ld scripts
+ * -------------------------------------------------------------------------------------------------- */
+
+static struct jitscope_error *add_script_item(struct jitscope_session *session, const char *script,
+                                              const struct ld_script_item *item) {
+    uint32_t name;
+    if (item->is_symbol) {
+        TRY(session_intern(session, item->text, &name));
+        return vec_push(&session->roots, name);
+    }
+    if (item->is_directory) {
+        TRY(session_intern(session, item->text, &name));
+        return vec_push(&session->library_paths, name);
+    }
+    bool as_needed = session->as_needed;
+    session->as_needed |= item->as_needed;
+    struct jitscope_error *error;
+    const char *slash = strrchr(script, '/');
+    if (item->is_library) {
+        error = session_find_library(session, item->text);
+    } else if (item->text[0] == '/' || !slash) {
+        error = jitscope_session_add_file(session, item->text);
+    } else {
+        /* ld looks beside the script first, then in the working directory. */
+        error = session_intern_format(session, &name, "%.*s/%s", (int)(slash - script), script, item->text);
+        if (!error)
+            error = jitscope_session_add_file(session, session_text(session, name));
+        if (jitscope_error_code(error) == JITSCOPE_ERROR_NOT_FOUND) {
+            jitscope_error_destroy(error);
+            error = jitscope_session_add_file(session, item->text);
+        }
+    }
+    session->as_needed = as_needed;
+    return error;
+}
+
+static struct jitscope_error *add_script(struct jitscope_session *session, struct bytes bytes,
+                                         const char *name) {
+    if (session->script_depth >= SCRIPT_DEPTH) {
+        struct coordinates where = {.input = name, .offset = NO_OFFSET};
+        return error_at(JITSCOPE_ERROR_FORMAT, &where, "ld scripts that name each other more than %d deep",
+                        SCRIPT_DEPTH);
+    }
+    struct ld_script script = {0};
+    struct jitscope_error *error = error_in_input(ld_script_parse(bytes, &script), name);
+    session->script_depth++;
+    for (uint32_t i = 0; i < script.items.count && !error; i++)
+        error = add_script_item(session, name, &script.items.data[i]);
+    session->script_depth--;
+    ld_script_destroy(&script);
+    return error;
+}
+
+/* --- adding
+ * ------------------------------------------------------------------------------------------------------ */
+
+/* The input is in the table and owns its bytes. */
+static struct jitscope_error *enqueue(struct jitscope_session *session, uint32_t id, const char *name) {
+    struct input *input = &session->inputs.data[id];
+    switch (input->kind) {
+    case INPUT_KIND_ARCHIVE:
+        return session_add_archive(session, id, name);
+    case INPUT_KIND_SHARED:
+        return session_add_shared(session, id, name);
+    default:
+        return vec_push(&session->queue, id);
+    }
+}
+
+struct jitscope_error *session_add_bytes(struct jitscope_session *session, struct bytes bytes,
+                                         uint8_t ownership, const char *name) {
+    struct input input = {bytes, NO_NAME, NO_INPUT, kind_of(bytes), ownership};
+    uint32_t id;
+    struct jitscope_error *error = session_intern(session, name, &input.name);
+    if (!error)
+        error = session_new_input(session, input, NO_NAME, &id);
+    if (error) {
+        session_release_bytes(bytes, ownership);
+        return error;
+    }
+    if (input.kind != INPUT_KIND_SCRIPT)
+        return enqueue(session, id, session_text(session, input.name));
+    error = add_script(session, bytes, session_text(session, input.name));
+    forget_bytes(&session->inputs.data[id]);
+    return error;
+}
+
+struct jitscope_error *jitscope_session_add_file(struct jitscope_session *session, const char *path) {
+    struct bytes bytes;
+    uint8_t ownership;
+    TRY(session_read_file(path, &bytes, &ownership));
+    session_lock(session);
+    struct jitscope_error *error = session_add_bytes(session, bytes, ownership, path);
+    session_unlock(session);
+    return error;
+}
+
+struct jitscope_error *jitscope_session_add_borrowed(struct jitscope_session *session, const char *name,
+                                                     const void *data, size_t size) {
+    session_lock(session);
+    struct jitscope_error *error = session_add_bytes(session, (struct bytes){data, size}, BORROWED, name);
+    session_unlock(session);
+    return error;
+}
+
+struct jitscope_error *jitscope_session_add_memory(struct jitscope_session *session, const char *name,
+                                                   const void *data, size_t size) {
+    void *copy = os_allocate(size);
+    if (!copy)
+        return error_no_memory();
+    if (size)
+        memcpy(copy, data, size);
+    session_lock(session);
+    struct jitscope_error *error = session_add_bytes(session, (struct bytes){copy, size}, ON_HEAP, name);
+    session_unlock(session);
+    return error;
+}

@@ -1,0 +1,126 @@
+/* Libraries by name: the search path as gcc and ld have it on Debian, and what gcc adds behind every link. */
+#include "session/session_state.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *const system_paths[] = {"/usr/lib/x86_64-linux-gnu", "/lib/x86_64-linux-gnu", "/usr/lib",
+                                           "/lib"};
+static const char gcc_root[] = "/usr/lib/gcc/x86_64-linux-gnu";
+
+/* Adds FOLDER/FILE when it exists. */
+static struct jitscope_error *try_file(struct jitscope_session *session, const char *folder,
+                                       const char *prefix, const char *name, const char *suffix,
+                                       bool *found) {
+    uint32_t path;
+    TRY(session_intern_format(session, &path, "%s/%s%s%s", folder, prefix, name, suffix));
+    struct bytes bytes;
+    uint8_t ownership;
+    struct jitscope_error *error = session_read_file(session_text(session, path), &bytes, &ownership);
+    if (jitscope_error_code(error) == JITSCOPE_ERROR_NOT_FOUND) {
+        jitscope_error_destroy(error);
+        return NULL;
+    }
+    TRY(error);
+    *found = true;
+    return session_add_bytes(session, bytes, ownership, session_text(session, path));
+}
+
+static struct jitscope_error *try_folder(struct jitscope_session *session, const char *folder,
+                                         const char *name, bool *found) {
+    if (name[0] == ':')
+        return try_file(session, folder, "", name + 1, "", found);
+    TRY(try_file(session, folder, "lib", name, ".so", found));
+    return *found ? NULL : try_file(session, folder, "lib", name, ".a", found);
+}
+
+/* The folder of the newest gcc installed: libgcc.a and libstdc++.so are there.  NO_NAME when there is none.
+ */
+static struct jitscope_error *find_gcc_folder(struct jitscope_session *session, uint32_t *folder) {
+    *folder = NO_NAME;
+    DIR *root = opendir(gcc_root);
+    long newest = 0;
+    for (struct dirent *entry; root && (entry = readdir(root));) {
+        long version = strtol(entry->d_name, NULL, 10);
+        newest = version > newest ? version : newest;
+    }
+    if (root)
+        closedir(root);
+    return newest ? session_intern_format(session, folder, "%s/%ld", gcc_root, newest) : NULL;
+}
+
+struct jitscope_error *session_find_library(struct jitscope_session *session, const char *name) {
+    bool found = false;
+    uint32_t gcc;
+    for (uint32_t i = 0; i < session->library_paths.count && !found; i++)
+        TRY(try_folder(session, session_text(session, session->library_paths.data[i]), name, &found));
+    TRY(find_gcc_folder(session, &gcc));
+    if (!found && gcc != NO_NAME)
+        TRY(try_folder(session, session_text(session, gcc), name, &found));
+    for (size_t i = 0; i < sizeof system_paths / sizeof *system_paths && !found; i++)
+        TRY(try_folder(session, system_paths[i], name, &found));
+    if (found)
+        return NULL;
+    bool exact = name[0] == ':';
+    return error_with_help(
+        error_create(JITSCOPE_ERROR_NOT_FOUND, "cannot find -l%s: no %s%s%s in the search path", name,
+                     exact ? "" : "lib", exact ? name + 1 : name, exact ? "" : ".so and no such .a"),
+        "install the -dev package, or name its folder with -L");
+}
+
+/* Without compiler and libc6-dev installed there is still the C library itself. */
+static struct jitscope_error *add_c_library(struct jitscope_session *session) {
+    struct jitscope_error *error = session_find_library(session, "c");
+    if (jitscope_error_code(error) != JITSCOPE_ERROR_NOT_FOUND)
+        return error;
+    jitscope_error_destroy(error);
+    return session_find_library(session, ":libc.so.6");
+}
+
+static struct jitscope_error *add_optional(struct jitscope_session *session, const char *name) {
+    struct jitscope_error *error = session_find_library(session, name);
+    if (jitscope_error_code(error) != JITSCOPE_ERROR_NOT_FOUND)
+        return error;
+    jitscope_error_destroy(error);
+    return NULL;
+}
+
+struct jitscope_error *session_add_default_libraries(struct jitscope_session *session) {
+    if (session->defaults_added || session->no_default_libraries)
+        return NULL;
+    bool as_needed = session->as_needed, whole = session->whole_archive;
+    uint32_t rank = session->next_rank;
+    session->as_needed = true;
+    session->whole_archive = false;
+    session->next_rank = DEFAULT_LIBRARY_RANK;
+    struct jitscope_error *error = add_c_library(session);
+    if (!error)
+        error = add_optional(session, "gcc");
+    if (!error)
+        error = add_optional(session, ":libgcc_s.so.1");
+    session->next_rank = rank;
+    session->as_needed = as_needed;
+    session->whole_archive = whole;
+    session->defaults_added = !error;
+    return error;
+}
+
+struct jitscope_error *jitscope_session_add_library(struct jitscope_session *session, const char *name) {
+    session_lock(session);
+    struct jitscope_error *error = session_find_library(session, name);
+    session_unlock(session);
+    return error;
+}
+
+struct jitscope_error *jitscope_session_add_library_path(struct jitscope_session *session,
+                                                         const char *directory) {
+    uint32_t name;
+    session_lock(session);
+    struct jitscope_error *error = session_intern(session, directory, &name);
+    if (!error)
+        error = vec_push(&session->library_paths, name);
+    session_unlock(session);
+    return error;
+}

@@ -1,0 +1,261 @@
+/* Where definitions come from when no object of the batch has them: archive members and shared libraries.
+ *
+ * Providers are ranked by their place on the command line.  An undefined name is taken from the first
+ * provider that has it, wherever the reference stands (as lld does; GNU ld needs --start-group for that). */
+#include "session/session_state.h"
+
+#include "graph/name_table.h"
+
+#include <string.h>
+
+/* --- archives
+ * ------------------------------------------------------------------------------------------------------ */
+
+struct indexing {
+    struct jitscope_session *session;
+    uint32_t provider;
+    struct map64 members; /* header offset -> index into session->members */
+    uint64_t last_header; /* entries of one member usually follow each other */
+    uint32_t last_member;
+};
+
+static uint32_t rank_of_member(const struct jitscope_session *session, uint32_t member) {
+    return session->archives.data[session->members.data[member].provider].rank;
+}
+
+static struct jitscope_error *member_of_header(struct indexing *indexing, uint64_t header, uint32_t *member) {
+    struct jitscope_session *session = indexing->session;
+    if (header == indexing->last_header) {
+        *member = indexing->last_member;
+        return NULL;
+    }
+    *member = map64_find(&indexing->members, header);
+    if (*member == MAP64_NO_VALUE) {
+        TRY(vec_push(&session->members, (struct member){.header = header, .provider = indexing->provider}));
+        *member = session->members.count - 1;
+        TRY(map64_set(&indexing->members, header, *member));
+    }
+    indexing->last_header = header;
+    indexing->last_member = *member;
+    return NULL;
+}
+
+static struct jitscope_error *index_symbol(void *context, const char *text, size_t length, uint64_t header) {
+    struct indexing *indexing = context;
+    struct jitscope_session *session = indexing->session;
+    uint32_t name, member;
+    TRY(string_pool_intern(&session->names, text, length, &name));
+    TRY(graph_cover_name(&session->member_by_name, name));
+    TRY(member_of_header(indexing, header, &member));
+    uint32_t *slot = &session->member_by_name.data[name];
+    if (*slot == UINT32_MAX || rank_of_member(session, *slot) > rank_of_member(session, member))
+        *slot = member;
+    return NULL;
+}
+
+/* The bytes of a member; a thin archive's are read from the file it names. */
+static struct jitscope_error *member_bytes(struct jitscope_session *session,
+                                           const struct archive_provider *archive,
+                                           const struct archive_member *member, struct bytes *bytes,
+                                           uint8_t *ownership) {
+    *bytes = member->content;
+    *ownership = BORROWED;
+    if (!archive->archive.thin)
+        return NULL;
+    uint32_t path;
+    bool absolute = member->name_length && member->name[0] == '/';
+    TRY(session_intern_format(
+        session, &path, "%s%s%.*s", absolute ? "" : session_text(session, archive->folder),
+        absolute || archive->folder == NO_NAME ? "" : "/", (int)member->name_length, member->name));
+    return session_read_file(session_text(session, path), bytes, ownership);
+}
+
+/* Makes the member at HEADER an input. */
+static struct jitscope_error *open_member(struct jitscope_session *session, uint32_t provider,
+                                          uint64_t header, uint32_t pulled_by, uint32_t *input,
+                                          uint64_t *next) {
+    const struct archive_provider archive = session->archives.data[provider];
+    const char *name = session_text(session, session->inputs.data[archive.input].name);
+    struct archive_member member;
+    struct bytes bytes;
+    uint8_t ownership;
+    uint32_t full_name;
+    TRY(error_in_input(archive_member_at(&archive.archive, header, &member), name));
+    TRY(session_intern_format(session, &full_name, "%s(%.*s)", name, (int)member.name_length, member.name));
+    TRY(member_bytes(session, &archive, &member, &bytes, &ownership));
+    *next = member.next;
+    struct jitscope_error *error = session_new_input(
+        session, (struct input){bytes, full_name, archive.input, INPUT_KIND_MEMBER, ownership}, pulled_by,
+        input);
+    if (error)
+        session_release_bytes(bytes, ownership);
+    return error;
+}
+
+struct scan {
+    struct indexing *indexing;
+    uint64_t header;
+};
+
+static struct jitscope_error *index_definition(void *context, const char *name, size_t length, bool common) {
+    const struct scan *scan = context;
+    (void)common;
+    return index_symbol(scan->indexing, name, length, scan->header);
+}
+
+/* An archive without an index ("ar S") is indexed by reading its members' symbol tables. */
+static struct jitscope_error *index_by_scanning(struct indexing *indexing) {
+    struct jitscope_session *session = indexing->session;
+    const struct archive_provider archive = session->archives.data[indexing->provider];
+    for (uint64_t header = archive.archive.first_member; header < archive.archive.file.size;) {
+        struct archive_member member;
+        struct bytes bytes;
+        uint8_t ownership;
+        struct scan scan = {indexing, header};
+        TRY(archive_member_at(&archive.archive, header, &member));
+        TRY(member_bytes(session, &archive, &member, &bytes, &ownership));
+        struct jitscope_error *error = elf_each_definition(bytes, index_definition, &scan);
+        session_release_bytes(bytes, ownership);
+        TRY(error);
+        header = member.next;
+    }
+    return NULL;
+}
+
+/* --whole-archive: every member joins the queue. */
+static struct jitscope_error *take_all_members(struct jitscope_session *session, uint32_t provider) {
+    const struct archive archive = session->archives.data[provider].archive;
+    for (uint64_t header = archive.first_member; header < archive.file.size;) {
+        uint32_t input;
+        TRY(open_member(session, provider, header, NO_NAME, &input, &header));
+        TRY(vec_push(&session->queue, input));
+    }
+    return NULL;
+}
+
+static struct jitscope_error *index_archive(struct jitscope_session *session, uint32_t provider) {
+    const struct archive *archive = &session->archives.data[provider].archive;
+    struct indexing indexing = {.session = session, .provider = provider, .last_header = UINT64_MAX};
+    struct jitscope_error *error = archive->index.size ? archive_each_symbol(archive, index_symbol, &indexing)
+                                                       : index_by_scanning(&indexing);
+    map64_destroy(&indexing.members);
+    return error;
+}
+
+struct jitscope_error *session_add_archive(struct jitscope_session *session, uint32_t input,
+                                           const char *path) {
+    struct archive_provider provider = {.input = input, .rank = session->next_rank++};
+    TRY(error_in_input(archive_open(session->inputs.data[input].bytes, &provider.archive), path));
+    const char *slash = strrchr(path, '/');
+    if (provider.archive.thin && slash)
+        TRY(session_intern_format(session, &provider.folder, "%.*s", (int)(slash - path), path));
+    TRY(vec_push(&session->archives, provider));
+    uint32_t index = session->archives.count - 1;
+    if (session->whole_archive)
+        return take_all_members(session, index);
+    return error_in_input(index_archive(session, index), path);
+}
+
+/* --- shared libraries
+ * ---------------------------------------------------------------------------------------------- */
+
+static struct jitscope_error *open_now(struct jitscope_session *session, struct shared_provider *provider) {
+    if (!session->executor || session->as_needed)
+        return NULL;
+    provider->opened = true;
+    return executor_open_library(session->executor, session_text(session, provider->path), &provider->handle);
+}
+
+/* The loader searches names without a slash in its own path, not in the working directory. */
+static struct jitscope_error *intern_path(struct jitscope_session *session, const char *path,
+                                          uint32_t *name) {
+    return session_intern_format(session, name, "%s%s", strchr(path, '/') ? "" : "./", path);
+}
+
+struct jitscope_error *session_add_shared(struct jitscope_session *session, uint32_t input,
+                                          const char *path) {
+    struct shared_provider provider = {.input = input, .rank = session->next_rank++};
+    TRY(error_in_input(elf_shared_open(session->inputs.data[input].bytes, &provider.library), path));
+    TRY(intern_path(session, path, &provider.path));
+    TRY(error_in_input(open_now(session, &provider), path));
+    provider.base = session->next_library_base;
+    session->next_library_base += (provider.library.memory_size + 0xfffff) & ~UINT64_C(0xfffff);
+    TRY(vec_push(&session->shared, provider));
+    uint32_t at = session->shared.count - 1;
+    for (; at && session->shared.data[at - 1].rank > provider.rank; at--)
+        session->shared.data[at] = session->shared.data[at - 1];
+    session->shared.data[at] = provider;
+    return NULL;
+}
+
+int64_t session_find_shared(const struct jitscope_session *session, uint32_t name, uint32_t limit,
+                            struct elf_shared_symbol *symbol) {
+    for (uint32_t i = 0; i < session->shared.count && session->shared.data[i].rank < limit; i++)
+        if (elf_shared_find(&session->shared.data[i].library, session_text(session, name), symbol))
+            return i;
+    return -1;
+}
+
+/* --- reading a batch
+ * ----------------------------------------------------------------------------------------------- */
+
+static struct jitscope_error *read_object(struct jitscope_session *session, struct graph *graph,
+                                          uint32_t input) {
+    const struct elf_read_options options = {.keep_no_alloc = session->keep_debug_sections};
+    struct bytes bytes = session->inputs.data[input].bytes;
+    struct jitscope_error *error = elf_read_object(graph, bytes, input, &options, &session->scratch);
+    return error ? error_in_input(error, session_text(session, session->inputs.data[input].name)) : NULL;
+}
+
+/* The member to take for an undefined NAME; UINT32_MAX when it comes from elsewhere or nowhere. */
+static uint32_t wanted_member(const struct jitscope_session *session, uint32_t name, uint32_t link) {
+    uint32_t member = name < session->member_by_name.count ? session->member_by_name.data[name] : UINT32_MAX;
+    struct elf_shared_symbol symbol;
+    if (member == UINT32_MAX || session->members.data[member].loaded_link == link ||
+        session_find_definition(session, name) ||
+        session_find_shared(session, name, rank_of_member(session, member), &symbol) >= 0)
+        return UINT32_MAX;
+    return member;
+}
+
+/* One walk over the symbols, those of members taken on the way included. */
+static struct jitscope_error *take_members(struct jitscope_session *session, struct graph *graph,
+                                           bool *taken) {
+    *taken = false;
+    for (uint32_t id = 0; id < graph->symbols.count; id++) {
+        const struct symbol *symbol = &graph->symbols.data[id];
+        uint32_t name = symbol->name;
+        if (!(symbol->flags & SYMBOL_EXTERNAL) || symbol->linkage == LINKAGE_WEAK)
+            continue;
+        uint32_t member = wanted_member(session, name, graph->link);
+        if (member == UINT32_MAX)
+            continue;
+        uint32_t input;
+        uint64_t next;
+        *taken = true;
+        session->members.data[member].loaded_link = graph->link;
+        TRY(open_member(session, session->members.data[member].provider, session->members.data[member].header,
+                        name, &input, &next));
+        TRY(read_object(session, graph, input));
+    }
+    return NULL;
+}
+
+struct jitscope_error *session_read_inputs(struct graph *graph, void *context) {
+    struct jitscope_session *session = context;
+    for (uint32_t i = 0; i < session->queue.count; i++)
+        TRY(read_object(session, graph, session->queue.data[i]));
+    for (uint32_t i = 0; i < session->roots.count; i++) {
+        uint32_t symbol;
+        if (session_find_definition(session, session->roots.data[i]))
+            continue;
+        TRY(graph_refer(graph, session->roots.data[i], LINKAGE_STRONG, SCOPE_DEFAULT, SYMBOL_KIND_NONE,
+                        NO_INPUT, &symbol));
+    }
+    /* A later member can turn a weak reference into a strong one, behind the walk: hence until nothing
+     * changes. */
+    bool taken = true;
+    while (taken)
+        TRY(take_members(session, graph, &taken));
+    return NULL;
+}

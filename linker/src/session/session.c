@@ -1,0 +1,324 @@
+/* A session: one namespace, one memory manager, one trace, one executor. */
+#include "session/session_state.h"
+
+#include "memory/managers.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { LIBRARY_DISTANCE = 0x40000000, SIMULATED_PAGE = 4096 };
+
+/* --- lock and names
+ * ------------------------------------------------------------------------------------------------ */
+
+void session_lock(struct jitscope_session *session) {
+    pthread_mutex_lock(&session->lock);
+    trace_enter_link(&session->trace, session->trace.link);
+}
+
+void session_unlock(struct jitscope_session *session) {
+    pthread_mutex_unlock(&session->lock);
+}
+
+struct jitscope_error *session_intern(struct jitscope_session *session, const char *text, uint32_t *name) {
+    return string_pool_intern(&session->names, text, strlen(text), name);
+}
+
+struct jitscope_error *session_intern_format(struct jitscope_session *session, uint32_t *name,
+                                             const char *format, ...) {
+    char small[512];
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(small, sizeof small, format, arguments);
+    va_end(arguments);
+    if (length < 0)
+        return error_create(JITSCOPE_ERROR_FORMAT, "a name that cannot be formatted");
+    if ((size_t)length < sizeof small)
+        return string_pool_intern(&session->names, small, (size_t)length, name);
+    char *large = os_allocate((size_t)length + 1);
+    if (!large)
+        return error_no_memory();
+    va_start(arguments, format);
+    vsnprintf(large, (size_t)length + 1, format, arguments);
+    va_end(arguments);
+    struct jitscope_error *error = string_pool_intern(&session->names, large, (size_t)length, name);
+    os_release(large);
+    return error;
+}
+
+/* --- creation
+ * ------------------------------------------------------------------------------------------------------ */
+
+static struct jitscope_error *init_lock(pthread_mutex_t *lock) {
+    pthread_mutexattr_t attributes;
+    pthread_mutexattr_init(&attributes);
+    pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE);
+    int status = pthread_mutex_init(lock, &attributes);
+    pthread_mutexattr_destroy(&attributes);
+    return status ? error_create(JITSCOPE_ERROR_SYSTEM, "pthread_mutex_init: %s", strerror(status)) : NULL;
+}
+
+/* The options as this library knows them, whatever size the caller's struct has. */
+static struct jitscope_session_options known_options(const struct jitscope_session_options *given) {
+    struct jitscope_session_options options = {0};
+    if (given)
+        memcpy(&options, given, given->size < sizeof options ? given->size : sizeof options);
+    if (!options.level)
+        options.level = JITSCOPE_LEVEL_BLOCK;
+    return options;
+}
+
+static struct jitscope_error *check_options(const struct jitscope_session_options *options) {
+    if (options->phony_externals && !options->simulate)
+        return error_create(JITSCOPE_ERROR_USAGE,
+                            "phony externals need a simulated session: nothing can run");
+    if (options->base && !options->simulate)
+        return error_create(JITSCOPE_ERROR_USAGE, "a base address needs a simulated session");
+    if (options->memory && options->simulate)
+        return error_create(JITSCOPE_ERROR_USAGE,
+                            "a memory manager of one's own and simulated memory exclude each other");
+    if (options->base % SIMULATED_PAGE)
+        return error_create(JITSCOPE_ERROR_USAGE, "the base address is no multiple of the page size");
+    if (options->level > JITSCOPE_LEVEL_EDGES && options->level != JITSCOPE_LEVEL_OFF)
+        return error_create(JITSCOPE_ERROR_USAGE, "there is no level %d", (int)options->level);
+    return NULL;
+}
+
+static enum event_level level_of(enum jitscope_level level) {
+    return level == JITSCOPE_LEVEL_OFF ? LEVEL_OFF : (enum event_level)level;
+}
+
+/* Recording and callback each want their own detail; the trace emits what either wants. */
+static void set_trace_level(struct jitscope_session *session) {
+    enum event_level recorded = session->trace.recording ? session->record_level : LEVEL_OFF;
+    trace_set_level(&session->trace, recorded > session->event_level ? recorded : session->event_level);
+}
+
+static struct jitscope_error *create_memory(struct jitscope_session *session,
+                                            const struct jitscope_session_options *options) {
+    const struct jitscope_memory_ops *ops = options->memory;
+    void *context = options->memory_context;
+    uint64_t page = session->simulate ? SIMULATED_PAGE : os_page_size();
+    if (session->simulate) {
+        ops = &memory_simulated_ops;
+        TRY(memory_simulated_create(session->base, page, &context));
+    } else if (!ops) {
+        ops = &memory_in_process_ops;
+        TRY(memory_in_process_create(executor_near_address(), &session->trace, &context));
+    }
+    memory_create(&session->memory, ops, context, session->executor, &session->trace, page);
+    return NULL;
+}
+
+/* Whoever reads the stream later knows neither this library nor its target. */
+static struct jitscope_error *announce_session(struct jitscope_session *session) {
+    const struct arch *arch = &arch_x86_64;
+    uint32_t version, target, manager, name, formula;
+    TRY(session_intern(session, JITSCOPE_VERSION, &version));
+    TRY(session_intern(session, "x86_64-elf", &target));
+    TRY(session_intern(session, session->memory.ops->name, &manager));
+    struct trace *trace = &session->trace;
+    TRACE(trace, session_begin, .version = trace_name(trace, version), .target = trace_name(trace, target),
+          .memory_manager = trace_name(trace, manager), .page_size = session->memory.page_size,
+          .process = (uint32_t)os_process_id());
+    for (uint32_t kind = 0; kind < arch->kind_count && trace_wants(trace, LEVEL_SESSION); kind++) {
+        TRY(session_intern(session, arch->kinds[kind].name, &name));
+        TRY(session_intern(session, arch->kinds[kind].formula, &formula));
+        TRACE(trace, edge_kind, .kind = kind, .name = trace_name(trace, name),
+              .formula = trace_name(trace, formula), .width = arch->kinds[kind].width);
+    }
+    return NULL;
+}
+
+/* exit(3) in JIT'd code ends the process without destroying the session. */
+static void run_exit_actions(void *context) {
+    struct jitscope_session *session = context;
+    session_lock(session);
+    memory_run_exit_actions(&session->memory);
+    trace_flush(&session->trace);
+    session_unlock(session);
+}
+
+static struct jitscope_error *set_up(struct jitscope_session *session,
+                                     const struct jitscope_session_options *options) {
+    session->simulate = options->simulate;
+    session->gc_sections = options->gc_sections;
+    session->phony_externals = options->phony_externals;
+    session->keep_debug_sections = options->keep_debug_sections;
+    session->no_default_libraries = options->no_default_libraries || options->simulate;
+    session->base = options->base;
+    session->next_library_base = options->base + LIBRARY_DISTANCE;
+    if (options->record_path)
+        TRY(trace_record_to(&session->trace, options->record_path));
+    session->record_level = level_of(options->level);
+    set_trace_level(session);
+    if (!session->simulate) {
+        TRY(executor_create(&session->executor));
+        TRY(executor_at_exit(session->executor, run_exit_actions, session));
+    }
+    TRY(create_memory(session, options));
+    return announce_session(session);
+}
+
+struct jitscope_error *jitscope_session_create(const struct jitscope_session_options *given,
+                                               struct jitscope_session **out) {
+    struct jitscope_session_options options = known_options(given);
+    TRY(check_options(&options));
+    struct jitscope_session *session = os_allocate_zeroed(sizeof *session);
+    if (!session)
+        return error_no_memory();
+    struct jitscope_error *error = init_lock(&session->lock);
+    if (error) {
+        os_release(session);
+        return error;
+    }
+    error = string_pool_create(&session->names);
+    if (!error) {
+        trace_create(&session->trace, &session->names);
+        error = set_up(session, &options);
+    }
+    if (error) {
+        jitscope_session_destroy(session);
+        return error;
+    }
+    *out = session;
+    return NULL;
+}
+
+static void destroy_links(struct jitscope_session *session) {
+    for (uint32_t i = session->links.count; i-- > 0;) {
+        struct jitscope_link *link = session->links.data[i];
+        if (!link)
+            continue;
+        trace_enter_link(&session->trace, link->number);
+        TRACE(&session->trace, unload, .link = link->number, .time = trace_time(&session->trace));
+        jitscope_error_destroy(memory_deallocate(&session->memory, link->allocation));
+        trace_enter_link(&session->trace, 0);
+        session_forget_link(session, link);
+    }
+}
+
+static void destroy_tables(struct jitscope_session *session) {
+    for (uint32_t i = 0; i < session->inputs.count; i++)
+        session_release_bytes(session->inputs.data[i].bytes, session->inputs.data[i].ownership);
+    vec_destroy(&session->inputs);
+    vec_destroy(&session->queue);
+    vec_destroy(&session->library_paths);
+    vec_destroy(&session->roots);
+    vec_destroy(&session->archives);
+    vec_destroy(&session->shared);
+    vec_destroy(&session->members);
+    vec_destroy(&session->member_by_name);
+    vec_destroy(&session->definitions);
+    vec_destroy(&session->free_definitions);
+    vec_destroy(&session->definition_by_name);
+    vec_destroy(&session->links);
+    pass_list_destroy(&session->passes);
+    elf_scratch_destroy(&session->scratch);
+}
+
+void jitscope_session_destroy(struct jitscope_session *session) {
+    if (!session)
+        return;
+    destroy_links(session);
+    if (session->memory.ops)
+        memory_destroy(&session->memory);
+    if (session->executor)
+        executor_destroy(session->executor);
+    TRACE(&session->trace, session_end, .time = trace_time(&session->trace));
+    trace_destroy(&session->trace);
+    session_destroy_event(session);
+    destroy_tables(session);
+    string_pool_destroy(&session->names);
+    pthread_mutex_destroy(&session->lock);
+    os_release(session);
+}
+
+/* --- settings
+ * ------------------------------------------------------------------------------------------------------ */
+
+struct jitscope_error *jitscope_session_set_whole_archive(struct jitscope_session *session, bool whole) {
+    session_lock(session);
+    session->whole_archive = whole;
+    session_unlock(session);
+    return NULL;
+}
+
+struct jitscope_error *jitscope_session_set_as_needed(struct jitscope_session *session, bool as_needed) {
+    session_lock(session);
+    session->as_needed = as_needed;
+    session_unlock(session);
+    return NULL;
+}
+
+struct jitscope_error *jitscope_session_add_root(struct jitscope_session *session, const char *name) {
+    uint32_t id;
+    session_lock(session);
+    struct jitscope_error *error = session_intern(session, name, &id);
+    if (!error)
+        error = vec_push(&session->roots, id);
+    session_unlock(session);
+    return error;
+}
+
+struct jitscope_error *jitscope_session_set_resolver(struct jitscope_session *session,
+                                                     jitscope_resolver resolver, void *context) {
+    session_lock(session);
+    session->resolver = resolver;
+    session->resolver_context = context;
+    session_unlock(session);
+    return NULL;
+}
+
+struct jitscope_error *jitscope_session_register_action(struct jitscope_session *session, const char *name,
+                                                        jitscope_action action, void *context) {
+    if (!session->executor)
+        return error_create(JITSCOPE_ERROR_USAGE, "a simulated session runs no actions");
+    session_lock(session);
+    struct jitscope_error *error = executor_register_action(session->executor, name, action, context);
+    session_unlock(session);
+    return error;
+}
+
+struct jitscope_error *jitscope_session_set_event_callback(struct jitscope_session *session,
+                                                           enum jitscope_level level,
+                                                           jitscope_event_callback callback, void *context) {
+    session_lock(session);
+    session->event_callback = callback;
+    session->event_context = context;
+    session->event_level = callback ? level_of(level ? level : JITSCOPE_LEVEL_BLOCK) : LEVEL_OFF;
+    trace_set_callback(&session->trace, callback ? session_deliver_event : NULL, session);
+    set_trace_level(session);
+    session_unlock(session);
+    return NULL;
+}
+
+struct jitscope_error *jitscope_session_set_arguments(struct jitscope_session *session, int argc, char **argv,
+                                                      char **envp) {
+    if (!session->executor)
+        return error_create(JITSCOPE_ERROR_USAGE, "a simulated session runs nothing");
+    session_lock(session);
+    executor_set_arguments(session->executor, argc, argv, envp);
+    session_unlock(session);
+    return NULL;
+}
+
+struct jitscope_error *jitscope_session_run_main(struct jitscope_session *session, uint64_t address,
+                                                 int *status) {
+    if (!session->executor)
+        return error_create(JITSCOPE_ERROR_USAGE, "a simulated session runs nothing");
+    executor_run_main(session->executor, address, status);
+    return NULL;
+}
+
+struct jitscope_error *jitscope_session_read(struct jitscope_session *session, uint64_t address, void *buffer,
+                                             size_t size) {
+    session_lock(session);
+    bool inside = memory_read(&session->memory, address, buffer, size);
+    session_unlock(session);
+    if (inside)
+        return NULL;
+    return error_create(JITSCOPE_ERROR_OUT_OF_RANGE, "no linked memory at 0x%llx for %zu bytes",
+                        (unsigned long long)address, size);
+}

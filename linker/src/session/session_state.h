@@ -1,0 +1,192 @@
+/* session_state: what a session holds, shared by the files of this folder. */
+#ifndef SESSION_SESSION_STATE_H
+#define SESSION_SESSION_STATE_H
+
+#include "base/map64.h"
+#include "graph/graph.h"
+#include "jitscope/session.h"
+#include "link/link.h"
+#include "memory/memory.h"
+#include "object/archive.h"
+#include "object/elf_object.h"
+#include "object/elf_shared.h"
+
+#include <pthread.h>
+
+enum ownership { BORROWED, ON_HEAP, MAPPED };
+
+/* Whatever came in; numbered for events, for the whole session. */
+struct input {
+    struct bytes bytes;
+    uint32_t name;      /* as messages show it: "x.o", "libx.a(y.o)" */
+    uint32_t container; /* archive a member came from; NO_INPUT */
+    uint8_t kind;       /* INPUT_KIND_* */
+    uint8_t ownership;
+};
+
+/* A place to take definitions from.  Lower rank is asked first. */
+struct archive_provider {
+    struct archive archive;
+    uint32_t input;
+    uint32_t rank;
+    uint32_t folder; /* name id: where a thin archive's members lie; NO_NAME otherwise */
+};
+
+struct shared_provider {
+    struct elf_shared library;
+    uint32_t input;
+    uint32_t rank;
+    uint32_t path;   /* name id: what the executor opens */
+    uint32_t handle; /* the executor's, once opened */
+    bool opened;
+    uint64_t base; /* simulated sessions: where it is pretended to lie */
+};
+
+/* A member some archive's index names. */
+struct member {
+    uint64_t header;      /* offset in the archive */
+    uint32_t provider;    /* index into archives */
+    uint32_t loaded_link; /* link that took it last; 0 none.  Hidden definitions are per link, so each link
+                             may take it */
+};
+
+/* One definition that later links and lookups may use; those of one name form a chain, latest first. */
+struct definition {
+    uint64_t address;
+    uint32_t name;
+    uint32_t link;     /* number; 0: jitscope_session_define() */
+    uint32_t previous; /* next older of the name; NO_DEFINITION */
+    bool hidden;
+};
+#define NO_DEFINITION UINT32_MAX
+
+struct jitscope_link {
+    uint32_t number;
+    uint64_t allocation;
+    VEC(uint32_t) definitions;        /* indices into session->definitions */
+    VEC(struct jitscope_link *) uses; /* links whose definitions it refers to, each once */
+    uint32_t users;                   /* links that refer to this one */
+    uint32_t stamp;                   /* number of the link that counted itself as user last */
+};
+
+struct jitscope_session {
+    pthread_mutex_t lock; /* recursive: exit(3) inside an initialiser comes back here */
+    struct string_pool names;
+    struct trace trace;
+    struct executor *executor; /* NULL when simulated */
+    struct memory memory;
+    struct pass_list passes;
+
+    bool simulate, gc_sections, phony_externals, keep_debug_sections, no_default_libraries;
+    uint64_t base;
+    uint64_t next_library_base; /* simulated */
+
+    /* inputs */
+    VEC(struct input) inputs;
+    VEC(uint32_t) queue; /* objects for the next link */
+    VEC(uint32_t) library_paths;
+    VEC(uint32_t) roots; /* name ids */
+    bool whole_archive, as_needed, defaults_added;
+    uint32_t next_rank;
+    uint32_t script_depth;
+
+    /* providers */
+    VEC(struct archive_provider) archives;
+    VEC(struct shared_provider) shared; /* by rank */
+    VEC(struct member) members;
+    VEC(uint32_t) member_by_name; /* name table: best-ranked member */
+
+    /* links and their definitions */
+    VEC(struct definition) definitions;
+    VEC(uint32_t) free_definitions;
+    VEC(uint32_t) definition_by_name;  /* name table: latest definition */
+    VEC(struct jitscope_link *) links; /* by number - 1; NULL when unloaded or failed */
+
+    jitscope_resolver resolver;
+    void *resolver_context;
+    jitscope_event_callback event_callback;
+    void *event_context;
+    enum event_level event_level;  /* what the callback asked for */
+    enum event_level record_level; /* what the recording holds */
+    struct public_event *event;    /* reused from event to event, see api_event.c */
+    struct elf_scratch scratch;
+};
+
+void session_lock(struct jitscope_session *session);
+void session_unlock(struct jitscope_session *session);
+
+static inline const char *session_text(const struct jitscope_session *session, uint32_t name) {
+    return string_pool_text(&session->names, name);
+}
+struct jitscope_error *session_intern(struct jitscope_session *session, const char *text, uint32_t *name);
+/* A path as message text, or interned; formats without limits on length. */
+struct jitscope_error *session_intern_format(struct jitscope_session *session, uint32_t *name,
+                                             const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* --- inputs.c
+ * ------------------------------------------------------------------------------------------------------ */
+
+/* Takes BYTES over as one more input, and what it holds into queue or providers. RANK as for providers. */
+struct jitscope_error *session_add_bytes(struct jitscope_session *session, struct bytes bytes,
+                                         uint8_t ownership, const char *name);
+struct jitscope_error *session_read_file(const char *path, struct bytes *bytes, uint8_t *ownership);
+void session_release_bytes(struct bytes bytes, uint8_t ownership);
+struct jitscope_error *session_new_input(struct jitscope_session *session, struct input input,
+                                         uint32_t pulled_by, uint32_t *id);
+/* "-l": by name through the search path. */
+struct jitscope_error *session_find_library(struct jitscope_session *session, const char *name);
+/* libc, libgcc and libgcc_s behind everything else; once. */
+struct jitscope_error *session_add_default_libraries(struct jitscope_session *session);
+/* Forgets objects that are not needed any more (after a link, failed or not). */
+void session_drop_queue(struct jitscope_session *session, uint32_t first_input);
+
+/* --- providers.c
+ * --------------------------------------------------------------------------------------------------- */
+
+enum { DEFAULT_LIBRARY_RANK = 1 << 30 };
+
+struct jitscope_error *session_add_archive(struct jitscope_session *session, uint32_t input,
+                                           const char *path);
+struct jitscope_error *session_add_shared(struct jitscope_session *session, uint32_t input, const char *path);
+/* Reads inputs into GRAPH: the queue, then archive members until nothing more is wanted. */
+struct jitscope_error *session_read_inputs(struct graph *graph, void *session);
+/* First shared library, by rank below LIMIT, that defines NAME; -1 none. */
+int64_t session_find_shared(const struct jitscope_session *session, uint32_t name, uint32_t limit,
+                            struct elf_shared_symbol *symbol);
+
+/* --- externals.c
+ * --------------------------------------------------------------------------------------------------- */
+
+/* The resolve pass: earlier links and --define, the resolver, shared libraries. */
+struct jitscope_error *session_resolve_externals(struct graph *graph, void *session);
+
+/* --- definitions.c
+ * ------------------------------------------------------------------------------------------------- */
+
+/* Latest definition of NAME that later links may use, or NULL. */
+const struct definition *session_find_definition(const struct jitscope_session *session, uint32_t name);
+struct jitscope_error *session_add_definition(struct jitscope_session *session, struct definition definition,
+                                              uint32_t *index);
+void session_remove_definition(struct jitscope_session *session, uint32_t index);
+/* The pass that makes the graph's definitions known to the session, for its link. */
+struct jitscope_error *session_announce(struct graph *graph, void *session);
+
+/* --- batch.c
+ * ------------------------------------------------------------------------------------------------------- */
+
+struct jitscope_link *session_link_by_number(const struct jitscope_session *session, uint32_t number);
+/* Takes back what the link gave to the session and frees it; its memory is gone already. */
+void session_forget_link(struct jitscope_session *session, struct jitscope_link *link);
+
+/* --- api_event.c
+ * --------------------------------------------------------------------------------------------------- */
+
+void session_deliver_event(void *session, uint64_t sequence, uint32_t link, const void *record);
+void session_destroy_event(struct jitscope_session *session);
+
+/* The public handle of a graph is the graph. */
+static inline struct jitscope_graph *public_graph(struct graph *graph) {
+    return (struct jitscope_graph *)graph;
+}
+
+#endif

@@ -1,0 +1,216 @@
+/* x86-64: each edge kind at its limits, and each rewriting of a load through the GOT. */
+#include "arch/arch.h"
+#include "arch/x86_64.h"
+#include "base/bytes.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+struct limit_case {
+    uint16_t kind;
+    uint64_t largest, smallest; /* values that still fit; one beyond each must not */
+};
+
+static bool apply_at_zero(uint16_t kind, uint64_t value, uint8_t *content) {
+    struct fixup fixup = {.kind = kind, .symbol = value, .content = content};
+    uint64_t computed;
+    bool done = arch_x86_64.apply(&fixup, &computed);
+    assert_true(computed == value);
+    return done;
+}
+
+static void test_limits(void **state) {
+    static const struct limit_case cases[] = {
+        {EDGE_X86_64_POINTER32, UINT32_MAX, 0},
+        {EDGE_X86_64_POINTER32S, INT32_MAX, (uint64_t)INT32_MIN},
+        {EDGE_X86_64_POINTER16, UINT16_MAX, (uint64_t)INT16_MIN},
+        {EDGE_X86_64_POINTER8, UINT8_MAX, (uint64_t)INT8_MIN},
+        {EDGE_X86_64_DELTA32, INT32_MAX, (uint64_t)INT32_MIN},
+        {EDGE_X86_64_DELTA16, INT16_MAX, (uint64_t)INT16_MIN},
+        {EDGE_X86_64_DELTA8, INT8_MAX, (uint64_t)INT8_MIN},
+        {EDGE_X86_64_BRANCH32, INT32_MAX, (uint64_t)INT32_MIN},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint8_t content[16] = {[8] = 0x5a};
+        assert_true(apply_at_zero(cases[i].kind, cases[i].largest, content));
+        assert_true(apply_at_zero(cases[i].kind, cases[i].smallest, content));
+        assert_false(apply_at_zero(cases[i].kind, cases[i].largest + 1, content));
+        assert_false(apply_at_zero(cases[i].kind, cases[i].smallest - 1, content));
+        assert_int_equal(content[8], 0x5a); /* nothing behind the field */
+    }
+}
+
+static void test_formulas(void **state) {
+    (void)state;
+    uint8_t content[8];
+    uint64_t value;
+    struct fixup fixup = {.kind = EDGE_X86_64_DELTA32,
+                          .symbol = 0x5000,
+                          .addend = -4,
+                          .place = 0x1000,
+                          .got = 0x9000,
+                          .content = content};
+    assert_true(arch_x86_64.apply(&fixup, &value));
+    assert_int_equal(load_u32(content), 0x3ffc);
+    fixup.kind = EDGE_X86_64_GOT_OFFSET64;
+    assert_true(arch_x86_64.apply(&fixup, &value));
+    assert_int_equal(load_u64(content), (uint64_t)(0x5000 - 4 - 0x9000));
+    fixup.kind = EDGE_X86_64_GOT_BASE_DELTA32;
+    assert_true(arch_x86_64.apply(&fixup, &value));
+    assert_int_equal(load_u32(content), 0x9000 - 4 - 0x1000);
+    fixup.kind = EDGE_X86_64_REQUEST_GOT_LOAD32;
+    assert_false(arch_x86_64.apply(&fixup, &value));
+}
+
+struct relax_case {
+    const char *name;
+    uint16_t kind;
+    uint8_t before[8], after[8];
+    uint8_t size;   /* bytes of the instruction */
+    uint8_t offset; /* of the displacement */
+    uint64_t target;
+    uint16_t new_kind; /* EDGE_KEEP_ALIVE: must be left alone */
+    int addend;
+    int move_back;
+};
+
+static const struct relax_case relax_cases[] = {
+    {"mov foo(%rip),%rax",
+     EDGE_X86_64_GOT_REX_LOAD32,
+     {0x48, 0x8b, 0x05},
+     {0x48, 0x8d, 0x05},
+     7,
+     3,
+     0x100002000,
+     EDGE_X86_64_DELTA32,
+     -4,
+     0},
+    {"mov foo(%rip),%eax",
+     EDGE_X86_64_GOT_LOAD32,
+     {0x8b, 0x05},
+     {0x8d, 0x05},
+     6,
+     2,
+     0x100002000,
+     EDGE_X86_64_DELTA32,
+     -4,
+     0},
+    {"call *foo(%rip)",
+     EDGE_X86_64_GOT_LOAD32,
+     {0xff, 0x15},
+     {0x67, 0xe8},
+     6,
+     2,
+     0x100002000,
+     EDGE_X86_64_BRANCH32,
+     -4,
+     0},
+    {"jmp *foo(%rip)",
+     EDGE_X86_64_GOT_LOAD32,
+     {0xff, 0x25},
+     {0xe9, 0x25, 0, 0, 0, 0x90},
+     6,
+     2,
+     0x100002000,
+     EDGE_X86_64_BRANCH32,
+     -4,
+     1},
+    {"test %r9,foo(%rip), low",
+     EDGE_X86_64_GOT_REX_LOAD32,
+     {0x4c, 0x85, 0x0d},
+     {0x49, 0xf7, 0xc1},
+     7,
+     3,
+     0x2000,
+     EDGE_X86_64_POINTER32S,
+     0,
+     0},
+    {"cmp foo(%rip),%rdx, low",
+     EDGE_X86_64_GOT_REX_LOAD32,
+     {0x48, 0x3b, 0x15},
+     {0x48, 0x81, 0xfa},
+     7,
+     3,
+     0x2000,
+     EDGE_X86_64_POINTER32S,
+     0,
+     0},
+    {"cmp foo(%rip),%rdx, high",
+     EDGE_X86_64_GOT_REX_LOAD32,
+     {0x48, 0x3b, 0x15},
+     {0x48, 0x3b, 0x15},
+     7,
+     3,
+     0x100002000,
+     EDGE_KEEP_ALIVE,
+     0,
+     0},
+    {"mov, too far",
+     EDGE_X86_64_GOT_REX_LOAD32,
+     {0x48, 0x8b, 0x05},
+     {0x48, 0x8b, 0x05},
+     7,
+     3,
+     0x900002000,
+     EDGE_KEEP_ALIVE,
+     0,
+     0},
+    {"push foo(%rip)",
+     EDGE_X86_64_GOT_LOAD32,
+     {0xff, 0x35},
+     {0xff, 0x35},
+     6,
+     2,
+     0x100002000,
+     EDGE_KEEP_ALIVE,
+     0,
+     0},
+};
+
+static void test_relaxations(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof relax_cases / sizeof *relax_cases; i++) {
+        const struct relax_case *c = &relax_cases[i];
+        uint8_t content[8];
+        memcpy(content, c->before, 8);
+        uint16_t kind = EDGE_KEEP_ALIVE;
+        int64_t addend = 0;
+        uint64_t move_back = 0;
+        bool done = arch_x86_64.relax_got_load(c->kind, content, c->offset, 0x100001000 + c->offset,
+                                               c->target, &kind, &addend, &move_back);
+        print_message("%s\n", c->name);
+        assert_int_equal(done, c->new_kind != EDGE_KEEP_ALIVE);
+        assert_memory_equal(content, c->after, c->size);
+        if (!done)
+            continue;
+        assert_int_equal(kind, c->new_kind);
+        assert_int_equal(addend, c->addend);
+        assert_int_equal(move_back, c->move_back);
+    }
+}
+
+static void test_relaxation_needs_the_opcode(void **state) {
+    (void)state;
+    uint8_t content[8] = {0};
+    uint16_t kind;
+    int64_t addend;
+    uint64_t move_back;
+    /* a displacement at the start of a block has no instruction before it */
+    assert_false(arch_x86_64.relax_got_load(EDGE_X86_64_GOT_REX_LOAD32, content, 2, 0x1000, 0x2000, &kind,
+                                            &addend, &move_back));
+    assert_false(arch_x86_64.relax_got_load(EDGE_X86_64_GOT_LOAD32, content, 1, 0x1000, 0x2000, &kind,
+                                            &addend, &move_back));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_formulas),
+        cmocka_unit_test(test_relaxations),
+        cmocka_unit_test(test_relaxation_needs_the_opcode),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
