@@ -244,22 +244,26 @@ static void finalize_dso_runs_what_was_registered_for_it(void **state) {
 
 /* --- eh-frames */
 
-/* A page of code with one function that calls its argument, and its .eh_frame:
- *     push %rbp; mov %rsp,%rbp; call *%rdi; pop %rbp; ret */
-static const uint8_t thunk_code[] = {0x55, 0x48, 0x89, 0xe5, 0xff, 0xd7, 0x5d, 0xc3};
+/* A page of code with one function that calls its argument, and its .eh_frame.  Without that, no unwinder can
+ * guess its way by the frame pointer:
+ *     push %rbp; xor %ebp,%ebp; call *%rdi; pop %rbp; ret */
+static const uint8_t thunk_code[] = {0x55, 0x31, 0xed, 0xff, 0xd7, 0x5d, 0xc3};
 enum { EH_FRAME_AT = 64, EH_FRAME_SIZE = 24 + 32 + 4 };
 
 static uint8_t *make_thunk(void) {
     static const uint8_t cie[] = {20, 0,    0,  0, 0,    0,    0, 0, 1,    'z', 'R', 0,
                                   1,  0x78, 16, 1, 0x1b, 0x0c, 7, 8, 0x90, 1,   0,   0};
-    static const uint8_t fde[] = {28, 0, 0, 0, 28,   0,    0,  0,    0, 0,    0,    0, sizeof thunk_code,
-                                  0,  0, 0, 0, 0x41, 0x0e, 16, 0x86, 2, 0x43, 0x0d, 6, 0,
-                                  0,  0, 0, 0, 0,    0};
+    static const uint8_t fde[] = {28, 0,    0,    0,  28,
+                                  0,  0,    0, /* length, distance to the CIE */
+                                  0,  0,    0,    0,  sizeof thunk_code,
+                                  0,  0,    0, /* start, length of the code */
+                                  0,  0x41, 0x0e, 16, 0x86,
+                                  2};
     uint8_t *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     assert_ptr_not_equal(page, MAP_FAILED);
     memcpy(page, thunk_code, sizeof thunk_code);
     memcpy(page + EH_FRAME_AT, cie, sizeof cie);
-    memcpy(page + EH_FRAME_AT + 24, fde, sizeof fde);
+    memcpy(page + EH_FRAME_AT + 24, fde, sizeof fde); /* the rest are DW_CFA_nop and the terminator */
     store_u32(page + EH_FRAME_AT + 32, (uint32_t) - (EH_FRAME_AT + 32));
     assert_int_equal(mprotect(page, 4096, PROT_READ | PROT_EXEC), 0);
     return page;
@@ -309,6 +313,67 @@ static void registered_frames_are_walked_through(void **state) {
     assert_true(frames_behind_thunk(page) <= 0);
     munmap(page, 4096);
     executor_destroy(executor);
+}
+
+/* nongnu libunwind by its binary interface: the test needs the library only where it is there to be told. */
+static struct {
+    int (*getcontext)(void *);
+    int (*init_local)(void *, void *);
+    int (*step)(void *);
+    int (*get_reg)(void *, int, unsigned long *);
+} nongnu;
+
+static void take_nongnu_backtrace(void) {
+    enum { REGISTER_IP = 16, CURSOR_WORDS = 127 };
+    static unsigned long cursor[CURSOR_WORDS + 1], context[512];
+    unsigned long ip;
+    nongnu.getcontext(context);
+    assert_int_equal(nongnu.init_local(cursor, context), 0);
+    while (nongnu.step(cursor) > 0 && nongnu.get_reg(cursor, REGISTER_IP, &ip) == 0) {
+        walk.depth++;
+        if (ip >= (uintptr_t)walk.page && ip < (uintptr_t)walk.page + sizeof thunk_code)
+            walk.depth_of_page = walk.depth;
+    }
+}
+
+static int nongnu_frames_behind_thunk(const uint8_t *page) {
+    void (*thunk)(void (*)(void)) = (void (*)(void (*)(void)))(uintptr_t)page;
+    walk = (struct walk){.page = page};
+    thunk(take_nongnu_backtrace);
+    return walk.depth_of_page ? walk.depth - walk.depth_of_page : -1;
+}
+
+static void find(void *library, const char *name, void *function) {
+    void *symbol = os_library_symbol(library, name);
+    assert_non_null(symbol);
+    memcpy(function, &symbol, sizeof symbol);
+}
+
+static void nongnu_libunwind_steps_through_registered_frames(void **state) {
+    (void)state;
+    const char *text, *names[EXECUTOR_UNWINDERS];
+    void *library = os_library_open("libunwind.so.8", &text);
+    if (!library)
+        skip();
+    find(library, "_Ux86_64_getcontext", &nongnu.getcontext);
+    find(library, "_ULx86_64_init_local", &nongnu.init_local);
+    find(library, "_ULx86_64_step", &nongnu.step);
+    find(library, "_ULx86_64_get_reg", &nongnu.get_reg);
+    struct executor *executor = make_executor();
+    uint8_t *page = make_thunk();
+    uint64_t at = (uint64_t)(uintptr_t)page + EH_FRAME_AT;
+    assert_true(nongnu_frames_behind_thunk(page) <= 0);
+    assert_true(run(executor, bridge_action_REGISTER_EH_FRAMES, at, EH_FRAME_SIZE));
+    assert_string_equal(names[executor_unwinders(executor, names) - 1], "nongnu libunwind");
+    assert_true(nongnu_frames_behind_thunk(page) > 2);
+    assert_true(run(executor, bridge_action_DEREGISTER_EH_FRAMES, at, EH_FRAME_SIZE));
+    assert_true(nongnu_frames_behind_thunk(page) <= 0);
+    assert_true(run(executor, bridge_action_REGISTER_EH_FRAMES, at, EH_FRAME_SIZE));
+    assert_true(nongnu_frames_behind_thunk(page) > 2);
+    assert_true(run(executor, bridge_action_DEREGISTER_EH_FRAMES, at, EH_FRAME_SIZE));
+    munmap(page, 4096);
+    executor_destroy(executor);
+    os_library_close(library);
 }
 
 static void broken_eh_frames_are_failures(void **state) {
@@ -487,6 +552,7 @@ int main(void) {
         cmocka_unit_test_setup(arrays_run_in_their_order, reset),
         cmocka_unit_test_setup(finalize_dso_runs_what_was_registered_for_it, reset),
         cmocka_unit_test_setup(registered_frames_are_walked_through, reset),
+        cmocka_unit_test_setup(nongnu_libunwind_steps_through_registered_frames, reset),
         cmocka_unit_test_setup(broken_eh_frames_are_failures, reset),
         cmocka_unit_test_setup(libraries_answer_lookups, reset),
         cmocka_unit_test_setup(main_gets_its_arguments_and_returns_its_status, reset),

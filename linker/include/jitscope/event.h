@@ -31,11 +31,13 @@ const char *jitscope_event_field_name(const struct jitscope_event *event,
                                       size_t field); /* static; NULL beyond */
 /* A field's number, or for text its string id. */
 uint64_t jitscope_event_field_number(const struct jitscope_event *event, size_t field);
-/* A field as text: names as they are, numbers and enumerated values as show prints them.  Owned by EVENT. */
+/* A field as text: names as they are, numbers and enumerated values as show prints them.  Owned by EVENT,
+ * valid until its next text call. */
 const char *jitscope_event_field_text(const struct jitscope_event *event, size_t field);
 /* Index of the field of that name, or SIZE_MAX. */
 size_t jitscope_event_find_field(const struct jitscope_event *event, const char *name);
-/* The whole event as one line of text, or as one JSON object; owned by EVENT. */
+/* The whole event as one line of text, or as one JSON object; owned by EVENT, until its next
+ * text call. */
 const char *jitscope_event_text(const struct jitscope_event *event);
 const char *jitscope_event_json(const struct jitscope_event *event);
 

@@ -4,8 +4,10 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -144,7 +146,7 @@ void os_advise(void *address, size_t size, int advice) {
 }
 
 int os_discard(void *address, size_t size) {
-    return madvise(address, size, MADV_DONTNEED);
+    return must_fail(EINVAL) ? -1 : madvise(address, size, MADV_DONTNEED);
 }
 
 size_t os_page_size(void) {
@@ -170,8 +172,21 @@ void *os_library_open(const char *path, const char **text) {
     return library;
 }
 
+/* True when ADDRESS is an object defined by the main program itself. */
+static bool is_program_object(void *address) {
+    Dl_info info, program;
+    const ElfW(Sym) *symbol = NULL;
+    if (!dladdr1(address, &info, (void **)&symbol, RTLD_DL_SYMENT) || !symbol ||
+        ELF64_ST_TYPE(symbol->st_info) != STT_OBJECT)
+        return false;
+    void *entry = (void *)(uintptr_t)getauxval(AT_ENTRY);
+    return dladdr(entry, &program) && program.dli_fbase == info.dli_fbase;
+}
+
 void *os_library_symbol(void *library, const char *name) {
-    return dlsym(library, name);
+    void *address = dlsym(library, name);
+    void *first = address ? dlsym(RTLD_DEFAULT, name) : NULL;
+    return first && first != address && is_program_object(first) ? first : address;
 }
 
 void os_library_close(void *library) {

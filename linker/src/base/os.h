@@ -41,6 +41,8 @@ int os_process_id(void);
 /* dlopen(RTLD_NOW | RTLD_GLOBAL) / dlsym / dlclose, each able to fail as the others here.  *text gets
  * dlerror(). */
 void *os_library_open(const char *path, const char **text);
+/* The library's symbol; but an object that the main program has copied out of a library (R_X86_64_COPY:
+ * stdout, environ) is the program's, as for everybody else in the process. */
 void *os_library_symbol(void *library, const char *name);
 void os_library_close(void *library);
 /* The handle of a library that is already in the process, to be closed; NULL when it is not. */

@@ -48,7 +48,7 @@ struct jitscope_error *executor_deallocate(struct executor *executor, const stru
 
 /* The unwinders that .eh_frame sections are registered with, by name ("libgcc", ...); how many.  0 before the
  * first registration. */
-enum { EXECUTOR_UNWINDERS = 2 };
+enum { EXECUTOR_UNWINDERS = 3 };
 uint32_t executor_unwinders(const struct executor *executor, const char *names[EXECUTOR_UNWINDERS]);
 
 /* Opens a shared library for its symbols (dlopen, RTLD_NOW | RTLD_GLOBAL); closed with the executor.  Opening

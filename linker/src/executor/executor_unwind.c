@@ -16,8 +16,18 @@
  * the end. */
 #include "executor/executor_unwind.h"
 #include "base/bytes.h"
+#include "executor/executor_nongnu.h"
 
 #define EXTENDED_LENGTH 0xffffffffu
+
+/* nongnu libunwind's names hold the machine's. */
+#if defined(__x86_64__)
+#define NONGNU_FLUSH_CACHE "_Ux86_64_flush_cache"
+#define NONGNU_LOCAL_SPACE "_ULx86_64_local_addr_space"
+#elif defined(__aarch64__)
+#define NONGNU_FLUSH_CACHE "_Uaarch64_flush_cache"
+#define NONGNU_LOCAL_SPACE "_ULaarch64_local_addr_space"
+#endif
 
 /* POSIX wants object and function pointers to be the same; ISO C has no cast between them. */
 static void find_function(void *library, const char *name, void *function) {
@@ -39,11 +49,22 @@ static void find_unwinders(struct unwinders *unwinders) {
     }
     find_function(NULL, "__unw_add_dynamic_fde", &unwinders->llvm_register);
     find_function(NULL, "__unw_remove_dynamic_fde", &unwinders->llvm_deregister);
+    if (!unwinders->nongnu)
+        unwinders->nongnu = os_library_find("libunwind.so.8");
+    if (unwinders->nongnu) {
+        find_function(unwinders->nongnu, "_U_dyn_register", &unwinders->nongnu_register);
+        find_function(unwinders->nongnu, "_U_dyn_cancel", &unwinders->nongnu_deregister);
+        find_function(unwinders->nongnu, NONGNU_FLUSH_CACHE, &unwinders->nongnu_flush);
+        unwinders->nongnu_space = os_library_symbol(unwinders->nongnu, NONGNU_LOCAL_SPACE);
+    }
 }
 
 static uint8_t known_unwinders(const struct unwinders *unwinders) {
+    bool nongnu = unwinders->nongnu_register && unwinders->nongnu_deregister && unwinders->nongnu_flush &&
+                  unwinders->nongnu_space;
     return (uint8_t)((unwinders->gcc_register && unwinders->gcc_deregister ? UNWINDER_LIBGCC : 0) |
-                     (unwinders->llvm_register && unwinders->llvm_deregister ? UNWINDER_LLVM : 0));
+                     (unwinders->llvm_register && unwinders->llvm_deregister ? UNWINDER_LLVM : 0) |
+                     (nongnu ? UNWINDER_NONGNU : 0));
 }
 
 /* Calls FUNCTION for each FDE; with NULL it only checks the records. */
@@ -75,11 +96,14 @@ const char *executor_register_eh_frame(struct unwinders *unwinders, uint64_t add
     }
     find_unwinders(unwinders);
     uint8_t with = known_unwinders(unwinders);
-    vec_put(&unwinders->registered, (struct registered_eh_frame){address, size, with});
+    struct nongnu_table *table = with & UNWINDER_NONGNU ? executor_nongnu_table_create(section) : NULL;
+    vec_put(&unwinders->registered, (struct registered_eh_frame){address, size, table, with});
     if (with & UNWINDER_LIBGCC)
         unwinders->gcc_register(section.data);
     if (with & UNWINDER_LLVM)
         each_fde(section, unwinders->llvm_register);
+    if (table)
+        unwinders->nongnu_register(&table->info);
     return NULL;
 }
 
@@ -94,11 +118,20 @@ static struct registered_eh_frame *find_registered(struct unwinders *unwinders, 
     return NULL;
 }
 
+/* What it cached of the frames that it met there would outlive them. */
+static void forget_nongnu(const struct unwinders *unwinders, struct nongnu_table *table) {
+    unwinders->nongnu_deregister(&table->info);
+    unwinders->nongnu_flush(*unwinders->nongnu_space, 0, 0);
+    executor_nongnu_table_destroy(table);
+}
+
 const char *executor_deregister_eh_frame(struct unwinders *unwinders, uint64_t address, uint64_t size) {
     struct bytes section = {(const uint8_t *)(uintptr_t)address, size};
     struct registered_eh_frame *found = find_registered(unwinders, address, size);
     if (!found)
         return "no section of this address and size is registered";
+    if (found->table)
+        forget_nongnu(unwinders, found->table);
     if (found->with & UNWINDER_LLVM)
         each_fde(section, unwinders->llvm_deregister);
     if (found->with & UNWINDER_LIBGCC)
@@ -109,10 +142,12 @@ const char *executor_deregister_eh_frame(struct unwinders *unwinders, uint64_t a
     return NULL;
 }
 
-/* What is still registered keeps the library that knows it. */
+/* What is still registered keeps the libraries that know it. */
 void executor_unwinders_destroy(struct unwinders *unwinders) {
     if (unwinders->libgcc && !unwinders->registered.count)
         os_library_close(unwinders->libgcc);
+    if (unwinders->nongnu && !unwinders->registered.count)
+        os_library_close(unwinders->nongnu);
     vec_destroy(&unwinders->registered);
     *unwinders = (struct unwinders){0};
 }
@@ -124,5 +159,7 @@ uint32_t executor_unwinder_names(const struct unwinders *unwinders, const char *
         names[count++] = "libgcc";
     if (with & UNWINDER_LLVM)
         names[count++] = "LLVM libunwind";
+    if (with & UNWINDER_NONGNU)
+        names[count++] = "nongnu libunwind";
     return count;
 }

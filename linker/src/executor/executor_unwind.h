@@ -8,12 +8,15 @@
 #include <stdint.h>
 
 /* The unwinders a section can be registered with, one bit each. */
-enum { UNWINDER_LIBGCC = 1, UNWINDER_LLVM = 2 };
+enum { UNWINDER_LIBGCC = 1, UNWINDER_LLVM = 2, UNWINDER_NONGNU = 4 };
+
+struct nongnu_table;
 
 struct registered_eh_frame {
     uint64_t address;
     uint64_t size;
-    uint8_t with; /* UNWINDER_* */
+    struct nongnu_table *table; /* what nongnu libunwind was told; NULL when nothing */
+    uint8_t with;               /* UNWINDER_* */
 };
 
 /* Zero-initialised is ready. */
@@ -24,6 +27,11 @@ struct unwinders {
     void (*gcc_deregister)(const void *);
     void (*llvm_register)(uintptr_t);
     void (*llvm_deregister)(uintptr_t);
+    void *nongnu;
+    void (*nongnu_register)(void *);
+    void (*nongnu_deregister)(void *);
+    void (*nongnu_flush)(void *space, uintptr_t low, uintptr_t high);
+    void **nongnu_space; /* the address space of this process, for nongnu_flush */
     VEC(struct registered_eh_frame) registered;
 };
 

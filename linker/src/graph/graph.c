@@ -5,7 +5,8 @@
 
 struct jitscope_error *graph_create(struct graph *graph, const struct arch *arch, struct string_pool *names,
                                     struct trace *trace, uint32_t link) {
-    *graph = (struct graph){.arch = arch, .names = names, .trace = trace, .link = link};
+    *graph =
+        (struct graph){.arch = arch, .names = names, .trace = trace, .link = link, .zero_symbol = NO_SYMBOL};
     return NULL;
 }
 
@@ -156,7 +157,8 @@ static struct jitscope_error *copy_call(struct graph *graph, struct action_call 
     if (!call->function)
         return NULL;
     call->function = arena_copy(&graph->arena, call->function, strlen(call->function));
-    call->arguments = (uint8_t *)arena_copy(&graph->arena, (const char *)call->arguments, call->size);
+    call->arguments =
+        (uint8_t *)arena_copy(&graph->arena, call->size ? (const char *)call->arguments : "", call->size);
     return call->function && call->arguments ? NULL : error_no_memory();
 }
 

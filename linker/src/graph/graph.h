@@ -106,6 +106,7 @@ struct graph {
 
     uint32_t live_blocks;  /* blocks that are not removed */
     uint64_t live_edges;   /* edges of those */
+    uint32_t zero_symbol;  /* the absolute value 0, NO_SYMBOL until needed; in .eh_frame: discarded */
     uint64_t got_base;     /* address of _GLOBAL_OFFSET_TABLE_, from post-allocation on */
     bool laid_out;         /* no section, block or symbol is added any more */
     bool wants_low_memory; /* some edge needs 32-bit absolute addresses */

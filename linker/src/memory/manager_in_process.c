@@ -12,7 +12,7 @@
  *     | r-x r-x r-x ... | r-- r-- r-- ... | rw- rw- ... | r-x ... |   unassigned   |
  *
  * Nothing is ever writable and executable: rw- in flight, the final protection at finalize, no access and no
- * content when free. */
+ * content when free (see close_place for when there is access). */
 #define _GNU_SOURCE
 #include "base/bytes.h"
 #include "graph/graph.h"
@@ -20,6 +20,7 @@
 #include "memory/range_list.h"
 
 #include <inttypes.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #define MIB ((uint64_t)1 << 20)
@@ -31,6 +32,13 @@
 #define CHUNK       (2 * MIB)
 #define RESERVATION (256 * MIB)
 #define PROBE_STEP  (16 * MIB)
+
+/* Small segments are opened this far ahead of what is asked for: for a page or two, half of the time goes
+ * into one more system call and one more walk of the kernel. */
+#define AHEAD ((uint64_t)64 << 10)
+
+/* Two mappings each, of the 65530 that a process has for everything. */
+#define HOLES_WITHOUT_ACCESS 8192
 
 /* The low window ends short of 2 GiB, so that the address behind the last byte is still positive. */
 #define LOW_START  (16 * MIB)
@@ -45,6 +53,7 @@ struct reservation {
     uint64_t live; /* ranges handed out */
     struct range_list unassigned;
     struct range_list free[KIND_COUNT];
+    struct range ahead[KIND_COUNT]; /* free, but writable and zero already */
 };
 
 struct in_process {
@@ -231,6 +240,12 @@ static bool take(struct reservation *reservation, enum kind kind, uint64_t size,
     return true;
 }
 
+/* [start, end) goes its own ways from now on. */
+static void forget_ahead(struct range *ahead, uint64_t start, uint64_t end) {
+    if (ahead->start < end && ahead->start + ahead->size > start)
+        ahead->size = 0;
+}
+
 static void give_back(struct reservation *reservation, struct place *place) {
     struct range_list *list = &reservation->free[place->kind];
     range_list_give(list, place->range.start, place->range.size);
@@ -243,6 +258,7 @@ static void give_back(struct reservation *reservation, struct place *place) {
         return;
     range_list_take_at(list, first, end - first); /* whole chunks can serve any kind again */
     range_list_give(&reservation->unassigned, first, end - first);
+    forget_ahead(&reservation->ahead[place->kind], first, end);
 }
 
 static struct jitscope_error *find_place(struct in_process *process, const struct graph *graph,
@@ -279,34 +295,76 @@ static void populate(uint64_t start, uint64_t size) {
 #endif
 }
 
-static struct jitscope_error *open_place(struct in_process *process, struct jitscope_segment *segment,
-                                         const struct place *place) {
-    uint64_t pages;
-    segment->address = place->range.start;
-    segment->working = (uint8_t *)(uintptr_t)place->range.start;
-    if (!place->range.size)
+/* How much to open behind END: nothing for the first batch and for big ones, more the more there are. */
+static uint64_t choose_ahead(const struct in_process *process, const struct reservation *reservation,
+                             const struct place *place, uint64_t end) {
+    uint64_t wanted = (reservation->live - 1) / KIND_COUNT * process->page_size;
+    struct range around = range_list_around(&reservation->free[place->kind], end);
+    if (place->range.size > AHEAD || !around.size)
+        return 0;
+    uint64_t most = around.start + around.size - end;
+    wanted = wanted < AHEAD ? wanted : AHEAD;
+    return wanted < most ? wanted : most;
+}
+
+/* Makes the place writable; with CONTENT_SIZE bytes of it about to be written. */
+static struct jitscope_error *open_place(struct in_process *process, const struct place *place,
+                                         uint64_t content_size) {
+    struct reservation *reservation = &process->reservations.data[place->reservation];
+    struct range *ahead = &reservation->ahead[place->kind];
+    uint64_t start = place->range.start, end = start + place->range.size, pages;
+    if (start >= ahead->start && start - ahead->start <= ahead->size &&
+        place->range.size <= ahead->size - (start - ahead->start)) {
+        *ahead = (struct range){end, ahead->start + ahead->size - end};
         return NULL;
-    if (os_protect(segment->working, place->range.size, PROT_READ | PROT_WRITE))
+    }
+    forget_ahead(ahead, start, end);
+    uint64_t more = choose_ahead(process, reservation, place, end);
+    if (os_protect((void *)(uintptr_t)start, place->range.size + more, PROT_READ | PROT_WRITE))
         return error_system("mprotect", NULL);
-    if (align_up(segment->content_size, process->page_size, &pages))
-        populate(place->range.start, pages);
+    if (more) {
+        populate(start, place->range.size + more);
+        *ahead = (struct range){end, more};
+    } else if (align_up(content_size, process->page_size, &pages) && pages) {
+        populate(start, pages);
+    }
     return NULL;
 }
 
-/* Drops content and access.  The range is free whatever the kernel says: the next use asks for access again.
- */
+/* DONTNEED is refused for locked memory (mlockall): then the bytes are overwritten. */
+static bool drop_content(void *start, uint64_t size) {
+    if (!os_discard(start, size))
+        return true;
+    if (os_protect(start, size, PROT_READ | PROT_WRITE))
+        return false;
+    memset(start, 0, size);
+    return true;
+}
+
+static uint64_t count_holes(const struct in_process *process) {
+    uint64_t holes = 0;
+    for (uint32_t i = 0; i < process->reservations.count; i++)
+        for (int kind = 0; kind < KIND_COUNT; kind++)
+            holes += process->reservations.data[i].free[kind].ranges.count;
+    return holes;
+}
+
+/* Drops content and access.  A hole without access divides a mapping: when there are very many holes, or the
+ * kernel has no more mappings, an empty range keeps its access until it is used again.  A range that cannot
+ * even be emptied is lost. */
 static struct jitscope_error *close_place(struct in_process *process, struct place *place) {
     void *start = (void *)(uintptr_t)place->range.start;
     uint64_t size = place->range.size;
-    struct jitscope_error *error = NULL;
     if (!size)
         return NULL;
-    if (os_protect(start, size, PROT_NONE))
-        error = error_system("mprotect", NULL);
-    if (os_discard(start, size) && !error)
-        error = error_system("madvise", NULL);
+    if (!drop_content(start, size)) {
+        place->range.size = 0;
+        return error_system("madvise", NULL);
+    }
+    if (count_holes(process) < HOLES_WITHOUT_ACCESS)
+        (void)os_protect(start, size, PROT_NONE);
     give_back(&process->reservations.data[place->reservation], place);
-    return error;
+    return NULL;
 }
 
 /* Last first; the first failure is the error. */
@@ -332,7 +390,10 @@ static struct jitscope_error *place_all(struct in_process *process, const struct
     for (size_t i = 0; i < allocation->count; i++) {
         allocation->places[i].kind = kind_of(segments[i].prot);
         TRY(find_place(process, graph, &segments[i], &allocation->places[i]));
-        TRY(open_place(process, &segments[i], &allocation->places[i]));
+        segments[i].address = allocation->places[i].range.start;
+        segments[i].working = (uint8_t *)(uintptr_t)segments[i].address;
+        if (allocation->places[i].range.size)
+            TRY(open_place(process, &allocation->places[i], segments[i].content_size));
     }
     return NULL;
 }

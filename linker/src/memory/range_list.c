@@ -88,7 +88,10 @@ void range_list_take_at(struct range_list *list, uint64_t start, uint64_t size) 
 }
 
 struct range range_list_around(const struct range_list *list, uint64_t address) {
-    return list->ranges.data[find(list, address)];
+    uint32_t at = find(list, address);
+    if (at == list->ranges.count || list->ranges.data[at].start > address)
+        return (struct range){address, 0};
+    return list->ranges.data[at];
 }
 
 void range_list_destroy(struct range_list *list) {

@@ -26,7 +26,7 @@ void range_list_give(struct range_list *list, uint64_t start, uint64_t size);
 bool range_list_take(struct range_list *list, uint64_t size, uint64_t alignment, uint64_t *start);
 /* Takes exactly [start, start + size), which must be free. */
 void range_list_take_at(struct range_list *list, uint64_t start, uint64_t size);
-/* The free range that ADDRESS lies in; it must lie in one. */
+/* The free range that ADDRESS lies in; size 0 when it is not free. */
 struct range range_list_around(const struct range_list *list, uint64_t address);
 void range_list_destroy(struct range_list *list);
 

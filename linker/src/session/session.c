@@ -285,6 +285,11 @@ struct jitscope_error *jitscope_session_set_event_callback(struct jitscope_sessi
                                                            enum jitscope_level level,
                                                            jitscope_event_callback callback, void *context) {
     session_lock(session);
+    struct jitscope_error *error = session_prepare_event(session);
+    if (error) {
+        session_unlock(session);
+        return error;
+    }
     session->event_callback = callback;
     session->event_context = context;
     session->event_level = callback ? level_of(level ? level : JITSCOPE_LEVEL_BLOCK) : LEVEL_OFF;

@@ -181,6 +181,8 @@ void session_forget_link(struct jitscope_session *session, struct jitscope_link 
 /* --- api_event.c
  * --------------------------------------------------------------------------------------------------- */
 
+/* Before the first callback.  Errors: NO_MEMORY. */
+struct jitscope_error *session_prepare_event(struct jitscope_session *session);
 void session_deliver_event(void *session, uint64_t sequence, uint32_t link, const void *record);
 void session_destroy_event(struct jitscope_session *session);
 

@@ -42,7 +42,8 @@ struct trace {
     uint8_t *scratch;            /* the reused chunk when there is no recording */
     trace_callback callback;
     void *callback_context;
-    void *writer; /* the current thread's writer, private to trace.c and recording.c */
+    void *writer;                   /* all threads' writers, private to trace.c */
+    struct jitscope_error *failure; /* why tracing ended by itself; NULL */
 };
 
 /* A trace that is off; attach sinks, then trace_start(). NAMES must outlive it. */
@@ -55,7 +56,7 @@ struct jitscope_error *trace_record_to(struct trace *trace, const char *path);
 void trace_set_callback(struct trace *trace, trace_callback callback, void *context);
 /* Sets the level that takes effect now.  Without sink the level stays LEVEL_OFF. */
 void trace_set_level(struct trace *trace, enum event_level level);
-/* Publishes and seals what was written; the recording stays open. */
+/* Seals what was written, so that readers can check it; the recording stays open. */
 void trace_flush(struct trace *trace);
 
 /* Events from here on belong to LINK (0: none).  Also to be called when another thread takes the session

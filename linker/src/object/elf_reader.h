@@ -1,0 +1,69 @@
+/* elf_reader: what the steps of reading one ET_REL file share; private to object/. */
+#ifndef OBJECT_ELF_READER_H
+#define OBJECT_ELF_READER_H
+
+#include "object/elf_object.h"
+
+#include <elf.h>
+
+/* Values of elf_scratch.symbol_of_index besides graph symbols. */
+#define SYMBOL_NOT_YET   UINT32_MAX       /* local, made when something refers to it */
+#define SYMBOL_DISCARDED (UINT32_MAX - 1) /* lies in a section that did not enter the graph */
+
+/* What became of an input section. */
+enum section_state { SECTION_SKIPPED, SECTION_TAKEN, SECTION_DISCARDED };
+
+/* A view of one file; tables are checked once, in elf_open_object, then indexed freely. */
+struct elf_reader {
+    struct graph *graph;
+    struct bytes file;
+    uint32_t input;
+    const struct elf_read_options *options;
+    struct elf_scratch *scratch;
+
+    const uint8_t *sections; /* Elf64_Shdr, possibly unaligned: archives pad to two bytes */
+    uint32_t section_count;
+    struct bytes section_names;
+
+    const uint8_t *symbols; /* Elf64_Sym, possibly unaligned */
+    uint32_t symbol_count;
+    uint32_t symbol_table; /* index of its section; 0 when there is none */
+    struct bytes symbol_names;
+    const uint8_t *extended_indices; /* SHT_SYMTAB_SHNDX content, or NULL */
+};
+
+static inline Elf64_Shdr elf_section(const struct elf_reader *reader, uint32_t index) {
+    Elf64_Shdr section;
+    memcpy(&section, reader->sections + (size_t)index * sizeof section, sizeof section);
+    return section;
+}
+
+static inline Elf64_Sym elf_symbol(const struct elf_reader *reader, uint32_t index) {
+    Elf64_Sym symbol;
+    memcpy(&symbol, reader->symbols + (size_t)index * sizeof symbol, sizeof symbol);
+    return symbol;
+}
+
+/* Header, section table, names and symbol table of an ET_REL file for x86-64. */
+struct jitscope_error *elf_open_object(struct bytes file, struct elf_reader *reader);
+
+/* Never NULL: "?" for what has no proper name. */
+const char *elf_reader_section_name(const struct elf_reader *reader, uint32_t index);
+const char *elf_reader_symbol_name(const struct elf_reader *reader, uint32_t index);
+/* The section a symbol lies in, with SHN_XINDEX looked up; special indices as they are. */
+uint32_t elf_reader_symbol_section(const struct elf_reader *reader, uint32_t index, const Elf64_Sym *symbol);
+
+/* An error about SECTION (0: none) at OFFSET and SYMBOL (0: none). */
+struct jitscope_error *elf_error(const struct elf_reader *reader, enum jitscope_error_code code,
+                                 uint32_t section, uint64_t offset, uint32_t symbol, const char *format, ...)
+    __attribute__((format(printf, 6, 7), cold));
+
+/* The steps, in order. */
+struct jitscope_error *elf_read_groups(struct elf_reader *reader);
+struct jitscope_error *elf_read_sections(struct elf_reader *reader);
+struct jitscope_error *elf_read_symbols(struct elf_reader *reader);
+/* Makes the graph symbol of a local that was left out so far. */
+struct jitscope_error *elf_reader_want_symbol(struct elf_reader *reader, uint32_t index);
+struct jitscope_error *elf_read_relocations(struct elf_reader *reader);
+
+#endif

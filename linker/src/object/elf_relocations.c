@@ -1,0 +1,158 @@
+/* Relocations with addend become edges (gABI chapter 4, "Relocation"; psABI x86-64 section 4.4). */
+#include "object/elf_reader.h"
+
+#include "arch/x86_64.h"
+#include "object/relocations.h"
+
+#include <inttypes.h>
+
+/* One RELA section while it is read. */
+struct source {
+    uint32_t section; /* index of the section that is relocated */
+    uint32_t block;
+    uint64_t size;
+    bool alloc;
+    bool eh_frame;
+};
+
+static struct jitscope_error *bad_type(const struct elf_reader *reader, const struct source *source,
+                                       const Elf64_Rela *rela) {
+    uint32_t type = (uint32_t)ELF64_R_TYPE(rela->r_info), symbol = (uint32_t)ELF64_R_SYM(rela->r_info);
+    const struct relocation_info *info = type < RELOCATION_X86_64_LIMIT ? &relocations_x86_64[type] : NULL;
+    if (!info || !info->name)
+        return elf_error(reader, JITSCOPE_ERROR_UNSUPPORTED, source->section, rela->r_offset, symbol,
+                         "relocation type %u is not in the x86-64 psABI", type);
+    if (info->state == RELOCATION_DYNAMIC)
+        return elf_error(reader, JITSCOPE_ERROR_FORMAT, source->section, rela->r_offset, symbol,
+                         "%s stands in executables and shared libraries only", info->name);
+    return elf_error(reader, JITSCOPE_ERROR_UNSUPPORTED, source->section, rela->r_offset, symbol,
+                     "%s (%s) is not linked yet", info->name, info->why);
+}
+
+/* The value 0, for relocations without a symbol and for records of dropped functions. */
+static struct jitscope_error *zero_symbol(struct graph *graph, uint32_t *symbol) {
+    if (graph->zero_symbol == NO_SYMBOL)
+        TRY(graph_add_symbol(
+            graph,
+            (struct symbol){
+                .block = NO_BLOCK, .input = NO_INPUT, .scope = SCOPE_LOCAL, .kind = SYMBOL_KIND_ABSOLUTE},
+            &graph->zero_symbol));
+    *symbol = graph->zero_symbol;
+    return NULL;
+}
+
+/* Symbols that have no graph symbol yet, or never will.  *drop: the relocation has no meaning any more. */
+static struct jitscope_error *unusual_target(struct elf_reader *reader, const struct source *source,
+                                             const Elf64_Rela *rela, uint32_t *target, bool *drop) {
+    uint32_t index = (uint32_t)ELF64_R_SYM(rela->r_info);
+    if (!index)
+        return zero_symbol(reader->graph, target);
+    if (*target == SYMBOL_NOT_YET) {
+        TRY(elf_reader_want_symbol(reader, index));
+        *target = reader->scratch->symbol_of_index.data[index];
+    }
+    if (*target == SYMBOL_NOT_YET)
+        return elf_error(reader, JITSCOPE_ERROR_FORMAT, source->section, rela->r_offset, index,
+                         "a relocation against a symbol that is no place");
+    if (*target != SYMBOL_DISCARDED)
+        return NULL;
+    if (source->eh_frame) /* eh_frame_split drops the record by this */
+        return zero_symbol(reader->graph, target);
+    *drop = !source->alloc;
+    if (*drop)
+        return NULL;
+    return error_with_help(
+        elf_error(reader, JITSCOPE_ERROR_FORMAT, source->section, rela->r_offset, index,
+                  "refers to a local symbol of a section that was discarded"),
+        "the objects were compiled from different versions of an inline function or template");
+}
+
+static void note_absolute_32(struct graph *graph, const struct source *source, uint32_t type,
+                             uint32_t target) {
+    bool absolute_32 = type == R_X86_64_32 || type == R_X86_64_32S;
+    if (absolute_32 && source->alloc && graph->symbols.data[target].kind != SYMBOL_KIND_ABSOLUTE)
+        graph->wants_low_memory = true;
+}
+
+static struct jitscope_error *read_relocation(struct elf_reader *reader, const struct source *source,
+                                              const Elf64_Rela *rela) {
+    uint32_t type = (uint32_t)ELF64_R_TYPE(rela->r_info), symbol = (uint32_t)ELF64_R_SYM(rela->r_info);
+    if (type >= RELOCATION_X86_64_LIMIT || relocations_x86_64[type].state != RELOCATION_KNOWN)
+        return bad_type(reader, source, rela);
+    if (symbol >= reader->symbol_count && symbol)
+        return elf_error(reader, JITSCOPE_ERROR_FORMAT, source->section, rela->r_offset, 0,
+                         "a relocation against symbol %u of %u", symbol, reader->symbol_count);
+    const struct relocation_info *info = &relocations_x86_64[type];
+    if (rela->r_offset > source->size || source->size - rela->r_offset < info->width)
+        return elf_error(reader, JITSCOPE_ERROR_OUT_OF_RANGE, source->section, rela->r_offset, symbol,
+                         "%s writes %u bytes behind the end of the section (0x%" PRIx64 " bytes)", info->name,
+                         info->width, source->size);
+    uint32_t target = symbol ? reader->scratch->symbol_of_index.data[symbol] : SYMBOL_NOT_YET;
+    bool drop = false;
+    if (__builtin_expect(target >= SYMBOL_DISCARDED, 0))
+        TRY(unusual_target(reader, source, rela, &target, &drop));
+    if (drop)
+        return NULL;
+    note_absolute_32(reader->graph, source, type, target);
+    graph_put_edge(reader->graph, source->block,
+                   (struct edge){.addend = rela->r_addend,
+                                 .offset = (uint32_t)rela->r_offset,
+                                 .target = target,
+                                 .kind = info->edge,
+                                 .origin = type});
+    return NULL;
+}
+
+static struct jitscope_error *check_table(const struct elf_reader *reader, uint32_t index,
+                                          const Elf64_Shdr *table) {
+    if (table->sh_type == SHT_REL)
+        return elf_error(reader, JITSCOPE_ERROR_UNSUPPORTED, index, NO_OFFSET, 0,
+                         "relocations without addend (SHT_REL); x86-64 objects have SHT_RELA");
+    if (table->sh_entsize != sizeof(Elf64_Rela) || table->sh_size % sizeof(Elf64_Rela))
+        return elf_error(reader, JITSCOPE_ERROR_FORMAT, index, NO_OFFSET, 0,
+                         "a relocation table of 0x%llx bytes with entries of %llu",
+                         (unsigned long long)table->sh_size, (unsigned long long)table->sh_entsize);
+    if (!bytes_contain(reader->file, table->sh_offset, table->sh_size))
+        return elf_error(reader, JITSCOPE_ERROR_TRUNCATED, index, NO_OFFSET, 0,
+                         "the relocation table at file offset 0x%llx lies outside the file",
+                         (unsigned long long)table->sh_offset);
+    if (table->sh_link != reader->symbol_table && table->sh_size)
+        return elf_error(reader, JITSCOPE_ERROR_FORMAT, index, NO_OFFSET, 0,
+                         "its symbol table has index %u, the file's has %u", table->sh_link,
+                         reader->symbol_table);
+    return NULL;
+}
+
+static struct jitscope_error *read_table(struct elf_reader *reader, uint32_t index, const Elf64_Shdr *table) {
+    struct source source = {.section = table->sh_info};
+    if (source.section >= reader->section_count)
+        return elf_error(reader, JITSCOPE_ERROR_FORMAT, index, NO_OFFSET, 0, "it relocates section %u of %u",
+                         source.section, reader->section_count);
+    source.block = reader->scratch->block_of_section.data[source.section];
+    if (source.block == NO_BLOCK)
+        return NULL;
+    TRY(check_table(reader, index, table));
+    source.size = reader->graph->blocks.data[source.block].size;
+    source.alloc = elf_section(reader, source.section).sh_flags & SHF_ALLOC;
+    source.eh_frame = !strcmp(elf_reader_section_name(reader, source.section), ".eh_frame");
+    if (reader->graph->blocks.data[source.block].flags & BLOCK_ZERO_FILL && table->sh_size)
+        return elf_error(reader, JITSCOPE_ERROR_FORMAT, source.section, NO_OFFSET, 0,
+                         "relocations in a section without content");
+    const uint8_t *at = reader->file.data + table->sh_offset, *end = at + table->sh_size;
+    TRY(graph_reserve_edges(reader->graph, source.block, table->sh_size / sizeof(Elf64_Rela)));
+    for (; at < end; at += sizeof(Elf64_Rela)) {
+        Elf64_Rela rela;
+        memcpy(&rela, at, sizeof rela);
+        TRY(read_relocation(reader, &source, &rela));
+    }
+    return NULL;
+}
+
+struct jitscope_error *elf_read_relocations(struct elf_reader *reader) {
+    for (uint32_t i = 1; i < reader->section_count; i++) {
+        Elf64_Shdr section = elf_section(reader, i);
+        if (section.sh_type == SHT_RELA || section.sh_type == SHT_REL)
+            TRY(read_table(reader, i, &section));
+    }
+    return NULL;
+}

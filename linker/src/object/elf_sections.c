@@ -1,0 +1,149 @@
+/* Sections and groups of an ET_REL file become blocks (gABI chapter 4, "Sections", "Section Groups"). */
+#include "object/elf_reader.h"
+
+#ifndef SHT_X86_64_UNWIND
+#define SHT_X86_64_UNWIND 0x70000001
+#endif
+
+enum { MAX_ALIGNMENT_LOG2 = 31 };
+
+/* --- groups
+ * -------------------------------------------------------------------------------------------------------- */
+
+static void discard_member(struct elf_reader *reader, uint32_t index, uint32_t signature, uint32_t holder) {
+    struct graph *graph = reader->graph;
+    reader->scratch->section_state.data[index] = SECTION_DISCARDED;
+    if (!trace_wants(graph->trace, LEVEL_BLOCK))
+        return;
+    const char *text = elf_reader_section_name(reader, index);
+    uint32_t name = NO_NAME;
+    jitscope_error_destroy(string_pool_intern(graph->names, text, strlen(text), &name));
+    TRACE(graph->trace, section_discarded, .input = reader->input, .input_section = index,
+          .name = trace_name(graph->trace, name), .reason = REASON_COMDAT,
+          .group = trace_name(graph->trace, signature), .in_favour_of = holder);
+}
+
+static struct jitscope_error *read_group(struct elf_reader *reader, uint32_t index, const Elf64_Shdr *group) {
+    struct bytes content = bytes_slice(reader->file, group->sh_offset, group->sh_size);
+    if (!content.data || content.size < 4 || content.size % 4)
+        return elf_error(reader, JITSCOPE_ERROR_TRUNCATED, index, NO_OFFSET, 0,
+                         "a section group of 0x%llx bytes", (unsigned long long)group->sh_size);
+    if (!(load_u32(content.data) & GRP_COMDAT))
+        return NULL;
+    if (!group->sh_info || group->sh_info >= reader->symbol_count)
+        return elf_error(reader, JITSCOPE_ERROR_FORMAT, index, NO_OFFSET, 0,
+                         "its signature is symbol %u of %u", group->sh_info, reader->symbol_count);
+    const char *text = elf_reader_symbol_name(reader, group->sh_info);
+    uint32_t signature, holder;
+    TRY(string_pool_intern(reader->graph->names, text, strlen(text), &signature));
+    TRY(graph_claim_group(reader->graph, signature, reader->input, &holder));
+    for (uint64_t at = 4; at < content.size; at += 4) {
+        uint32_t member = load_u32(content.data + at);
+        if (!member || member >= reader->section_count)
+            return elf_error(reader, JITSCOPE_ERROR_FORMAT, index, at, 0, "member %u of %u sections", member,
+                             reader->section_count);
+        if (holder != reader->input)
+            discard_member(reader, member, signature, holder);
+    }
+    return NULL;
+}
+
+struct jitscope_error *elf_read_groups(struct elf_reader *reader) {
+    for (uint32_t i = 1; i < reader->section_count; i++) {
+        Elf64_Shdr section = elf_section(reader, i);
+        if (section.sh_type == SHT_GROUP)
+            TRY(read_group(reader, i, &section));
+    }
+    return NULL;
+}
+
+/* --- sections
+ * ------------------------------------------------------------------------------------------------------ */
+
+static bool has_content_type(const Elf64_Shdr *section) {
+    switch (section->sh_type) {
+    case SHT_PROGBITS:
+    case SHT_NOBITS:
+    case SHT_INIT_ARRAY:
+    case SHT_FINI_ARRAY:
+    case SHT_PREINIT_ARRAY:
+    case SHT_X86_64_UNWIND:
+        return true;
+    default: /* notes have no use in memory; tables are the linker's */
+        return section->sh_type >= SHT_LOUSER;
+    }
+}
+
+/* Of the sections that never reach memory, those that debuggers read. */
+static bool is_debug_section(const char *name) {
+    return !strncmp(name, ".debug_", 7) || !strncmp(name, ".zdebug_", 8) || !strcmp(name, ".stab") ||
+           !strcmp(name, ".stabstr");
+}
+
+static struct jitscope_error *check_section(struct elf_reader *reader, uint32_t index,
+                                            const Elf64_Shdr *section) {
+    if (section->sh_flags & SHF_TLS)
+        return error_with_help(elf_error(reader, JITSCOPE_ERROR_UNSUPPORTED, index, NO_OFFSET, 0,
+                                         "thread-local storage is not linked yet"),
+                               "leave thread-local variables out, or in a shared library");
+    if (section->sh_flags & SHF_COMPRESSED)
+        return elf_error(reader, JITSCOPE_ERROR_UNSUPPORTED, index, NO_OFFSET, 0,
+                         "compressed sections are not read yet");
+    if ((section->sh_flags & (SHF_WRITE | SHF_EXECINSTR)) == (SHF_WRITE | SHF_EXECINSTR))
+        return error_with_help(elf_error(reader, JITSCOPE_ERROR_UNSUPPORTED, index, NO_OFFSET, 0,
+                                         "a section that is writable and executable"),
+                               "split it: memory here is never both");
+    if (section->sh_type != SHT_NOBITS && !bytes_contain(reader->file, section->sh_offset, section->sh_size))
+        return elf_error(
+            reader, JITSCOPE_ERROR_TRUNCATED, index, NO_OFFSET, 0,
+            "its content at file offset 0x%llx with 0x%llx bytes lies outside the file of 0x%llx bytes",
+            (unsigned long long)section->sh_offset, (unsigned long long)section->sh_size,
+            (unsigned long long)reader->file.size);
+    if (section->sh_size > UINT32_MAX)
+        return elf_error(reader, JITSCOPE_ERROR_UNSUPPORTED, index, NO_OFFSET, 0,
+                         "a section of 4 GiB or more");
+    if (section->sh_addralign > 1 && (!is_power_of_two(section->sh_addralign) ||
+                                      __builtin_ctzll(section->sh_addralign) > MAX_ALIGNMENT_LOG2))
+        return elf_error(reader, JITSCOPE_ERROR_FORMAT, index, NO_OFFSET, 0,
+                         "an alignment of 0x%llx: no power of two up to 2^%d",
+                         (unsigned long long)section->sh_addralign, MAX_ALIGNMENT_LOG2);
+    return NULL;
+}
+
+static struct jitscope_error *take_section(struct elf_reader *reader, uint32_t index,
+                                           const Elf64_Shdr *section, const char *text, size_t length) {
+    struct graph *graph = reader->graph;
+    bool alloc = section->sh_flags & SHF_ALLOC, zero_fill = section->sh_type == SHT_NOBITS;
+    uint8_t prot = (uint8_t)(!alloc                              ? 0
+                             : section->sh_flags & SHF_EXECINSTR ? PROTECT_READ | PROTECT_EXECUTE
+                             : section->sh_flags & SHF_WRITE     ? PROTECT_READ | PROTECT_WRITE
+                                                                 : PROTECT_READ);
+    uint32_t name, id;
+    TRY(check_section(reader, index, section));
+    TRY(string_pool_intern(graph->names, text, length, &name));
+    TRY(graph_add_section(graph, name, prot, alloc ? LIFETIME_STANDARD : LIFETIME_NO_ALLOC, zero_fill, &id));
+    uint8_t alignment = section->sh_addralign ? (uint8_t)__builtin_ctzll(section->sh_addralign) : 0;
+    TRY(graph_add_block(graph, id, zero_fill ? NULL : reader->file.data + section->sh_offset,
+                        section->sh_size, alignment, (struct block_source){reader->input, index, 0},
+                        &reader->scratch->block_of_section.data[index]));
+    reader->scratch->section_state.data[index] = SECTION_TAKEN;
+    return NULL;
+}
+
+struct jitscope_error *elf_read_sections(struct elf_reader *reader) {
+    for (uint32_t i = 1; i < reader->section_count; i++) {
+        Elf64_Shdr section = elf_section(reader, i);
+        bool alloc = section.sh_flags & SHF_ALLOC;
+        size_t length;
+        if (reader->scratch->section_state.data[i] == SECTION_DISCARDED || !has_content_type(&section) ||
+            (section.sh_flags & SHF_EXCLUDE) || (!alloc && !reader->options->keep_no_alloc))
+            continue;
+        const char *name = bytes_string(reader->section_names, section.sh_name, &length);
+        if (!name)
+            return elf_error(reader, JITSCOPE_ERROR_FORMAT, 0, NO_OFFSET, 0,
+                             "section %u has its name outside the name table", i);
+        if (alloc || is_debug_section(name))
+            TRY(take_section(reader, i, &section, name, length));
+    }
+    return NULL;
+}

@@ -1,0 +1,195 @@
+/* Shared libraries, asked for single names (gABI chapter 5, "Hash Table"; the GNU hash table as binutils
+ * writes it: a Bloom filter, buckets, chains whose last entry has its low bit set).
+ *
+ * What is peculiar: a name may be defined several times under different versions; only the default one counts
+ * for a reference without version, and the others have the hidden bit (0x8000) in .gnu.version. */
+#include "object/elf_shared.h"
+
+#include "trace/event.h"
+
+#include <elf.h>
+
+static struct jitscope_error *truncated(const char *what, uint64_t offset) {
+    struct coordinates where = {.offset = offset};
+    return error_at(JITSCOPE_ERROR_TRUNCATED, &where, "%s lies outside the shared library", what);
+}
+
+struct opening {
+    struct elf_shared *library;
+    Elf64_Ehdr header;
+    struct bytes dynamic;
+};
+
+static bool section_at(const struct opening *opening, uint32_t index, Elf64_Shdr *section) {
+    struct bytes bytes = bytes_slice(
+        opening->library->file, opening->header.e_shoff + (uint64_t)index * sizeof *section, sizeof *section);
+    if (bytes.data)
+        memcpy(section, bytes.data, sizeof *section);
+    return bytes.data;
+}
+
+static struct jitscope_error *take(struct opening *opening, const Elf64_Shdr *section, const char *what,
+                                   struct bytes *out) {
+    *out = bytes_slice(opening->library->file, section->sh_offset, section->sh_size);
+    return out->data ? NULL : truncated(what, section->sh_offset);
+}
+
+static struct jitscope_error *take_section(struct opening *opening, const Elf64_Shdr *section) {
+    struct elf_shared *library = opening->library;
+    Elf64_Shdr strings;
+    switch (section->sh_type) {
+    case SHT_DYNSYM:
+        if (!section_at(opening, section->sh_link, &strings))
+            return truncated("the section of dynamic strings", section->sh_link);
+        TRY(take(opening, &strings, "the dynamic strings", &library->strings));
+        return take(opening, section, "the dynamic symbols", &library->symbols);
+    case SHT_GNU_versym:
+        return take(opening, section, "the symbol versions", &library->versions);
+    case SHT_GNU_HASH:
+        return take(opening, section, "the GNU hash table", &library->gnu_hash);
+    case SHT_HASH:
+        return take(opening, section, "the hash table", &library->sysv_hash);
+    case SHT_DYNAMIC:
+        return take(opening, section, "the dynamic section", &opening->dynamic);
+    default:
+        return NULL;
+    }
+}
+
+static void find_soname(struct opening *opening) {
+    size_t length;
+    for (uint64_t at = 0; at + sizeof(Elf64_Dyn) <= opening->dynamic.size; at += sizeof(Elf64_Dyn))
+        if (load_u64(opening->dynamic.data + at) == DT_SONAME)
+            opening->library->soname =
+                bytes_string(opening->library->strings, load_u64(opening->dynamic.data + at + 8), &length);
+}
+
+static struct jitscope_error *measure(struct opening *opening) {
+    uint64_t end = 0;
+    for (uint32_t i = 0; i < opening->header.e_phnum; i++) {
+        Elf64_Phdr segment;
+        uint64_t segment_end;
+        struct bytes bytes = bytes_slice(
+            opening->library->file, opening->header.e_phoff + (uint64_t)i * sizeof segment, sizeof segment);
+        if (!bytes.data)
+            return truncated("the program header table", opening->header.e_phoff);
+        memcpy(&segment, bytes.data, sizeof segment);
+        if (segment.p_type == PT_LOAD &&
+            !__builtin_add_overflow(segment.p_vaddr, segment.p_memsz, &segment_end))
+            end = segment_end > end ? segment_end : end;
+    }
+    opening->library->memory_size = end;
+    return NULL;
+}
+
+struct jitscope_error *elf_shared_open(struct bytes file, struct elf_shared *library) {
+    *library = (struct elf_shared){.file = file};
+    struct opening opening = {.library = library};
+    if (file.size < sizeof opening.header)
+        return truncated("the ELF header", 0);
+    memcpy(&opening.header, file.data, sizeof opening.header);
+    if (opening.header.e_machine != EM_X86_64)
+        return error_create(JITSCOPE_ERROR_UNSUPPORTED,
+                            "a shared library for ELF machine %u: only x86-64 (62) is supported",
+                            opening.header.e_machine);
+    for (uint32_t i = 0; i < opening.header.e_shnum; i++) {
+        Elf64_Shdr section;
+        if (!section_at(&opening, i, &section))
+            return truncated("the section table", opening.header.e_shoff);
+        TRY(take_section(&opening, &section));
+    }
+    find_soname(&opening);
+    return measure(&opening);
+}
+
+/* --- look-up
+ * ------------------------------------------------------------------------------------------------------- */
+
+/* Whether symbol INDEX is NAME's default definition. */
+static bool is_definition(const struct elf_shared *library, uint64_t index, const char *name,
+                          struct elf_shared_symbol *out) {
+    Elf64_Sym symbol;
+    size_t length;
+    if (!bytes_contain(library->symbols, index * sizeof symbol, sizeof symbol))
+        return false;
+    memcpy(&symbol, library->symbols.data + index * sizeof symbol, sizeof symbol);
+    if (symbol.st_shndx == SHN_UNDEF || ELF64_ST_BIND(symbol.st_info) == STB_LOCAL)
+        return false;
+    const char *text = bytes_string(library->strings, symbol.st_name, &length);
+    if (!text || strcmp(text, name) != 0)
+        return false;
+    if (bytes_contain(library->versions, index * 2, 2) &&
+        load_u16(library->versions.data + index * 2) & 0x8000)
+        return false;
+    unsigned type = ELF64_ST_TYPE(symbol.st_info);
+    *out = (struct elf_shared_symbol){.value = symbol.st_value,
+                                      .size = symbol.st_size,
+                                      .kind = type == STT_FUNC        ? SYMBOL_KIND_FUNCTION
+                                              : type == STT_OBJECT    ? SYMBOL_KIND_OBJECT
+                                              : type == STT_TLS       ? SYMBOL_KIND_TLS
+                                              : type == STT_GNU_IFUNC ? SYMBOL_KIND_IFUNC
+                                                                      : SYMBOL_KIND_NONE,
+                                      .weak = ELF64_ST_BIND(symbol.st_info) == STB_WEAK};
+    return true;
+}
+
+static bool find_by_gnu_hash(const struct elf_shared *library, const char *name,
+                             struct elf_shared_symbol *out) {
+    struct bytes table = library->gnu_hash;
+    uint32_t hash = 5381;
+    for (const unsigned char *c = (const unsigned char *)name; *c; c++)
+        hash = hash * 33 + *c;
+    if (table.size < 16)
+        return false;
+    uint32_t bucket_count = load_u32(table.data), first = load_u32(table.data + 4);
+    uint32_t bloom_words = load_u32(table.data + 8), shift = load_u32(table.data + 12);
+    uint64_t buckets = 16 + (uint64_t)bloom_words * 8, chains = buckets + (uint64_t)bucket_count * 4;
+    if (!bucket_count || !bloom_words || shift > 31 || chains > table.size)
+        return false;
+    uint64_t word = load_u64(table.data + 16 + hash / 64 % bloom_words * 8);
+    if (!(word >> (hash & 63) & word >> (hash >> shift & 63) & 1))
+        return false;
+    uint32_t index = load_u32(table.data + buckets + hash % bucket_count * 4);
+    for (; index >= first && bytes_contain(table, chains + (uint64_t)(index - first) * 4, 4); index++) {
+        uint32_t entry = load_u32(table.data + chains + (uint64_t)(index - first) * 4);
+        if ((entry | 1) == (hash | 1) && is_definition(library, index, name, out))
+            return true;
+        if (entry & 1)
+            break;
+    }
+    return false;
+}
+
+static bool find_by_sysv_hash(const struct elf_shared *library, const char *name,
+                              struct elf_shared_symbol *out) {
+    struct bytes table = library->sysv_hash;
+    uint32_t hash = 0;
+    for (const unsigned char *c = (const unsigned char *)name; *c; c++) {
+        hash = (hash << 4) + *c;
+        hash = (hash ^ (hash >> 24 & 0xf0)) & 0x0fffffff;
+    }
+    if (table.size < 8)
+        return false;
+    uint64_t bucket_count = load_u32(table.data), chain_count = load_u32(table.data + 4);
+    if (!bucket_count || (table.size - 8) / 4 < bucket_count + chain_count)
+        return false;
+    uint32_t index = load_u32(table.data + 8 + hash % bucket_count * 4);
+    /* A chain cannot be longer than the table: a cycle ends the walk. */
+    for (uint64_t steps = 0; index && index < chain_count && steps < chain_count; steps++) {
+        if (is_definition(library, index, name, out))
+            return true;
+        index = load_u32(table.data + 8 + (bucket_count + index) * 4);
+    }
+    return false;
+}
+
+bool elf_shared_find(const struct elf_shared *library, const char *name, struct elf_shared_symbol *symbol) {
+    if (library->gnu_hash.size)
+        return find_by_gnu_hash(library, name, symbol);
+    if (library->sysv_hash.size)
+        return find_by_sysv_hash(library, name, symbol);
+    for (uint64_t i = 1; i < library->symbols.size / sizeof(Elf64_Sym); i++)
+        if (is_definition(library, i, name, symbol))
+            return true;
+    return false;
+}

@@ -1,0 +1,148 @@
+/* Symbols of an ET_REL file (gABI chapter 4, "Symbol Table"). */
+#include "object/elf_reader.h"
+
+static uint8_t scope_of(const Elf64_Sym *symbol) {
+    switch (ELF64_ST_VISIBILITY(symbol->st_other)) {
+    case STV_HIDDEN:
+    case STV_INTERNAL:
+        return SCOPE_HIDDEN;
+    default: /* protected: visible outside, and nothing here preempts anyway */
+        return SCOPE_DEFAULT;
+    }
+}
+
+static uint8_t kind_of(const Elf64_Sym *symbol) {
+    switch (ELF64_ST_TYPE(symbol->st_info)) {
+    case STT_FUNC:
+        return SYMBOL_KIND_FUNCTION;
+    case STT_OBJECT:
+    case STT_COMMON:
+        return SYMBOL_KIND_OBJECT;
+    case STT_TLS:
+        return SYMBOL_KIND_TLS;
+    case STT_SECTION:
+        return SYMBOL_KIND_SECTION;
+    default:
+        return SYMBOL_KIND_NONE;
+    }
+}
+
+static struct jitscope_error *check_symbol(const struct elf_reader *reader, uint32_t index,
+                                           const Elf64_Sym *symbol) {
+    if (symbol->st_shndx == SHN_COMMON && symbol->st_value && !is_power_of_two(symbol->st_value))
+        return elf_error(reader, JITSCOPE_ERROR_FORMAT, 0, NO_OFFSET, index,
+                         "a common symbol with an alignment of 0x%llx", (unsigned long long)symbol->st_value);
+    if (ELF64_ST_TYPE(symbol->st_info) == STT_GNU_IFUNC && symbol->st_shndx != SHN_UNDEF)
+        return elf_error(reader, JITSCOPE_ERROR_UNSUPPORTED, 0, NO_OFFSET, index,
+                         "indirect functions (STT_GNU_IFUNC) are not linked yet");
+    return NULL;
+}
+
+/* Fills in the block (or absolute value, or common); *state says whether the symbol's section is in the
+ * graph. */
+static struct jitscope_error *place_symbol(struct elf_reader *reader, uint32_t index, const Elf64_Sym *from,
+                                           struct symbol *symbol, enum section_state *state) {
+    uint32_t section = elf_reader_symbol_section(reader, index, from);
+    *state = SECTION_TAKEN;
+    if (from->st_shndx == SHN_ABS) {
+        symbol->kind = SYMBOL_KIND_ABSOLUTE;
+        return NULL;
+    }
+    if (from->st_shndx == SHN_COMMON) {
+        symbol->linkage = LINKAGE_COMMON;
+        return NULL;
+    }
+    if (section >= reader->section_count)
+        return elf_error(reader, JITSCOPE_ERROR_FORMAT, 0, NO_OFFSET, index, "it lies in section %u of %u",
+                         section, reader->section_count);
+    *state = (enum section_state)reader->scratch->section_state.data[section];
+    if (*state != SECTION_TAKEN)
+        return NULL;
+    symbol->block = reader->scratch->block_of_section.data[section];
+    uint64_t size = reader->graph->blocks.data[symbol->block].size;
+    if (symbol->value > size)
+        return elf_error(reader, JITSCOPE_ERROR_FORMAT, section, symbol->value, index,
+                         "the symbol lies behind the end of its section (0x%llx bytes)",
+                         (unsigned long long)size);
+    return NULL;
+}
+
+static struct jitscope_error *read_global(struct elf_reader *reader, uint32_t index, const Elf64_Sym *from,
+                                          struct symbol symbol) {
+    uint32_t *id = &reader->scratch->symbol_of_index.data[index];
+    bool weak = ELF64_ST_BIND(from->st_info) == STB_WEAK,
+         unique = ELF64_ST_BIND(from->st_info) == STB_GNU_UNIQUE;
+    enum section_state state = SECTION_SKIPPED;
+    bool won;
+    symbol.scope = scope_of(from);
+    symbol.linkage = weak || unique ? LINKAGE_WEAK : LINKAGE_STRONG;
+    if (from->st_shndx != SHN_UNDEF)
+        TRY(place_symbol(reader, index, from, &symbol, &state));
+    if (from->st_shndx == SHN_UNDEF || state == SECTION_DISCARDED)
+        return graph_refer(reader->graph, symbol.name, weak ? LINKAGE_WEAK : LINKAGE_STRONG, symbol.scope,
+                           symbol.kind, reader->input, id);
+    if (state == SECTION_SKIPPED) {
+        *id = SYMBOL_DISCARDED;
+        return NULL;
+    }
+    return graph_define(reader->graph, symbol, id, &won);
+}
+
+/* Locals without a name of their own (sections, .L labels) are made when something refers to them. */
+static struct jitscope_error *read_local(struct elf_reader *reader, uint32_t index, const Elf64_Sym *from,
+                                         struct symbol symbol, bool wanted) {
+    uint32_t *id = &reader->scratch->symbol_of_index.data[index];
+    const char *name = string_pool_text(reader->graph->names, symbol.name);
+    enum section_state state;
+    if (ELF64_ST_TYPE(from->st_info) == STT_FILE || from->st_shndx == SHN_UNDEF)
+        return NULL;
+    if (!wanted && (symbol.kind == SYMBOL_KIND_SECTION || !name[0] || (name[0] == '.' && name[1] == 'L')))
+        return NULL;
+    symbol.scope = SCOPE_LOCAL;
+    TRY(place_symbol(reader, index, from, &symbol, &state));
+    if (state == SECTION_TAKEN)
+        return graph_add_symbol(reader->graph, symbol, id);
+    *id = SYMBOL_DISCARDED;
+    return NULL;
+}
+
+static struct jitscope_error *read_symbol(struct elf_reader *reader, uint32_t index, bool wanted) {
+    Elf64_Sym from = elf_symbol(reader, index);
+    bool is_section = ELF64_ST_TYPE(from.st_info) == STT_SECTION;
+    bool local = ELF64_ST_BIND(from.st_info) == STB_LOCAL;
+    struct symbol symbol = {.value = from.st_value,
+                            .size = from.st_size,
+                            .block = NO_BLOCK,
+                            .input = reader->input,
+                            .kind = kind_of(&from)};
+    if (is_section && !wanted)
+        return NULL;
+    size_t length;
+    const char *name = bytes_string(reader->symbol_names, from.st_name, &length);
+    if (!name)
+        return elf_error(reader, JITSCOPE_ERROR_FORMAT, reader->symbol_table, (uint64_t)index * sizeof from,
+                         0, "symbol %u has its name outside the string table", index);
+    TRY(check_symbol(reader, index, &from));
+    TRY(string_pool_intern(reader->graph->names, is_section ? "" : name, is_section ? 0 : length,
+                           &symbol.name));
+    if (local)
+        return read_local(reader, index, &from, symbol, wanted);
+    if (!length)
+        return elf_error(reader, JITSCOPE_ERROR_FORMAT, reader->symbol_table, (uint64_t)index * sizeof from,
+                         0, "global symbol %u has no name", index);
+    if (from.st_shndx == SHN_COMMON && !strcmp(name, "__gnu_lto_slim"))
+        return error_with_help(
+            error_create(JITSCOPE_ERROR_UNSUPPORTED, "GCC's LTO bytecode, not machine code"),
+            "compile without -flto, or with -ffat-lto-objects");
+    return read_global(reader, index, &from, symbol);
+}
+
+struct jitscope_error *elf_reader_want_symbol(struct elf_reader *reader, uint32_t index) {
+    return read_symbol(reader, index, true);
+}
+
+struct jitscope_error *elf_read_symbols(struct elf_reader *reader) {
+    for (uint32_t i = 1; i < reader->symbol_count; i++)
+        TRY(read_symbol(reader, i, false));
+    return NULL;
+}

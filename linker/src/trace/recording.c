@@ -1,0 +1,154 @@
+/* Writing a .jsr file.  Chunks come out of extents that grow with the file, so that a short recording stays
+ * small and a long one makes few system calls; each extent is allocated and faulted in before its first
+ * record, because the first touch of a page costs fifty times as much as an append. */
+#include "trace/recording.h"
+
+#include "base/os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+enum { LARGEST_EXTENT = 16 }; /* chunks */
+
+struct extent {
+    uint8_t *memory;
+    uint64_t offset;
+    uint32_t chunks;
+};
+
+struct recording {
+    int fd;
+    uint64_t size;
+    uint32_t used; /* chunks of the last extent */
+    VEC(struct extent) extents;
+    struct chunk_header *last; /* the chunk that lies last in the file */
+};
+
+static struct jitscope_error *write_all(int fd, const void *data, size_t size) {
+    for (const uint8_t *at = data; size;) {
+        ssize_t put = os_write(fd, at, size);
+        if (put <= 0)
+            return error_system("write", NULL);
+        at += put;
+        size -= (size_t)put;
+    }
+    return NULL;
+}
+
+static uint64_t round_up(uint64_t value, uint64_t to) {
+    return (value + to - 1) / to * to;
+}
+
+static struct jitscope_error *write_header(struct recording *recording) {
+    size_t length;
+    const char *schema = schema_text(&length);
+    uint8_t page[RECORDING_PAGE] = {0};
+    struct recording_header header = {.version = RECORDING_VERSION,
+                                      .chunk_size = RECORDING_CHUNK_SIZE,
+                                      .schema_offset = RECORDING_PAGE,
+                                      .schema_size = length,
+                                      .first_chunk = round_up(RECORDING_PAGE + length, RECORDING_PAGE)};
+    memcpy(header.magic, RECORDING_MAGIC, sizeof header.magic);
+    memcpy(page, &header, sizeof header);
+    TRY(write_all(recording->fd, page, sizeof page));
+    TRY(write_all(recording->fd, schema, length));
+    recording->size = header.first_chunk;
+    return os_resize(recording->fd, recording->size) < 0 ? error_system("ftruncate", NULL) : NULL;
+}
+
+static struct jitscope_error *recording_failed(struct jitscope_error *error, const char *path) {
+    struct coordinates where = {.input = path, .offset = NO_OFFSET};
+    struct jitscope_error *named =
+        error_at(JITSCOPE_ERROR_RECORDING, &where, "cannot record: %s", jitscope_error_message(error));
+    jitscope_error_destroy(error);
+    return named;
+}
+
+struct jitscope_error *recording_create(const char *path, struct recording **out) {
+    struct recording *recording = os_allocate_zeroed(sizeof *recording);
+    if (!recording)
+        return error_no_memory();
+    recording->fd = os_open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+    struct jitscope_error *error = recording->fd < 0 ? error_system("open", NULL) : write_header(recording);
+    if (error) {
+        recording_destroy(recording);
+        return recording_failed(error, path);
+    }
+    *out = recording;
+    return NULL;
+}
+
+static struct jitscope_error *add_extent(struct recording *recording) {
+    uint32_t count = recording->extents.count;
+    struct extent extent = {.offset = recording->size,
+                            .chunks = count ? recording->extents.data[count - 1].chunks * 2 : 1};
+    if (extent.chunks > LARGEST_EXTENT)
+        extent.chunks = LARGEST_EXTENT;
+    uint64_t bytes = (uint64_t)extent.chunks * RECORDING_CHUNK_SIZE;
+    TRY(vec_reserve(&recording->extents, 1));
+    /* Without blocks behind it a mapped page ends in SIGBUS when the disk is full. */
+    if (os_preallocate(recording->fd, extent.offset, bytes) < 0)
+        return error_system("posix_fallocate", NULL);
+    extent.memory =
+        os_map(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, recording->fd, (off_t)extent.offset);
+    if (!extent.memory)
+        return error_system("mmap", NULL);
+    os_advise(extent.memory, bytes, MADV_POPULATE_WRITE);
+    vec_put(&recording->extents, extent);
+    recording->size += bytes;
+    recording->used = 0;
+    return NULL;
+}
+
+struct jitscope_error *recording_next_chunk(struct recording *recording, uint32_t thread,
+                                            struct chunk_header **out) {
+    if (!recording->extents.count ||
+        recording->used == recording->extents.data[recording->extents.count - 1].chunks)
+        TRY(add_extent(recording));
+    const struct extent *extent = &recording->extents.data[recording->extents.count - 1];
+    struct chunk_header *chunk =
+        (struct chunk_header *)(void *)(extent->memory + (size_t)recording->used++ * RECORDING_CHUNK_SIZE);
+    chunk->thread = thread;
+    __atomic_store_n(&chunk->magic, CHUNK_MAGIC, __ATOMIC_RELEASE);
+    recording->last = chunk;
+    *out = chunk;
+    return NULL;
+}
+
+void recording_seal_chunk(struct chunk_header *chunk, const uint8_t *end, uint64_t end_sequence,
+                          uint32_t count) {
+    const uint8_t *records = (const uint8_t *)(chunk + 1);
+    chunk->bytes = (uint64_t)(end - records);
+    chunk->end_sequence = end_sequence;
+    chunk->count = count;
+    chunk->digest = XXH3_64bits(records, chunk->bytes);
+    __atomic_store_n(&chunk->sealed, 1, __ATOMIC_RELEASE);
+}
+
+void recording_destroy(struct recording *recording) {
+    if (!recording)
+        return;
+    const struct extent *last =
+        recording->extents.count ? &recording->extents.data[recording->extents.count - 1] : NULL;
+    if (last && recording->last && recording->last->sealed) {
+        uint64_t end = last->offset + (uint64_t)((uint8_t *)recording->last - last->memory) +
+                       sizeof(struct chunk_header) + recording->last->bytes;
+        if (os_resize(recording->fd, end) < 0)
+            errno = 0; /* the file keeps its unused tail, which readers skip */
+    }
+    for (uint32_t i = 0; i < recording->extents.count; i++)
+        os_unmap(recording->extents.data[i].memory,
+                 (size_t)recording->extents.data[i].chunks * RECORDING_CHUNK_SIZE);
+    vec_destroy(&recording->extents);
+    if (recording->fd >= 0)
+        os_close(recording->fd);
+    os_release(recording);
+}

@@ -1,0 +1,122 @@
+/* recording: the .jsr file.
+ *
+ *     header (4096 bytes)   magic, version, chunk size, where the schema is
+ *     schema                text, see schema.h
+ *     chunks                of at most chunk_size bytes, each owned by one thread
+ *
+ * A chunk begins with struct chunk_header; records follow, each published by the release store of its own
+ * header, so that a zero header ends an open chunk.  A full chunk is sealed with count, sequence range and
+ * XXH3 of its records.  Files are mapped shared: what was published survives the death of the process.  The
+ * last chunk may be cut short on close.
+ *
+ * All integers are little-endian.  A file is untrusted input to its readers. */
+#ifndef TRACE_RECORDING_H
+#define TRACE_RECORDING_H
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/vec.h"
+#include "trace/schema.h"
+
+#define RECORDING_MAGIC      "JITSCOPE"
+#define RECORDING_VERSION    1u
+#define RECORDING_CHUNK_SIZE (256u << 10)
+#define RECORDING_PAGE       4096u
+#define CHUNK_MAGIC          0x4b43534au /* "JSCK" */
+
+struct recording_header {
+    char magic[8];
+    uint32_t version;
+    uint32_t chunk_size;
+    uint64_t schema_offset;
+    uint64_t schema_size;
+    uint64_t first_chunk;
+};
+
+struct chunk_header {
+    uint32_t magic;
+    uint32_t thread;
+    uint32_t sealed; /* 1: the fields below hold */
+    uint32_t count;  /* records */
+    uint64_t first_sequence;
+    uint64_t end_sequence;
+    uint64_t bytes; /* of records */
+    uint64_t digest;
+};
+
+/* --- writing
+ * --------------------------------------------------------------------------------------------------- */
+
+struct recording; /* one open file */
+
+struct jitscope_error *recording_create(const char *path, struct recording **recording);
+/* A fresh, zeroed, faulted-in chunk for THREAD. */
+struct jitscope_error *recording_next_chunk(struct recording *recording, uint32_t thread,
+                                            struct chunk_header **chunk);
+/* Fills in the seal; END is where the next record would have gone. */
+void recording_seal_chunk(struct chunk_header *chunk, const uint8_t *end, uint64_t end_sequence,
+                          uint32_t count);
+/* Cuts the file behind its last record and closes it. */
+void recording_destroy(struct recording *recording);
+
+/* --- reading
+ * --------------------------------------------------------------------------------------------------- */
+
+/* Consecutive events of one thread and link. */
+struct recording_run {
+    uint64_t sequence; /* of the first */
+    uint64_t offset;   /* of the first, in the file */
+    uint64_t bytes;
+    uint32_t count;
+    uint32_t link;
+    uint32_t thread;
+};
+
+struct recorded_string {
+    const char *bytes; /* not terminated */
+    uint32_t length;
+};
+
+struct recording_file {
+    struct bytes bytes;
+    struct schema schema;
+    bool is_builtin_schema;              /* records are exactly this version's structs */
+    VEC(struct recording_run) runs;      /* by sequence */
+    VEC(struct recorded_string) strings; /* by id */
+    uint64_t events;                     /* records, `run` not counted */
+    uint32_t open_chunks;                /* unsealed ones: the writer is still at work, or died */
+    void *mapping;
+};
+
+/* Errors: SYSTEM, NOT_FOUND, RECORDING (what is wrong, at which offset). */
+struct jitscope_error *recording_open(const char *path, struct recording_file *file);
+struct jitscope_error *recording_open_memory(struct bytes bytes, struct recording_file *file);
+void recording_close(struct recording_file *file);
+
+/* One event where it lies. */
+struct event_view {
+    const struct schema_event *type;
+    const struct schema *schema;
+    const uint8_t *record;
+    uint64_t sequence;
+    uint32_t link;
+    uint32_t thread;
+    uint32_t size;
+};
+
+struct event_cursor {
+    const struct recording_file *file;
+    uint32_t run;
+    uint32_t index;  /* in the run */
+    uint64_t offset; /* of the next record */
+};
+
+/* Events in order of sequence; false at the end.  Events that the file's own schema does not know are
+ * skipped. */
+bool event_next(struct event_cursor *cursor, struct event_view *view);
+uint64_t event_field(const struct event_view *view, uint32_t field);
+
+/* Text behind a string id. */
+struct recorded_string recording_string(const struct recording_file *file, uint32_t id);
+
+#endif

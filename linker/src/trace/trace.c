@@ -1,0 +1,272 @@
+#include "trace/trace.h"
+
+#include "trace/recording.h"
+
+#include <pthread.h>
+#include <string.h>
+
+/* Each thread that has emitted has one; it goes on in its own chunk when the thread comes back. */
+struct writer {
+    pthread_t thread;
+    uint32_t number;
+    struct chunk_header *chunk; /* NULL: none yet, or no recording */
+    uint8_t *next, *end;
+    uint32_t count;        /* records in the chunk */
+    uint64_t counted_from; /* trace->sequence when the run began that count does not hold yet */
+};
+
+struct writers {
+    VEC(struct writer) list;
+    uint32_t current;
+};
+
+void trace_create(struct trace *trace, const struct string_pool *names) {
+    *trace = (struct trace){.names = names, .began = os_time_ns()};
+}
+
+uint64_t trace_time(const struct trace *trace) {
+    return trace->level ? os_time_ns() - trace->began : 0;
+}
+
+void trace_set_callback(struct trace *trace, trace_callback callback, void *context) {
+    trace->callback = callback;
+    trace->callback_context = context;
+}
+
+void trace_notify(struct trace *trace, const void *record) {
+    trace->callback(trace->callback_context, trace->sequence - 1, trace->link, record);
+}
+
+static struct writers *writers_of(struct trace *trace) {
+    return trace->writer;
+}
+
+static struct writer *current_writer(struct trace *trace) {
+    struct writers *writers = writers_of(trace);
+    return writers && writers->list.count ? &writers->list.data[writers->current] : NULL;
+}
+
+/* Tracing ends here, the link does not. */
+static bool fail(struct trace *trace, struct jitscope_error *error) {
+    trace->level = LEVEL_OFF;
+    trace->next = trace->end = NULL;
+    if (trace->failure)
+        jitscope_error_destroy(error);
+    else
+        trace->failure = error;
+    return false;
+}
+
+/* A run is no event: it has no number of its own. */
+static void put_run(struct trace *trace) {
+    const struct writer *writer = current_writer(trace);
+    struct event_run run = {.header = EVENT_HEADER(EVENT_ID_run, sizeof run),
+                            .sequence_low = (uint32_t)trace->sequence,
+                            .sequence_high = (uint32_t)(trace->sequence >> 32),
+                            .link = trace->link,
+                            .thread = writer ? writer->number : 0};
+    memcpy(trace->next + 4, (uint8_t *)&run + 4, sizeof run - 4);
+    __atomic_store_n((uint32_t *)(void *)trace->next, run.header, __ATOMIC_RELEASE);
+    trace->next += sizeof run;
+}
+
+static void count_records(struct trace *trace, struct writer *writer) {
+    writer->count += (uint32_t)(trace->sequence - writer->counted_from);
+    writer->counted_from = trace->sequence;
+}
+
+static void seal(struct trace *trace, struct writer *writer, const uint8_t *end) {
+    if (writer->chunk && !writer->chunk->sealed)
+        recording_seal_chunk(writer->chunk, end, trace->sequence, writer->count);
+}
+
+static bool next_recorded_chunk(struct trace *trace) {
+    struct writer *writer = current_writer(trace);
+    count_records(trace, writer);
+    seal(trace, writer, trace->next);
+    writer->chunk = NULL;
+    writer->count = 0;
+    struct chunk_header *chunk;
+    struct jitscope_error *error = recording_next_chunk(trace->recording, writer->number, &chunk);
+    if (error)
+        return fail(trace, error);
+    chunk->first_sequence = trace->sequence;
+    writer->chunk = chunk;
+    trace->next = (uint8_t *)(chunk + 1);
+    trace->end = (uint8_t *)chunk + RECORDING_CHUNK_SIZE;
+    return true;
+}
+
+bool trace_next_chunk(struct trace *trace, size_t size) {
+    if (!trace->level)
+        return false;
+    if (trace->recording) {
+        if (!next_recorded_chunk(trace))
+            return false;
+    } else {
+        trace->next = trace->scratch;
+        trace->end = trace->scratch + RECORDING_CHUNK_SIZE;
+    }
+    put_run(trace);
+    return (size_t)(trace->end - trace->next) >= size;
+}
+
+/* --- threads and links
+ * --------------------------------------------------------------------------------------------- */
+
+static struct jitscope_error *find_writer(struct trace *trace, uint32_t *index) {
+    struct writers *writers = writers_of(trace);
+    pthread_t self = pthread_self();
+    for (*index = 0; *index < writers->list.count; ++*index)
+        if (pthread_equal(writers->list.data[*index].thread, self))
+            return NULL;
+    return vec_push(&writers->list,
+                    (struct writer){.thread = self, .number = *index, .counted_from = trace->sequence});
+}
+
+/* Makes this thread's writer the current one; true when another was. */
+static bool take_over(struct trace *trace) {
+    struct writers *writers = writers_of(trace);
+    struct writer *old = current_writer(trace);
+    uint32_t index;
+    if (old && pthread_equal(old->thread, pthread_self()))
+        return false;
+    struct jitscope_error *error = find_writer(trace, &index);
+    if (error) {
+        fail(trace, error);
+        return false;
+    }
+    old = current_writer(trace); /* the list may have moved */
+    if (old && old != &writers->list.data[index]) {
+        count_records(trace, old);
+        old->next = trace->next;
+        old->end = trace->end;
+    }
+    writers->current = index;
+    struct writer *writer = current_writer(trace);
+    writer->counted_from = trace->sequence;
+    trace->next = writer->next;
+    trace->end = writer->end;
+    return true;
+}
+
+void trace_enter_link(struct trace *trace, uint32_t link) {
+    bool changed = trace->link != link;
+    trace->link = link;
+    if (!trace->level)
+        return;
+    if (trace->recording && take_over(trace))
+        changed = true;
+    if (!changed || !trace->level)
+        return;
+    if ((size_t)(trace->end - trace->next) < sizeof(struct event_run))
+        trace_next_chunk(trace, 0);
+    else
+        put_run(trace);
+}
+
+/* --- names
+ * ---------------------------------------------------------------------------------------------------------
+ */
+
+static bool remember_name(struct trace *trace, uint32_t name) {
+    uint32_t word = name >> 6;
+    if (word >= trace->named_words) {
+        uint32_t words = (trace->names->strings.count >> 6) * 2 + 64;
+        uint64_t *named = os_reallocate(trace->named, words * sizeof *named);
+        if (!named)
+            return fail(trace, error_no_memory());
+        memset(named + trace->named_words, 0, (words - trace->named_words) * sizeof *named);
+        trace->named = named;
+        trace->named_words = words;
+    }
+    trace->named[word] |= UINT64_C(1) << (name & 63);
+    return true;
+}
+
+enum { LONGEST_NAME = RECORDING_CHUNK_SIZE - 256 };
+
+void trace_define_name(struct trace *trace, uint32_t name) {
+    if (!trace->level || !remember_name(trace, name))
+        return;
+    const struct pooled_string *string = &trace->names->strings.data[name];
+    bool cut = string->length > LONGEST_NAME;
+    uint32_t length = cut ? LONGEST_NAME : string->length;
+    uint32_t size = (uint32_t)(sizeof(struct event_string) + ((length + 3) & ~3u));
+    if ((size_t)(trace->end - trace->next) < size && !trace_next_chunk(trace, size))
+        return;
+    struct event_string event = {
+        .header = EVENT_HEADER(EVENT_ID_string, size), .string = name, .length = length};
+    uint8_t *at = trace->next;
+    memcpy(at + 4, (uint8_t *)&event + 4, sizeof event - 4);
+    memcpy(at + sizeof event, string->bytes, length);
+    if (cut)
+        memcpy(at + sizeof event + length - 3, "...", 3);
+    memset(at + sizeof event + length, 0, size - sizeof event - length);
+    __atomic_store_n((uint32_t *)(void *)at, event.header, __ATOMIC_RELEASE);
+    trace->next = at + size;
+    trace->sequence++;
+    if (trace->callback)
+        trace_notify(trace, at);
+}
+
+/* --- sinks
+ * ---------------------------------------------------------------------------------------------------------
+ */
+
+struct jitscope_error *trace_record_to(struct trace *trace, const char *path) {
+    TRY(recording_create(path, &trace->recording));
+    trace->writer = os_allocate_zeroed(sizeof(struct writers));
+    return trace->writer ? NULL : error_no_memory();
+}
+
+void trace_set_level(struct trace *trace, enum event_level level) {
+    if (trace->failure || (!trace->recording && !trace->callback))
+        level = LEVEL_OFF;
+    if (level && !trace->recording && !trace->scratch) {
+        trace->scratch = os_allocate(RECORDING_CHUNK_SIZE);
+        if (!trace->scratch)
+            level = LEVEL_OFF;
+    }
+    bool starts = level && !trace->level;
+    trace->level = level;
+    if (!starts)
+        return;
+    if (trace->recording)
+        take_over(trace);
+    if (trace->level && !trace->next)
+        trace_next_chunk(trace, 0);
+}
+
+void trace_flush(struct trace *trace) {
+    struct writers *writers = writers_of(trace);
+    if (!writers || !trace->recording || trace->failure)
+        return;
+    struct writer *current = current_writer(trace);
+    if (current) {
+        count_records(trace, current);
+        current->next = trace->next;
+    }
+    for (uint32_t i = 0; i < writers->list.count; i++)
+        seal(trace, &writers->list.data[i], writers->list.data[i].next);
+    /* What comes later goes into new chunks. */
+    for (uint32_t i = 0; i < writers->list.count; i++) {
+        writers->list.data[i].chunk = NULL;
+        writers->list.data[i].next = writers->list.data[i].end = NULL;
+        writers->list.data[i].count = 0;
+    }
+    trace->next = trace->end = NULL;
+}
+
+void trace_destroy(struct trace *trace) {
+    trace_flush(trace);
+    recording_destroy(trace->recording);
+    struct writers *writers = writers_of(trace);
+    if (writers)
+        vec_destroy(&writers->list);
+    os_release(writers);
+    os_release(trace->named);
+    os_release(trace->scratch);
+    jitscope_error_destroy(trace->failure);
+    *trace = (struct trace){0};
+}
