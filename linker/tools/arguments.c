@@ -1,3 +1,4 @@
+#define _GNU_SOURCE
 #include "arguments.h"
 
 #include "base/os.h"
@@ -18,10 +19,10 @@ static struct jitscope_error *read_descriptor(int fd, const char *path, uint64_t
             return error_system("cannot read", path);
         text_append_bytes(text, buffer, (size_t)got);
         if (text->length > limit)
-            return error_in_input(
-                error_create(JITSCOPE_ERROR_UNSUPPORTED, "the file is larger than %llu bytes",
-                             (unsigned long long)limit),
-                path);
+            return error_in_input(error_create(JITSCOPE_ERROR_UNSUPPORTED,
+                                               "the file is larger than %llu bytes",
+                                               (unsigned long long)limit),
+                                  path);
     }
     return NULL;
 }
@@ -55,9 +56,11 @@ static bool is_blank(char byte) {
     return byte == ' ' || (byte >= '\t' && byte <= '\r');
 }
 
-/* One word of a response file from *AT on, without quotes and backslashes, written to OUT. */
-static struct jitscope_error *take_word(const char *data, size_t size, size_t *at, char *out) {
-    char quote = 0;
+/* One word of a response file from *AT on, without quotes and backslashes.  It is written over the file's own
+ * bytes, which it never outgrows. */
+static struct jitscope_error *take_word(struct words *words, char *data, size_t size, size_t *at,
+                                        const char **word) {
+    char quote = 0, *begin = data + *at, *out = begin;
     for (; *at < size && (quote || !is_blank(data[*at])); ++*at) {
         char byte = data[*at];
         if (byte == '\\' && *at + 1 < size)
@@ -67,21 +70,21 @@ static struct jitscope_error *take_word(const char *data, size_t size, size_t *a
         else
             *out++ = byte;
     }
-    *out = 0;
-    return quote ? error_create(JITSCOPE_ERROR_USAGE, "a quote (%c) does not end", quote) : NULL;
+    if (quote)
+        return error_create(JITSCOPE_ERROR_USAGE, "a quote (%c) does not end", quote);
+    *word = arena_copy(&words->arena, begin, (size_t)(out - begin));
+    return *word ? NULL : error_no_memory();
 }
 
-static struct jitscope_error *split(struct words *words, const char *data, size_t size, const char *path,
+static struct jitscope_error *split(struct words *words, char *data, size_t size, const char *path,
                                     uint32_t depth) {
     for (size_t at = 0;;) {
+        const char *word;
         while (at < size && is_blank(data[at]))
             at++;
         if (at == size)
             return NULL;
-        char *word = arena_allocate(&words->arena, size - at + 1);
-        if (!word)
-            return error_no_memory();
-        TRY(error_in_input(take_word(data, size, &at, word), path));
+        TRY(error_in_input(take_word(words, data, size, &at, &word), path));
         TRY(expand_word(words, word, path, depth));
     }
 }
@@ -94,8 +97,7 @@ static struct jitscope_error *expand_file(struct words *words, const char *path,
     TRY(file_read(path, LARGEST_FILE, &data, &size));
     struct jitscope_error *error =
         memchr(data, 0, size)
-            ? error_in_input(error_create(JITSCOPE_ERROR_USAGE, "this is no response file: it holds NUL bytes"),
-                             path)
+            ? error_in_input(error_create(JITSCOPE_ERROR_USAGE, "no response file: it holds NUL bytes"), path)
             : split(words, data, size, path, depth + 1);
     os_release(data);
     return error;

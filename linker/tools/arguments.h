@@ -1,7 +1,7 @@
 /* arguments: the command line as a list of words, with what stands for other words replaced.
  *
- *     @FILE              the words of FILE: separated by white space; '...' and "..." keep it; a backslash takes
- *                        the next byte as it is, in quotes too (gcc(1), "@file").  FILE may name further files
+ *     @FILE              the words of FILE: separated by white space; '...' and "..." keep it; a backslash
+ * takes the next byte as it is, in quotes too (gcc(1), "@file").  FILE may name further files
  *     -Wl,WORD,WORD...   these words
  *     --                 what follows is left alone */
 #ifndef TOOLS_ARGUMENTS_H
@@ -25,8 +25,8 @@ struct words {
     uint32_t files;   /* response files read */
 };
 
-/* COUNT words from ARGUMENTS.  EXPAND: replace as described; otherwise only "--" is looked for.  Strings may be
- * borrowed.  Errors: USAGE, NOT_FOUND, SYSTEM, NO_MEMORY.  The list is to be destroyed in any case. */
+/* COUNT words from ARGUMENTS.  EXPAND: replace as described; otherwise only "--" is looked for.  Strings may
+ * be borrowed.  Errors: USAGE, NOT_FOUND, SYSTEM, NO_MEMORY.  The list is to be destroyed in any case. */
 struct jitscope_error *words_create(int count, char *const *arguments, bool expand, struct words *words);
 void words_destroy(struct words *words);
 

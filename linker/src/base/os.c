@@ -7,6 +7,7 @@
 #include <link.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -70,6 +71,89 @@ void os_release(void *memory) {
     if (__builtin_expect(injecting, 0) && memory)
         atomic_fetch_sub(&live_allocations, 1);
     free(memory);
+}
+
+/* --- tables --- */
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+/* Below the first limit tables are malloc's; below the second, mappings faulted in at one go; above, huge
+ * pages. */
+enum { TABLE_MAPPED_FROM = 128 << 10, TABLE_HUGE_FROM = 1 << 20, HUGE_PAGE = 2 << 20, SMALL_PAGE = 4096 };
+
+static size_t mapped_size(size_t size) {
+    size_t page = size < TABLE_HUGE_FROM ? SMALL_PAGE : HUGE_PAGE;
+    return (size + page - 1) & ~(page - 1);
+}
+
+static void *map_pages(size_t size) {
+    void *memory =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+/* Aligned so that huge pages fit: maps more and gives the ends back. */
+static void *map_huge(size_t size) {
+    size_t whole = size + HUGE_PAGE;
+    uint8_t *start = map_pages(whole);
+    if (!start)
+        return NULL;
+    uint8_t *table = start + (-(uintptr_t)start & (HUGE_PAGE - 1));
+    if (table > start)
+        munmap(start, (size_t)(table - start));
+    munmap(table + size, (size_t)(start + whole - table - size));
+    os_advise(table, size, MADV_HUGEPAGE);
+    return table;
+}
+
+static void *map_table(size_t size) {
+    if (size >= TABLE_HUGE_FROM)
+        return map_huge(mapped_size(size));
+    void *table = map_pages(mapped_size(size));
+    if (table)
+        os_advise(table, mapped_size(size), MADV_POPULATE_WRITE);
+    return table;
+}
+
+static void unmap_table(void *table, size_t size) {
+    if (size >= TABLE_MAPPED_FROM && table)
+        munmap(table, mapped_size(size));
+    else
+        free(table);
+}
+
+/* Huge ones move pages, not bytes. */
+static void *grow_mapped(void *old, size_t old_size, size_t new_size) {
+    void *table = map_table(new_size);
+    if (!table || !old)
+        return table;
+    if (old_size < TABLE_HUGE_FROM) {
+        memcpy(table, old, old_size);
+        unmap_table(old, old_size);
+        return table;
+    }
+    size_t moved = mapped_size(old_size);
+    if (mremap(old, moved, moved, MREMAP_MAYMOVE | MREMAP_FIXED, table) == MAP_FAILED) {
+        unmap_table(table, new_size);
+        return NULL;
+    }
+    return table;
+}
+
+void *os_resize_table(void *old, size_t old_size, size_t new_size) {
+    if (must_fail(ENOMEM) || new_size > SIZE_MAX / 2)
+        return NULL;
+    void *table = new_size < TABLE_MAPPED_FROM ? realloc(old, new_size ? new_size : 1)
+                                               : grow_mapped(old, old_size, new_size);
+    return old ? table : counted(table);
+}
+
+void os_release_table(void *table, size_t size) {
+    if (__builtin_expect(injecting, 0) && table)
+        atomic_fetch_sub(&live_allocations, 1);
+    unmap_table(table, size);
 }
 
 int os_open(const char *path, int flags, mode_t mode) {

@@ -16,6 +16,13 @@ void *os_allocate_zeroed(size_t size);
 void *os_reallocate(void *memory, size_t size);
 void os_release(void *memory);
 
+/* Memory of tables that grow to megabytes: from 1 MiB on in mappings of their own, backed by huge pages where
+ * the system has them, because touching fresh 4 KiB pages costs more than anything a linker does to them.
+ * Tables only grow; NULL on failure, with OLD untouched.  OLD_SIZE must be what OLD was made with (NULL: 0).
+ */
+void *os_resize_table(void *old, size_t old_size, size_t new_size);
+void os_release_table(void *table, size_t size);
+
 int os_open(const char *path, int flags, mode_t mode);
 int os_close(int fd);
 ssize_t os_read(int fd, void *buffer, size_t size);

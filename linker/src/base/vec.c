@@ -19,7 +19,7 @@ struct jitscope_error *vec_grow(void *vec, uint64_t more, size_t element_size) {
         wanted = needed;
     if (wanted > UINT32_MAX)
         wanted = UINT32_MAX;
-    any.data = os_reallocate(any.data, (size_t)wanted * element_size);
+    any.data = os_resize_table(any.data, any.capacity * element_size, (size_t)wanted * element_size);
     if (!any.data)
         return error_no_memory();
     any.capacity = (uint32_t)wanted;

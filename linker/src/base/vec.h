@@ -41,7 +41,7 @@ struct jitscope_error *vec_grow(void *vec, uint64_t more, size_t element_size);
 
 #define vec_destroy(vec)                                                                                     \
     do {                                                                                                     \
-        os_release((vec)->data);                                                                             \
+        os_release_table((vec)->data, (size_t)(vec)->capacity * sizeof *(vec)->data);                        \
         (vec)->data = NULL;                                                                                  \
         (vec)->count = (vec)->capacity = 0;                                                                  \
     } while (0)

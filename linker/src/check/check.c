@@ -171,8 +171,8 @@ static struct jitscope_error *evaluate(const struct evaluation *evaluation, uint
     case CHECK_AND:
     case CHECK_OR:
         return combine_truths(evaluation, node, value);
-#define FUNCTION(name, text) case CHECK_CALL_##name:
-        CHECK_FUNCTIONS(FUNCTION)
+#define FUNCTION(name, text, meaning) case CHECK_CALL_##name:
+#include "check/check.def"
 #undef FUNCTION
         return call(world, node, value);
     default:

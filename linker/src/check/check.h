@@ -5,16 +5,8 @@
  *     call + 5 + s{4}(call + 1) == plt(puts)       a call leads to the stub
  *     !defined(dropped)
  *
- * Operators and precedence are C's: || && | ^ & == != < <= > >= << >> + - * and the prefixes ! ~ - +.
- * A comparison beside & ^ | without parentheses is refused: C reads `a & 7 == 0` as `a & (7 == 0)`.
- *
- *     12  0x1f             a number: signed when it fits in 63 bits
- *     NAME  "odd name"     address of a symbol, value of an absolute one; \" \\ \xNN inside quotes
- *     *{N}X  s{N}X         N = 1, 2, 4, 8 bytes of linked memory at address X, little-endian: zero-extended
- * and unsigned, or sign-extended and signed got(NAME) plt(NAME)  address of the symbol's entry in that table
- *     size(NAME)           bytes of the symbol
- *     section(NAME) section_end(NAME) section_size(NAME)
- *     defined(NAME)        1 when there is such a symbol with an address, else 0
+ * The whole language is check.def.  Operators and precedence are C's, but a comparison beside & ^ |
+ * without parentheses is refused: C reads `a & 7 == 0` as `a & (7 == 0)`.
  *
  * Values have 64 bits and wrap around.  As in C, two signed operands are compared and shifted as signed, any
  * other pair as unsigned; addresses are unsigned.  Shifting by 64 or more leaves nothing but the sign.

@@ -21,7 +21,7 @@ static const struct {
     enum check_node_kind kind;
 } operators[] = {
 #define OPERATOR(name, text, precedence) {text, sizeof(text) - 1, precedence, CHECK_##name},
-    CHECK_OPERATORS(OPERATOR)
+#include "check/check.def"
 #undef OPERATOR
 };
 
@@ -29,8 +29,8 @@ static const struct {
     const char *text;
     enum check_node_kind kind;
 } functions[] = {
-#define FUNCTION(name, text) {text, CHECK_CALL_##name},
-    CHECK_FUNCTIONS(FUNCTION)
+#define FUNCTION(name, text, meaning) {text, CHECK_CALL_##name},
+#include "check/check.def"
 #undef FUNCTION
 };
 

@@ -7,36 +7,6 @@
 
 #include <stdbool.h>
 
-/* Binary operators, loosest first: OPERATOR(NAME, "spelling", precedence as in C).  Longer spellings stand
- * before their prefixes. */
-#define CHECK_OPERATORS(OPERATOR)                                                                            \
-    OPERATOR(OR, "||", 1)                                                                                    \
-    OPERATOR(AND, "&&", 2)                                                                                   \
-    OPERATOR(BIT_OR, "|", 3)                                                                                 \
-    OPERATOR(BIT_XOR, "^", 4)                                                                                \
-    OPERATOR(BIT_AND, "&", 5)                                                                                \
-    OPERATOR(EQUAL, "==", 6)                                                                                 \
-    OPERATOR(UNEQUAL, "!=", 6)                                                                               \
-    OPERATOR(SHIFT_LEFT, "<<", 8)                                                                            \
-    OPERATOR(SHIFT_RIGHT, ">>", 8)                                                                           \
-    OPERATOR(LESS_EQUAL, "<=", 7)                                                                            \
-    OPERATOR(GREATER_EQUAL, ">=", 7)                                                                         \
-    OPERATOR(LESS, "<", 7)                                                                                   \
-    OPERATOR(GREATER, ">", 7)                                                                                \
-    OPERATOR(ADD, "+", 9)                                                                                    \
-    OPERATOR(SUBTRACT, "-", 9)                                                                               \
-    OPERATOR(MULTIPLY, "*", 10)
-
-/* Functions of one name: FUNCTION(NAME, "spelling"). */
-#define CHECK_FUNCTIONS(FUNCTION)                                                                            \
-    FUNCTION(GOT, "got")                                                                                     \
-    FUNCTION(PLT, "plt")                                                                                     \
-    FUNCTION(SIZE, "size")                                                                                   \
-    FUNCTION(SECTION, "section")                                                                             \
-    FUNCTION(SECTION_END, "section_end")                                                                     \
-    FUNCTION(SECTION_SIZE, "section_size")                                                                   \
-    FUNCTION(DEFINED, "defined")
-
 enum check_node_kind {
     CHECK_NUMBER,
     CHECK_SYMBOL,
@@ -46,10 +16,10 @@ enum check_node_kind {
     CHECK_COMPLEMENT,
     CHECK_NEGATE,
 #define OPERATOR(name, text, precedence) CHECK_##name,
-    CHECK_OPERATORS(OPERATOR)
+#include "check/check.def"
 #undef OPERATOR
-#define FUNCTION(name, text) CHECK_CALL_##name,
-        CHECK_FUNCTIONS(FUNCTION)
+#define FUNCTION(name, text, meaning) CHECK_CALL_##name,
+#include "check/check.def"
 #undef FUNCTION
 };
 
