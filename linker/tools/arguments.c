@@ -79,7 +79,7 @@ static struct jitscope_error *take_word(struct words *words, char *data, size_t 
 static struct jitscope_error *split(struct words *words, char *data, size_t size, const char *path,
                                     uint32_t depth) {
     for (size_t at = 0;;) {
-        const char *word;
+        const char *word = NULL;
         while (at < size && is_blank(data[at]))
             at++;
         if (at == size)

@@ -2,9 +2,10 @@
 
 #include <string.h>
 
-enum { WIDTH = 80, INDENT = 28, LAST = COMMAND_COUNT };
+enum { WIDTH = 80, INDENT = 28 };
 
-static const char about[] = "jitscope links relocatable objects into running code and tells every decision it takes.";
+static const char about[] =
+    "jitscope links relocatable objects into running code and tells every decision it takes.";
 
 /* --- laying out text --- */
 
@@ -106,7 +107,8 @@ static void print_topics(struct text *out, enum command_id command) {
 }
 
 static void print_overview(struct text *out) {
-    text_append(out, "Usage: jitscope COMMAND [OPTION]... [ARGUMENT]...\n       jitscope --help | --version\n\n");
+    text_append(out,
+                "Usage: jitscope COMMAND [OPTION]... [ARGUMENT]...\n       jitscope --help | --version\n\n");
     paragraph(out, about);
     text_append(out, "\nCommands:\n");
     for (enum command_id id = 0; id < COMMAND_COUNT; id++)
@@ -115,7 +117,7 @@ static void print_overview(struct text *out) {
 }
 
 void help_print(struct text *out, enum command_id id) {
-    if (id == LAST) {
+    if (id == COMMAND_COUNT) {
         print_overview(out);
         return;
     }

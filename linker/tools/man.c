@@ -1,7 +1,7 @@
 /* Manual pages in roff's man macros (groff_man(7)).
  *
- * Peculiar about roff: a line that begins with a dot or a quote is a request, a backslash starts an escape, and a bare
- * hyphen may be typeset as a dash that cannot be pasted into a shell. */
+ * Peculiar about roff: a line that begins with a dot or a quote is a request, a backslash starts an escape,
+ * and a bare hyphen may be typeset as a dash that cannot be pasted into a shell. */
 #include "help.h"
 
 #include <string.h>
@@ -57,8 +57,9 @@ static void heading(struct text *out, const char *page, const char *summary) {
 
 static void exit_status(struct text *out) {
     section(out, "exit status");
-    prose(out, "0 done; 1 the thing asked for failed; 2 wrong usage. `jitscope run` returns the program's own "
-               "status.");
+    prose(out,
+          "0 done; 1 the thing asked for failed; 2 wrong usage. `jitscope run` returns the program's own "
+          "status.");
 }
 
 static void see_also(struct text *out, enum command_id besides) {
@@ -76,9 +77,11 @@ static void man_overview(struct text *out) {
     heading(out, "jitscope", "a JIT linker you can see through");
     prose(out, "`jitscope` COMMAND [OPTION]... [ARGUMENT]...\n");
     section(out, "description");
-    prose(out, "jitscope turns relocatable objects into running code in a process, as the linker inside a JIT compiler "
-               "does, and records every decision it takes on the way. Data go to standard output, diagnostics to "
-               "standard error.");
+    prose(out,
+          "jitscope turns relocatable objects into running code in a process, as the linker inside a JIT "
+          "compiler "
+          "does, and records every decision it takes on the way. Data go to standard output, diagnostics to "
+          "standard error.");
     section(out, "commands");
     for (enum command_id id = 0; id < COMMAND_COUNT; id++)
         entry(out, commands[id].name, commands[id].summary);
@@ -88,7 +91,8 @@ static void man_overview(struct text *out) {
 
 static void man_options(struct text *out, enum command_id id) {
     section(out, "options");
-    prose(out, "Long options may be written with one dash too, as linkers have them, unless they begin with l.");
+    prose(out,
+          "Long options may be written with one dash too, as linkers have them, unless they begin with l.");
     for (size_t i = 0; i < option_count; i++) {
         struct text term = {0};
         if (!option_belongs(&option_table[i], id))

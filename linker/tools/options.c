@@ -4,17 +4,17 @@
 #include <string.h>
 
 const struct command commands[COMMAND_COUNT] = {
-#define COMMAND(id, name, synopsis, summary, description, examples)                                          \
-    [COMMAND_##id] = {name, synopsis, summary, description, examples},
+#define COMMAND(id, synopsis, summary, description, examples)                                                \
+    [COMMAND_##id] = {#id, synopsis, summary, description, examples},
 #include "commands.def"
 #undef COMMAND
 };
 
 enum {
-    RUN = 1 << COMMAND_RUN,
-    LINK = 1 << COMMAND_LINK,
-    SHOW = 1 << COMMAND_SHOW,
-    HELP = 1 << COMMAND_HELP,
+    RUN = 1 << COMMAND_run,
+    LINK = 1 << COMMAND_link,
+    SHOW = 1 << COMMAND_show,
+    HELP = 1 << COMMAND_help,
     LINKS = RUN | LINK,
     ALL = RUN | LINK | SHOW | HELP,
 };
@@ -154,8 +154,8 @@ static struct jitscope_error *unknown_option(const struct parser *parser, const 
     size_t length = strcspn(bare, "=");
     if (length <= LONGEST_SPELLING)
         memcpy(spelled, bare, length);
-    struct jitscope_error *error = usage(
-        parser, error_create(JITSCOPE_ERROR_USAGE, "`jitscope %s` has no option '%s'", name, word));
+    struct jitscope_error *error =
+        usage(parser, error_create(JITSCOPE_ERROR_USAGE, "`jitscope %s` has no option '%s'", name, word));
     const char *reason = refusal(parser, word);
     if (reason)
         return error_with_help(error, "%s", reason);
@@ -290,7 +290,7 @@ static struct jitscope_error *take_word(struct parser *parser) {
 static struct jitscope_error *take_rest(struct parser *parser) {
     const struct words *words = &parser->options->words;
     parser->options->first_program = parser->at;
-    if (parser->command == COMMAND_RUN)
+    if (parser->command == COMMAND_run)
         return NULL;
     for (; parser->at < words->list.count; parser->at++)
         TRY(add_item(parser, ITEM_INPUT, words->list.data[parser->at].text));

@@ -7,7 +7,7 @@
 #include "jitscope/event.h"
 
 enum command_id {
-#define COMMAND(id, name, synopsis, summary, description, examples) COMMAND_##id,
+#define COMMAND(id, synopsis, summary, description, examples) COMMAND_##id,
 #include "commands.def"
 #undef COMMAND
     COMMAND_COUNT
@@ -87,9 +87,10 @@ struct jitscope_error *options_parse(enum command_id command, int count, char *c
                                      struct options *options);
 void options_destroy(struct options *options);
 
-/* The text whose spelling is nearest to WORD among COUNT of them, NULL when none is near.  TEXT gives number
- * I. */
-const char *nearest_word(const char *word, size_t count, const char *(*text)(size_t i));
+/* Among COUNT texts the one spelled nearest to WORD; NULL when none is near.  TEXT gives number I, or NULL.
+ */
+const char *nearest_word(const char *word, size_t count, const char *(*text)(const void *context, size_t i),
+                         const void *context);
 /* "12" or "0x1f", the whole string. */
 bool parse_number(const char *text, uint64_t *value);
 

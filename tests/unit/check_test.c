@@ -19,17 +19,15 @@ static const uint8_t memory_bytes[] = {0xff, 0x01, 0x80, 0xfb, 0xff, 0xff, 0xff,
 static const struct {
     const char *name;
     uint64_t address, size;
-} symbols[] = {{"main", 0x1000, 32},       {"x", 0x2000, 4},       {"s", 7, 0},   {"got", 9, 0},
-               {"a b\"\\", 0x3000, 1},     {"foo@@V1", 0x4000, 2}, {".L1", 5, 0}, {"#", 6, 0},
-               {"high", UINT64_MAX - 1, 0}};
+} symbols[] = {{"main", 0x1000, 32},        {"x", 0x2000, 4},       {"s", 7, 0},   {"got", 9, 0},
+               {"a b\"\\", 0x3000, 1},      {"foo@@V1", 0x4000, 2}, {".L1", 5, 0}, {"#", 6, 0},
+               {"high", UINT64_MAX - 1, 0}, {"weak", 0, 0}};
 
-static struct jitscope_error *find_symbol(void *context, const char *name, uint64_t *address,
-                                          uint64_t *size) {
+static struct jitscope_error *find_symbol(void *context, const char *name, struct check_symbol *symbol) {
     (void)context;
     for (size_t i = 0; i < sizeof symbols / sizeof *symbols; i++)
         if (strcmp(symbols[i].name, name) == 0) {
-            *address = symbols[i].address;
-            *size = symbols[i].size;
+            *symbol = (struct check_symbol){symbols[i].address, symbols[i].size, symbols[i].address != 0};
             return NULL;
         }
     return error_create(JITSCOPE_ERROR_NOT_FOUND, "no symbol '%s'", name);
@@ -115,6 +113,7 @@ static void true_expressions(void **state) {
         "\"a b\\\"\\\\\" == 0x3000 && \"\\x23\" == 6",
         "foo@@V1 == 0x4000 && .L1 == 5",
         "defined(main) && !defined(nothing)",
+        "weak == 0 && !defined(weak)",
         "defined(nothing) == 0 || nothing",
         "!defined(nothing) || nothing == 4", /* the right side is not looked at */
         "high + 2 == 0",

@@ -160,6 +160,10 @@ int os_open(const char *path, int flags, mode_t mode) {
     return must_fail(EIO) ? -1 : open(path, flags | O_CLOEXEC, mode);
 }
 
+int os_memory_file(const char *name) {
+    return must_fail(EMFILE) ? -1 : memfd_create(name, MFD_CLOEXEC);
+}
+
 int os_close(int fd) {
     return close(fd);
 }

@@ -24,6 +24,8 @@ void *os_resize_table(void *old, size_t old_size, size_t new_size);
 void os_release_table(void *table, size_t size);
 
 int os_open(const char *path, int flags, mode_t mode);
+/* memfd_create(2): a file without a name in any folder. */
+int os_memory_file(const char *name);
 int os_close(int fd);
 ssize_t os_read(int fd, void *buffer, size_t size);
 ssize_t os_write(int fd, const void *buffer, size_t size);

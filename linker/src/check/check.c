@@ -96,9 +96,9 @@ static struct jitscope_error *load(const struct evaluation *evaluation, const st
 
 static struct jitscope_error *is_defined(const struct check_world *world, const char *name,
                                          struct value *value) {
-    uint64_t address, size;
-    struct jitscope_error *error = world->symbol(world->context, name, &address, &size);
-    *value = truth(!error);
+    struct check_symbol symbol = {0};
+    struct jitscope_error *error = world->symbol(world->context, name, &symbol);
+    *value = truth(!error && symbol.defined);
     if (jitscope_error_code(error) != JITSCOPE_ERROR_NOT_FOUND)
         return error;
     jitscope_error_destroy(error);
@@ -107,6 +107,7 @@ static struct jitscope_error *is_defined(const struct check_world *world, const 
 
 static struct jitscope_error *call(const struct check_world *world, const struct check_node *node,
                                    struct value *value) {
+    struct check_symbol symbol = {0};
     uint64_t start = 0, end = 0;
     value->is_signed = false;
     switch (node->kind) {
@@ -115,7 +116,9 @@ static struct jitscope_error *call(const struct check_world *world, const struct
     case CHECK_CALL_PLT:
         return world->entry(world->context, CHECK_PLT, node->name, &value->bits);
     case CHECK_CALL_SIZE:
-        return world->symbol(world->context, node->name, &start, &value->bits);
+        TRY(world->symbol(world->context, node->name, &symbol));
+        value->bits = symbol.size;
+        return NULL;
     case CHECK_CALL_DEFINED:
         return is_defined(world, node->name, value);
     default:
@@ -152,15 +155,16 @@ static struct jitscope_error *evaluate(const struct evaluation *evaluation, uint
                                        struct value *value) {
     const struct check_node *node = &evaluation->tree->nodes.data[id];
     const struct check_world *world = evaluation->world;
+    struct check_symbol symbol = {0};
     struct value right;
-    uint64_t size;
     switch (node->kind) {
     case CHECK_NUMBER:
         *value = (struct value){node->number, node->number <= INT64_MAX};
         return NULL;
     case CHECK_SYMBOL:
-        value->is_signed = false;
-        return world->symbol(world->context, node->name, &value->bits, &size);
+        TRY(world->symbol(world->context, node->name, &symbol));
+        *value = (struct value){symbol.address, false};
+        return NULL;
     case CHECK_LOAD:
     case CHECK_LOAD_SIGNED:
         return load(evaluation, node, value);

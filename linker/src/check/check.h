@@ -24,11 +24,17 @@
 
 enum check_table { CHECK_GOT, CHECK_PLT };
 
+struct check_symbol {
+    uint64_t address; /* or value */
+    uint64_t size;    /* bytes */
+    bool defined;     /* false for a weak reference that stayed undefined: its address is 0 */
+};
+
 /* What expressions are about.  Each function gives NOT_FOUND, with a message that says what there is not,
  * when a name is unknown. */
 struct check_world {
     void *context;
-    struct jitscope_error *(*symbol)(void *context, const char *name, uint64_t *address, uint64_t *size);
+    struct jitscope_error *(*symbol)(void *context, const char *name, struct check_symbol *symbol);
     struct jitscope_error *(*entry)(void *context, enum check_table table, const char *symbol,
                                     uint64_t *address);
     struct jitscope_error *(*section)(void *context, const char *name, uint64_t *start, uint64_t *end);

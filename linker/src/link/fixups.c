@@ -50,7 +50,7 @@ static bool apply_traced(const struct graph *graph, uint32_t id, const struct ed
     if (!graph->arch->apply(fixup, value))
         return false;
     TRACE(graph->trace, fixup, .block = id, .offset = edge->offset, .kind = edge->kind,
-          .target = edge->target, .address = fixup->symbol, .before = before,
+          .target = edge->target, .addend = edge->addend, .address = fixup->symbol, .before = before,
           .after = load_field(fixup->content, width));
     return true;
 }

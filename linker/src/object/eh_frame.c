@@ -113,8 +113,10 @@ static struct jitscope_error *add_record(struct splitter *splitter, const struct
     struct graph *graph = splitter->graph;
     const struct block *from = &graph->blocks.data[splitter->block];
     struct block_source source = {from->input, from->input_section, from->input_offset + record->offset};
-    TRY(graph_add_block(graph, splitter->section, splitter->content.data + record->offset, record->size, 0,
-                        source, id));
+    /* Records must lie without gaps, since zeros between them would end the section; the first one is aligned. */
+    uint8_t alignment = splitter->cies.count ? 0 : 3;
+    TRY(graph_add_block(graph, splitter->section, splitter->content.data + record->offset, record->size,
+                        alignment, source, id));
     struct block *block = &graph->blocks.data[*id];
     block->first_edge = record->first_edge;
     block->edge_count = record->edge_count;

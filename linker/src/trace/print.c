@@ -71,9 +71,10 @@ void event_print_text(struct text *out, const struct event_view *view, const str
         text_print(out, " %s=", name_of_field(view, i));
         event_print_field(out, view, i, names);
     }
-    if (view->type->id == EVENT_ID_string && view->size > view->type->size) {
+    if (view->type->id == EVENT_ID_string) {
+        struct recorded_string string = event_trailing_text(view);
         text_append(out, " text=");
-        text_append_escaped(out, (const char *)view->record + view->type->size, event_field(view, 1));
+        text_append_escaped(out, string.bytes, string.length);
     }
 }
 
@@ -106,16 +107,16 @@ void event_print_json(struct text *out, const struct event_view *view, const str
         text_print(out, ",\"%s\":", name_of_field(view, i));
         print_json_value(out, view, i, names);
     }
-    if (view->type->id == EVENT_ID_string && view->size > view->type->size) {
+    if (view->type->id == EVENT_ID_string) {
+        struct recorded_string string = event_trailing_text(view);
         text_append(out, ",\"text\":\"");
-        text_append_json(out, (const char *)view->record + view->type->size, event_field(view, 1));
+        text_append_json(out, string.bytes, string.length);
         text_append(out, "\"");
     }
     text_append(out, "}");
 }
 
-/* --- reference
- * ----------------------------------------------------------------------------------------------------- */
+/* --- reference */
 
 static void print_event_reference(struct text *out, const struct schema *schema,
                                   const struct schema_event *event) {
@@ -132,10 +133,8 @@ static void print_event_reference(struct text *out, const struct schema *schema,
 }
 
 void schema_print_reference(struct text *out, const struct schema *schema) {
-    text_append(
-        out,
-        "# Events\n\nMade from `linker/src/trace/events.def` by `jitscope help --events`; do not edit.\n\n"
-        "## Field types\n\n| type | bytes | sensitivity | meaning |\n|---|---|---|---|\n");
+    text_append(out, "# Events\n\nMade from `linker/src/trace/events.def`; do not edit.\n\n"
+                     "## Field types\n\n| type | bytes | sensitivity | meaning |\n|---|---|---|---|\n");
     for (uint32_t i = 0; i < schema->types.count; i++) {
         const struct schema_type *type = &schema->types.data[i];
         text_print(out, "| %s | %u | %s | %s", type->name, type->bytes, type->sensitivity, type->meaning);

@@ -32,6 +32,16 @@ struct recording {
     struct chunk_header *last; /* the chunk that lies last in the file */
 };
 
+uint64_t recording_header_digest(struct recording_header header, const void *schema) {
+    header.digest = 0;
+    return XXH3_64bits_withSeed(schema, header.schema_size, XXH3_64bits(&header, sizeof header));
+}
+
+uint64_t recording_chunk_digest(struct chunk_header header, const void *records) {
+    header.digest = 0;
+    return XXH3_64bits_withSeed(records, header.bytes, XXH3_64bits(&header, sizeof header));
+}
+
 static struct jitscope_error *write_all(int fd, const void *data, size_t size) {
     for (const uint8_t *at = data; size;) {
         ssize_t put = os_write(fd, at, size);
@@ -57,6 +67,7 @@ static struct jitscope_error *write_header(struct recording *recording) {
                                       .schema_size = length,
                                       .first_chunk = round_up(RECORDING_PAGE + length, RECORDING_PAGE)};
     memcpy(header.magic, RECORDING_MAGIC, sizeof header.magic);
+    header.digest = recording_header_digest(header, schema);
     memcpy(page, &header, sizeof header);
     TRY(write_all(recording->fd, page, sizeof page));
     TRY(write_all(recording->fd, schema, length));
@@ -129,21 +140,26 @@ void recording_seal_chunk(struct chunk_header *chunk, const uint8_t *end, uint64
     chunk->bytes = (uint64_t)(end - records);
     chunk->end_sequence = end_sequence;
     chunk->count = count;
-    chunk->digest = XXH3_64bits(records, chunk->bytes);
+    struct chunk_header sealed = *chunk;
+    sealed.sealed = 1;
+    chunk->digest = recording_chunk_digest(sealed, records);
     __atomic_store_n(&chunk->sealed, 1, __ATOMIC_RELEASE);
 }
 
-void recording_destroy(struct recording *recording) {
+static void cut_unused(const struct recording *recording) {
+    const struct chunk_header *chunk = recording->last;
+    if (!chunk || !chunk->sealed)
+        return;
+    const struct extent *last = &recording->extents.data[recording->extents.count - 1];
+    uint64_t end =
+        last->offset + (uint64_t)((const uint8_t *)chunk - last->memory) + sizeof *chunk + chunk->bytes;
+    if (os_resize(recording->fd, end) < 0)
+        errno = 0; /* the file keeps its unused tail, which readers skip */
+}
+
+void recording_abandon(struct recording *recording) {
     if (!recording)
         return;
-    const struct extent *last =
-        recording->extents.count ? &recording->extents.data[recording->extents.count - 1] : NULL;
-    if (last && recording->last && recording->last->sealed) {
-        uint64_t end = last->offset + (uint64_t)((uint8_t *)recording->last - last->memory) +
-                       sizeof(struct chunk_header) + recording->last->bytes;
-        if (os_resize(recording->fd, end) < 0)
-            errno = 0; /* the file keeps its unused tail, which readers skip */
-    }
     for (uint32_t i = 0; i < recording->extents.count; i++)
         os_unmap(recording->extents.data[i].memory,
                  (size_t)recording->extents.data[i].chunks * RECORDING_CHUNK_SIZE);
@@ -151,4 +167,10 @@ void recording_destroy(struct recording *recording) {
     if (recording->fd >= 0)
         os_close(recording->fd);
     os_release(recording);
+}
+
+void recording_destroy(struct recording *recording) {
+    if (recording)
+        cut_unused(recording);
+    recording_abandon(recording);
 }

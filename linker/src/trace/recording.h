@@ -5,9 +5,9 @@
  *     chunks                of at most chunk_size bytes, each owned by one thread
  *
  * A chunk begins with struct chunk_header; records follow, each published by the release store of its own
- * header, so that a zero header ends an open chunk.  A full chunk is sealed with count, sequence range and
- * XXH3 of its records.  Files are mapped shared: what was published survives the death of the process.  The
- * last chunk may be cut short on close.
+ * header, so that a zero header ends an open chunk.  A full chunk is sealed with count, sequence range and an
+ * XXH3 digest of header and records.  Files are mapped shared: what was published survives the death of the
+ * process.  The last chunk may be cut short on close.
  *
  * All integers are little-endian.  A file is untrusted input to its readers. */
 #ifndef TRACE_RECORDING_H
@@ -31,6 +31,7 @@ struct recording_header {
     uint64_t schema_offset;
     uint64_t schema_size;
     uint64_t first_chunk;
+    uint64_t digest; /* of this header, with 0 here, and the schema */
 };
 
 struct chunk_header {
@@ -40,12 +41,14 @@ struct chunk_header {
     uint32_t count;  /* records */
     uint64_t first_sequence;
     uint64_t end_sequence;
-    uint64_t bytes; /* of records */
-    uint64_t digest;
+    uint64_t bytes;  /* of records */
+    uint64_t digest; /* of this header, with 0 here, and the records */
 };
 
-/* --- writing
- * --------------------------------------------------------------------------------------------------- */
+uint64_t recording_header_digest(struct recording_header header, const void *schema);
+uint64_t recording_chunk_digest(struct chunk_header header, const void *records);
+
+/* --- writing */
 
 struct recording; /* one open file */
 
@@ -58,9 +61,10 @@ void recording_seal_chunk(struct chunk_header *chunk, const uint8_t *end, uint64
                           uint32_t count);
 /* Cuts the file behind its last record and closes it. */
 void recording_destroy(struct recording *recording);
+/* Lets go of a file that another process, the parent, goes on writing. */
+void recording_abandon(struct recording *recording);
 
-/* --- reading
- * --------------------------------------------------------------------------------------------------- */
+/* --- reading */
 
 /* Consecutive events of one thread and link. */
 struct recording_run {
@@ -85,11 +89,14 @@ struct recording_file {
     VEC(struct recorded_string) strings; /* by id */
     uint64_t events;                     /* records, `run` not counted */
     uint32_t open_chunks;                /* unsealed ones: the writer is still at work, or died */
-    void *mapping;
+    void *memory;                        /* anonymous mapping that holds BYTES; NULL when they are borrowed */
+    uint64_t memory_size;
 };
 
-/* Errors: SYSTEM, NOT_FOUND, RECORDING (what is wrong, at which offset). */
+/* The file is copied, not mapped: its writer may cut it at any time, and a mapping would end in SIGBUS.
+ * Errors: SYSTEM, NOT_FOUND, RECORDING (what is wrong, at which offset). */
 struct jitscope_error *recording_open(const char *path, struct recording_file *file);
+/* BYTES are borrowed and aligned to 8. */
 struct jitscope_error *recording_open_memory(struct bytes bytes, struct recording_file *file);
 void recording_close(struct recording_file *file);
 
@@ -115,8 +122,10 @@ struct event_cursor {
  * skipped. */
 bool event_next(struct event_cursor *cursor, struct event_view *view);
 uint64_t event_field(const struct event_view *view, uint32_t field);
+/* The bytes behind the fields of a `string` event. */
+struct recorded_string event_trailing_text(const struct event_view *view);
 
-/* Text behind a string id. */
+/* Text behind a string id; empty when the recording has none. */
 struct recorded_string recording_string(const struct recording_file *file, uint32_t id);
 
 #endif

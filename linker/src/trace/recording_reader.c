@@ -9,20 +9,18 @@
 #include "base/os.h"
 
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#define XXH_INLINE_ALL
-#include <xxhash.h>
+
+enum { LARGEST_SCHEMA = 1 << 18 };
 
 static struct jitscope_error *bad_file(uint64_t offset, const char *what) {
     struct coordinates where = {.offset = offset};
     return error_at(JITSCOPE_ERROR_RECORDING, &where, "not a readable recording: %s", what);
 }
 
-/* --- header
- * -------------------------------------------------------------------------------------------------------- */
+/* --- header */
 
 static struct jitscope_error *read_header(struct bytes bytes, struct recording_header *header) {
     if (!bytes_contain(bytes, 0, sizeof *header))
@@ -36,10 +34,39 @@ static struct jitscope_error *read_header(struct bytes bytes, struct recording_h
                             RECORDING_VERSION);
     if (!bytes_contain(bytes, header->schema_offset, header->schema_size))
         return bad_file(header->schema_offset, "the schema lies outside the file");
+    if (header->schema_size > LARGEST_SCHEMA)
+        return bad_file(header->schema_offset, "a schema of impossible size");
     if (header->chunk_size < sizeof(struct chunk_header) + 64 || header->chunk_size % 8 ||
-        header->first_chunk % 8)
+        header->first_chunk % 8 || header->first_chunk < header->schema_offset + header->schema_size)
         return bad_file(8, "impossible chunk size or place");
+    if (header->digest != recording_header_digest(*header, bytes.data + header->schema_offset))
+        return bad_file(0, "the digest of header and schema does not match them");
     return NULL;
+}
+
+/* Layout of an event as a struct says it: the records that carry the stream itself must be as this version
+ * knows them. */
+static bool has_layout(const struct schema *schema, const struct schema *builtin, uint32_t id) {
+    const struct schema_event *event = schema_event(schema, id), *known = schema_event(builtin, id);
+    if (!event || event->field_count != known->field_count || event->size != known->size)
+        return false;
+    for (uint32_t i = 0; i < event->field_count; i++)
+        if (schema->fields.data[event->first_field + i].offset !=
+            builtin->fields.data[known->first_field + i].offset)
+            return false;
+    return true;
+}
+
+static struct jitscope_error *check_stream_events(const struct schema *schema) {
+    struct schema builtin;
+    size_t length;
+    const char *text = schema_text(&length);
+    TRY(schema_parse((struct bytes){(const uint8_t *)text, length}, &builtin));
+    bool good = has_layout(schema, &builtin, EVENT_ID_run) && has_layout(schema, &builtin, EVENT_ID_string);
+    schema_destroy(&builtin);
+    return good ? NULL
+                : error_create(JITSCOPE_ERROR_RECORDING,
+                               "not a readable recording: its schema has other run or string events");
 }
 
 static struct jitscope_error *read_schema(struct recording_file *file,
@@ -49,17 +76,10 @@ static struct jitscope_error *read_schema(struct recording_file *file,
     struct bytes text = bytes_slice(file->bytes, header->schema_offset, header->schema_size);
     file->is_builtin_schema = text.size == length && !memcmp(text.data, builtin, length);
     TRY(schema_parse(text, &file->schema));
-    /* The two records that carry the stream itself must be as this version knows them. */
-    const struct schema_event *run = schema_event(&file->schema, EVENT_ID_run);
-    const struct schema_event *string = schema_event(&file->schema, EVENT_ID_string);
-    if (!run || run->size != sizeof(struct event_run) || !string ||
-        string->size != sizeof(struct event_string))
-        return bad_file(header->schema_offset, "the schema lacks the run or string event");
-    return NULL;
+    return file->is_builtin_schema ? NULL : check_stream_events(&file->schema);
 }
 
-/* --- records
- * ------------------------------------------------------------------------------------------------------- */
+/* --- records */
 
 struct walk {
     struct recording_file *file;
@@ -95,7 +115,7 @@ static struct jitscope_error *add_string(struct walk *walk, const uint8_t *recor
     if (string.length > size - sizeof string)
         return bad_file(walk->at, "a string longer than its record");
     /* Ids are dense: each needs a record of its own, so that a wild id cannot ask for wild memory. */
-    if (string.string > file->bytes.size / sizeof string)
+    if (string.string > file->bytes.size / sizeof string || string.string >= UINT32_MAX - 1)
         return bad_file(walk->at, "a string with an impossible number");
     if (string.string >= file->strings.count) {
         uint32_t more = string.string + 1 - file->strings.count;
@@ -119,10 +139,11 @@ static uint32_t record_size(const struct walk *walk, uint32_t header) {
 
 static struct jitscope_error *walk_chunk(struct recording_file *file, const struct chunk_header *chunk,
                                          uint64_t start, uint64_t end) {
+    uint64_t events = file->events;
     struct walk walk = {.file = file, .at = start, .end = end};
     while (walk.end - walk.at >= 4) {
         const uint8_t *record = file->bytes.data + walk.at;
-        uint32_t header = __atomic_load_n((const uint32_t *)(const void *)record, __ATOMIC_ACQUIRE);
+        uint32_t header = load_u32(record);
         if (!header && !chunk->sealed)
             break;
         uint32_t size = record_size(&walk, header);
@@ -140,7 +161,10 @@ static struct jitscope_error *walk_chunk(struct recording_file *file, const stru
             TRY(add_string(&walk, record, size));
         walk.at += size;
     }
-    return end_run(&walk);
+    TRY(end_run(&walk));
+    if (chunk->sealed && (walk.at != end || file->events - events != chunk->count))
+        return bad_file(start, "a chunk with another number of records than it says");
+    return NULL;
 }
 
 static struct jitscope_error *read_chunk(struct recording_file *file, uint64_t at, uint64_t limit) {
@@ -153,13 +177,15 @@ static struct jitscope_error *read_chunk(struct recording_file *file, uint64_t a
     if (chunk.magic != CHUNK_MAGIC)
         return bad_file(at, "no chunk where one should be");
     uint64_t start = at + sizeof chunk, end = at + limit;
+    if (chunk.sealed > 1)
+        return bad_file(at, "a chunk that is neither open nor sealed");
     if (!chunk.sealed) {
         file->open_chunks++;
         return walk_chunk(file, &chunk, start, end);
     }
     if (chunk.bytes > end - start)
         return bad_file(at, "a chunk that is longer than the file");
-    if (XXH3_64bits(file->bytes.data + start, chunk.bytes) != chunk.digest)
+    if (recording_chunk_digest(chunk, file->bytes.data + start) != chunk.digest)
         return bad_file(at, "a chunk whose digest does not match its records");
     return walk_chunk(file, &chunk, start, start + chunk.bytes);
 }
@@ -194,28 +220,49 @@ struct jitscope_error *recording_open_memory(struct bytes bytes, struct recordin
     return error;
 }
 
-struct jitscope_error *recording_open(const char *path, struct recording_file *file) {
-    uint64_t size;
+/* What is there now; a writer at work may add more, or cut what it has not used. */
+static struct jitscope_error *read_bytes(int fd, uint8_t *memory, uint64_t size, uint64_t *got) {
+    for (*got = 0; *got < size;) {
+        ssize_t count = os_read(fd, memory + *got, size - *got);
+        if (count < 0)
+            return error_system("read", NULL);
+        if (!count)
+            break;
+        *got += (uint64_t)count;
+    }
+    return NULL;
+}
+
+static struct jitscope_error *load_file(int fd, struct recording_file *file) {
+    uint64_t size, got;
     bool regular;
+    if (os_file_size(fd, &size, &regular) < 0)
+        return error_system("cannot read", NULL);
+    if (!size || !regular)
+        return bad_file(0, "an empty or special file");
+    uint8_t *memory = os_map(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (!memory)
+        return error_no_memory();
+    os_advise(memory, size, MADV_HUGEPAGE);
+    struct jitscope_error *error = read_bytes(fd, memory, size, &got);
+    if (!error)
+        error = recording_open_memory((struct bytes){memory, got}, file);
+    if (error) {
+        os_unmap(memory, size);
+        return error;
+    }
+    file->memory = memory;
+    file->memory_size = size;
+    return NULL;
+}
+
+struct jitscope_error *recording_open(const char *path, struct recording_file *file) {
+    *file = (struct recording_file){0};
     int fd = os_open(path, O_RDONLY, 0);
     if (fd < 0)
         return error_system("cannot open", path);
-    void *mapping = NULL;
-    struct jitscope_error *error = NULL;
-    if (os_file_size(fd, &size, &regular) < 0)
-        error = error_system("cannot read", path);
-    else if (!size || !regular)
-        error = bad_file(0, "an empty or special file");
-    else if (!(mapping = os_map(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0)))
-        error = error_system("mmap", path);
+    struct jitscope_error *error = load_file(fd, file);
     os_close(fd);
-    if (error)
-        return error_in_input(error, path);
-    error = recording_open_memory((struct bytes){mapping, size}, file);
-    if (error)
-        os_unmap(mapping, size);
-    else
-        file->mapping = mapping;
     return error_in_input(error, path);
 }
 
@@ -223,13 +270,12 @@ void recording_close(struct recording_file *file) {
     vec_destroy(&file->runs);
     vec_destroy(&file->strings);
     schema_destroy(&file->schema);
-    if (file->mapping)
-        os_unmap(file->mapping, file->bytes.size);
+    if (file->memory)
+        os_unmap(file->memory, file->memory_size);
     *file = (struct recording_file){0};
 }
 
-/* --- events
- * -------------------------------------------------------------------------------------------------------- */
+/* --- events */
 
 bool event_next(struct event_cursor *cursor, struct event_view *view) {
     const struct recording_file *file = cursor->file;
@@ -263,6 +309,13 @@ uint64_t event_field(const struct event_view *view, uint32_t index) {
     const struct schema_field *field = &view->schema->fields.data[view->type->first_field + index];
     const uint8_t *at = view->record + field->offset;
     return view->schema->types.data[field->type].bytes == 8 ? load_u64(at) : load_u32(at);
+}
+
+struct recorded_string event_trailing_text(const struct event_view *view) {
+    uint32_t room = view->size - view->type->size;
+    uint64_t length = load_u32(view->record + offsetof(struct event_string, length));
+    return (struct recorded_string){(const char *)view->record + view->type->size,
+                                    length < room ? (uint32_t)length : room};
 }
 
 struct recorded_string recording_string(const struct recording_file *file, uint32_t id) {

@@ -34,6 +34,11 @@ const char *schema_level_name(uint8_t level) {
     return level < sizeof level_names / sizeof *level_names ? level_names[level] : "?";
 }
 
+/* Names are printed as they are; a schema out of a file must not smuggle anything in. */
+static bool is_identifier(const char *name) {
+    return *name && !name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")];
+}
+
 static int find_text(const char *const *texts, size_t count, const char *text) {
     for (size_t i = 0; i < count; i++)
         if (!strcmp(texts[i], text))
@@ -53,11 +58,13 @@ static bool find_type(const struct schema *schema, const char *name, uint32_t *t
     return false;
 }
 
+enum { MOST_TYPES = 1024 };
+
 static struct jitscope_error *add_type(struct schema *schema, char **cell) {
     bool wide = !strcmp(cell[2], "uint64_t") || !strcmp(cell[2], "int64_t") || !strcmp(cell[2], "8");
     int print = find_text(print_names, sizeof print_names / sizeof *print_names, cell[3]);
-    if (print < 0)
-        return bad_line("T", "print kind");
+    if (print < 0 || !is_identifier(cell[1]) || schema->types.count >= MOST_TYPES)
+        return bad_line("T", "name or print kind");
     return vec_push(&schema->types, (struct schema_type){.name = cell[1],
                                                          .meaning = cell[5],
                                                          .sensitivity = cell[4],
@@ -76,8 +83,8 @@ static struct jitscope_error *add_value(struct schema *schema, char **cell) {
 static struct jitscope_error *add_event(struct schema *schema, char **cell) {
     unsigned long id = strtoul(cell[1], NULL, 10);
     int level = find_text(level_names, sizeof level_names / sizeof *level_names, cell[3]);
-    if (!id || id >= SCHEMA_EVENT_IDS || schema->by_id[id] || level < 0)
-        return bad_line("E", "id or level");
+    if (!id || id >= SCHEMA_EVENT_IDS || schema->by_id[id] || level < 0 || !is_identifier(cell[2]))
+        return bad_line("E", "id, name or level");
     TRY(vec_push(&schema->events, (struct schema_event){.name = cell[2],
                                                         .meaning = cell[4],
                                                         .id = (uint16_t)id,
@@ -90,8 +97,8 @@ static struct jitscope_error *add_event(struct schema *schema, char **cell) {
 
 static struct jitscope_error *add_field(struct schema *schema, char **cell) {
     uint32_t type;
-    if (!schema->events.count || !find_type(schema, cell[1], &type))
-        return bad_line("F", "type");
+    if (!schema->events.count || !find_type(schema, cell[1], &type) || !is_identifier(cell[2]))
+        return bad_line("F", "type or name");
     struct schema_event *event = &schema->events.data[schema->events.count - 1];
     TRY(vec_push(&schema->fields, (struct schema_field){cell[2], cell[3], type, event->size}));
     event->field_count++;

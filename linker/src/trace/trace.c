@@ -13,6 +13,7 @@ struct writer {
     uint8_t *next, *end;
     uint32_t count;        /* records in the chunk */
     uint64_t counted_from; /* trace->sequence when the run began that count does not hold yet */
+    uint64_t end_sequence; /* behind the last record that count holds */
 };
 
 struct writers {
@@ -46,15 +47,8 @@ static struct writer *current_writer(struct trace *trace) {
     return writers && writers->list.count ? &writers->list.data[writers->current] : NULL;
 }
 
-/* Tracing ends here, the link does not. */
-static bool fail(struct trace *trace, struct jitscope_error *error) {
-    trace->level = LEVEL_OFF;
-    trace->next = trace->end = NULL;
-    if (trace->failure)
-        jitscope_error_destroy(error);
-    else
-        trace->failure = error;
-    return false;
+static bool is_recording(const struct trace *trace) {
+    return trace->recording && !trace->failure;
 }
 
 /* A run is no event: it has no number of its own. */
@@ -72,35 +66,65 @@ static void put_run(struct trace *trace) {
 
 static void count_records(struct trace *trace, struct writer *writer) {
     writer->count += (uint32_t)(trace->sequence - writer->counted_from);
-    writer->counted_from = trace->sequence;
+    writer->counted_from = writer->end_sequence = trace->sequence;
 }
 
-static void seal(struct trace *trace, struct writer *writer, const uint8_t *end) {
+static void seal(struct writer *writer, const uint8_t *end) {
     if (writer->chunk && !writer->chunk->sealed)
-        recording_seal_chunk(writer->chunk, end, trace->sequence, writer->count);
+        recording_seal_chunk(writer->chunk, end, writer->end_sequence, writer->count);
+    writer->chunk = NULL;
+    writer->count = 0;
+}
+
+/* Every chunk keeps room for it. */
+static void put_lost(struct trace *trace) {
+    struct event_lost lost = {.header = EVENT_HEADER(EVENT_ID_lost, sizeof lost)};
+    memcpy(trace->next + 4, (uint8_t *)&lost + 4, sizeof lost - 4);
+    __atomic_store_n((uint32_t *)(void *)trace->next, lost.header, __ATOMIC_RELEASE);
+    trace->next += sizeof lost;
+    trace->sequence++;
+}
+
+/* The recording ends here, the link does not; neither does a callback. */
+static bool fail(struct trace *trace, struct jitscope_error *error) {
+    struct writer *writer = current_writer(trace);
+    trace->failure = error;
+    if (writer && writer->chunk) {
+        put_lost(trace);
+        count_records(trace, writer);
+        seal(writer, trace->next);
+    }
+    trace->next = trace->end = NULL;
+    if (trace->callback && !trace->scratch)
+        trace->scratch = os_allocate(RECORDING_CHUNK_SIZE);
+    if (!trace->callback || !trace->scratch) {
+        trace->level = LEVEL_OFF;
+        return false;
+    }
+    trace->next = trace->scratch;
+    trace->end = trace->scratch + RECORDING_CHUNK_SIZE;
+    return true;
 }
 
 static bool next_recorded_chunk(struct trace *trace) {
     struct writer *writer = current_writer(trace);
-    count_records(trace, writer);
-    seal(trace, writer, trace->next);
-    writer->chunk = NULL;
-    writer->count = 0;
     struct chunk_header *chunk;
     struct jitscope_error *error = recording_next_chunk(trace->recording, writer->number, &chunk);
     if (error)
         return fail(trace, error);
+    count_records(trace, writer);
+    seal(writer, trace->next);
     chunk->first_sequence = trace->sequence;
     writer->chunk = chunk;
     trace->next = (uint8_t *)(chunk + 1);
-    trace->end = (uint8_t *)chunk + RECORDING_CHUNK_SIZE;
+    trace->end = (uint8_t *)chunk + RECORDING_CHUNK_SIZE - sizeof(struct event_lost);
     return true;
 }
 
 bool trace_next_chunk(struct trace *trace, size_t size) {
     if (!trace->level)
         return false;
-    if (trace->recording) {
+    if (is_recording(trace)) {
         if (!next_recorded_chunk(trace))
             return false;
     } else {
@@ -111,8 +135,7 @@ bool trace_next_chunk(struct trace *trace, size_t size) {
     return (size_t)(trace->end - trace->next) >= size;
 }
 
-/* --- threads and links
- * --------------------------------------------------------------------------------------------- */
+/* --- threads and links */
 
 static struct jitscope_error *find_writer(struct trace *trace, uint32_t *index) {
     struct writers *writers = writers_of(trace);
@@ -132,12 +155,10 @@ static bool take_over(struct trace *trace) {
     if (old && pthread_equal(old->thread, pthread_self()))
         return false;
     struct jitscope_error *error = find_writer(trace, &index);
-    if (error) {
-        fail(trace, error);
-        return false;
-    }
-    old = current_writer(trace); /* the list may have moved */
-    if (old && old != &writers->list.data[index]) {
+    if (error)
+        return fail(trace, error);
+    old = writers->list.count > 1 ? current_writer(trace) : NULL; /* the list may have moved */
+    if (old) {
         count_records(trace, old);
         old->next = trace->next;
         old->end = trace->end;
@@ -150,12 +171,26 @@ static bool take_over(struct trace *trace) {
     return true;
 }
 
+/* In a child of fork() the mapped file is still the parent's; nothing may be put into it. */
+static void let_parent_record(struct trace *trace) {
+    recording_abandon(trace->recording);
+    trace->recording = NULL;
+    trace->level = LEVEL_OFF;
+    trace->next = trace->end = NULL;
+}
+
+static bool is_in_child(const struct trace *trace) {
+    return trace->recording && trace->process != os_process_id();
+}
+
 void trace_enter_link(struct trace *trace, uint32_t link) {
     bool changed = trace->link != link;
     trace->link = link;
     if (!trace->level)
         return;
-    if (trace->recording && take_over(trace))
+    if (is_in_child(trace))
+        let_parent_record(trace);
+    if (is_recording(trace) && take_over(trace))
         changed = true;
     if (!changed || !trace->level)
         return;
@@ -165,30 +200,29 @@ void trace_enter_link(struct trace *trace, uint32_t link) {
         put_run(trace);
 }
 
-/* --- names
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- names */
 
-static bool remember_name(struct trace *trace, uint32_t name) {
+/* Without memory the name is told again with its next event. */
+static void remember_name(struct trace *trace, uint32_t name) {
     uint32_t word = name >> 6;
     if (word >= trace->named_words) {
         uint32_t words = (trace->names->strings.count >> 6) * 2 + 64;
         uint64_t *named = os_reallocate(trace->named, words * sizeof *named);
         if (!named)
-            return fail(trace, error_no_memory());
+            return;
         memset(named + trace->named_words, 0, (words - trace->named_words) * sizeof *named);
         trace->named = named;
         trace->named_words = words;
     }
     trace->named[word] |= UINT64_C(1) << (name & 63);
-    return true;
 }
 
 enum { LONGEST_NAME = RECORDING_CHUNK_SIZE - 256 };
 
 void trace_define_name(struct trace *trace, uint32_t name) {
-    if (!trace->level || !remember_name(trace, name))
+    if (!trace->level)
         return;
+    remember_name(trace, name);
     const struct pooled_string *string = &trace->names->strings.data[name];
     bool cut = string->length > LONGEST_NAME;
     uint32_t length = cut ? LONGEST_NAME : string->length;
@@ -210,20 +244,20 @@ void trace_define_name(struct trace *trace, uint32_t name) {
         trace_notify(trace, at);
 }
 
-/* --- sinks
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- sinks */
 
 struct jitscope_error *trace_record_to(struct trace *trace, const char *path) {
-    TRY(recording_create(path, &trace->recording));
     trace->writer = os_allocate_zeroed(sizeof(struct writers));
-    return trace->writer ? NULL : error_no_memory();
+    if (!trace->writer)
+        return error_no_memory();
+    trace->process = os_process_id();
+    return recording_create(path, &trace->recording);
 }
 
 void trace_set_level(struct trace *trace, enum event_level level) {
-    if (trace->failure || (!trace->recording && !trace->callback))
+    if (!is_recording(trace) && !trace->callback)
         level = LEVEL_OFF;
-    if (level && !trace->recording && !trace->scratch) {
+    if (level && !is_recording(trace) && !trace->scratch) {
         trace->scratch = os_allocate(RECORDING_CHUNK_SIZE);
         if (!trace->scratch)
             level = LEVEL_OFF;
@@ -232,30 +266,31 @@ void trace_set_level(struct trace *trace, enum event_level level) {
     trace->level = level;
     if (!starts)
         return;
-    if (trace->recording)
+    if (is_recording(trace))
         take_over(trace);
     if (trace->level && !trace->next)
         trace_next_chunk(trace, 0);
 }
 
+/* What comes later goes into new chunks. */
 void trace_flush(struct trace *trace) {
     struct writers *writers = writers_of(trace);
-    if (!writers || !trace->recording || trace->failure)
+    if (is_in_child(trace))
+        let_parent_record(trace);
+    if (!writers || !trace->recording)
         return;
     struct writer *current = current_writer(trace);
-    if (current) {
+    if (current && !trace->failure) {
         count_records(trace, current);
         current->next = trace->next;
     }
-    for (uint32_t i = 0; i < writers->list.count; i++)
-        seal(trace, &writers->list.data[i], writers->list.data[i].next);
-    /* What comes later goes into new chunks. */
     for (uint32_t i = 0; i < writers->list.count; i++) {
-        writers->list.data[i].chunk = NULL;
-        writers->list.data[i].next = writers->list.data[i].end = NULL;
-        writers->list.data[i].count = 0;
+        struct writer *writer = &writers->list.data[i];
+        seal(writer, writer->next);
+        writer->next = writer->end = NULL;
     }
-    trace->next = trace->end = NULL;
+    if (!trace->failure)
+        trace->next = trace->end = NULL;
 }
 
 void trace_destroy(struct trace *trace) {

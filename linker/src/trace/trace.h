@@ -9,10 +9,11 @@
  * event. On, it is a bump of a pointer, a copy of 24 to 48 bytes and a release store of the record's header,
  * which publishes it: a reader of the shared file never sees half a record.
  *
- * Where records go is the sink's business: a recording file (trace_recording.c), or one chunk of memory used
- * over and over when only a callback listens.  A sink that fails (disk full) turns tracing off with one
- * warning and never the link.  A trace is used under its session's lock; each thread that takes the lock gets
- * chunks of its own. */
+ * Where records go is the sink's business: a recording file (recording.c), or one chunk of memory used over
+ * and over when only a callback listens.  When the file cannot grow (disk full) it ends with a `lost` record
+ * and `failure` says why; a callback goes on getting events, and the link never notices.  A trace is used
+ * under its session's lock; each thread that takes the lock gets chunks of its own.  After fork() the
+ * recording stays the parent's: the child's trace is off. */
 #ifndef TRACE_TRACE_H
 #define TRACE_TRACE_H
 
@@ -43,10 +44,11 @@ struct trace {
     trace_callback callback;
     void *callback_context;
     void *writer;                   /* all threads' writers, private to trace.c */
-    struct jitscope_error *failure; /* why tracing ended by itself; NULL */
+    int process;                    /* that opened the recording */
+    struct jitscope_error *failure; /* why the recording ended before its time; NULL */
 };
 
-/* A trace that is off; attach sinks, then trace_start(). NAMES must outlive it. */
+/* A trace that is off; attach sinks, then trace_set_level().  NAMES must outlive it. */
 void trace_create(struct trace *trace, const struct string_pool *names);
 /* Seals and closes the recording.  Safe on a zeroed trace. */
 void trace_destroy(struct trace *trace);

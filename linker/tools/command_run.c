@@ -1,0 +1,63 @@
+#define _GNU_SOURCE
+/* jitscope run: the program is linked into this process and runs in it.
+ *
+ * When it is done the process ends through exit(3), as when main returns to the C library: functions that the
+ * program gave to atexit still run, and its code must still be there.  So the session is never destroyed
+ * here; it runs the program's finalisers and closes the recording's last chunk from its own exit function. */
+#include "commands.h"
+#include "job.h"
+
+#include "base/os.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+extern char **environ;
+
+/* What the program gets as argv; lives as long as the process. */
+static struct jitscope_error *build_arguments(const struct options *options, struct job_settings *settings) {
+    const struct words *words = &options->words;
+    const char *name = job_first_input(options);
+    uint32_t count = words->list.count - options->first_program;
+    char **argv = os_allocate((count + 2) * sizeof *argv);
+    if (!argv)
+        return error_no_memory();
+    argv[0] = (char *)(uintptr_t)(name ? name : "");
+    for (uint32_t i = 0; i < count; i++)
+        argv[1 + i] = (char *)(uintptr_t)words->list.data[options->first_program + i].text;
+    argv[1 + count] = NULL;
+    settings->argc = (int)count + 1;
+    settings->argv = argv;
+    settings->envp = environ;
+    return NULL;
+}
+
+/* error(3), err(3) and perror-like functions of the program name it, not jitscope. */
+static void take_name(char *name) {
+    char *slash = strrchr(name, '/');
+    program_invocation_name = name;
+    program_invocation_short_name = slash ? slash + 1 : name;
+}
+
+/* Comes back only with an error. */
+static struct jitscope_error *run(const struct job *job, const struct job_settings *settings) {
+    uint64_t entry;
+    int status;
+    TRY(job_entry(job, &entry));
+    take_name(settings->argv[0]);
+    TRY(jitscope_session_run_main(job->session, entry, &status));
+    exit(status);
+}
+
+struct jitscope_error *command_run(const struct options *options) {
+    struct job_settings settings = {.need_entry = true};
+    static struct job job; /* outlives this function when the program calls exit */
+    TRY(build_arguments(options, &settings));
+    struct jitscope_error *error = job_create(options, &settings, &job);
+    if (!error)
+        error = run(&job, &settings);
+    job_destroy(&job);
+    os_release(settings.argv);
+    return error;
+}

@@ -1,0 +1,201 @@
+#include "job.h"
+
+#include "base/os.h"
+#include "check_link.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum { DEFAULT_BASE = 0x10000000 };
+
+void warn(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    fputs("jitscope: warning: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputs("\n", stderr);
+    va_end(arguments);
+}
+
+/* --- what was asked for --- */
+
+const char *job_first_input(const struct options *options) {
+    for (uint32_t i = 0; i < options->items.count; i++)
+        if (options->items.data[i].kind == ITEM_INPUT || options->items.data[i].kind == ITEM_LIBRARY)
+            return options->items.data[i].text;
+    return NULL;
+}
+
+const char *job_entry_name(const struct options *options) {
+    return options->entry ? options->entry : "main";
+}
+
+static bool has_checks(const struct options *options) {
+    for (uint32_t i = 0; i < options->items.count; i++)
+        if (options->items.data[i].kind == ITEM_CHECK)
+            return true;
+    return false;
+}
+
+static bool level_holds_symbols(const struct options *options) {
+    return !options->level || options->level == JITSCOPE_LEVEL_BLOCK ||
+           options->level == JITSCOPE_LEVEL_EDGES;
+}
+
+static struct jitscope_error *validate(const struct options *options) {
+    if (!job_first_input(options))
+        return error_with_help(error_create(JITSCOPE_ERROR_USAGE, "there is no input"),
+                               "name an object, an archive or -l NAME");
+    if (has_checks(options) && !level_holds_symbols(options))
+        return error_create(JITSCOPE_ERROR_USAGE, "--check needs what --trace=block or --trace=edges tells");
+    if (options->level && options->level != JITSCOPE_LEVEL_OFF && !options->record && !has_checks(options))
+        warn("--trace without --record: nothing keeps the events");
+    return NULL;
+}
+
+/* --- session --- */
+
+/* Checks read the mirror of a recording; without --record that one lies in memory. */
+static struct jitscope_error *choose_recording(struct job *job) {
+    job->record_path = job->options->record;
+    if (job->record_path || !has_checks(job->options))
+        return NULL;
+    job->memory_file = os_memory_file("jitscope");
+    if (job->memory_file < 0)
+        return error_system("memfd_create", NULL);
+    snprintf(job->memory_path, sizeof job->memory_path, "/proc/self/fd/%d", job->memory_file);
+    job->record_path = job->memory_path;
+    return NULL;
+}
+
+static struct jitscope_error *create_session(struct job *job, const struct job_settings *settings) {
+    const struct options *options = job->options;
+    struct jitscope_session_options wanted = {
+        .size = sizeof wanted,
+        .simulate = settings->simulate,
+        .base = !settings->simulate   ? 0
+                : options->base.given ? options->base.value
+                                      : DEFAULT_BASE,
+        .record_path = job->record_path,
+        .level = options->level,
+        .gc_sections = options->gc_sections,
+        .phony_externals = options->phony_externals,
+        .no_default_libraries = options->no_default_libraries,
+    };
+    TRY(choose_recording(job));
+    wanted.record_path = job->record_path;
+    return jitscope_session_create(&wanted, &job->session);
+}
+
+static void observe(void *context, const struct jitscope_event *event) {
+    struct job *job = context;
+    if (job->options->progress)
+        progress_add(&job->progress, event);
+    statistics_add(&job->statistics, event);
+}
+
+/* Counting wants blocks' events, progress only those of passes. */
+static struct jitscope_error *start_observing(struct job *job, const struct job_settings *settings) {
+    bool count = settings->count || job->options->stats;
+    if (!count && !job->options->progress)
+        return NULL;
+    job->progress.terminal = isatty(STDERR_FILENO) == 1;
+    return jitscope_session_set_event_callback(
+        job->session, count ? JITSCOPE_LEVEL_BLOCK : JITSCOPE_LEVEL_PHASE, observe, job);
+}
+
+static struct jitscope_error *stop_observing(struct job *job) {
+    progress_end(&job->progress);
+    return jitscope_session_set_event_callback(job->session, 0, NULL, NULL);
+}
+
+/* --- inputs --- */
+
+static struct jitscope_error *add_item(struct jitscope_session *session, const struct item *item) {
+    switch (item->kind) {
+    case ITEM_INPUT:
+        return jitscope_session_add_file(session, item->text);
+    case ITEM_LIBRARY:
+        return jitscope_session_add_library(session, item->text);
+    case ITEM_WHOLE_ARCHIVE:
+    case ITEM_NO_WHOLE_ARCHIVE:
+        return jitscope_session_set_whole_archive(session, item->kind == ITEM_WHOLE_ARCHIVE);
+    case ITEM_AS_NEEDED:
+    case ITEM_NO_AS_NEEDED:
+        return jitscope_session_set_as_needed(session, item->kind == ITEM_AS_NEEDED);
+    case ITEM_DEFINE:
+        return jitscope_session_define(session, item->text, item->address);
+    case ITEM_ROOT:
+        return jitscope_session_add_root(session, item->text);
+    default: /* ITEM_LIBRARY_PATH came first, ITEM_CHECK comes last */
+        return NULL;
+    }
+}
+
+/* As in ld, all -L count for all -l. */
+static struct jitscope_error *add_items(struct job *job, const struct job_settings *settings) {
+    const struct options *options = job->options;
+    for (uint32_t i = 0; i < options->items.count; i++)
+        if (options->items.data[i].kind == ITEM_LIBRARY_PATH)
+            TRY(jitscope_session_add_library_path(job->session, options->items.data[i].text));
+    for (uint32_t i = 0; i < options->items.count; i++)
+        TRY(add_item(job->session, &options->items.data[i]));
+    if (settings->need_entry || options->entry)
+        TRY(jitscope_session_add_root(job->session, job_entry_name(options)));
+    return NULL;
+}
+
+static struct jitscope_error *link_items(struct job *job, const struct job_settings *settings) {
+    if (settings->argv)
+        TRY(jitscope_session_set_arguments(job->session, settings->argc, settings->argv, settings->envp));
+    TRY(add_items(job, settings));
+    return jitscope_session_link(job->session, &job->link);
+}
+
+/* --- all of it --- */
+
+static void print_statistics(const struct job *job) {
+    struct text out = {0};
+    statistics_print(&job->statistics, &out);
+    fputs(out.data ? out.data : "", stderr);
+    text_destroy(&out);
+}
+
+static struct jitscope_error *run_checks(struct job *job) {
+    for (uint32_t i = 0; i < job->options->items.count; i++)
+        if (job->options->items.data[i].kind == ITEM_CHECK)
+            TRY(check_link(job->session, job->record_path, job->options->items.data[i].text));
+    return NULL;
+}
+
+struct jitscope_error *job_create(const struct options *options, const struct job_settings *settings,
+                                  struct job *job) {
+    *job = (struct job){.options = options, .memory_file = -1};
+    TRY(validate(options));
+    TRY(create_session(job, settings));
+    TRY(start_observing(job, settings));
+    struct jitscope_error *error = link_items(job, settings);
+    jitscope_error_destroy(stop_observing(job));
+    TRY(error);
+    if (options->stats)
+        print_statistics(job);
+    return run_checks(job);
+}
+
+void job_destroy(struct job *job) {
+    jitscope_session_destroy(job->session);
+    statistics_destroy(&job->statistics);
+    if (job->memory_file >= 0)
+        os_close(job->memory_file);
+}
+
+struct jitscope_error *job_entry(const struct job *job, uint64_t *address) {
+    const char *name = job_entry_name(job->options);
+    struct jitscope_error *error = jitscope_link_lookup(job->session, job->link, name, address);
+    if (jitscope_error_code(error) != JITSCOPE_ERROR_NOT_FOUND)
+        return error;
+    jitscope_error_destroy(error);
+    error = error_create(JITSCOPE_ERROR_NOT_FOUND, "no input defines the entry point '%s'", name);
+    return error_with_help(error, "add the input that defines it, or name another symbol with --entry");
+}

@@ -1,0 +1,34 @@
+/* Sections of help that come from other rooms' tables. */
+#include "help.h"
+
+#include <stddef.h>
+
+/* --- the check language --- */
+
+static const struct help_row check_rows[] = {
+#define FORM(written, meaning)        {written, meaning},
+#define FUNCTION(name, text, meaning) {text "(NAME)", meaning},
+#include "check/check.def"
+#undef FORM
+#undef FUNCTION
+};
+
+static struct help_row check_row(size_t i) {
+    return check_rows[i];
+}
+
+static const struct help_topic link_topics[] = {
+    {"Check expressions",
+     "A file for --check holds one expression a line, and comments from # on. Where lines contain "
+     "jitscope-check:, only "
+     "what follows that mark counts, so that checks can live in the comments of a source file. Values have "
+     "64 bits "
+     "and wrap around; addresses are unsigned. Each expression must be true, that is, not 0. For example: "
+     "`*{8}got(puts) == puts`",
+     sizeof check_rows / sizeof *check_rows, check_row}};
+
+const struct help_topic *help_topics(enum command_id command, size_t *count) {
+    bool links = command == COMMAND_run || command == COMMAND_link;
+    *count = links;
+    return links ? link_topics : NULL;
+}
