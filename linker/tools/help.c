@@ -88,6 +88,8 @@ static void print_options(struct text *out, enum command_id command) {
         entry(out, term.data ? term.data : "", option_table[i].help);
         text_destroy(&term);
     }
+    text_append(out, "\n");
+    paragraph(out, SPELLING_NOTE);
 }
 
 static void print_topics(struct text *out, enum command_id command) {

@@ -25,6 +25,9 @@ struct help_topic {
 /* The topics of COMMAND; *count of them. */
 const struct help_topic *help_topics(enum command_id command, size_t *count);
 
+#define SPELLING_NOTE                                                                                        \
+    "Long options may be written with one dash too, as linkers have them, unless they begin with l."
+
 /* "-l, --library NAME" */
 void help_spell_option(struct text *out, const struct option *option);
 
