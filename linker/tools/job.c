@@ -169,6 +169,12 @@ static struct jitscope_error *run_checks(struct job *job) {
     return NULL;
 }
 
+static void warn_of_loss(const struct job *job) {
+    const char *failure = jitscope_session_recording_failure(job->session);
+    if (failure && job->options->record)
+        warn("%s: the recording is cut off: %s", job->options->record, failure);
+}
+
 struct jitscope_error *job_create(const struct options *options, const struct job_settings *settings,
                                   struct job *job) {
     *job = (struct job){.options = options, .memory_file = -1};
@@ -177,6 +183,7 @@ struct jitscope_error *job_create(const struct options *options, const struct jo
     TRY(start_observing(job, settings));
     struct jitscope_error *error = link_items(job, settings);
     jitscope_error_destroy(stop_observing(job));
+    warn_of_loss(job);
     TRY(error);
     if (options->stats)
         print_statistics(job);

@@ -13,6 +13,16 @@ static int report(lua_State *lua) {
     return 0;
 }
 
+/* arg[0] is the script, arg[1] and on what stands behind it, as Lua's own program has it. */
+static void set_arguments(lua_State *lua, int argc, char **argv) {
+    lua_createtable(lua, argc, 0);
+    for (int i = 1; i < argc; i++) {
+        lua_pushstring(lua, argv[i]);
+        lua_rawseti(lua, -2, i - 1);
+    }
+    lua_setglobal(lua, "arg");
+}
+
 static int run(lua_State *lua, const char *script) {
     int reports = 0;
     luaL_openlibs(lua);
@@ -29,10 +39,11 @@ static int run(lua_State *lua, const char *script) {
 
 int main(int argc, char **argv) {
     lua_State *lua = luaL_newstate();
-    if (!lua || argc != 2) {
-        fprintf(stderr, "usage: %s SCRIPT\n", argv[0]);
+    if (!lua || argc < 2) {
+        fputs("usage: host SCRIPT [ARGUMENT]...\n", stderr);
         return 2;
     }
+    set_arguments(lua, argc, argv);
     int status = run(lua, argv[1]);
     lua_close(lua);
     return status;

@@ -600,8 +600,7 @@ static void the_protocol_is_told(void **state) {
     struct in_flight *in_flight;
     uint64_t handle;
     bench_create(&bench, false, 0);
-    trace_set_callback(&bench.batch.trace, count_event, &counts);
-    trace_set_level(&bench.batch.trace, LEVEL_BLOCK);
+    trace_set_callback(&bench.batch.trace, LEVEL_BLOCK, count_event, &counts);
     add_sample(&bench, 5);
     add_action(&bench.batch, "+a", "-a");
     memset(&counts, 0, sizeof counts);

@@ -65,8 +65,8 @@ struct jitscope_error *jitscope_session_add_file(struct jitscope_session *sessio
 /* The same from memory; DATA is copied, NAME is what messages call it. */
 struct jitscope_error *jitscope_session_add_memory(struct jitscope_session *session, const char *name,
                                                    const void *data, size_t size);
-/* As add_memory without the copy: DATA must stay unchanged until the link that takes it is unloaded, or the
- * session destroyed. */
+/* As add_memory without the copy: DATA of an object must stay unchanged until the link that takes it has
+ * returned; of an archive, shared library or script until the session is destroyed. */
 struct jitscope_error *jitscope_session_add_borrowed(struct jitscope_session *session, const char *name,
                                                      const void *data, size_t size);
 /* "-l NAME": libNAME.so, then libNAME.a, in each search directory; ":FILE" the exact name. Errors: NOT_FOUND.
@@ -131,6 +131,10 @@ struct jitscope_error *jitscope_link_lookup(struct jitscope_session *session,
  * later link refers to it (nothing happens then), ACTION_FAILED when a finaliser failed (the memory is gone
  * all the same). */
 struct jitscope_error *jitscope_session_unload(struct jitscope_session *session, struct jitscope_link *link);
+
+/* Why the recording ended before its time (the disk is full, say), or NULL while it is whole or there is
+ * none.  A link never fails because of its recording: ask.  Owned by SESSION, valid until it is destroyed. */
+const char *jitscope_session_recording_failure(struct jitscope_session *session);
 
 /* Number of the link in the session's events, from 1. */
 uint32_t jitscope_link_number(const struct jitscope_link *link);

@@ -183,9 +183,8 @@ static void trace_reservation(struct in_process *process, const struct graph *gr
         return;
     const char *text = reservation->low ? low_text : near_text;
     jitscope_error_destroy(string_pool_intern(graph->names, text, strlen(text), &why));
-    struct name_ref name = trace_name(process->trace, why);
     TRACE(process->trace, reservation, .address = reservation->range.start, .size = reservation->range.size,
-          .why = name);
+          .why = trace_name(process->trace, why));
 }
 
 /* A new reservation in which SIZE bytes at a multiple of ALIGNMENT fit. */

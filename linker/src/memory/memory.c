@@ -63,11 +63,11 @@ static void trace_allocation(struct memory *memory, uint32_t number, uint32_t st
 }
 
 /* A text that is no name of the graph; the empty one without memory for it. */
-static struct name_ref text_ref(struct memory *memory, struct string_pool *names, const char *text) {
+static uint32_t text_id(struct string_pool *names, const char *text) {
     uint32_t id = NO_NAME;
     if (text)
         jitscope_error_destroy(string_pool_intern(names, text, strlen(text), &id));
-    return trace_name(memory->trace, id);
+    return id;
 }
 
 static uint64_t argument(const struct action_call *call, uint32_t index) {
@@ -81,10 +81,11 @@ static void trace_actions(struct memory *memory, const struct graph *graph) {
     for (uint32_t i = 0; i < graph->actions.count; i++) {
         const struct action *action = &graph->actions.data[i];
         const struct action_call *call = action->finalize.function ? &action->finalize : &action->deallocate;
-        struct name_ref finalize = text_ref(memory, graph->names, action->finalize.function);
-        struct name_ref deallocate = text_ref(memory, graph->names, action->deallocate.function);
-        TRACE(memory->trace, action, .action = i, .finalize = finalize, .deallocate = deallocate,
-              .address = argument(call, 0), .size = argument(call, 1));
+        uint32_t finalize = text_id(graph->names, action->finalize.function);
+        uint32_t deallocate = text_id(graph->names, action->deallocate.function);
+        TRACE(memory->trace, action, .action = i, .finalize = trace_name(memory->trace, finalize),
+              .deallocate = trace_name(memory->trace, deallocate), .address = argument(call, 0),
+              .size = argument(call, 1));
     }
 }
 
@@ -98,9 +99,9 @@ static void trace_registration(struct memory *memory, struct string_pool *names,
         return;
     uint32_t count = executor_unwinders(memory->executor, unwinders);
     for (uint32_t i = 0; i < count; i++) {
-        struct name_ref with = text_ref(memory, names, unwinders[i]);
-        TRACE(memory->trace, registration, .allocation = number, .with = with, .address = argument(call, 0),
-              .size = argument(call, 1), .half = half);
+        uint32_t with = text_id(names, unwinders[i]);
+        TRACE(memory->trace, registration, .allocation = number, .with = trace_name(memory->trace, with),
+              .address = argument(call, 0), .size = argument(call, 1), .half = half);
     }
 }
 
@@ -111,10 +112,10 @@ static void trace_results(struct memory *memory, struct string_pool *names, uint
     for (uint32_t i = 0; i < results->results.count; i++) {
         const struct action_result *result = &results->results.data[i];
         const struct action *action = &actions[result->action];
-        struct name_ref message = text_ref(memory, names, result->message);
+        uint32_t message = text_id(names, result->message);
         TRACE(memory->trace, action_result, .allocation = number, .action = result->action,
               .half = result->half, .outcome = result->failed ? OUTCOME_FAILED : OUTCOME_OK,
-              .duration = result->duration, .message = message);
+              .duration = result->duration, .message = trace_name(memory->trace, message));
         if (!result->failed)
             trace_registration(memory, names, number,
                                result->half == HALF_FINALIZE ? &action->finalize : &action->deallocate,
@@ -214,10 +215,10 @@ struct jitscope_error *memory_allocate(struct memory *memory, struct graph *grap
         release_in_flight(in_flight);
         return error;
     }
-    layout_apply(&in_flight->layout, graph);
     in_flight->number = ++memory->next_allocation;
     trace_allocation(memory, in_flight->number, MEMORY_STATE_IN_FLIGHT, start, in_flight->views,
                      layout.alloc_count);
+    layout_apply(&in_flight->layout, graph);
     *out = in_flight;
     return NULL;
 }

@@ -1,5 +1,6 @@
-/* Filters: `column OP value`, OP one of = != < > <= >= ~ (contains), joined by `and`, which binds tighter,
- * and `or`. Numbers compare as numbers (0x and decimal), texts byte by byte; a value may stand in quotes. */
+/* Filters: `column OP value`, OP one of = (or ==) != < > <= >= ~ (contains), joined by `and`, which binds
+ * tighter, and `or`. Numbers compare as numbers (0x and decimal), texts byte by byte; a value may stand in
+ * quotes. */
 #define _GNU_SOURCE
 #include "mirror/rows.h"
 
@@ -8,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum operator_kind { EQUAL, NOT_EQUAL, LESS_EQUAL, GREATER_EQUAL, LESS, GREATER, CONTAINS };
+enum operator_kind { ALSO_EQUAL, EQUAL, NOT_EQUAL, LESS_EQUAL, GREATER_EQUAL, LESS, GREATER, CONTAINS };
 
-static const char *const operators[] = {"=", "!=", "<=", ">=", "<", ">", "~"};
+static const char *const operators[] = {"==", "=", "!=", "<=", ">=", "<", ">", "~"};
 
 struct condition {
     uint32_t column;
@@ -79,7 +80,7 @@ static bool take_operator(struct parser *parser, enum operator_kind *op) {
         size_t length = strlen(operators[i]);
         if (strncmp(parser->at, operators[i], length) != 0)
             continue;
-        *op = (enum operator_kind)i;
+        *op = i == ALSO_EQUAL ? EQUAL : (enum operator_kind)i;
         parser->at += length;
         return true;
     }
@@ -88,10 +89,11 @@ static bool take_operator(struct parser *parser, enum operator_kind *op) {
 
 static struct jitscope_error *take_value(struct parser *parser, struct condition *condition) {
     skip_blank(parser);
-    bool quoted = *parser->at == '"';
+    char quote = *parser->at;
+    bool quoted = quote == '"' || quote == '\'';
     const char *start = parser->at += quoted;
-    size_t length = quoted ? strcspn(start, "\"") : strcspn(start, " \t\n");
-    if (quoted && start[length] != '"')
+    size_t length = quoted ? strcspn(start, quote == '"' ? "\"" : "'") : strcspn(start, " \t\n");
+    if (quoted && start[length] != quote)
         return bad_filter(parser, "a quote without end");
     if (!quoted && !length)
         return bad_filter(parser, "no value");

@@ -71,7 +71,7 @@ void session_deliver_event(void *context, uint64_t sequence, uint32_t link, cons
     struct public_event *public = session->event;
     uint32_t header = load_u32(record);
     const struct schema_event *type = schema_event(&public->schema, EVENT_HEADER_ID(header));
-    if (!type || type->level > session->event_level)
+    if (!type)
         return;
     struct jitscope_event *event = &public->event;
     event->view = (struct event_view){.type = type,

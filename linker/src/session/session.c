@@ -89,12 +89,6 @@ static enum event_level level_of(enum jitscope_level level) {
     return level == JITSCOPE_LEVEL_OFF ? LEVEL_OFF : (enum event_level)level;
 }
 
-/* Recording and callback each want their own detail; the trace emits what either wants. */
-static void set_trace_level(struct jitscope_session *session) {
-    enum event_level recorded = session->trace.recording ? session->record_level : LEVEL_OFF;
-    trace_set_level(&session->trace, recorded > session->event_level ? recorded : session->event_level);
-}
-
 static struct jitscope_error *create_memory(struct jitscope_session *session,
                                             const struct jitscope_session_options *options) {
     const struct jitscope_memory_ops *ops = options->memory;
@@ -151,8 +145,7 @@ static struct jitscope_error *set_up(struct jitscope_session *session,
     session->next_library_base = options->base + LIBRARY_DISTANCE;
     if (options->record_path)
         TRY(trace_record_to(&session->trace, options->record_path));
-    session->record_level = level_of(options->level);
-    set_trace_level(session);
+    trace_set_record_level(&session->trace, level_of(options->level));
     if (!session->simulate) {
         TRY(executor_create(&session->executor));
         TRY(executor_at_exit(session->executor, run_exit_actions, session));
@@ -292,11 +285,17 @@ struct jitscope_error *jitscope_session_set_event_callback(struct jitscope_sessi
     }
     session->event_callback = callback;
     session->event_context = context;
-    session->event_level = callback ? level_of(level ? level : JITSCOPE_LEVEL_BLOCK) : LEVEL_OFF;
-    trace_set_callback(&session->trace, callback ? session_deliver_event : NULL, session);
-    set_trace_level(session);
+    trace_set_callback(&session->trace, level_of(level ? level : JITSCOPE_LEVEL_BLOCK),
+                       callback ? session_deliver_event : NULL, session);
     session_unlock(session);
     return NULL;
+}
+
+const char *jitscope_session_recording_failure(struct jitscope_session *session) {
+    session_lock(session);
+    const struct jitscope_error *failure = session->trace.failure;
+    session_unlock(session);
+    return failure ? jitscope_error_message(failure) : NULL;
 }
 
 struct jitscope_error *jitscope_session_set_arguments(struct jitscope_session *session, int argc, char **argv,

@@ -106,8 +106,6 @@ struct jitscope_session {
     void *resolver_context;
     jitscope_event_callback event_callback;
     void *event_context;
-    enum event_level event_level;  /* what the callback asked for */
-    enum event_level record_level; /* what the recording holds */
     struct public_event *event;    /* reused from event to event, see api_event.c */
     struct elf_scratch scratch;
 };

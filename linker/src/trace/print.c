@@ -95,6 +95,8 @@ static void print_json_value(struct text *out, const struct event_view *view, ui
         text_append(out, "null");
     } else if (type->print == PRINT_SIGNED) {
         text_print(out, "%" PRId64, (int64_t)value);
+    } else if (type->print == PRINT_HEX) {
+        text_print(out, "\"0x%" PRIx64 "\"", value); /* 64 bits do not survive JSON readers as a number */
     } else {
         text_print(out, "%" PRIu64, value);
     }

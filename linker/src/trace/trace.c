@@ -29,13 +29,8 @@ uint64_t trace_time(const struct trace *trace) {
     return trace->level ? os_time_ns() - trace->began : 0;
 }
 
-void trace_set_callback(struct trace *trace, trace_callback callback, void *context) {
-    trace->callback = callback;
-    trace->callback_context = context;
-}
-
 void trace_notify(struct trace *trace, const void *record) {
-    trace->callback(trace->callback_context, trace->sequence - 1, trace->link, record);
+    trace->callback(trace->callback_context, trace->delivered++, trace->link, record);
 }
 
 static struct writers *writers_of(struct trace *trace) {
@@ -85,8 +80,14 @@ static void put_lost(struct trace *trace) {
     trace->sequence++;
 }
 
+static void set_levels(struct trace *trace, enum event_level recorded, enum event_level delivered) {
+    trace->record_level = recorded;
+    trace->callback_level = delivered;
+    trace->level = recorded > delivered ? recorded : delivered;
+}
+
 /* The recording ends here, the link does not; neither does a callback. */
-static bool fail(struct trace *trace, struct jitscope_error *error) {
+static void fail(struct trace *trace, struct jitscope_error *error) {
     struct writer *writer = current_writer(trace);
     trace->failure = error;
     if (writer && writer->chunk) {
@@ -95,42 +96,25 @@ static bool fail(struct trace *trace, struct jitscope_error *error) {
         seal(writer, trace->next);
     }
     trace->next = trace->end = NULL;
-    if (trace->callback && !trace->scratch)
-        trace->scratch = os_allocate(RECORDING_CHUNK_SIZE);
-    if (!trace->callback || !trace->scratch) {
-        trace->level = LEVEL_OFF;
-        return false;
-    }
-    trace->next = trace->scratch;
-    trace->end = trace->scratch + RECORDING_CHUNK_SIZE;
-    return true;
+    set_levels(trace, LEVEL_OFF, trace->callback_level);
 }
 
-static bool next_recorded_chunk(struct trace *trace) {
+bool trace_next_chunk(struct trace *trace, size_t size) {
+    if (!trace->record_level)
+        return false;
     struct writer *writer = current_writer(trace);
     struct chunk_header *chunk;
     struct jitscope_error *error = recording_next_chunk(trace->recording, writer->number, &chunk);
-    if (error)
-        return fail(trace, error);
+    if (error) {
+        fail(trace, error);
+        return false;
+    }
     count_records(trace, writer);
     seal(writer, trace->next);
     chunk->first_sequence = trace->sequence;
     writer->chunk = chunk;
     trace->next = (uint8_t *)(chunk + 1);
     trace->end = (uint8_t *)chunk + RECORDING_CHUNK_SIZE - sizeof(struct event_lost);
-    return true;
-}
-
-bool trace_next_chunk(struct trace *trace, size_t size) {
-    if (!trace->level)
-        return false;
-    if (is_recording(trace)) {
-        if (!next_recorded_chunk(trace))
-            return false;
-    } else {
-        trace->next = trace->scratch;
-        trace->end = trace->scratch + RECORDING_CHUNK_SIZE;
-    }
     put_run(trace);
     return (size_t)(trace->end - trace->next) >= size;
 }
@@ -155,8 +139,10 @@ static bool take_over(struct trace *trace) {
     if (old && pthread_equal(old->thread, pthread_self()))
         return false;
     struct jitscope_error *error = find_writer(trace, &index);
-    if (error)
-        return fail(trace, error);
+    if (error) {
+        fail(trace, error);
+        return false;
+    }
     old = writers->list.count > 1 ? current_writer(trace) : NULL; /* the list may have moved */
     if (old) {
         count_records(trace, old);
@@ -175,7 +161,7 @@ static bool take_over(struct trace *trace) {
 static void let_parent_record(struct trace *trace) {
     recording_abandon(trace->recording);
     trace->recording = NULL;
-    trace->level = LEVEL_OFF;
+    set_levels(trace, LEVEL_OFF, LEVEL_OFF);
     trace->next = trace->end = NULL;
 }
 
@@ -190,9 +176,10 @@ void trace_enter_link(struct trace *trace, uint32_t link) {
         return;
     if (is_in_child(trace))
         let_parent_record(trace);
-    if (is_recording(trace) && take_over(trace))
-        changed = true;
-    if (!changed || !trace->level)
+    if (!trace->record_level)
+        return;
+    changed |= take_over(trace);
+    if (!changed || !trace->record_level)
         return;
     if ((size_t)(trace->end - trace->next) < sizeof(struct event_run))
         trace_next_chunk(trace, 0);
@@ -203,45 +190,81 @@ void trace_enter_link(struct trace *trace, uint32_t link) {
 /* --- names */
 
 /* Without memory the name is told again with its next event. */
-static void remember_name(struct trace *trace, uint32_t name) {
-    uint32_t word = name >> 6;
-    if (word >= trace->named_words) {
-        uint32_t words = (trace->names->strings.count >> 6) * 2 + 64;
-        uint64_t *named = os_reallocate(trace->named, words * sizeof *named);
-        if (!named)
+static void remember(struct bit_set *set, uint32_t bit) {
+    uint32_t word = bit >> 6;
+    if (word >= set->count) {
+        uint32_t count = word * 2 + 64;
+        uint64_t *words = os_reallocate(set->words, count * sizeof *words);
+        if (!words)
             return;
-        memset(named + trace->named_words, 0, (words - trace->named_words) * sizeof *named);
-        trace->named = named;
-        trace->named_words = words;
+        memset(words + set->count, 0, (count - set->count) * sizeof *words);
+        *set = (struct bit_set){words, count};
     }
-    trace->named[word] |= UINT64_C(1) << (name & 63);
+    set->words[word] |= UINT64_C(1) << (bit & 63);
 }
 
 enum { LONGEST_NAME = RECORDING_CHUNK_SIZE - 256 };
 
-void trace_define_name(struct trace *trace, uint32_t name) {
-    if (!trace->level)
-        return;
-    remember_name(trace, name);
-    const struct pooled_string *string = &trace->names->strings.data[name];
-    bool cut = string->length > LONGEST_NAME;
-    uint32_t length = cut ? LONGEST_NAME : string->length;
-    uint32_t size = (uint32_t)(sizeof(struct event_string) + ((length + 3) & ~3u));
-    if ((size_t)(trace->end - trace->next) < size && !trace_next_chunk(trace, size))
-        return;
+/* AT has room; the header comes last, which publishes the record. */
+static void write_string(uint8_t *at, uint32_t name, const struct pooled_string *string, uint32_t length,
+                         uint32_t size) {
     struct event_string event = {
         .header = EVENT_HEADER(EVENT_ID_string, size), .string = name, .length = length};
-    uint8_t *at = trace->next;
     memcpy(at + 4, (uint8_t *)&event + 4, sizeof event - 4);
     memcpy(at + sizeof event, string->bytes, length);
-    if (cut)
+    if (length < string->length)
         memcpy(at + sizeof event + length - 3, "...", 3);
     memset(at + sizeof event + length, 0, size - sizeof event - length);
     __atomic_store_n((uint32_t *)(void *)at, event.header, __ATOMIC_RELEASE);
-    trace->next = at + size;
+}
+
+static void record_string(struct trace *trace, uint32_t name, const struct pooled_string *string,
+                          uint32_t length, uint32_t size) {
+    if ((size_t)(trace->end - trace->next) < size && !trace_next_chunk(trace, size))
+        return;
+    write_string(trace->next, name, string, length, size);
+    trace->next += size;
     trace->sequence++;
-    if (trace->callback)
-        trace_notify(trace, at);
+}
+
+/* Without memory for a long one the callback does without; it has the text with the event that uses it. */
+static void deliver_string(struct trace *trace, uint32_t name, const struct pooled_string *string,
+                           uint32_t length, uint32_t size) {
+    uint32_t small[128];
+    uint8_t *record = size <= sizeof small ? (uint8_t *)small : os_allocate(size);
+    if (record) {
+        write_string(record, name, string, length, size);
+        trace_notify(trace, record);
+    }
+    if (record != (uint8_t *)small)
+        os_release(record);
+}
+
+static bool wants_name(enum event_level sink, enum event_level emitting) {
+    return sink && sink >= emitting;
+}
+
+/* Each sink hears of a name when it first gets an event that uses it. */
+void trace_define_name(struct trace *trace, uint32_t name) {
+    const struct pooled_string *string = &trace->names->strings.data[name];
+    uint32_t length = string->length > LONGEST_NAME ? LONGEST_NAME : string->length;
+    uint32_t size = (uint32_t)(sizeof(struct event_string) + ((length + 3) & ~3u));
+    if (wants_name(trace->record_level, trace->emitting) && !bit_set_has(&trace->recorded, name)) {
+        record_string(trace, name, string, length, size);
+        remember(&trace->recorded, name);
+    }
+    if (wants_name(trace->callback_level, trace->emitting) && !bit_set_has(&trace->told, name)) {
+        deliver_string(trace, name, string, length, size);
+        remember(&trace->told, name);
+    }
+    if ((!trace->record_level || bit_set_has(&trace->recorded, name)) &&
+        (!trace->callback_level || bit_set_has(&trace->told, name)))
+        remember(&trace->named, name);
+}
+
+static void forget(struct bit_set *set) {
+    if (set->words)
+        memset(set->words, 0, set->count * sizeof *set->words);
 }
 
 /* --- sinks */
@@ -254,21 +277,21 @@ struct jitscope_error *trace_record_to(struct trace *trace, const char *path) {
     return recording_create(path, &trace->recording);
 }
 
-void trace_set_level(struct trace *trace, enum event_level level) {
-    if (!is_recording(trace) && !trace->callback)
-        level = LEVEL_OFF;
-    if (level && !is_recording(trace) && !trace->scratch) {
-        trace->scratch = os_allocate(RECORDING_CHUNK_SIZE);
-        if (!trace->scratch)
-            level = LEVEL_OFF;
-    }
-    bool starts = level && !trace->level;
-    trace->level = level;
-    if (!starts)
-        return;
-    if (is_recording(trace))
+void trace_set_callback(struct trace *trace, enum event_level level, trace_callback callback, void *context) {
+    trace->callback = callback;
+    trace->callback_context = context;
+    trace->delivered = trace->sequence;
+    set_levels(trace, trace->record_level, callback ? level : LEVEL_OFF);
+    forget(&trace->told);
+    forget(&trace->named);
+}
+
+void trace_set_record_level(struct trace *trace, enum event_level level) {
+    bool starts = is_recording(trace) && level && !trace->record_level;
+    set_levels(trace, is_recording(trace) ? level : LEVEL_OFF, trace->callback_level);
+    if (starts)
         take_over(trace);
-    if (trace->level && !trace->next)
+    if (starts && trace->record_level && !trace->next)
         trace_next_chunk(trace, 0);
 }
 
@@ -300,8 +323,9 @@ void trace_destroy(struct trace *trace) {
     if (writers)
         vec_destroy(&writers->list);
     os_release(writers);
-    os_release(trace->named);
-    os_release(trace->scratch);
+    os_release(trace->named.words);
+    os_release(trace->recorded.words);
+    os_release(trace->told.words);
     jitscope_error_destroy(trace->failure);
     *trace = (struct trace){0};
 }

@@ -9,11 +9,11 @@
  * event. On, it is a bump of a pointer, a copy of 24 to 48 bytes and a release store of the record's header,
  * which publishes it: a reader of the shared file never sees half a record.
  *
- * Where records go is the sink's business: a recording file (recording.c), or one chunk of memory used over
- * and over when only a callback listens.  When the file cannot grow (disk full) it ends with a `lost` record
- * and `failure` says why; a callback goes on getting events, and the link never notices.  A trace is used
- * under its session's lock; each thread that takes the lock gets chunks of its own.  After fork() the
- * recording stays the parent's: the child's trace is off. */
+ * There are two sinks, each with a level of its own: a recording file (recording.c), and a callback, which
+ * sees the record before it leaves the emitter's stack.  When the file cannot grow (disk full) it ends with a
+ * `lost` record and `failure` says why; a callback goes on getting events, and the link never notices.  A
+ * trace is used under its session's lock; each thread that takes the lock gets chunks of its own.  After
+ * fork() the recording stays the parent's: the child's trace is off. */
 #ifndef TRACE_TRACE_H
 #define TRACE_TRACE_H
 
@@ -26,21 +26,29 @@
 
 struct recording; /* the file behind a trace, trace/recording.h */
 
-/* Sees each record after it was appended, in order, under the session's lock. */
+/* Sees each record, in order, under the session's lock.  SEQUENCE counts what this callback saw; it is the
+ * event's number in the recording too while both sinks have one level. */
 typedef void (*trace_callback)(void *context, uint64_t sequence, uint32_t link, const void *record);
 
+struct bit_set {
+    uint64_t *words;
+    uint32_t count;
+};
+
 struct trace {
-    enum event_level level; /* events above it are not emitted; LEVEL_OFF for none */
-    uint8_t *next;          /* where the next record goes */
-    uint8_t *end;           /* end of the current chunk */
-    uint64_t sequence;      /* of the next event */
-    uint32_t link;          /* link that events belong to; 0 between links */
-    uint64_t began;         /* os_time_ns() at session begin */
-    uint64_t *named;        /* bit set of string ids already in the stream */
-    uint32_t named_words;
+    enum event_level level; /* the higher of the two below: events above it are not emitted */
+    enum event_level record_level, callback_level; /* LEVEL_OFF for none */
+    enum event_level emitting;                     /* level of the event whose fields are being collected */
+    uint8_t *next;                                 /* where the next record goes */
+    uint8_t *end;                                  /* end of the current chunk */
+    uint64_t sequence;                             /* of the next event in the recording */
+    uint64_t delivered;                            /* of the next event for the callback */
+    uint32_t link;                                 /* link that events belong to; 0 between links */
+    uint64_t began;                                /* os_time_ns() at session begin */
+    struct bit_set recorded, told;                 /* string ids that the recording, and the callback, know */
+    struct bit_set named;                          /* those that every sink knows */
     const struct string_pool *names;
     struct recording *recording; /* NULL: none */
-    uint8_t *scratch;            /* the reused chunk when there is no recording */
     trace_callback callback;
     void *callback_context;
     void *writer;                   /* all threads' writers, private to trace.c */
@@ -55,9 +63,10 @@ void trace_destroy(struct trace *trace);
 
 /* Opens PATH (mode 0600, replaced if it exists) as recording.  Errors: RECORDING, NO_MEMORY. */
 struct jitscope_error *trace_record_to(struct trace *trace, const char *path);
-void trace_set_callback(struct trace *trace, trace_callback callback, void *context);
-/* Sets the level that takes effect now.  Without sink the level stays LEVEL_OFF. */
-void trace_set_level(struct trace *trace, enum event_level level);
+/* CALLBACK gets events up to LEVEL; NULL ends it. */
+void trace_set_callback(struct trace *trace, enum event_level level, trace_callback callback, void *context);
+/* The recording gets events up to LEVEL from now on; without recording there is nothing to set. */
+void trace_set_record_level(struct trace *trace, enum event_level level);
 /* Seals what was written, so that readers can check it; the recording stays open. */
 void trace_flush(struct trace *trace);
 
@@ -77,10 +86,13 @@ bool trace_next_chunk(struct trace *trace, size_t size);
 void trace_define_name(struct trace *trace, uint32_t name);
 void trace_notify(struct trace *trace, const void *record);
 
+static inline bool bit_set_has(const struct bit_set *set, uint32_t bit) {
+    return bit >> 6 < set->count && set->words[bit >> 6] >> (bit & 63) & 1;
+}
+
 /* The reference to a pooled string in a record; tells the stream about the text first when it is new. */
 static inline struct name_ref trace_name(struct trace *trace, uint32_t name) {
-    uint32_t word = name >> 6;
-    if (__builtin_expect(word >= trace->named_words || !(trace->named[word] >> (name & 63) & 1), 0))
+    if (__builtin_expect(!bit_set_has(&trace->named, name), 0))
         trace_define_name(trace, name);
     return (struct name_ref){name};
 }
@@ -94,16 +106,23 @@ static inline void trace_append(struct trace *trace, const void *record, size_t 
     __atomic_store_n((uint32_t *)(void *)at, *(const uint32_t *)record, __ATOMIC_RELEASE);
     trace->next = at + size;
     trace->sequence++;
-    if (__builtin_expect(trace->callback != NULL, 0))
-        trace_notify(trace, at);
+}
+
+/* LEVEL is a constant too. */
+static inline void trace_emit(struct trace *trace, enum event_level level, const void *record, size_t size) {
+    if (trace->record_level >= level)
+        trace_append(trace, record, size);
+    if (__builtin_expect(trace->callback_level >= level, 0))
+        trace_notify(trace, record);
 }
 
 #define TRACE(trace, event, ...)                                                                             \
     do {                                                                                                     \
         if (trace_wants(trace, (enum event_level)EVENT_LEVEL_##event)) {                                     \
-            struct event_##event event_ = {                                                                  \
+            (trace)->emitting = (enum event_level)EVENT_LEVEL_##event;                                       \
+            struct event_##event record_ = {                                                                 \
                 .header = EVENT_HEADER(EVENT_ID_##event, sizeof(struct event_##event)), __VA_ARGS__};        \
-            trace_append(trace, &event_, sizeof event_);                                                     \
+            trace_emit(trace, (enum event_level)EVENT_LEVEL_##event, &record_, sizeof record_);              \
         }                                                                                                    \
     } while (0)
 

@@ -1,0 +1,98 @@
+"""What the system tests share: compilers, the system's linker, and jitscope beside it.
+
+A test compiles its inputs, links them twice, runs both, and compares what came out.  The program under test is named by
+the environment variable JITSCOPE.
+"""
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+JITSCOPE = os.path.abspath(os.environ.get("JITSCOPE", "build/dev/jitscope"))
+INPUTS = pathlib.Path(__file__).resolve().parent / "inputs"
+COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
+LIBRARIES = pathlib.Path("/usr/lib/x86_64-linux-gnu")
+LIMIT = 120  # seconds for one command; a hang fails the test instead of the machine
+
+
+def numbers(row):
+    """Addresses are hexadecimal strings in JSON, since 64 bits do not survive every reader."""
+    return {key: int(value, 16) if isinstance(value, str) and value.startswith("0x") else value
+            for key, value in row.items()}
+
+
+class Outcome:
+    """What a command did: exit status, standard output and standard error, as bytes."""
+
+    def __init__(self, process):
+        self.status = process.returncode
+        self.out = process.stdout
+        self.err = process.stderr
+
+    def __eq__(self, other):
+        return (self.status, self.out, self.err) == (other.status, other.out, other.err)
+
+    def __repr__(self):
+        text = f"status {self.status}\n--- stdout\n{self.out.decode(errors='replace')}"
+        return text + f"--- stderr\n{self.err.decode(errors='replace')}"
+
+
+class SystemTest(unittest.TestCase):
+    maxDiff = None
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="jitscope-test-")
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+    def run_command(self, *command, stdin=b"", env=None, cwd=None):
+        command = [str(word) for word in command]
+        environment = {**os.environ, **(env or {})}
+        return Outcome(subprocess.run(command, input=stdin, capture_output=True, env=environment, timeout=LIMIT,
+                                      cwd=cwd or self.folder))
+
+    def must(self, *command, **options):
+        outcome = self.run_command(*command, **options)
+        self.assertEqual(outcome.status, 0, f"{command}: {outcome!r}")
+        return outcome
+
+    def jitscope(self, *words, **options):
+        return self.run_command(JITSCOPE, *words, **options)
+
+    def compile(self, source, *flags, compiler="gcc", name=None):
+        """An object from a file among the inputs, or from a text that is no file's name."""
+        path = INPUTS / source if "\n" not in source else self.folder / "text.c"
+        if "\n" in source:
+            path.write_text(source)
+        target = self.folder / (name or f"{path.stem}.o")
+        if path.suffix == ".cpp":
+            compiler = {"gcc": "g++", "clang": "clang++"}[compiler]
+        self.must(compiler, *flags, "-c", path, "-o", target)
+        return target
+
+    def text(self, name, content):
+        path = self.folder / name
+        path.write_text(content)
+        return path
+
+    def archive(self, name, *members, flags="rcs"):
+        path = self.folder / name
+        self.must("ar", flags, path, *members)
+        return path
+
+    def same(self, inputs, libraries=(), arguments=(), linker="gcc", stdin=b"", env=None, flags=()):
+        """Links with the system's linker and in memory; both must do the same.  Returns what they did."""
+        program = self.folder / "program"
+        self.must(linker, *flags, *inputs, *libraries, "-o", program)
+        expected = self.run_command(program, *arguments, stdin=stdin, env=env)
+        self.assertGreaterEqual(expected.status, 0, f"the system's own link died: {expected!r}")
+        actual = self.jitscope("run", *inputs, *libraries, "--", *arguments, stdin=stdin, env=env)
+        self.assertEqual(repr(actual), repr(expected))
+        return actual
+
+    def show(self, what, recording, *words):
+        """A view of a recording, as a list of objects."""
+        return json.loads(self.must(JITSCOPE, "show", what, recording, "--json", *words).out, object_hook=numbers)

@@ -1,0 +1,1 @@
+__attribute__((visibility("hidden"))) int hidden_number = 4;
