@@ -5,6 +5,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { DEFAULT_BASE = 0x10000000 };
@@ -79,6 +80,7 @@ static struct jitscope_error *create_session(struct job *job, const struct job_s
                                       : DEFAULT_BASE,
         .record_path = job->record_path,
         .level = options->level,
+        .debug = options->debug,
         .gc_sections = options->gc_sections,
         .phony_externals = options->phony_externals,
         .no_default_libraries = options->no_default_libraries,
@@ -90,19 +92,23 @@ static struct jitscope_error *create_session(struct job *job, const struct job_s
 
 static void observe(void *context, const struct jitscope_event *event) {
     struct job *job = context;
+    if (!strcmp(jitscope_event_name(event), "warning"))
+        warn("%s", jitscope_event_field_text(event, jitscope_event_find_field(event, "text")));
     if (job->options->progress)
         progress_add(&job->progress, event);
-    statistics_add(&job->statistics, event);
+    if (job->count)
+        statistics_add(&job->statistics, event);
 }
 
-/* Counting wants blocks' events, progress only those of passes. */
+/* Counting wants blocks' events, progress only those of passes; warnings come in any case. */
 static struct jitscope_error *start_observing(struct job *job, const struct job_settings *settings) {
-    bool count = settings->count || job->options->stats;
-    if (!count && !job->options->progress)
-        return NULL;
+    job->count = settings->count || job->options->stats;
     job->progress.terminal = isatty(STDERR_FILENO) == 1;
-    return jitscope_session_set_event_callback(
-        job->session, count ? JITSCOPE_LEVEL_BLOCK : JITSCOPE_LEVEL_PHASE, observe, job);
+    return jitscope_session_set_event_callback(job->session,
+                                               job->count               ? JITSCOPE_LEVEL_BLOCK
+                                               : job->options->progress ? JITSCOPE_LEVEL_PHASE
+                                                                        : JITSCOPE_LEVEL_SESSION,
+                                               observe, job);
 }
 
 static struct jitscope_error *stop_observing(struct job *job) {

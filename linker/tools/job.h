@@ -14,6 +14,7 @@ struct job {
     struct jitscope_link *link;
     struct statistics statistics;
     struct progress progress;
+    bool count;              /* statistics are filled in */
     int memory_file;         /* a recording that only --check reads; -1 */
     const char *record_path; /* NULL: nothing is recorded */
     char memory_path[32];

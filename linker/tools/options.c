@@ -23,6 +23,7 @@ enum {
 #define TARGET_TEXT(field)   offsetof(struct options, field)
 #define TARGET_NUMBER(field) offsetof(struct options, field)
 #define TARGET_LEVEL(field)  offsetof(struct options, field)
+#define TARGET_DEBUG(field)  offsetof(struct options, field)
 #define TARGET_ITEM(item)    ITEM_##item
 #define TARGET_NOTHING(none) none
 
@@ -52,6 +53,14 @@ static const struct {
               {"phase", JITSCOPE_LEVEL_PHASE},
               {"block", JITSCOPE_LEVEL_BLOCK},
               {"edges", JITSCOPE_LEVEL_EDGES}};
+
+static const struct {
+    const char *name;
+    enum jitscope_debug policy;
+} policies[] = {{"auto", JITSCOPE_DEBUG_AUTO},
+                {"eager", JITSCOPE_DEBUG_EAGER},
+                {"lazy", JITSCOPE_DEBUG_LAZY},
+                {"off", JITSCOPE_DEBUG_OFF}};
 
 struct parser {
     enum command_id command;
@@ -208,6 +217,16 @@ static struct jitscope_error *set_level(struct parser *parser, const struct opti
     return wrong_argument(parser, option, text, "one of off, session, phase, block, edges");
 }
 
+static struct jitscope_error *set_debug(struct parser *parser, const struct option *option,
+                                        const char *text) {
+    for (size_t i = 0; i < sizeof policies / sizeof *policies; i++)
+        if (strcmp(text, policies[i].name) == 0) {
+            parser->options->debug = policies[i].policy;
+            return NULL;
+        }
+    return wrong_argument(parser, option, text, "one of auto, eager, lazy, off");
+}
+
 static struct jitscope_error *apply(struct parser *parser, const struct option *option, const char *text) {
     void *field = (char *)parser->options + option->target;
     switch (option->kind) {
@@ -224,6 +243,8 @@ static struct jitscope_error *apply(struct parser *parser, const struct option *
         return wrong_argument(parser, option, text, "a number like 4096 or 0x1000");
     case OPTION_LEVEL:
         return set_level(parser, option, text);
+    case OPTION_DEBUG:
+        return set_debug(parser, option, text);
     case OPTION_ITEM:
         if (option->target == ITEM_DEFINE)
             return add_definition(parser, option, text);

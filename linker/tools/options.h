@@ -5,6 +5,7 @@
 #include "arguments.h"
 
 #include "jitscope/event.h"
+#include "jitscope/session.h"
 
 enum command_id {
 #define COMMAND(id, synopsis, summary, description, examples) COMMAND_##id,
@@ -59,9 +60,18 @@ struct options {
     const char *entry, *record, *filter;
     struct optional_number base, at;
     enum jitscope_level level; /* 0: not given */
+    enum jitscope_debug debug;
 };
 
-enum option_kind { OPTION_FLAG, OPTION_TEXT, OPTION_NUMBER, OPTION_LEVEL, OPTION_ITEM, OPTION_NOTHING };
+enum option_kind {
+    OPTION_FLAG,
+    OPTION_TEXT,
+    OPTION_NUMBER,
+    OPTION_LEVEL,
+    OPTION_DEBUG,
+    OPTION_ITEM,
+    OPTION_NOTHING
+};
 
 struct option {
     const char *name;

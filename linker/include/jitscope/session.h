@@ -23,6 +23,17 @@ struct jitscope_session;
 /* One finished batch; owned by its session, gone after unload. */
 struct jitscope_link;
 
+/* What debuggers are told of a session's code, through the interface that gdb and lldb share (gdb manual,
+ * "JIT Compilation Interface"): names, call frames and, of objects compiled with -g, lines, types and
+ * variables. A batch is made known before its initialisers run and forgotten after its finalisers have. */
+enum jitscope_debug {
+    JITSCOPE_DEBUG_AUTO =
+        0,                /* at once while a debugger listens; otherwise kept for one that attaches later */
+    JITSCOPE_DEBUG_EAGER, /* at once, always */
+    JITSCOPE_DEBUG_LAZY,  /* kept for jitscope's plug-ins only */
+    JITSCOPE_DEBUG_OFF,   /* nothing */
+};
+
 /* How a session is made; zero-initialise, set SIZE, then what you need.  Strings are copied. */
 struct jitscope_session_options {
     size_t size; /* sizeof(struct jitscope_session_options): the struct can grow */
@@ -48,6 +59,7 @@ struct jitscope_session_options {
     bool phony_externals; /* symbols that nobody defines get made-up addresses; only with SIMULATE */
     bool no_default_libraries; /* do not search the C library and libgcc behind the inputs (gcc
                                   -nodefaultlibs); implied by SIMULATE */
+    enum jitscope_debug debug; /* what debuggers are told; nothing with SIMULATE */
 };
 
 /* OPTIONS may be NULL.  Errors: USAGE, SYSTEM, NO_MEMORY, RECORDING. */

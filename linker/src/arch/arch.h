@@ -60,6 +60,13 @@ struct arch {
 
     struct arch_plt_template plt;
 
+    /* How a function's frame looks at its first instruction, for code without CFI of its own (stubs): DWARF 5
+     * section 6.4.2 instructions, and the numbers of a CIE. */
+    const uint8_t *entry_cfi;
+    uint8_t entry_cfi_size;
+    uint8_t return_address_register;
+    int8_t data_alignment;
+
     /* The kind that a GOT request becomes once its entry exists; EDGE_KEEP_ALIVE when KIND is no GOT request.
      */
     uint16_t (*got_request_becomes)(uint16_t kind);

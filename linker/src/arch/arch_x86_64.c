@@ -158,6 +158,9 @@ static bool relax_got_load(uint16_t kind, uint8_t *content, uint64_t offset, uin
 /* jmp *slot(%rip), padded to eight bytes with a trap so that falling past it is seen */
 static const uint8_t plt_code[] = {0xff, 0x25, 0, 0, 0, 0, 0xcc, 0xcc};
 
+/* DW_CFA_def_cfa rsp + 8; DW_CFA_offset return address at cfa - 8 (psABI x86-64, figure 3.36) */
+static const uint8_t entry_cfi[] = {0x0c, 7, 8, 0x80 | 16, 1};
+
 #define BIT(kind) ((uint64_t)1 << (kind))
 
 const struct arch arch_x86_64 = {
@@ -182,6 +185,10 @@ const struct arch arch_x86_64 = {
             .got_offset = 2,
             .got_edge = EDGE_X86_64_GOT_DELTA32,
             .got_addend = -4},
+    .entry_cfi = entry_cfi,
+    .entry_cfi_size = sizeof entry_cfi,
+    .return_address_register = 16,
+    .data_alignment = -8,
     .got_request_becomes = got_request_becomes,
     .apply = apply,
     .relax_got_load = relax_got_load,

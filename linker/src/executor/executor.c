@@ -70,6 +70,8 @@ struct jitscope_error *executor_create(struct executor **out) {
     struct executor *executor = os_allocate_zeroed(sizeof *executor);
     if (!executor)
         return error_no_memory();
+    static uint32_t executors;
+    executor->number = __atomic_add_fetch(&executors, 1, __ATOMIC_RELAXED);
     executor_set_arguments(executor, 0, no_arguments, environ);
     struct jitscope_error *error = executor_register_builtin_actions(executor);
     if (error) {
@@ -85,6 +87,7 @@ void executor_destroy(struct executor *executor) {
         return;
     leave_exit_list(executor);
     executor_unwinders_destroy(&executor->unwinders);
+    executor_debug_end();
     for (uint32_t i = executor->libraries.count; i-- > 0;) {
         os_library_close(executor->libraries.data[i].handle);
         os_release(executor->libraries.data[i].path);
@@ -100,6 +103,20 @@ void executor_set_arguments(struct executor *executor, int argc, char **argv, ch
     executor->argc = argc;
     executor->argv = argv;
     executor->envp = envp;
+}
+
+void executor_set_debug_policy(struct executor *executor, enum debuggee_policy policy) {
+    executor->debug_policy = policy;
+}
+
+const char *executor_debug_audience(const struct executor *executor) {
+    static const char *const texts[] = {
+        [LISTING_NONE] = "nobody",
+        [LISTING_ANNOUNCED] = "debuggers, at once",
+        [LISTING_LISTED] = "debuggers, at attach",
+        [LISTING_UNLISTED] = "debuggers' plug-ins",
+    };
+    return texts[executor->debug_listing];
 }
 
 void executor_run_main(struct executor *executor, uint64_t address, int *status) {

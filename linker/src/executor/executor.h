@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/vec.h"
 #include "executor/bridge.h"
+#include "executor/debuggee.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -50,6 +51,11 @@ struct jitscope_error *executor_deallocate(struct executor *executor, const stru
  * first registration. */
 enum { EXECUTOR_UNWINDERS = 3 };
 uint32_t executor_unwinders(const struct executor *executor, const char *names[EXECUTOR_UNWINDERS]);
+
+/* What debuggers are told; DEBUGGEE_AUTO before. */
+void executor_set_debug_policy(struct executor *executor, enum debuggee_policy policy);
+/* Whom the last debug image was made known to, or withdrawn from, for events; static. */
+const char *executor_debug_audience(const struct executor *executor);
 
 /* Opens a shared library for its symbols (dlopen, RTLD_NOW | RTLD_GLOBAL); closed with the executor.  Opening
  * the same path again gives the same handle.  Errors: NOT_FOUND with the loader's text. */

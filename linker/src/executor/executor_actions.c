@@ -8,6 +8,7 @@
  * .init_array first to last, .fini_array last to first; .ctors and .dtors, which GCC's crtstuff.c defined
  * before it, the other way round, with 0 and -1 as markers of their ends. */
 #include "base/bytes.h"
+#include "executor/debug_image.h"
 #include "executor/executor_state.h"
 
 #include <inttypes.h>
@@ -124,6 +125,21 @@ static const char *run_DEREGISTER_EH_FRAMES(void *context, const uint8_t *argume
     const char *failure = read_range(executor, arguments, size, &section);
     return failure ? failure
                    : executor_deregister_eh_frame(&executor->unwinders, section.address, section.size);
+}
+
+static const char *run_REGISTER_DEBUG_IMAGE(void *context, const uint8_t *arguments, size_t size) {
+    struct executor *executor = context;
+    return executor_register_debug_image(executor, executor->debug_policy, (struct bytes){arguments, size},
+                                         &executor->debug_listing);
+}
+
+static const char *run_DEREGISTER_DEBUG_IMAGE(void *context, const uint8_t *arguments, size_t size) {
+    struct executor *executor = context;
+    struct debug_image_name name;
+    if (size != sizeof name)
+        return FAIL(executor, "takes %zu bytes of arguments, not %zu", sizeof name, size);
+    memcpy(&name, arguments, sizeof name);
+    return executor_deregister_debug_image(executor, (uint32_t)name.link, &executor->debug_listing);
 }
 
 struct jitscope_error *executor_register_builtin_actions(struct executor *executor) {

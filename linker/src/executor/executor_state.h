@@ -3,6 +3,7 @@
 #define EXECUTOR_STATE_H
 
 #include "executor/executor.h"
+#include "executor/executor_debug.h"
 #include "executor/executor_unwind.h"
 
 struct registered_action {
@@ -24,7 +25,10 @@ struct executor {
     int argc;
     char **argv;
     char **envp;
-    char message[192]; /* the last failure of a built-in action */
+    uint32_t number; /* of this executor in its process, from 1 */
+    enum debuggee_policy debug_policy;
+    enum debug_listing debug_listing; /* how the last debug image was made known, or had been */
+    char message[192];                /* the last failure of a built-in action */
 
     /* At exit; see executor_at_exit(). */
     void (*exit_callback)(void *);

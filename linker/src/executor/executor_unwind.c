@@ -16,9 +16,13 @@
  * the end. */
 #include "executor/executor_unwind.h"
 #include "base/bytes.h"
+#include "executor/executor_debug.h"
 #include "executor/executor_nongnu.h"
 
 #define EXTENDED_LENGTH 0xffffffffu
+
+static const char libgcc_name[] = "libgcc", llvm_name[] = "LLVM libunwind",
+                  nongnu_name[] = "nongnu libunwind";
 
 /* nongnu libunwind's names hold the machine's. */
 #if defined(__x86_64__)
@@ -84,6 +88,16 @@ static const char *each_fde(struct bytes section, void (*function)(uintptr_t)) {
     return "the section has no terminator";
 }
 
+/* For plug-ins of debuggers. */
+static void count_section(uint8_t with, const struct nongnu_table *table, int change) {
+    if (with & UNWINDER_LIBGCC)
+        executor_debug_count_section(libgcc_name, change);
+    if (with & UNWINDER_LLVM)
+        executor_debug_count_section(llvm_name, change);
+    if (table)
+        executor_debug_count_section(nongnu_name, change);
+}
+
 const char *executor_register_eh_frame(struct unwinders *unwinders, uint64_t address, uint64_t size) {
     struct bytes section = {(const uint8_t *)(uintptr_t)address, size};
     const char *failure = each_fde(section, NULL);
@@ -104,6 +118,7 @@ const char *executor_register_eh_frame(struct unwinders *unwinders, uint64_t add
         each_fde(section, unwinders->llvm_register);
     if (table)
         unwinders->nongnu_register(&table->info);
+    count_section(with, table, 1);
     return NULL;
 }
 
@@ -130,6 +145,7 @@ const char *executor_deregister_eh_frame(struct unwinders *unwinders, uint64_t a
     struct registered_eh_frame *found = find_registered(unwinders, address, size);
     if (!found)
         return "no section of this address and size is registered";
+    count_section(found->with, found->table, -1);
     if (found->table)
         forget_nongnu(unwinders, found->table);
     if (found->with & UNWINDER_LLVM)
@@ -156,10 +172,10 @@ uint32_t executor_unwinder_names(const struct unwinders *unwinders, const char *
     uint8_t with = known_unwinders(unwinders);
     uint32_t count = 0;
     if (with & UNWINDER_LIBGCC)
-        names[count++] = "libgcc";
+        names[count++] = libgcc_name;
     if (with & UNWINDER_LLVM)
-        names[count++] = "LLVM libunwind";
+        names[count++] = llvm_name;
     if (with & UNWINDER_NONGNU)
-        names[count++] = "nongnu libunwind";
+        names[count++] = nongnu_name;
     return count;
 }

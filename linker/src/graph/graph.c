@@ -16,6 +16,7 @@ void graph_destroy(struct graph *graph) {
     vec_destroy(&graph->symbols);
     vec_destroy(&graph->edges);
     vec_destroy(&graph->actions);
+    vec_destroy(&graph->debug_inputs);
     vec_destroy(&graph->by_name);
     vec_destroy(&graph->group_by_name);
     vec_destroy(&graph->section_by_name);
@@ -167,4 +168,13 @@ struct jitscope_error *graph_add_action(struct graph *graph, struct action_call 
     TRY(copy_call(graph, &finalize));
     TRY(copy_call(graph, &deallocate));
     return vec_push(&graph->actions, (struct action){finalize, deallocate});
+}
+
+struct jitscope_error *graph_add_first_action(struct graph *graph, struct action_call finalize,
+                                              struct action_call deallocate) {
+    TRY(vec_reserve(&graph->actions, 1));
+    memmove(graph->actions.data + 1, graph->actions.data, graph->actions.count * sizeof *graph->actions.data);
+    graph->actions.data[0] = (struct action){finalize, deallocate};
+    graph->actions.count++;
+    return NULL;
 }

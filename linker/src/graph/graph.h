@@ -19,6 +19,7 @@
 
 #include "arch/arch.h"
 #include "base/arena.h"
+#include "base/bytes.h"
 #include "base/error.h"
 #include "base/string_pool.h"
 #include "base/vec.h"
@@ -83,6 +84,14 @@ struct edge {
 };
 _Static_assert(sizeof(struct edge) == 24, "an edge is 24 bytes");
 
+/* An object whose debug sections stayed in its file; its blocks are first_block and the block_count - 1
+ * behind. */
+struct debug_input {
+    uint32_t input;
+    uint32_t first_block;
+    uint32_t block_count;
+};
+
 struct graph {
     const struct arch *arch;
     struct trace *trace;
@@ -95,6 +104,9 @@ struct graph {
     VEC(struct symbol) symbols;
     VEC(struct edge) edges;
     VEC(struct action) actions; /* see executor/bridge.h */
+
+    /* Inputs with DWARF that did not become blocks, for the debug image. */
+    VEC(struct debug_input) debug_inputs;
 
     /* Non-local symbols by name id (NO_SYMBOL: none); grows with the pool. */
     VEC(uint32_t) by_name;
@@ -116,6 +128,8 @@ struct graph {
 
     /* Names an input for messages: "libx.a(y.o)".  Given by the session. */
     const char *(*input_name)(const void *context, uint32_t input);
+    /* The bytes of an input, which live as long as the graph. */
+    struct bytes (*input_bytes)(const void *context, uint32_t input);
     /* The format's name of a relocation ("R_X86_64_PC32"), or NULL. */
     const char *(*relocation_name)(uint32_t origin);
     /* Whether the executor knows an action of that name; NULL when nothing is executed. */
@@ -213,6 +227,9 @@ void graph_claim_edge(struct graph *graph, uint32_t block, struct edge *edge, ui
 /* Attaches a pair; argument bytes are copied.  FINALIZE or DEALLOCATE may have a NULL function. */
 struct jitscope_error *graph_add_action(struct graph *graph, struct action_call finalize,
                                         struct action_call deallocate);
+/* The same, in front of all others; arguments are borrowed for the graph's life. */
+struct jitscope_error *graph_add_first_action(struct graph *graph, struct action_call finalize,
+                                              struct action_call deallocate);
 
 /* --- messages
  * ------------------------------------------------------------------------------------------------ */

@@ -78,13 +78,16 @@ static struct jitscope_error *resolve(struct link_job *job) {
 }
 
 /* Working memory becomes what the program will see. */
-static struct jitscope_error *fix(struct link_job *job) {
+static struct jitscope_error *fix(struct link_job *job, const struct in_flight *in_flight) {
     TRY(run(job, PHASE_PRE_FIXUP, "relax-references", relax_references, NULL));
     TRY(run_user_passes(job, PHASE_PRE_FIXUP));
     TRY(run(job, PHASE_FIXUP, "apply-fixups", apply_fixups, NULL));
     TRY(run(job, PHASE_POST_FIXUP, "register-eh-frames", register_eh_frames, NULL));
     TRY(run(job, PHASE_POST_FIXUP, "attach-initialisers", attach_initialisers, NULL));
     TRY(run_user_passes(job, PHASE_POST_FIXUP));
+    struct debug_job debug = {job->debug, &in_flight->layout};
+    if (job->debug)
+        TRY(run(job, PHASE_POST_FIXUP, "make-debug-image", make_debug_image, &debug));
     return run(job, PHASE_POST_FIXUP, "announce-definitions", job->announce_definitions, job->session);
 }
 
@@ -107,7 +110,7 @@ struct jitscope_error *link_run(struct link_job *job, uint64_t *finalized) {
     if (!error)
         error = resolve(job);
     if (!error)
-        error = fix(job);
+        error = fix(job, in_flight);
     if (error) {
         if (in_flight)
             memory_abandon(in_flight);

@@ -2,6 +2,7 @@
 #ifndef LINK_LINK_H
 #define LINK_LINK_H
 
+#include "link/debug_image.h"
 #include "memory/memory.h"
 #include "pass/pass.h"
 #include "pass/prune.h"
@@ -22,6 +23,7 @@ struct link_job {
      */
     pass_function announce_definitions;
     void *session;
+    struct debug_scratch *debug; /* NULL: debuggers are told nothing */
 };
 
 /* On success *finalized is the batch's memory.  On an error nothing is held. The graph stays the caller's. */

@@ -89,15 +89,19 @@ static void trace_actions(struct memory *memory, const struct graph *graph) {
     }
 }
 
-/* An .eh_frame action that worked is a registration, or its end, with every unwinder. */
+/* An .eh_frame action that worked is a registration, or its end, with every unwinder; one of a debug image
+ * with debuggers. */
 static void trace_registration(struct memory *memory, struct string_pool *names, uint32_t number,
                                const struct action_call *call, uint32_t half) {
     const char *unwinders[EXECUTOR_UNWINDERS];
-    const char *function =
-        half == HALF_FINALIZE ? bridge_action_REGISTER_EH_FRAMES : bridge_action_DEREGISTER_EH_FRAMES;
-    if (strcmp(call->function, function) != 0)
-        return;
-    uint32_t count = executor_unwinders(memory->executor, unwinders);
+    bool finalize = half == HALF_FINALIZE;
+    uint32_t count = 0;
+    if (!strcmp(call->function,
+                finalize ? bridge_action_REGISTER_EH_FRAMES : bridge_action_DEREGISTER_EH_FRAMES))
+        count = executor_unwinders(memory->executor, unwinders);
+    else if (!strcmp(call->function,
+                     finalize ? bridge_action_REGISTER_DEBUG_IMAGE : bridge_action_DEREGISTER_DEBUG_IMAGE))
+        unwinders[count++] = executor_debug_audience(memory->executor);
     for (uint32_t i = 0; i < count; i++) {
         uint32_t with = text_id(names, unwinders[i]);
         TRACE(memory->trace, registration, .allocation = number, .with = trace_name(memory->trace, with),

@@ -99,6 +99,7 @@ COLLECT(action_result, link->results)
 COLLECT(registration, link->registrations)
 COLLECT(cfi_record, link->cfi)
 COLLECT(allocation, link->allocations)
+COLLECT(debug_discarded, link->without_debug)
 
 HANDLER(run) {
     (void)mirror, (void)link, (void)view;
@@ -309,6 +310,13 @@ HANDLER(pass_end) {
     return NULL;
 }
 
+HANDLER(debug_image) {
+    READ(view, debug_image);
+    (void)mirror;
+    link->debug = event;
+    return NULL;
+}
+
 HANDLER(action) {
     READ(view, action);
     REACH(&link->actions, event.action, "action");
@@ -367,6 +375,7 @@ static void destroy_link(struct mirror_link *link) {
     vec_destroy(&link->cfi);
     vec_destroy(&link->discards);
     vec_destroy(&link->allocations);
+    vec_destroy(&link->without_debug);
     vec_destroy(&link->protections);
 }
 

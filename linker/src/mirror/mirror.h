@@ -89,6 +89,8 @@ struct mirror_link {
     VEC(struct event_action_result) results;
     VEC(struct event_registration) registrations;
     VEC(struct event_cfi_record) cfi;
+    struct event_debug_image debug; /* size 0: none was made */
+    VEC(struct event_debug_discarded) without_debug;
     VEC(struct mirror_discard) discards;
     VEC(struct event_allocation) allocations; /* changes of state, in order */
     VEC(struct event_protect) protections;

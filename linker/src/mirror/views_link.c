@@ -333,6 +333,12 @@ static struct jitscope_error *summarize_link(struct rows *rows, const struct mir
     LINE("  graph", "%u sections, %u blocks, %u symbols, %u table entries, %u relaxed edges",
          link->sections.count, live_blocks(link), link->symbols.count, link->entries.count,
          link->relaxations.count);
+    if (link->debug.size)
+        LINE("  debug image", "%" PRIu64 " bytes: %u symbols, %u frames, %u units of %u inputs",
+             link->debug.size, link->debug.symbols, link->debug.frames, link->debug.units,
+             link->debug.inputs);
+    for (uint32_t i = 0; i < link->without_debug.count; i++)
+        LINE("  no debug info", "%.*s", STRING(link->without_debug.data[i].why.id));
     return NULL;
 }
 

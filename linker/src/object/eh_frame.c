@@ -11,14 +11,12 @@
 
 #include "base/bytes.h"
 #include "base/map64.h"
+#include "object/cie.h"
 
 #include <stdlib.h>
 #include <string.h>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
-
-/* DW_EH_PE_* (LSB Core 5, "DWARF Exception Header Encoding") */
-enum { PE_ABSPTR = 0, PE_UDATA4 = 3, PE_UDATA8 = 4, PE_SDATA4 = 11, PE_SDATA8 = 12, PE_OMIT = 0xff };
 
 /* One CIE that is in the graph. */
 struct cie {
@@ -113,7 +111,8 @@ static struct jitscope_error *add_record(struct splitter *splitter, const struct
     struct graph *graph = splitter->graph;
     const struct block *from = &graph->blocks.data[splitter->block];
     struct block_source source = {from->input, from->input_section, from->input_offset + record->offset};
-    /* Records must lie without gaps, since zeros between them would end the section; the first one is aligned. */
+    /* Records must lie without gaps, since zeros between them would end the section; the first one is
+     * aligned. */
     uint8_t alignment = splitter->cies.count ? 0 : 3;
     TRY(graph_add_block(graph, splitter->section, splitter->content.data + record->offset, record->size,
                         alignment, source, id));
@@ -129,77 +128,13 @@ static struct jitscope_error *add_record(struct splitter *splitter, const struct
  * ----------------------------------------------------------------------------------------------------------
  */
 
-struct augmentation {
-    uint64_t at;
-    uint8_t fde_encoding;
-};
-
-static bool pointer_size(uint8_t encoding, uint8_t *size) {
-    switch (encoding & 0x0f) {
-    case PE_UDATA4:
-    case PE_SDATA4:
-        *size = 4;
-        return true;
-    case PE_ABSPTR:
-    case PE_UDATA8:
-    case PE_SDATA8:
-        *size = 8;
-        return true;
-    default:
-        return false;
-    }
-}
-
-/* The letters behind 'z' say what the augmentation data holds, in order. */
-static bool read_augmentation(struct bytes cie, const char *letters, struct augmentation *out) {
-    for (; *letters; letters++) {
-        uint8_t size;
-        if (*letters == 'S' || *letters == 'B')
-            continue; /* signal frame, return addresses signed: no data */
-        if (!strchr("RPL", *letters) || !bytes_contain(cie, out->at, 1))
-            return false;
-        uint8_t encoding = cie.data[out->at++];
-        if (*letters == 'R')
-            out->fde_encoding = encoding;
-        if (*letters != 'P' || encoding == PE_OMIT)
-            continue;
-        if (!pointer_size(encoding, &size) || !bytes_contain(cie, out->at, size))
-            return false;
-        out->at += size;
-    }
-    return true;
-}
-
 static struct jitscope_error *read_pointer_size(const struct splitter *splitter, const struct record *record,
                                                 uint8_t *size) {
-    struct bytes cie = bytes_slice(splitter->content, record->offset, record->size);
-    struct augmentation augmentation = {.fde_encoding = PE_ABSPTR};
-    uint64_t at = record->id_offset - record->offset + 4, number;
-    int64_t factor;
-    size_t length;
-    bool good = bytes_contain(cie, at, 1) && (cie.data[at] == 1 || cie.data[at] == 3);
-    const char *letters = good ? bytes_string(cie, at + 1, &length) : NULL;
-    if (!letters)
-        return bad_record(splitter, JITSCOPE_ERROR_UNSUPPORTED, record->offset, "a CIE of unknown version");
-    good = at + 2 + length <= cie.size;
-    uint8_t version = cie.data[at];
-    at += 2 + length;
-    good = good && bytes_uleb(cie, &at, &number) && bytes_sleb(cie, &at, &factor);
-    if (good && version == 1)
-        good = bytes_contain(cie, at++, 1); /* return address register: one byte */
-    else
-        good = good && bytes_uleb(cie, &at, &number);
-    if (good && letters[0] == 'z') {
-        good = bytes_uleb(cie, &at, &number);
-        augmentation.at = at;
-        good = good && read_augmentation(cie, letters + 1, &augmentation);
-    } else {
-        good = good && !letters[0]; /* "eh" of gcc 2 has not been written for decades */
-    }
-    if (!good || !pointer_size(augmentation.fde_encoding, size))
-        return bad_record(splitter, JITSCOPE_ERROR_UNSUPPORTED, record->offset,
-                          "a CIE with an augmentation that is not known");
-    return NULL;
+    struct cie_view view;
+    const char *failure = cie_parse(bytes_slice(splitter->content, record->offset, record->size),
+                                    record->id_offset - record->offset, &view);
+    *size = view.pointer_size;
+    return failure ? bad_record(splitter, JITSCOPE_ERROR_UNSUPPORTED, record->offset, failure) : NULL;
 }
 
 static uint64_t digest_of(const struct splitter *splitter, const struct record *record) {

@@ -7,6 +7,7 @@
 
 struct elf_read_options {
     bool keep_no_alloc; /* debug sections enter the graph (lifetime no-alloc) */
+    bool note_debug;    /* otherwise: objects that have some are noted in graph->debug_inputs */
 };
 
 /* Buffers reused from object to object, so that reading a small object allocates nothing; zero-initialised is

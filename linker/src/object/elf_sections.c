@@ -131,19 +131,27 @@ static struct jitscope_error *take_section(struct elf_reader *reader, uint32_t i
 }
 
 struct jitscope_error *elf_read_sections(struct elf_reader *reader) {
+    uint32_t first = reader->graph->blocks.count;
+    bool has_debug = false;
     for (uint32_t i = 1; i < reader->section_count; i++) {
         Elf64_Shdr section = elf_section(reader, i);
         bool alloc = section.sh_flags & SHF_ALLOC;
         size_t length;
         if (reader->scratch->section_state.data[i] == SECTION_DISCARDED || !has_content_type(&section) ||
-            (section.sh_flags & SHF_EXCLUDE) || (!alloc && !reader->options->keep_no_alloc))
+            (section.sh_flags & SHF_EXCLUDE) ||
+            (!alloc && !reader->options->keep_no_alloc && (has_debug || !reader->options->note_debug)))
             continue;
         const char *name = bytes_string(reader->section_names, section.sh_name, &length);
         if (!name)
             return elf_error(reader, JITSCOPE_ERROR_FORMAT, 0, NO_OFFSET, 0,
                              "section %u has its name outside the name table", i);
-        if (alloc || is_debug_section(name))
+        if (alloc || (reader->options->keep_no_alloc && is_debug_section(name)))
             TRY(take_section(reader, i, &section, name, length));
+        else
+            has_debug |= is_debug_section(name);
     }
-    return NULL;
+    if (!has_debug)
+        return NULL;
+    return vec_push(&reader->graph->debug_inputs,
+                    (struct debug_input){reader->input, first, reader->graph->blocks.count - first});
 }

@@ -17,6 +17,11 @@ static const char *name_input(const void *context, uint32_t input) {
     return session_text(session, session->inputs.data[input].name);
 }
 
+static struct bytes input_bytes(const void *context, uint32_t input) {
+    const struct jitscope_session *session = context;
+    return session->inputs.data[input].bytes;
+}
+
 static bool knows_action(const void *context, const char *name) {
     const struct jitscope_session *session = context;
     return executor_knows_action(session->executor, name);
@@ -60,6 +65,7 @@ static struct jitscope_error *run_job(struct jitscope_session *session, struct g
         .resolve_externals = session_resolve_externals,
         .announce_definitions = session_announce,
         .session = session,
+        .debug = session->debug == JITSCOPE_DEBUG_OFF ? NULL : &session->debug_scratch,
     };
     TRY(pass_run(graph, &job.pass_number, PHASE_READ, "read-inputs", session_read_inputs, session));
     return link_run(&job, &link->allocation);
@@ -69,6 +75,7 @@ static struct jitscope_error *link_batch(struct jitscope_session *session, struc
     struct graph graph;
     TRY(graph_create(&graph, &arch_x86_64, &session->names, &session->trace, link->number));
     graph.input_name = name_input;
+    graph.input_bytes = input_bytes;
     graph.input_context = session;
     graph.knows_action = session->executor ? knows_action : NULL;
     graph.relocation_name = elf_x86_64_relocation_name;

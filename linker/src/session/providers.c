@@ -201,7 +201,8 @@ int64_t session_find_shared(const struct jitscope_session *session, uint32_t nam
 
 static struct jitscope_error *read_object(struct jitscope_session *session, struct graph *graph,
                                           uint32_t input) {
-    const struct elf_read_options options = {.keep_no_alloc = session->keep_debug_sections};
+    const struct elf_read_options options = {.keep_no_alloc = session->keep_debug_sections,
+                                             .note_debug = session->debug != JITSCOPE_DEBUG_OFF};
     struct bytes bytes = session->inputs.data[input].bytes;
     struct jitscope_error *error = elf_read_object(graph, bytes, input, &options, &session->scratch);
     return error ? error_in_input(error, session_text(session, session->inputs.data[input].name)) : NULL;

@@ -78,6 +78,8 @@ static struct jitscope_error *check_options(const struct jitscope_session_option
     if (options->memory && options->simulate)
         return error_create(JITSCOPE_ERROR_USAGE,
                             "a memory manager of one's own and simulated memory exclude each other");
+    if (options->debug < JITSCOPE_DEBUG_AUTO || options->debug > JITSCOPE_DEBUG_OFF)
+        return error_create(JITSCOPE_ERROR_USAGE, "there is no debug policy %d", (int)options->debug);
     if (options->base % SIMULATED_PAGE)
         return error_create(JITSCOPE_ERROR_USAGE, "the base address is no multiple of the page size");
     if (options->level > JITSCOPE_LEVEL_EDGES && options->level != JITSCOPE_LEVEL_OFF)
@@ -140,6 +142,7 @@ static struct jitscope_error *set_up(struct jitscope_session *session,
     session->gc_sections = options->gc_sections;
     session->phony_externals = options->phony_externals;
     session->keep_debug_sections = options->keep_debug_sections;
+    session->debug = options->simulate ? JITSCOPE_DEBUG_OFF : options->debug;
     session->no_default_libraries = options->no_default_libraries || options->simulate;
     session->base = options->base;
     session->next_library_base = options->base + LIBRARY_DISTANCE;
@@ -148,6 +151,7 @@ static struct jitscope_error *set_up(struct jitscope_session *session,
     trace_set_record_level(&session->trace, level_of(options->level));
     if (!session->simulate) {
         TRY(executor_create(&session->executor));
+        executor_set_debug_policy(session->executor, (enum debuggee_policy)session->debug);
         TRY(executor_at_exit(session->executor, run_exit_actions, session));
     }
     TRY(create_memory(session, options));
@@ -209,6 +213,7 @@ static void destroy_tables(struct jitscope_session *session) {
     vec_destroy(&session->links);
     pass_list_destroy(&session->passes);
     elf_scratch_destroy(&session->scratch);
+    debug_scratch_destroy(&session->debug_scratch);
 }
 
 void jitscope_session_destroy(struct jitscope_session *session) {

@@ -106,8 +106,10 @@ struct jitscope_session {
     void *resolver_context;
     jitscope_event_callback event_callback;
     void *event_context;
-    struct public_event *event;    /* reused from event to event, see api_event.c */
+    struct public_event *event; /* reused from event to event, see api_event.c */
     struct elf_scratch scratch;
+    enum jitscope_debug debug;
+    struct debug_scratch debug_scratch;
 };
 
 void session_lock(struct jitscope_session *session);

@@ -1,0 +1,85 @@
+#include "executor/debug_image.h"
+
+#include "executor/debuggee.h"
+
+const char *const debug_section_names[DEBUG_SECTION_COUNT] = {
+#define DEBUG_SECTION(NAME, name) name,
+#include "executor/debug_sections.def"
+#undef DEBUG_SECTION
+};
+
+/* Parts follow each other, so that one that ends inside cannot begin outside. */
+static bool check_table(struct debug_table table, size_t entry, uint64_t from, uint64_t end, uint64_t *next) {
+    uint64_t size = (uint64_t)table.count * entry;
+    if (table.offset < from || table.offset > end || size > end - table.offset)
+        return false;
+    *next = table.offset + size;
+    return true;
+}
+
+static bool check_tables(const struct debug_image_header *header) {
+    uint64_t at = sizeof *header, end = header->description_size;
+    if (end > header->size || !check_table(header->segments, sizeof(struct debuggee_segment), at, end, &at) ||
+        !check_table(header->sections, sizeof(struct debuggee_section), at, end, &at) ||
+        !check_table(header->entries, sizeof(struct debuggee_entry), at, end, &at) ||
+        !check_table(header->actions, sizeof(struct debuggee_action), at, end, &at) ||
+        !check_table(header->strings, 1, at, end, &at))
+        return false;
+    end = header->size;
+    if (!check_table(header->symbols, sizeof(Elf64_Sym), at, end, &at) ||
+        !check_table(header->references, sizeof(struct debug_reference), at, end, &at))
+        return false;
+    for (int i = 0; i < DEBUG_SECTION_COUNT; i++)
+        if (!check_table(header->dwarf[i], 1, at, end, &at))
+            return false;
+    return true;
+}
+
+static bool is_aligned(const struct debug_image_header *header) {
+    return !((header->size | header->segments.offset | header->sections.offset | header->entries.offset |
+              header->actions.offset | header->symbols.offset | header->references.offset) &
+             7);
+}
+
+static bool check_names(const struct debug_image *image) {
+    const struct debug_image_header *header = image->header;
+    const char *strings = debug_image_table(image, header->strings);
+    if (!header->strings.count || strings[0] || strings[header->strings.count - 1])
+        return false;
+    const struct debuggee_section *sections = debug_image_table(image, header->sections);
+    for (uint32_t i = 0; i < header->sections.count; i++)
+        if (sections[i].name >= header->strings.count)
+            return false;
+    const Elf64_Sym *symbols = debug_image_table(image, header->symbols);
+    for (uint32_t i = 0; i < header->symbols.count; i++)
+        if (symbols[i].st_name >= header->strings.count ||
+            (symbols[i].st_shndx > header->sections.count && symbols[i].st_shndx != SHN_ABS))
+            return false;
+    return true;
+}
+
+static bool check_references(const struct debug_image *image) {
+    const struct debug_image_header *header = image->header;
+    const struct debug_reference *references = debug_image_table(image, header->references);
+    for (uint32_t i = 0; i < header->references.count; i++) {
+        const struct debug_reference *at = &references[i];
+        if (at->section >= DEBUG_SECTION_COUNT || at->target >= DEBUG_SECTION_COUNT ||
+            (at->width != 4 && at->width != 8) || at->width > header->dwarf[at->section].count ||
+            at->offset > header->dwarf[at->section].count - at->width)
+            return false;
+    }
+    return true;
+}
+
+const char *debug_image_open(struct bytes bytes, struct debug_image *image) {
+    if (bytes.size < sizeof(struct debug_image_header) || (uintptr_t)bytes.data % 8)
+        return "the debug image is too short or not aligned";
+    *image = (struct debug_image){bytes, (const void *)bytes.data};
+    if (image->header->size != bytes.size || !is_aligned(image->header) || !check_tables(image->header))
+        return "a table of the debug image lies outside it";
+    if (!check_names(image))
+        return "a name or section number of the debug image lies outside its table";
+    if (!check_references(image))
+        return "a reference of the debug image lies outside its section";
+    return NULL;
+}

@@ -1,0 +1,256 @@
+#include "executor/debug_shelf.h"
+
+#include "base/os.h"
+
+/* FAN_IN announced images of one rank become one of the next.  OPEN_SIZE: about so much an open image holds
+ * before the next one is begun: large enough that thousands of functions make a handful of images. */
+enum { FAN_IN = 8, OPEN_SIZE = 4 << 20, MOST_COPIES = 2048 };
+
+/* --- images on the shelf */
+
+static void put(struct debug_shelf *shelf, struct shelved_image *image) {
+    image->older = shelf->newest;
+    image->newer = NULL;
+    if (image->older)
+        image->older->newer = image;
+    shelf->newest = image;
+    shelf->count++;
+    image->store->public.next = image->older ? (uint64_t)(uintptr_t)&image->older->store->public : 0;
+    image->store->public.flags = image->how == LISTING_UNLISTED ? 0 : IMAGE_LISTED;
+    image->entry = (struct jit_code_entry){.symfile = (const char *)(uintptr_t)image->store->public.address,
+                                           .size = image->store->public.size};
+    if (image->how != LISTING_UNLISTED)
+        jit_interface_add(&image->entry, image->how == LISTING_ANNOUNCED);
+}
+
+static void take(struct debug_shelf *shelf, struct shelved_image *image) {
+    if (image->newer)
+        image->newer->older = image->older;
+    else
+        shelf->newest = image->older;
+    if (image->older)
+        image->older->newer = image->newer;
+    if (image->newer)
+        image->newer->store->public.next = image->store->public.next;
+    for (int i = 0; i < 2; i++)
+        if (shelf->open[i] == image)
+            shelf->open[i] = NULL;
+    shelf->count--;
+    /* An image that was only listed may have been loaded by a debugger that attached meanwhile. */
+    if (image->how != LISTING_UNLISTED)
+        jit_interface_remove(&image->entry, image->how == LISTING_ANNOUNCED || jit_interface_is_watched());
+}
+
+static void destroy(struct shelved_image *image) {
+    vec_destroy(&image->members);
+    store_image_destroy(image->store);
+    os_release(image);
+}
+
+static struct shelved_image *new_image(enum debug_listing how) {
+    struct shelved_image *image = os_allocate_zeroed(sizeof *image);
+    if (image)
+        image->how = how;
+    return image;
+}
+
+static void settle(struct shelved_image *image, struct shelved_batch *batch) {
+    store_image_add(image->store, &batch->image, &batch->share);
+    batch->home = image;
+    *batch->number = image->store->public.number;
+}
+
+/* --- open images */
+
+static uint32_t copies_of(const struct debug_image *image) {
+    uint32_t copies = OPEN_SIZE / (image->header->size - image->header->symbols.offset + 1024);
+    return copies < 1 ? 1 : copies > MOST_COPIES ? MOST_COPIES : copies;
+}
+
+static void close_open(struct debug_shelf *shelf, int which) {
+    struct shelved_image *image = shelf->open[which];
+    if (!image)
+        return;
+    shelf->open[which] = NULL;
+    image->store->public.flags &= ~(uint32_t)IMAGE_OPEN;
+    if (!image->store->public.batches) {
+        take(shelf, image);
+        destroy(image);
+    }
+}
+
+static struct jitscope_error *begin_open(struct debug_shelf *shelf, const struct debug_image *image,
+                                         enum debug_listing how, int which) {
+    struct shelved_image *fresh = new_image(how);
+    if (!fresh)
+        return error_no_memory();
+    struct jitscope_error *error =
+        store_image_create(image, copies_of(image), shelf->next_number + 1, &fresh->store);
+    if (error) {
+        os_release(fresh);
+        return error;
+    }
+    close_open(shelf, which);
+    shelf->next_number++;
+    shelf->open[which] = fresh;
+    return NULL;
+}
+
+struct jitscope_error *debug_shelf_add_open(struct debug_shelf *shelf, struct shelved_batch *batch,
+                                            enum debug_listing how) {
+    int which = how == LISTING_UNLISTED;
+    bool fresh = !shelf->open[which] || !store_image_fits(shelf->open[which]->store, &batch->image);
+    if (fresh)
+        TRY(begin_open(shelf, &batch->image, how, which));
+    struct shelved_image *image = shelf->open[which];
+    settle(image, batch);
+    if (fresh)
+        put(shelf, image);
+    image->store->public.flags |= IMAGE_OPEN;
+    return NULL;
+}
+
+/* --- announced images */
+
+/* Takes MEMBERS' images into one new store. */
+static struct jitscope_error *merge(struct debug_shelf *shelf, struct shelved_image *image) {
+    uint32_t count = image->members.count;
+    struct debug_image *images = os_allocate(count * sizeof *images);
+    if (!images)
+        return error_no_memory();
+    for (uint32_t i = 0; i < count; i++)
+        images[i] = image->members.data[i]->image;
+    struct jitscope_error *error =
+        store_image_create_for(images, count, shelf->next_number + 1, &image->store);
+    os_release(images);
+    TRY(error);
+    shelf->next_number++;
+    for (uint32_t i = 0; i < count; i++)
+        settle(image, image->members.data[i]);
+    return NULL;
+}
+
+/* Of rank RANK, FAN_IN - 1 are there: the next one makes them one. */
+static bool is_full(const struct debug_shelf *shelf, uint32_t rank) {
+    uint32_t count = 0;
+    for (const struct shelved_image *at = shelf->newest; at; at = at->older)
+        count += at->how == LISTING_ANNOUNCED && at->rank == rank;
+    return count >= FAN_IN - 1;
+}
+
+static struct jitscope_error *add_members(struct shelved_image *image, const struct shelved_image *from) {
+    TRY(vec_reserve(&image->members, from->members.count));
+    for (uint32_t i = 0; i < from->members.count; i++)
+        vec_put(&image->members, from->members.data[i]);
+    return NULL;
+}
+
+static struct jitscope_error *gather(const struct debug_shelf *shelf, struct shelved_image *image) {
+    for (; is_full(shelf, image->rank); image->rank++)
+        for (const struct shelved_image *at = shelf->newest; at; at = at->older)
+            if (at->how == LISTING_ANNOUNCED && at->rank == image->rank)
+                TRY(add_members(image, at));
+    return NULL;
+}
+
+/* The merged image first, then the old ones go: at no moment is a function unknown. */
+static void replace_ranks(struct debug_shelf *shelf, const struct shelved_image *image) {
+    for (struct shelved_image *at = shelf->newest, *older; at; at = older) {
+        older = at->older;
+        if (at != image && at->how == LISTING_ANNOUNCED && at->rank < image->rank) {
+            take(shelf, at);
+            destroy(at);
+        }
+    }
+}
+
+struct jitscope_error *debug_shelf_announce(struct debug_shelf *shelf, struct shelved_batch *batch) {
+    struct shelved_image *image = new_image(LISTING_ANNOUNCED);
+    if (!image)
+        return error_no_memory();
+    struct jitscope_error *error = vec_push(&image->members, batch);
+    if (!error)
+        error = gather(shelf, image);
+    if (!error)
+        error = merge(shelf, image);
+    if (error) {
+        vec_destroy(&image->members);
+        os_release(image);
+        return error;
+    }
+    close_open(shelf, 0); /* a debugger has loaded it as it is now */
+    put(shelf, image);
+    replace_ranks(shelf, image);
+    return NULL;
+}
+
+/* --- leaving */
+
+static struct shelved_image *without(struct debug_shelf *shelf, const struct shelved_batch *batch) {
+    struct shelved_image *old = batch->home, *image = new_image(LISTING_ANNOUNCED);
+    struct jitscope_error *error =
+        image ? vec_reserve(&image->members, old->members.count) : error_no_memory();
+    if (!error) {
+        image->rank = old->rank;
+        for (uint32_t i = 0; i < old->members.count; i++)
+            if (old->members.data[i] != batch)
+                vec_put(&image->members, old->members.data[i]);
+        error = merge(shelf, image);
+    }
+    if (!error)
+        return image;
+    jitscope_error_destroy(error);
+    if (image)
+        vec_destroy(&image->members);
+    os_release(image);
+    return NULL;
+}
+
+static void forget_member(struct shelved_image *image, const struct shelved_batch *batch) {
+    for (uint32_t i = 0; i < image->members.count; i++)
+        if (image->members.data[i] == batch) {
+            image->members.data[i] = image->members.data[--image->members.count];
+            return;
+        }
+}
+
+static void remove_announced(struct debug_shelf *shelf, struct shelved_batch *batch) {
+    struct shelved_image *image = batch->home;
+    struct shelved_image *fresh = image->members.count > 1 ? without(shelf, batch) : NULL;
+    take(shelf, image);
+    if (fresh || image->members.count == 1) {
+        destroy(image);
+        if (fresh)
+            put(shelf, fresh);
+        return;
+    }
+    forget_member(image, batch);
+    store_image_blot(image->store, &batch->share);
+    put(shelf, image);
+}
+
+static void remove_open(struct debug_shelf *shelf, struct shelved_batch *batch) {
+    struct shelved_image *image = batch->home;
+    bool is_open = image->store->public.flags & IMAGE_OPEN;
+    bool seen = image->how == LISTING_LISTED && jit_interface_is_watched();
+    if (seen || (!is_open && image->store->public.batches == 1))
+        take(shelf, image);
+    store_image_blot(image->store, &batch->share);
+    if (!image->store->public.batches && (seen || !is_open))
+        destroy(image);
+    else if (seen)
+        put(shelf, image);
+}
+
+void debug_shelf_remove(struct debug_shelf *shelf, struct shelved_batch *batch) {
+    if (batch->home->how == LISTING_ANNOUNCED)
+        remove_announced(shelf, batch);
+    else
+        remove_open(shelf, batch);
+}
+
+void debug_shelf_trim(struct debug_shelf *shelf) {
+    for (int i = 0; i < 2; i++)
+        if (shelf->open[i] && !shelf->open[i]->store->public.batches)
+            close_open(shelf, i);
+}

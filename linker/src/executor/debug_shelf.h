@@ -1,0 +1,49 @@
+/* debug_shelf: the images of this process that debuggers can see, and which batch is in which.
+ *
+ * Two kinds: *open* images take batch after batch and are found at attach, or by plug-ins; *announced* ones
+ * are told of through the hook, each batch at once, and merged in powers of FAN_IN.  All under
+ * executor_debug's lock. */
+#ifndef EXECUTOR_DEBUG_SHELF_H
+#define EXECUTOR_DEBUG_SHELF_H
+
+#include "executor/debug_store.h"
+#include "executor/executor_debug.h"
+#include "executor/jit_interface.h"
+
+struct shelved_batch;
+
+struct shelved_image {
+    struct store_image *store;
+    struct jit_code_entry entry; /* in the JIT interface's list unless HOW is UNLISTED */
+    enum debug_listing how;
+    uint32_t rank;                       /* announced: how often it was merged */
+    VEC(struct shelved_batch *) members; /* announced: whole images, for merging them anew */
+    struct shelved_image *older, *newer;
+};
+
+/* The part of a batch that the shelf looks after; the owner allocates it. */
+struct shelved_batch {
+    struct debug_image image; /* must stay as long as the batch when it is announced */
+    uint32_t *number;         /* where the owner keeps the number of the image it is in */
+    struct shelved_image *home;
+    struct store_share share;
+};
+
+struct debug_shelf {
+    struct shelved_image *newest;
+    struct shelved_image *open[2]; /* LISTED, UNLISTED: takes the next batch; NULL when there is none */
+    uint32_t next_number;
+    uint32_t count;
+};
+
+/* Errors: NO_MEMORY; then nothing has changed. */
+struct jitscope_error *debug_shelf_announce(struct debug_shelf *shelf, struct shelved_batch *batch);
+struct jitscope_error *debug_shelf_add_open(struct debug_shelf *shelf, struct shelved_batch *batch,
+                                            enum debug_listing how);
+/* The batch leaves; debuggers that have seen its image are told.  Never fails: without memory for a new
+ * image the old one stays, with the batch blotted out. */
+void debug_shelf_remove(struct debug_shelf *shelf, struct shelved_batch *batch);
+/* Drops the images that hold nothing. */
+void debug_shelf_trim(struct debug_shelf *shelf);
+
+#endif

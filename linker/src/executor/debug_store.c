@@ -1,0 +1,310 @@
+#include "executor/debug_store.h"
+
+#include "base/os.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+/* Sections of the ELF file: the null one, the string tables, .symtab, DWARF, then the batches' own. */
+enum {
+    ELF_NULL,
+    ELF_NAMES,
+    ELF_STRINGS,
+    ELF_SYMBOLS,
+    ELF_DWARF,
+    ELF_FIXED = ELF_DWARF + DEBUG_SECTION_COUNT
+};
+
+/* More would need SHN_XINDEX, which debuggers read less well. */
+enum { MOST_SECTIONS = SHN_LORESERVE - 1, NAMES_ROOM = 4096, LARGE_IMAGE = 2 << 20 };
+
+static Elf64_Ehdr *elf_header(const struct store_image *store) {
+    return (Elf64_Ehdr *)(uintptr_t)store->public.address;
+}
+
+static uint8_t *part(const struct store_image *store, unsigned number) {
+    return (uint8_t *)(uintptr_t)store->public.address + store->place[number];
+}
+
+static Elf64_Shdr *elf_sections(const struct store_image *store) {
+    return (Elf64_Shdr *)(void *)part(store, PART_SECTIONS);
+}
+
+/* --- what images need */
+
+static void add_needs(uint64_t needs[PART_COUNT], const struct debug_image *image) {
+    const struct debug_image_header *header = image->header;
+    needs[PART_SECTIONS] += header->sections.count * sizeof(Elf64_Shdr);
+    needs[PART_SYMBOLS] += header->symbols.count * sizeof(Elf64_Sym);
+    needs[PART_STRINGS] += header->strings.count;
+    for (int i = 0; i < DEBUG_SECTION_COUNT; i++)
+        needs[PART_DWARF + i] += header->dwarf[i].count;
+}
+
+bool store_image_fits(const struct store_image *store, const struct debug_image *image) {
+    uint64_t needs[PART_COUNT] = {0};
+    add_needs(needs, image);
+    for (int i = 0; i < PART_COUNT; i++)
+        if (needs[i] > store->room[i] - store->used[i])
+            return false;
+    return true;
+}
+
+/* --- creation */
+
+/* Names of the fixed sections; batches' sections have theirs in .strtab, which is both tables' second half.
+ */
+static void write_fixed_sections(struct store_image *store) {
+    Elf64_Shdr *sections = elf_sections(store);
+    char *names = (char *)part(store, PART_STRINGS);
+    uint32_t at = 1;
+    for (unsigned i = 1; i < ELF_FIXED; i++) {
+        static const char *const own[] = {
+            [ELF_NAMES] = ".shstrtab", [ELF_STRINGS] = ".strtab", [ELF_SYMBOLS] = ".symtab"};
+        const char *name = i < ELF_DWARF ? own[i] : debug_section_names[i - ELF_DWARF];
+        size_t length = strlen(name) + 1;
+        memcpy(names + at, name, length);
+        unsigned from = i == ELF_SYMBOLS ? PART_SYMBOLS
+                        : i < ELF_DWARF  ? PART_STRINGS
+                                         : PART_DWARF + i - ELF_DWARF;
+        sections[i] = (Elf64_Shdr){.sh_name = at,
+                                   .sh_type = i < ELF_SYMBOLS    ? SHT_STRTAB
+                                              : i == ELF_SYMBOLS ? SHT_SYMTAB
+                                                                 : SHT_PROGBITS,
+                                   .sh_offset = store->place[from],
+                                   .sh_addralign = 1};
+        at += (uint32_t)length;
+    }
+    for (int i = DEBUG_SECTION_STR; i <= DEBUG_SECTION_LINE_STR; i++) {
+        sections[ELF_DWARF + i].sh_flags = SHF_MERGE | SHF_STRINGS;
+        sections[ELF_DWARF + i].sh_entsize = 1;
+    }
+    sections[ELF_SYMBOLS].sh_entsize = sizeof(Elf64_Sym);
+    sections[ELF_SYMBOLS].sh_link = ELF_STRINGS;
+    sections[ELF_SYMBOLS].sh_info = 1;
+    sections[ELF_SYMBOLS].sh_addralign = 8;
+    store->used[PART_STRINGS] = at;
+    store->used[PART_SYMBOLS] = sizeof(Elf64_Sym);
+    store->used[PART_SECTIONS] = ELF_FIXED * sizeof(Elf64_Shdr);
+}
+
+static void write_header(struct store_image *store) {
+    *elf_header(store) = (Elf64_Ehdr){
+        .e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT, ELFOSABI_NONE},
+        .e_type = ET_EXEC,
+        .e_machine = EM_X86_64,
+        .e_version = EV_CURRENT,
+        .e_shoff = store->place[PART_SECTIONS],
+        .e_ehsize = sizeof(Elf64_Ehdr),
+        .e_shentsize = sizeof(Elf64_Shdr),
+        .e_shstrndx = ELF_NAMES,
+    };
+}
+
+/* Sizes of what became visible, in an order in which nothing refers to what is not there yet. */
+static void publish(struct store_image *store) {
+    Elf64_Shdr *sections = elf_sections(store);
+    __atomic_store_n(&sections[ELF_NAMES].sh_size, store->used[PART_STRINGS], __ATOMIC_RELEASE);
+    __atomic_store_n(&sections[ELF_STRINGS].sh_size, store->used[PART_STRINGS], __ATOMIC_RELEASE);
+    for (int i = 0; i < DEBUG_SECTION_COUNT; i++)
+        __atomic_store_n(&sections[ELF_DWARF + i].sh_size, store->used[PART_DWARF + i], __ATOMIC_RELEASE);
+    __atomic_store_n(&elf_header(store)->e_shnum, (uint16_t)(store->used[PART_SECTIONS] / sizeof(Elf64_Shdr)),
+                     __ATOMIC_RELEASE);
+    __atomic_store_n(&sections[ELF_SYMBOLS].sh_size, store->used[PART_SYMBOLS], __ATOMIC_RELEASE);
+    store->public.change++;
+}
+
+static bool reserve_parts(struct store_image *store, const uint64_t needs[PART_COUNT], uint64_t *size) {
+    uint64_t at = sizeof(Elf64_Ehdr);
+    for (int i = 0; i < PART_COUNT; i++) {
+        store->place[i] = at;
+        store->room[i] = needs[i];
+        if (__builtin_add_overflow(at, needs[i], &at) || !align_up(at, 64, &at))
+            return false;
+    }
+    if (store->room[PART_SECTIONS] / sizeof(Elf64_Shdr) > MOST_SECTIONS)
+        store->room[PART_SECTIONS] = MOST_SECTIONS * sizeof(Elf64_Shdr);
+    return align_up(at, os_page_size(), size);
+}
+
+static struct jitscope_error *create(uint64_t needs[PART_COUNT], uint32_t number, struct store_image **out) {
+    struct store_image *store = os_allocate_zeroed(sizeof *store);
+    if (!store)
+        return error_no_memory();
+    needs[PART_SECTIONS] += ELF_FIXED * sizeof(Elf64_Shdr);
+    needs[PART_SYMBOLS] += sizeof(Elf64_Sym);
+    needs[PART_STRINGS] += NAMES_ROOM;
+    void *memory = NULL;
+    if (reserve_parts(store, needs, &store->public.size))
+        memory = os_map(NULL, store->public.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (!memory) {
+        os_release(store);
+        return error_no_memory();
+    }
+    if (store->public.size >= LARGE_IMAGE)
+        os_advise(memory, store->public.size, MADV_HUGEPAGE);
+    store->public.address = (uint64_t)(uintptr_t)memory;
+    store->public.number = number;
+    write_header(store);
+    write_fixed_sections(store);
+    publish(store);
+    *out = store;
+    return NULL;
+}
+
+struct jitscope_error *store_image_create(const struct debug_image *image, uint32_t copies, uint32_t number,
+                                          struct store_image **out) {
+    uint64_t needs[PART_COUNT] = {0};
+    add_needs(needs, image);
+    for (int i = 0; i < PART_COUNT; i++)
+        needs[i] *= copies;
+    return create(needs, number, out);
+}
+
+struct jitscope_error *store_image_create_for(const struct debug_image *images, uint32_t count,
+                                              uint32_t number, struct store_image **out) {
+    uint64_t needs[PART_COUNT] = {0};
+    for (uint32_t i = 0; i < count; i++)
+        add_needs(needs, &images[i]);
+    return create(needs, number, out);
+}
+
+void store_image_destroy(struct store_image *store) {
+    if (!store)
+        return;
+    os_unmap((void *)(uintptr_t)store->public.address, store->public.size);
+    os_release(store);
+}
+
+/* --- joining */
+
+static void add_sections(struct store_image *store, const struct debug_image *image) {
+    const struct debug_image_header *header = image->header;
+    const struct debuggee_section *from = debug_image_table(image, header->sections);
+    Elf64_Shdr *to = elf_sections(store) + store->used[PART_SECTIONS] / sizeof *to;
+    for (uint32_t i = 0; i < header->sections.count; i++)
+        to[i] = (Elf64_Shdr){.sh_name = (Elf64_Word)store->used[PART_STRINGS] + from[i].name,
+                             .sh_type = SHT_NOBITS,
+                             .sh_flags = SHF_ALLOC | (from[i].prot & 2 ? SHF_WRITE : 0) |
+                                         (from[i].prot & 4 ? SHF_EXECINSTR : 0),
+                             .sh_addr = from[i].address,
+                             .sh_offset = sizeof(Elf64_Ehdr),
+                             .sh_size = from[i].size,
+                             .sh_addralign = 1};
+}
+
+static void add_symbols(struct store_image *store, const struct debug_image *image) {
+    const struct debug_image_header *header = image->header;
+    const Elf64_Sym *from = debug_image_table(image, header->symbols);
+    Elf64_Sym *to = (Elf64_Sym *)(void *)(part(store, PART_SYMBOLS) + store->used[PART_SYMBOLS]);
+    uint16_t first = (uint16_t)(store->used[PART_SECTIONS] / sizeof(Elf64_Shdr) - 1);
+    for (uint32_t i = 0; i < header->symbols.count; i++) {
+        to[i] = from[i];
+        to[i].st_name += (Elf64_Word)store->used[PART_STRINGS];
+        if (to[i].st_shndx != SHN_ABS)
+            to[i].st_shndx = (uint16_t)(to[i].st_shndx + first);
+    }
+}
+
+static void add_dwarf(struct store_image *store, const struct debug_image *image) {
+    const struct debug_image_header *header = image->header;
+    for (int i = 0; i < DEBUG_SECTION_COUNT; i++)
+        if (header->dwarf[i].count)
+            memcpy(part(store, PART_DWARF + (unsigned)i) + store->used[PART_DWARF + i],
+                   debug_image_table(image, header->dwarf[i]), header->dwarf[i].count);
+    const struct debug_reference *references = debug_image_table(image, header->references);
+    for (uint32_t i = 0; i < header->references.count; i++) {
+        const struct debug_reference *at = &references[i];
+        uint8_t *field =
+            part(store, PART_DWARF + at->section) + store->used[PART_DWARF + at->section] + at->offset;
+        uint64_t base = store->used[PART_DWARF + at->target];
+        if (at->width == 4)
+            store_u32(field, load_u32(field) + (uint32_t)base);
+        else
+            store_u64(field, load_u64(field) + base);
+    }
+}
+
+void store_image_add(struct store_image *store, const struct debug_image *image, struct store_share *share) {
+    uint64_t needs[PART_COUNT] = {0};
+    const struct debug_image_header *header = image->header;
+    add_needs(needs, image);
+    memcpy(part(store, PART_STRINGS) + store->used[PART_STRINGS], debug_image_table(image, header->strings),
+           header->strings.count);
+    add_sections(store, image);
+    add_symbols(store, image);
+    add_dwarf(store, image);
+    for (int i = 0; i < PART_COUNT; i++) {
+        share->first[i] = (uint32_t)store->used[i];
+        share->size[i] = (uint32_t)needs[i];
+        store->used[i] += needs[i];
+    }
+    store->public.batches++;
+    publish(store);
+}
+
+/* --- leaving */
+
+/* Bytes up to the first entry (DWARF 5 section 7.5.1); UNIT's length field takes HEADER of them. */
+static uint64_t unit_header_size(const uint8_t *unit, uint64_t header, bool types) {
+    enum { UT_TYPE = 2, UT_SKELETON = 4, UT_SPLIT_COMPILE = 5, UT_SPLIT_TYPE = 6 };
+    uint64_t offset_size = header == 12 ? 8 : 4;
+    uint16_t version = load_u16(unit + header);
+    uint8_t kind = version >= 5 ? unit[header + 2] : types ? UT_TYPE : 0;
+    uint64_t size = header + 2 + (version >= 5) + 1 + offset_size;
+    if (kind == UT_SKELETON || kind == UT_SPLIT_COMPILE)
+        return size + 8;                                                             /* the unit's id */
+    return kind == UT_TYPE || kind == UT_SPLIT_TYPE ? size + 8 + offset_size : size; /* signature, offset */
+}
+
+/* A unit of zeros behind its length has abbreviation code 0 as its first entry: readers skip it.  The header
+ * stays, for the version and address size that they check. */
+static void blot_units(uint8_t *units, uint64_t size, bool types) {
+    for (uint64_t at = 0; size - at >= 12;) {
+        uint64_t length = load_u32(units + at), header = 4;
+        if (length == UINT32_MAX) {
+            length = load_u64(units + at + 4);
+            header = 12;
+        }
+        if (length > size - at - header)
+            return;
+        uint64_t fixed = unit_header_size(units + at, header, types);
+        if (fixed < header + length)
+            memset(units + at + fixed, 0, header + length - fixed);
+        at += header + length;
+    }
+}
+
+/* A frame without length describes no address. */
+static void blot_frames(uint8_t *frames, uint64_t size) {
+    for (uint64_t at = 0; size - at >= 24;) {
+        uint64_t length = load_u32(frames + at);
+        if (length == UINT32_MAX || length > size - at - 4)
+            return;
+        if (load_u32(frames + at + 4) != UINT32_MAX && length >= 20)
+            memset(frames + at + 8, 0, 16);
+        at += 4 + length;
+    }
+}
+
+void store_image_blot(struct store_image *store, const struct store_share *share) {
+    uint8_t *symbols = part(store, PART_SYMBOLS) + share->first[PART_SYMBOLS];
+    memset(symbols, 0, share->size[PART_SYMBOLS]);
+    Elf64_Shdr *sections = elf_sections(store) + share->first[PART_SECTIONS] / sizeof(Elf64_Shdr);
+    for (uint32_t i = 0; i < share->size[PART_SECTIONS] / sizeof *sections; i++)
+        sections[i] = (Elf64_Shdr){.sh_type = SHT_NULL};
+    const unsigned info = PART_DWARF + DEBUG_SECTION_INFO, types = PART_DWARF + DEBUG_SECTION_TYPES,
+                   frame = PART_DWARF + DEBUG_SECTION_FRAME;
+    blot_units(part(store, info) + share->first[info], share->size[info], false);
+    blot_units(part(store, types) + share->first[types], share->size[types], true);
+    blot_frames(part(store, frame) + share->first[frame], share->size[frame]);
+    store->public.batches--;
+    store->public.change++;
+}
+
+const Elf64_Sym *store_image_symbols(const struct store_image *store, const struct store_share *share,
+                                     uint32_t *count, const char **strings) {
+    *count = share->size[PART_SYMBOLS] / sizeof(Elf64_Sym);
+    *strings = (const char *)part(store, PART_STRINGS);
+    return (const Elf64_Sym *)(const void *)(part(store, PART_SYMBOLS) + share->first[PART_SYMBOLS]);
+}

@@ -1,0 +1,62 @@
+/* debug_store: ELF images in memory, each the debug information of one or many batches.
+ *
+ * An image is one mapping with a fixed place for the header, the section table and each section; sections
+ * grow inside their places, last the ones that make others visible, so that a debugger that stops the process
+ * at any moment finds a whole image.  What it is made of:
+ *
+ *     .text, .plt, ...   NOBITS, with the addresses of the code and data themselves (sh_addr)
+ *     .symtab, .strtab   absolute values
+ *     .debug_*           fixed up; CFI as .debug_frame
+ *
+ * That form (ET_EXEC, addresses in sh_addr, no relocations) is read by gdb, lldb, elfutils and
+ * add-symbol-file alike.  A batch that leaves an image is blotted out in place: its units become empty, its
+ * symbols and frames describe nothing.  Anonymous private memory, so that cores include it. */
+#ifndef EXECUTOR_DEBUG_STORE_H
+#define EXECUTOR_DEBUG_STORE_H
+
+#include "base/vec.h"
+#include "executor/debug_image.h"
+#include "executor/debuggee.h"
+
+#include <stdbool.h>
+
+enum store_part {
+    PART_SECTIONS,
+    PART_SYMBOLS,
+    PART_STRINGS,
+    PART_DWARF,
+    PART_COUNT = PART_DWARF + DEBUG_SECTION_COUNT
+};
+
+/* What a batch has in an image: to be blotted out. */
+struct store_share {
+    uint32_t first[PART_COUNT]; /* offset in each part, in bytes */
+    uint32_t size[PART_COUNT];
+};
+
+struct store_image {
+    struct debuggee_image public; /* what plug-ins see; linked by the owner */
+    uint64_t place[PART_COUNT];   /* offset of each part in the image */
+    uint64_t room[PART_COUNT];    /* bytes reserved there */
+    uint64_t used[PART_COUNT];
+};
+
+/* Room for COPIES times what IMAGE holds.  Errors: NO_MEMORY. */
+struct jitscope_error *store_image_create(const struct debug_image *image, uint32_t copies, uint32_t number,
+                                          struct store_image **out);
+/* The same for a list of images, once each. */
+struct jitscope_error *store_image_create_for(const struct debug_image *images, uint32_t count,
+                                              uint32_t number, struct store_image **out);
+void store_image_destroy(struct store_image *store);
+
+bool store_image_fits(const struct store_image *store, const struct debug_image *image);
+/* IMAGE joins; it must fit. */
+void store_image_add(struct store_image *store, const struct debug_image *image, struct store_share *share);
+/* What SHARE names describes nothing any more. */
+void store_image_blot(struct store_image *store, const struct store_share *share);
+
+/* The symbols of a share, and where their names are. */
+const Elf64_Sym *store_image_symbols(const struct store_image *store, const struct store_share *share,
+                                     uint32_t *count, const char **strings);
+
+#endif

@@ -1,0 +1,243 @@
+#define _GNU_SOURCE /* memmem */
+#include "executor/executor_debug.h"
+
+#include "executor/debug_shelf.h"
+#include "executor/executor_state.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#ifndef JITSCOPE_VERSION
+#define JITSCOPE_VERSION "unknown"
+#endif
+
+enum { BUCKETS = 1024 };
+
+struct debug_batch {
+    struct debuggee_batch public;
+    struct shelved_batch shelved;
+    const struct executor *executor;
+    struct debug_batch *newer, *older;
+    struct debug_batch *next_in_bucket;
+    enum debug_listing how;
+    uint64_t bytes[]; /* the debug image, or its description only */
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct debug_shelf shelf;
+static struct debug_batch *newest;
+static struct debug_batch *buckets[BUCKETS];
+static struct debuggee_grave graves[DEBUGGEE_GRAVES];
+static struct debuggee_interest interest;
+
+extern struct debuggee jitscope_debuggee;
+__attribute__((visibility("default"), used)) struct debuggee jitscope_debuggee = {
+    .magic = DEBUGGEE_MAGIC,
+    .version = DEBUGGEE_VERSION,
+    .size = sizeof(struct debuggee),
+    .library = JITSCOPE_VERSION,
+};
+
+static uint64_t address_of(const void *memory) {
+    return (uint64_t)(uintptr_t)memory;
+}
+
+/* Between these two readers that stop the process see that the lists are being changed. */
+static void begin_change(void) {
+    pthread_mutex_lock(&lock);
+    jitscope_debuggee.interest = address_of(&interest);
+    __atomic_store_n(&jitscope_debuggee.change, jitscope_debuggee.change + 1, __ATOMIC_RELEASE);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+static void end_change(void) {
+    const struct shelved_image *image = shelf.newest;
+    jitscope_debuggee.batch = address_of(newest);
+    jitscope_debuggee.image = image ? address_of(&image->store->public) : 0;
+    jitscope_debuggee.images = shelf.count;
+    __atomic_store_n(&jitscope_debuggee.change, jitscope_debuggee.change + 1, __ATOMIC_RELEASE);
+    pthread_mutex_unlock(&lock);
+}
+
+/* --- whether a plug-in waits for it */
+
+/* Anywhere in names and DWARF: too often is harmless, too seldom is not. */
+static bool is_interesting(const struct debug_image *image) {
+    uint32_t size = interest.size < sizeof interest.texts ? interest.size : sizeof interest.texts;
+    uint64_t first = image->header->strings.offset;
+    const uint8_t *from = image->bytes.data + first;
+    if (interest.everything)
+        return true;
+    for (uint32_t at = 0; at < size;) {
+        size_t length = strnlen(interest.texts + at, size - at);
+        if (length && memmem(from, image->bytes.size - first, interest.texts + at, length))
+            return true;
+        at += (uint32_t)length + 1;
+    }
+    return false;
+}
+
+static enum debug_listing choose(enum debuggee_policy policy, const struct debug_image *image) {
+    if (policy == DEBUGGEE_EAGER)
+        return LISTING_ANNOUNCED;
+    if (policy == DEBUGGEE_LAZY)
+        return LISTING_UNLISTED;
+    if (!jit_interface_is_watched())
+        return LISTING_LISTED;
+    return interest.listens == 1 && !is_interesting(image) ? LISTING_UNLISTED : LISTING_ANNOUNCED;
+}
+
+/* --- batches */
+
+static struct debug_batch **bucket_of(uint32_t link) {
+    return &buckets[link % BUCKETS];
+}
+
+static struct debug_batch *find_batch(const struct executor *executor, uint32_t link) {
+    struct debug_batch *at = *bucket_of(link);
+    while (at && (at->executor != executor || at->public.link != link))
+        at = at->next_in_bucket;
+    return at;
+}
+
+static void enter(struct debug_batch *batch) {
+    batch->next_in_bucket = *bucket_of(batch->public.link);
+    *bucket_of(batch->public.link) = batch;
+    batch->older = newest;
+    if (newest) {
+        newest->newer = batch;
+        newest->public.previous = address_of(&batch->public);
+    }
+    batch->public.next = address_of(newest);
+    newest = batch;
+    jitscope_debuggee.batches++;
+}
+
+static void leave(struct debug_batch *batch) {
+    struct debug_batch **at = bucket_of(batch->public.link);
+    while (*at != batch)
+        at = &(*at)->next_in_bucket;
+    *at = batch->next_in_bucket;
+    if (batch->newer) {
+        batch->newer->older = batch->older;
+        batch->newer->public.next = batch->public.next;
+    } else {
+        newest = batch->older;
+    }
+    if (batch->older) {
+        batch->older->newer = batch->newer;
+        batch->older->public.previous = batch->public.previous;
+    }
+    jitscope_debuggee.batches--;
+}
+
+/* Announced images are merged anew later: they are kept whole. */
+static struct debug_batch *new_batch(const struct executor *executor, const struct debug_image *image,
+                                     enum debug_listing how) {
+    size_t size = how == LISTING_ANNOUNCED ? image->header->size : image->header->description_size;
+    struct debug_batch *batch = os_allocate(sizeof *batch + size);
+    if (!batch)
+        return NULL;
+    memset(batch, 0, sizeof *batch);
+    memcpy(batch->bytes, image->bytes.data, size);
+    batch->executor = executor;
+    batch->how = how;
+    batch->public.description = address_of(batch->bytes);
+    batch->public.description_size = image->header->description_size;
+    batch->public.session = executor->number;
+    batch->public.link = image->header->link;
+    batch->shelved = (struct shelved_batch){.image = *image, .number = &batch->public.image};
+    return batch;
+}
+
+static struct jitscope_error *shelve(struct debug_batch *batch, const struct debug_image *image) {
+    if (batch->how == LISTING_ANNOUNCED) {
+        struct bytes own = {(const uint8_t *)batch->bytes, image->bytes.size};
+        batch->shelved.image = (struct debug_image){own, (const void *)own.data};
+        return debug_shelf_announce(&shelf, &batch->shelved);
+    }
+    return debug_shelf_add_open(&shelf, &batch->shelved, batch->how);
+}
+
+static const char *add_batch(const struct executor *executor, enum debuggee_policy policy,
+                             const struct debug_image *image, enum debug_listing *how) {
+    if (find_batch(executor, image->header->link))
+        return "a debug image of this link is registered already";
+    *how = choose(policy, image);
+    struct debug_batch *batch = new_batch(executor, image, *how);
+    struct jitscope_error *error = batch ? shelve(batch, image) : error_no_memory();
+    if (error) {
+        jitscope_error_destroy(error);
+        os_release(batch);
+        return "out of memory for debug information";
+    }
+    enter(batch);
+    return NULL;
+}
+
+const char *executor_register_debug_image(struct executor *executor, enum debuggee_policy policy,
+                                          struct bytes bytes, enum debug_listing *how) {
+    struct debug_image image;
+    enum debug_listing unused;
+    const char *failure = debug_image_open(bytes, &image);
+    if (failure)
+        return failure;
+    begin_change();
+    failure = add_batch(executor, policy, &image, how ? how : &unused);
+    end_change();
+    return failure;
+}
+
+/* --- burial */
+
+static void bury(const struct debug_batch *batch) {
+    uint32_t count;
+    const char *strings;
+    const struct shelved_batch *shelved = &batch->shelved;
+    const Elf64_Sym *symbols = store_image_symbols(shelved->home->store, &shelved->share, &count, &strings);
+    jitscope_debuggee.graves = address_of(graves);
+    for (uint32_t i = 0; i < count; i++) {
+        if (ELF64_ST_TYPE(symbols[i].st_info) != STT_FUNC)
+            continue;
+        struct debuggee_grave *grave = &graves[jitscope_debuggee.buried++ % DEBUGGEE_GRAVES];
+        *grave = (struct debuggee_grave){symbols[i].st_value, symbols[i].st_size, batch->public.session,
+                                         batch->public.link, ""};
+        memccpy(grave->name, strings + symbols[i].st_name, 0, sizeof grave->name - 1);
+    }
+}
+
+const char *executor_deregister_debug_image(struct executor *executor, uint32_t link,
+                                            enum debug_listing *how) {
+    begin_change();
+    struct debug_batch *batch = find_batch(executor, link);
+    if (batch) {
+        if (how)
+            *how = batch->how;
+        bury(batch);
+        leave(batch);
+        debug_shelf_remove(&shelf, &batch->shelved);
+        os_release(batch);
+    }
+    end_change();
+    return batch ? NULL : "no debug image of this link is registered";
+}
+
+void executor_debug_count_section(const char *unwinder, int change) {
+    begin_change();
+    for (int i = 0; i < DEBUGGEE_UNWINDERS; i++) {
+        struct debuggee_unwinder *at = &jitscope_debuggee.unwinders[i];
+        if (at->name[0] && strncmp(at->name, unwinder, sizeof at->name) != 0)
+            continue;
+        if (!at->name[0])
+            strncpy(at->name, unwinder, sizeof at->name - 1);
+        at->sections += (uint64_t)change;
+        break;
+    }
+    end_change();
+}
+
+void executor_debug_end(void) {
+    begin_change();
+    debug_shelf_trim(&shelf);
+    end_change();
+}

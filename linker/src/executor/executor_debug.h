@@ -1,0 +1,35 @@
+/* executor_debug: what debuggers are told of the code in this process (debuggee.h), and when.
+ *
+ * Each batch comes as one debug image (debug_image.h), before any of its code can run, and leaves before its
+ * memory goes.  What happens with it is the session's policy:
+ *
+ *   eager   it is announced through the JIT interface's hook at once
+ *   auto    the same while a debugger listens; otherwise it joins the open image, which is in the JIT
+ *           interface's list for whoever attaches later, and costs a copy
+ *   lazy    it joins an open image that only plug-ins see
+ *   off     there is nothing to register
+ *
+ * A debugger's work grows with the number of images: announced images are merged in powers of FAN_IN, so that
+ * few of them live at any time.  Lists are the process's, shared by its sessions, under one lock. */
+#ifndef EXECUTOR_DEBUG_H
+#define EXECUTOR_DEBUG_H
+
+#include "base/bytes.h"
+#include "executor/debuggee.h"
+
+struct executor;
+
+/* How a batch was made known. */
+enum debug_listing { LISTING_NONE, LISTING_ANNOUNCED, LISTING_LISTED, LISTING_UNLISTED };
+
+/* Both return NULL, or why they failed (a static text).  *how may be NULL. */
+const char *executor_register_debug_image(struct executor *executor, enum debuggee_policy policy,
+                                          struct bytes image, enum debug_listing *how);
+const char *executor_deregister_debug_image(struct executor *executor, uint32_t link,
+                                            enum debug_listing *how);
+/* A section was registered with, or withdrawn from (CHANGE is -1), the unwinder of that name. */
+void executor_debug_count_section(const char *unwinder, int change);
+/* An executor went away, with all its batches: what only waited for more is given back. */
+void executor_debug_end(void);
+
+#endif

@@ -1,0 +1,413 @@
+/* The debug image of a batch: its description, its symbols, its DWARF.
+ *
+ * DWARF takes another way than code: it stays in the input's bytes until every address is known, and is then
+ * copied and fixed up in one sweep (object/elf_debug.c), because no pass asks about it and most processes are
+ * never debugged: as blocks and edges of the graph it would cost more than the code it describes. */
+#include "link/debug_image.h"
+
+#include "executor/debug_image.h"
+#include "executor/debuggee.h"
+#include "link/debug_frames.h"
+
+#include <stdlib.h>
+
+struct maker {
+    struct graph *graph;
+    const struct layout *layout;
+    struct debug_scratch *scratch;
+    struct debug_image_header header;
+    uint8_t *image; /* being filled */
+    uint32_t next_string;
+    uint32_t frames, inputs;
+};
+
+void debug_scratch_destroy(struct debug_scratch *scratch) {
+    debug_sections_destroy(&scratch->sections);
+    vec_destroy(&scratch->places);
+    vec_destroy(&scratch->numbers);
+    vec_destroy(&scratch->slots);
+}
+
+static const char *text_of(const struct graph *graph, uint32_t name) {
+    return name == NO_NAME ? "" : string_pool_text(graph->names, name);
+}
+
+static bool in_memory(const struct graph *graph, const struct block *block) {
+    return !(block->flags & BLOCK_REMOVED) &&
+           graph->sections.data[block->section].lifetime == LIFETIME_STANDARD;
+}
+
+/* --- DWARF of the inputs */
+
+static uint64_t find_by_name(const void *context, const char *text, size_t length) {
+    const struct graph *graph = context;
+    uint32_t name = string_pool_find(graph->names, text, length);
+    uint32_t symbol = name == NO_NAME ? NO_SYMBOL : graph_find_symbol(graph, name);
+    return symbol == NO_SYMBOL ? 0 : graph->addresses[symbol];
+}
+
+static struct jitscope_error *collect_places(const struct maker *maker, const struct debug_input *input) {
+    const struct graph *graph = maker->graph;
+    struct debug_scratch *scratch = maker->scratch;
+    scratch->places.count = 0;
+    for (uint32_t id = input->first_block; id < input->first_block + input->block_count; id++) {
+        const struct block *block = &graph->blocks.data[id];
+        uint32_t index = block->input_section;
+        if (!in_memory(graph, block))
+            continue;
+        if (index >= scratch->places.count)
+            TRY(vec_reserve(&scratch->places, index + 1 - scratch->places.count));
+        while (scratch->places.count <= index)
+            vec_put(&scratch->places, NOT_IN_MEMORY);
+        scratch->places.data[index] = block->address;
+    }
+    return NULL;
+}
+
+/* Whoever debugs the batch should know why this object has no lines. */
+static struct jitscope_error *tell_discarded(const struct maker *maker, uint32_t input,
+                                             struct jitscope_error *error) {
+    struct graph *graph = maker->graph;
+    uint32_t text = NO_NAME;
+    if (jitscope_error_code(error) == JITSCOPE_ERROR_NO_MEMORY)
+        return error;
+    error = error_in_input(error, graph->input_name(graph->input_context, input));
+    const char *message = jitscope_error_message(error);
+    if (trace_wants(graph->trace, LEVEL_SESSION))
+        jitscope_error_destroy(string_pool_intern(graph->names, message, strlen(message), &text));
+    TRACE(graph->trace, debug_discarded, .input = input, .why = trace_name(graph->trace, text));
+    TRACE(graph->trace, warning, .input = input, .text = trace_name(graph->trace, text));
+    jitscope_error_destroy(error);
+    return NULL;
+}
+
+static struct jitscope_error *read_inputs(struct maker *maker) {
+    const struct graph *graph = maker->graph;
+    debug_sections_clear(&maker->scratch->sections);
+    for (uint32_t i = 0; i < graph->debug_inputs.count; i++) {
+        const struct debug_input *input = &graph->debug_inputs.data[i];
+        TRY(collect_places(maker, input));
+        struct elf_debug_places places = {.sections = maker->scratch->places.data,
+                                          .count = maker->scratch->places.count,
+                                          .find = find_by_name,
+                                          .context = graph};
+        struct jitscope_error *error = elf_read_debug(graph->input_bytes(graph->input_context, input->input),
+                                                      &places, &maker->scratch->sections);
+        maker->inputs += !error;
+        if (error)
+            TRY(tell_discarded(maker, input->input, error));
+    }
+    return NULL;
+}
+
+/* --- what goes in, and how much room it takes */
+
+/* Functions and data by name; sections, files and thread-local variables have no place in a symbol table of
+ * addresses. */
+static bool is_shown(const struct graph *graph, const struct symbol *symbol) {
+    if (symbol->block == NO_BLOCK || symbol->flags & SYMBOL_EXTERNAL ||
+        !in_memory(graph, &graph->blocks.data[symbol->block]))
+        return false;
+    return symbol->flags & SYMBOL_TABLE_ENTRY ||
+           ((symbol->kind == SYMBOL_KIND_FUNCTION || symbol->kind == SYMBOL_KIND_OBJECT ||
+             symbol->kind == SYMBOL_KIND_NONE) &&
+            text_of(graph, symbol->name)[0]);
+}
+
+static bool is_stub(const struct symbol *symbol) {
+    return symbol->flags & SYMBOL_TABLE_ENTRY && symbol->kind == SYMBOL_KIND_FUNCTION;
+}
+
+static const struct edge *only_edge(const struct graph *graph, const struct symbol *entry) {
+    return &graph->edges.data[graph->blocks.data[entry->block].first_edge];
+}
+
+/* What a table entry leads to in the end: a stub leads to a slot, which leads to the target. */
+static uint32_t final_target(const struct graph *graph, uint32_t symbol) {
+    while (graph->symbols.data[symbol].flags & SYMBOL_TABLE_ENTRY)
+        symbol = only_edge(graph, &graph->symbols.data[symbol])->target;
+    return symbol;
+}
+
+static const char *target_name(const struct graph *graph, uint32_t entry) {
+    return text_of(graph, graph->symbols.data[final_target(graph, entry)].name);
+}
+
+static const char stub_suffix[] = "@plt", slot_suffix[] = "@got";
+
+static uint64_t name_room(const char *text) {
+    return text[0] ? strlen(text) + 1 : 0;
+}
+
+static uint64_t count_strings(const struct maker *maker) {
+    const struct graph *graph = maker->graph;
+    uint64_t room = 1;
+    for (uint32_t id = 0; id < graph->sections.count; id++)
+        if (maker->scratch->numbers.data[id])
+            room += name_room(text_of(graph, graph->sections.data[id].name));
+    for (uint32_t id = 0; id < graph->symbols.count; id++) {
+        const struct symbol *symbol = &graph->symbols.data[id];
+        if (!is_shown(graph, symbol))
+            continue;
+        if (symbol->flags & SYMBOL_TABLE_ENTRY)
+            room += 2 * name_room(target_name(graph, id)) + sizeof stub_suffix;
+        else
+            room += name_room(text_of(graph, symbol->name));
+    }
+    for (uint32_t i = 0; i < graph->actions.count; i++) {
+        const struct action *action = &graph->actions.data[i];
+        room += name_room(action->finalize.function ? action->finalize.function : "");
+        room += name_room(action->deallocate.function ? action->deallocate.function : "");
+    }
+    return room;
+}
+
+static struct jitscope_error *number_sections(struct maker *maker) {
+    const struct graph *graph = maker->graph;
+    struct debug_scratch *scratch = maker->scratch;
+    scratch->numbers.count = 0;
+    TRY(vec_reserve(&scratch->numbers, graph->sections.count));
+    for (uint32_t id = 0; id < graph->sections.count; id++) {
+        const struct section *section = &graph->sections.data[id];
+        bool taken = section->blocks && section->lifetime == LIFETIME_STANDARD;
+        vec_put(&scratch->numbers, taken ? ++maker->header.sections.count : 0);
+    }
+    return NULL;
+}
+
+static void count_symbols(struct maker *maker) {
+    const struct graph *graph = maker->graph;
+    for (uint32_t id = 0; id < graph->symbols.count; id++) {
+        const struct symbol *symbol = &graph->symbols.data[id];
+        if (!is_shown(graph, symbol))
+            continue;
+        maker->header.symbols.count++;
+        maker->header.entries.count += symbol->flags & SYMBOL_TABLE_ENTRY ? 1 : 0;
+    }
+}
+
+static bool place_table(struct debug_table *table, uint64_t size, uint64_t *at) {
+    table->offset = (uint32_t)*at;
+    return align_up(*at + table->count * size, 8, at) && *at < INT32_MAX;
+}
+
+static struct jitscope_error *place_tables(struct maker *maker) {
+    struct debug_image_header *header = &maker->header;
+    const struct debug_sections *sections = &maker->scratch->sections;
+    uint64_t at = sizeof *header;
+    bool fits = place_table(&header->segments, sizeof(struct debuggee_segment), &at) &&
+                place_table(&header->sections, sizeof(struct debuggee_section), &at) &&
+                place_table(&header->entries, sizeof(struct debuggee_entry), &at) &&
+                place_table(&header->actions, sizeof(struct debuggee_action), &at) &&
+                place_table(&header->strings, 1, &at);
+    header->description_size = (uint32_t)at;
+    fits = fits && place_table(&header->symbols, sizeof(Elf64_Sym), &at);
+    header->references.count = sections->references.count;
+    fits = fits && place_table(&header->references, sizeof(struct debug_reference), &at);
+    for (int i = 0; i < DEBUG_SECTION_COUNT; i++) {
+        header->dwarf[i].count = sections->bytes[i].count;
+        fits = fits && place_table(&header->dwarf[i], 1, &at);
+    }
+    header->size = (uint32_t)at;
+    return fits ? NULL
+                : error_create(JITSCOPE_ERROR_UNSUPPORTED, "a batch with 2 GiB of debug information or more");
+}
+
+/* --- filling */
+
+static uint32_t put_name(struct maker *maker, const char *text, const char *suffix) {
+    char *strings = (char *)maker->image + maker->header.strings.offset;
+    size_t length = strlen(text), more = strlen(suffix);
+    uint32_t at = maker->next_string;
+    if (!length)
+        return 0;
+    memcpy(strings + at, text, length);
+    memcpy(strings + at + length, suffix, more + 1);
+    maker->next_string += (uint32_t)(length + more + 1);
+    return at;
+}
+
+static void put_segments(const struct maker *maker) {
+    struct debuggee_segment *to = (void *)(maker->image + maker->header.segments.offset);
+    for (uint32_t i = 0; i < maker->layout->alloc_count; i++) {
+        const struct jitscope_segment *from = &maker->layout->segments.data[i].view;
+        to[i] = (struct debuggee_segment){from->address, from->content_size + from->zero_fill_size,
+                                          from->prot, (uint32_t)from->lifetime};
+    }
+}
+
+static void put_sections(struct maker *maker) {
+    const struct graph *graph = maker->graph;
+    const uint32_t *numbers = maker->scratch->numbers.data;
+    struct debuggee_section *to = (void *)(maker->image + maker->header.sections.offset);
+    for (uint32_t id = 0; id < graph->sections.count; id++) {
+        const struct section *section = &graph->sections.data[id];
+        if (numbers[id])
+            to[numbers[id] - 1] =
+                (struct debuggee_section){.name = put_name(maker, text_of(graph, section->name), ""),
+                                          .prot = section->prot,
+                                          .zero_fill = section->zero_fill};
+    }
+    for (uint32_t id = 0; id < graph->blocks.count; id++) {
+        const struct block *block = &graph->blocks.data[id];
+        if (block->flags & BLOCK_REMOVED || !numbers[block->section])
+            continue;
+        struct debuggee_section *section = &to[numbers[block->section] - 1];
+        uint64_t end = block->address + block->size;
+        if (!section->address || block->address < section->address)
+            section->size += section->address ? section->address - block->address : 0,
+                section->address = block->address;
+        if (end - section->address > section->size)
+            section->size = end - section->address;
+    }
+}
+
+static void put_entry(const struct maker *maker, uint32_t id, uint32_t number, uint32_t name) {
+    const struct graph *graph = maker->graph;
+    const struct symbol *symbol = &graph->symbols.data[id];
+    const struct edge *edge = only_edge(graph, symbol);
+    struct debuggee_entry *to = (void *)(maker->image + maker->header.entries.offset);
+    bool stub = is_stub(symbol);
+    to[number] =
+        (struct debuggee_entry){.address = graph->addresses[id],
+                                .target = graph->addresses[final_target(graph, id)],
+                                .size = (uint32_t)symbol->size,
+                                .table = stub ? TABLE_PLT : TABLE_GOT,
+                                .symbol = name,
+                                .slot = stub ? maker->scratch->slots.data[edge->target] : UINT32_MAX};
+}
+
+static Elf64_Sym elf_symbol_of(const struct maker *maker, uint32_t id, uint32_t name) {
+    const struct graph *graph = maker->graph;
+    const struct symbol *symbol = &graph->symbols.data[id];
+    unsigned bind = symbol->scope == SCOPE_LOCAL      ? STB_LOCAL
+                    : symbol->linkage == LINKAGE_WEAK ? STB_WEAK
+                                                      : STB_GLOBAL;
+    unsigned type = symbol->kind == SYMBOL_KIND_FUNCTION ? STT_FUNC
+                    : symbol->kind == SYMBOL_KIND_OBJECT ? STT_OBJECT
+                                                         : STT_NOTYPE;
+    uint32_t section = maker->scratch->numbers.data[graph->blocks.data[symbol->block].section];
+    return (Elf64_Sym){.st_name = name,
+                       .st_info = (unsigned char)ELF64_ST_INFO(bind, type),
+                       .st_other = symbol->scope == SCOPE_HIDDEN ? STV_HIDDEN : STV_DEFAULT,
+                       .st_shndx = (Elf64_Section)(section < SHN_LORESERVE ? section : SHN_ABS),
+                       .st_value = graph->addresses[id],
+                       .st_size = symbol->size};
+}
+
+static struct jitscope_error *put_symbols(struct maker *maker) {
+    const struct graph *graph = maker->graph;
+    Elf64_Sym *to = (void *)(maker->image + maker->header.symbols.offset);
+    uint32_t entries = 0, symbols = 0;
+    maker->scratch->slots.count = 0;
+    if (maker->header.entries.count)
+        TRY(vec_reserve(&maker->scratch->slots, graph->symbols.count));
+    for (uint32_t id = 0; id < graph->symbols.count; id++) {
+        const struct symbol *symbol = &graph->symbols.data[id];
+        if (!is_shown(graph, symbol))
+            continue;
+        bool entry = symbol->flags & SYMBOL_TABLE_ENTRY;
+        const char *text = entry ? target_name(graph, id) : text_of(graph, symbol->name);
+        if (entry) {
+            maker->scratch->slots.data[id] = entries;
+            put_entry(maker, id, entries++, put_name(maker, text, ""));
+        }
+        uint32_t name = put_name(maker, text, !entry ? "" : is_stub(symbol) ? stub_suffix : slot_suffix);
+        to[symbols++] = elf_symbol_of(maker, id, name);
+    }
+    return NULL;
+}
+
+static void put_actions(struct maker *maker) {
+    const struct graph *graph = maker->graph;
+    struct debuggee_action *to = (void *)(maker->image + maker->header.actions.offset);
+    for (uint32_t i = 0; i < graph->actions.count; i++) {
+        const struct action *action = &graph->actions.data[i];
+        const struct action_call *call = action->finalize.function ? &action->finalize : &action->deallocate;
+        to[i].address = call->size >= 8 ? load_u64(call->arguments) : 0;
+        to[i].size = call->size >= 16 ? load_u64(call->arguments + 8) : 0;
+        to[i].finalize = put_name(maker, action->finalize.function ? action->finalize.function : "", "");
+        to[i].deallocate =
+            put_name(maker, action->deallocate.function ? action->deallocate.function : "", "");
+    }
+}
+
+static void put_dwarf(const struct maker *maker) {
+    const struct debug_sections *sections = &maker->scratch->sections;
+    const struct debug_image_header *header = &maker->header;
+    if (sections->references.count)
+        memcpy(maker->image + header->references.offset, sections->references.data,
+               sections->references.count * sizeof *sections->references.data);
+    for (int i = 0; i < DEBUG_SECTION_COUNT; i++)
+        if (sections->bytes[i].count)
+            memcpy(maker->image + header->dwarf[i].offset, sections->bytes[i].data, sections->bytes[i].count);
+}
+
+static void set_extent(struct maker *maker) {
+    uint64_t start = UINT64_MAX, end = 0;
+    for (uint32_t i = 0; i < maker->layout->alloc_count; i++) {
+        const struct jitscope_segment *view = &maker->layout->segments.data[i].view;
+        uint64_t size = view->content_size + view->zero_fill_size;
+        start = size && view->address < start ? view->address : start;
+        end = size && view->address + size > end ? view->address + size : end;
+    }
+    maker->header.address = start < end ? start : 0;
+    maker->header.extent = start < end ? end - start : 0;
+}
+
+/* --- the whole */
+
+static struct jitscope_error *measure(struct maker *maker) {
+    struct debug_image_header *header = &maker->header;
+    header->link = maker->graph->link;
+    header->units = maker->scratch->sections.units;
+    header->segments.count = maker->layout->alloc_count;
+    header->actions.count = maker->graph->actions.count;
+    set_extent(maker);
+    TRY(number_sections(maker));
+    count_symbols(maker);
+    uint64_t strings = count_strings(maker);
+    if (strings > INT32_MAX)
+        return error_create(JITSCOPE_ERROR_UNSUPPORTED, "a batch with 2 GiB of names or more");
+    header->strings.count = (uint32_t)strings;
+    return place_tables(maker);
+}
+
+static struct jitscope_error *fill(struct maker *maker) {
+    maker->image = arena_allocate_zeroed(&maker->graph->arena, maker->header.size);
+    if (!maker->image)
+        return error_no_memory();
+    maker->next_string = 1;
+    put_segments(maker);
+    put_sections(maker);
+    TRY(put_symbols(maker));
+    put_actions(maker);
+    put_dwarf(maker);
+    memcpy(maker->image, &maker->header, sizeof maker->header);
+    return NULL;
+}
+
+static struct jitscope_error *attach(const struct maker *maker) {
+    struct debug_image_name *name = arena_allocate(&maker->graph->arena, sizeof *name);
+    if (!name)
+        return error_no_memory();
+    *name = (struct debug_image_name){maker->header.address, maker->header.extent, maker->header.link};
+    return graph_add_first_action(
+        maker->graph,
+        (struct action_call){bridge_action_REGISTER_DEBUG_IMAGE, maker->image, maker->header.size},
+        (struct action_call){bridge_action_DEREGISTER_DEBUG_IMAGE, (const uint8_t *)name, sizeof *name});
+}
+
+struct jitscope_error *make_debug_image(struct graph *graph, void *context) {
+    const struct debug_job *job = context;
+    struct maker maker = {.graph = graph, .layout = job->layout, .scratch = job->scratch};
+    if (!job->layout->alloc_count)
+        return NULL;
+    TRY(read_inputs(&maker));
+    TRY(debug_frames_add(graph, &job->scratch->sections, &maker.frames));
+    TRY(measure(&maker));
+    TRY(fill(&maker));
+    TRACE(graph->trace, debug_image, .size = maker.header.size, .symbols = maker.header.symbols.count,
+          .frames = maker.frames, .units = maker.header.units, .inputs = maker.inputs);
+    return attach(&maker);
+}

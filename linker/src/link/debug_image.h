@@ -1,0 +1,29 @@
+/* debug_image: one batch as debuggers want to know it (executor/debug_image.h), made at the end of a link. */
+#ifndef LINK_DEBUG_IMAGE_H
+#define LINK_DEBUG_IMAGE_H
+
+#include "graph/graph.h"
+#include "memory/memory.h"
+#include "object/elf_debug.h"
+
+/* Buffers kept from link to link; zero-initialised is empty. */
+struct debug_scratch {
+    struct debug_sections sections;
+    VEC(uint64_t) places;  /* of the object at hand: address by section index */
+    VEC(uint32_t) numbers; /* by graph section: its number in the image, 0 for none */
+    VEC(uint32_t) slots;   /* by symbol: its number among the table entries */
+};
+void debug_scratch_destroy(struct debug_scratch *scratch);
+
+/* What the pass needs. */
+struct debug_job {
+    struct debug_scratch *scratch;
+    const struct layout *layout; /* finished */
+};
+
+/* Post-fixup pass, after all others: makes the image and puts its action in front of all others, so that it
+ * is registered before any code of the batch runs and withdrawn after all has.  Objects whose DWARF is not
+ * sound go without: events debug_discarded and warning.  CONTEXT is a struct debug_job. */
+struct jitscope_error *make_debug_image(struct graph *graph, void *context);
+
+#endif

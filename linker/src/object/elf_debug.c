@@ -1,0 +1,286 @@
+/* DWARF in relocatable objects (gABI chapter 4; DWARF 5 sections 7 and 7.3.2).
+ *
+ * Two kinds of values stand in it under relocations: addresses of code and data, and offsets into other DWARF
+ * sections, written as references to those sections' symbols.  Both are the linker's to fill in.  An address
+ * in a section that did not reach memory (a COMDAT group that lost) becomes a tombstone that debuggers skip:
+ * 0, but 1 in .debug_ranges and .debug_loc, where a pair of zeros would end the list (as GNU ld and lld have
+ * it).
+ *
+ * DWARF is read by debuggers, not run: whatever is wrong with one object's costs it its DWARF, never the
+ * link. */
+#include "object/elf_debug.h"
+
+#include "arch/x86_64.h"
+#include "object/elf_expand.h"
+#include "object/elf_reader.h"
+#include "object/relocations.h"
+
+enum { NO_KIND = DEBUG_SECTION_COUNT };
+
+void debug_sections_clear(struct debug_sections *sections) {
+    for (int i = 0; i < DEBUG_SECTION_COUNT; i++)
+        sections->bytes[i].count = 0;
+    sections->references.count = sections->units = 0;
+}
+
+void debug_sections_destroy(struct debug_sections *sections) {
+    for (int i = 0; i < DEBUG_SECTION_COUNT; i++)
+        vec_destroy(&sections->bytes[i]);
+    vec_destroy(&sections->references);
+    vec_destroy(&sections->kinds);
+    vec_destroy(&sections->bases);
+    vec_destroy(&sections->sizes);
+}
+
+/* --- content */
+
+static uint8_t kind_of_name(const char *name) {
+    static const char prefix[] = ".debug_", old_prefix[] = ".zdebug_";
+    const char *rest = !strncmp(name, prefix, sizeof prefix - 1)           ? name + sizeof prefix - 1
+                       : !strncmp(name, old_prefix, sizeof old_prefix - 1) ? name + sizeof old_prefix - 1
+                                                                           : NULL;
+    for (uint8_t kind = 0; rest && kind < DEBUG_SECTION_COUNT; kind++)
+        if (!strcmp(rest, debug_section_names[kind] + sizeof prefix - 1))
+            return kind;
+    return NO_KIND;
+}
+
+static struct jitscope_error *append(struct elf_reader *reader, uint32_t index, const Elf64_Shdr *section,
+                                     const char *name, struct debug_sections *out, uint8_t kind) {
+    struct bytes content = bytes_slice(reader->file, section->sh_offset, section->sh_size);
+    uint64_t size;
+    const char *failure = content.data || !section->sh_size ? NULL : "its content lies outside the file";
+    enum elf_compression how = COMPRESSION_NONE;
+    if (!failure)
+        failure =
+            elf_expanded_size(&content, section->sh_flags & SHF_COMPRESSED, name[1] == 'z', &how, &size);
+    if (failure)
+        return elf_error(reader, JITSCOPE_ERROR_FORMAT, index, NO_OFFSET, 0, "%s", failure);
+    out->bases.data[index] = out->bytes[kind].count;
+    out->kinds.data[index] = kind;
+    out->sizes.data[index] = (uint32_t)size;
+    TRY(vec_reserve(&out->bytes[kind], size));
+    failure = elf_expand(content, how, out->bytes[kind].data + out->bytes[kind].count, size);
+    if (failure)
+        return elf_error(reader, JITSCOPE_ERROR_FORMAT, index, NO_OFFSET, 0, "%s", failure);
+    out->bytes[kind].count += (uint32_t)size;
+    return NULL;
+}
+
+static struct jitscope_error *append_all(struct elf_reader *reader, struct debug_sections *out) {
+    TRY(vec_reserve(&out->kinds, reader->section_count));
+    TRY(vec_reserve(&out->sizes, reader->section_count));
+    TRY(vec_reserve(&out->bases, reader->section_count));
+    memset(out->kinds.data, NO_KIND, reader->section_count);
+    for (uint32_t i = 1; i < reader->section_count; i++) {
+        Elf64_Shdr section = elf_section(reader, i);
+        if (section.sh_flags & (SHF_ALLOC | SHF_EXCLUDE) || section.sh_type == SHT_RELA)
+            continue;
+        const char *name = elf_reader_section_name(reader, i);
+        uint8_t kind = kind_of_name(name);
+        if (kind != NO_KIND && section.sh_type != SHT_NOBITS)
+            TRY(append(reader, i, &section, name, out, kind));
+    }
+    return NULL;
+}
+
+/* --- relocations */
+
+/* One RELA section while it is applied. */
+struct patch {
+    struct elf_reader *reader;
+    const struct elf_debug_places *places;
+    struct debug_sections *out;
+    uint32_t section;
+    uint8_t kind;
+    uint64_t size; /* of the section's content */
+};
+
+/* What a symbol stands for: an address, or an offset into DWARF of kind *target. */
+static uint64_t value_of(const struct patch *patch, uint32_t index, uint8_t *target) {
+    const struct elf_reader *reader = patch->reader;
+    Elf64_Sym symbol = elf_symbol(reader, index);
+    uint32_t section = elf_reader_symbol_section(reader, index, &symbol);
+    uint64_t tombstone = patch->kind == DEBUG_SECTION_RANGES || patch->kind == DEBUG_SECTION_LOC;
+    *target = NO_KIND;
+    if (symbol.st_shndx == SHN_ABS || ELF64_ST_TYPE(symbol.st_info) == STT_TLS)
+        return symbol.st_value;
+    if (symbol.st_shndx == SHN_UNDEF || symbol.st_shndx == SHN_COMMON) {
+        size_t length;
+        const char *name = bytes_string(reader->symbol_names, symbol.st_name, &length);
+        return name && length ? patch->places->find(patch->places->context, name, length) : 0;
+    }
+    if (section < reader->section_count && patch->out->kinds.data[section] != NO_KIND) {
+        *target = patch->out->kinds.data[section];
+        return patch->out->bases.data[section] + symbol.st_value;
+    }
+    if (section < patch->places->count && patch->places->sections[section] != NOT_IN_MEMORY)
+        return patch->places->sections[section] + symbol.st_value;
+    return tombstone;
+}
+
+static bool is_tombstone(const struct patch *patch, uint32_t index, uint64_t value, uint8_t target) {
+    Elf64_Sym symbol = elf_symbol(patch->reader, index);
+    return value <= 1 && target == NO_KIND && symbol.st_shndx != SHN_ABS;
+}
+
+static struct jitscope_error *refer(const struct patch *patch, uint64_t offset, uint8_t target,
+                                    uint8_t width) {
+    if (width != 4 && width != 8)
+        return NULL;
+    return vec_push(&patch->out->references, (struct debug_reference){.offset = (uint32_t)offset,
+                                                                      .section = patch->kind,
+                                                                      .target = target,
+                                                                      .width = width});
+}
+
+/* The edge of a relocation type, with those of thread-local storage, whose value is an offset that the
+ * debugger adds. */
+static bool edge_of(uint32_t type, uint16_t *edge) {
+    if (type == R_X86_64_DTPOFF64 || type == R_X86_64_DTPOFF32) {
+        *edge = type == R_X86_64_DTPOFF64 ? EDGE_X86_64_POINTER64 : EDGE_X86_64_POINTER32S;
+        return true;
+    }
+    if (type >= RELOCATION_X86_64_LIMIT || relocations_x86_64[type].state != RELOCATION_KNOWN)
+        return false;
+    *edge = relocations_x86_64[type].edge;
+    return !arch_x86_64.kinds[*edge].request && !(arch_x86_64.got_base_kinds >> *edge & 1);
+}
+
+static struct jitscope_error *apply(const struct patch *patch, const Elf64_Rela *rela) {
+    uint32_t type = (uint32_t)ELF64_R_TYPE(rela->r_info), symbol = (uint32_t)ELF64_R_SYM(rela->r_info);
+    uint8_t target = NO_KIND;
+    uint16_t edge;
+    if (!edge_of(type, &edge) || symbol >= patch->reader->symbol_count)
+        return elf_error(patch->reader, JITSCOPE_ERROR_UNSUPPORTED, patch->section, rela->r_offset, 0,
+                         "relocation type %u against symbol %u", type, symbol);
+    uint8_t width = arch_x86_64.kinds[edge].width;
+    if (rela->r_offset > patch->size || width > patch->size - rela->r_offset)
+        return elf_error(patch->reader, JITSCOPE_ERROR_OUT_OF_RANGE, patch->section, rela->r_offset, 0,
+                         "a relocation behind the end of its section");
+    uint32_t offset = patch->out->bases.data[patch->section] + (uint32_t)rela->r_offset;
+    uint64_t value = value_of(patch, symbol, &target), written;
+    int64_t addend = is_tombstone(patch, symbol, value, target) ? 0 : rela->r_addend;
+    struct fixup fixup = {.kind = edge,
+                          .addend = addend,
+                          .symbol = value,
+                          .place = offset,
+                          .content = patch->out->bytes[patch->kind].data + offset};
+    if (!arch_x86_64.apply(&fixup, &written))
+        return elf_error(patch->reader, JITSCOPE_ERROR_OUT_OF_RANGE, patch->section, rela->r_offset, symbol,
+                         "the value 0x%llx does not fit", (unsigned long long)written);
+    return target == NO_KIND ? NULL : refer(patch, offset, target, width);
+}
+
+static struct jitscope_error *apply_table(struct patch *patch, const Elf64_Shdr *table) {
+    struct elf_reader *reader = patch->reader;
+    struct bytes entries = bytes_slice(reader->file, table->sh_offset, table->sh_size);
+    if (!entries.data || table->sh_entsize != sizeof(Elf64_Rela) || table->sh_link != reader->symbol_table)
+        return elf_error(reader, JITSCOPE_ERROR_FORMAT, patch->section, NO_OFFSET, 0,
+                         "its relocation table is malformed");
+    TRY(vec_reserve(&patch->out->references, entries.size / sizeof(Elf64_Rela)));
+    for (uint64_t at = 0; entries.size - at >= sizeof(Elf64_Rela); at += sizeof(Elf64_Rela)) {
+        Elf64_Rela rela;
+        memcpy(&rela, entries.data + at, sizeof rela);
+        TRY(apply(patch, &rela));
+    }
+    return NULL;
+}
+
+static struct jitscope_error *apply_all(struct elf_reader *reader, const struct elf_debug_places *places,
+                                        struct debug_sections *out) {
+    for (uint32_t i = 1; i < reader->section_count; i++) {
+        Elf64_Shdr table = elf_section(reader, i);
+        uint32_t section = table.sh_info;
+        if (table.sh_type != SHT_RELA || section >= reader->section_count ||
+            out->kinds.data[section] == NO_KIND)
+            continue;
+        struct patch patch = {.reader = reader,
+                              .places = places,
+                              .out = out,
+                              .section = section,
+                              .kind = out->kinds.data[section],
+                              .size = out->sizes.data[section]};
+        TRY(apply_table(&patch, &table));
+    }
+    return NULL;
+}
+
+/* --- what readers rely on */
+
+/* Units follow each other by their lengths: one bad length would hide all that come behind it. */
+static struct jitscope_error *check_units(const struct elf_reader *reader, struct debug_sections *out,
+                                          uint8_t kind, uint32_t first) {
+    const uint8_t *units = out->bytes[kind].data;
+    uint64_t end = out->bytes[kind].count;
+    for (uint64_t at = first; at < end; out->units++) {
+        uint64_t length = end - at >= 12 ? load_u32(units + at) : 0, header = 4;
+        if (length == UINT32_MAX) {
+            length = load_u64(units + at + 4);
+            header = 12;
+        }
+        uint16_t version = length >= 7 && length <= end - at - header ? load_u16(units + at + header) : 0;
+        if (version < 2 || version > 5)
+            return elf_error(reader, JITSCOPE_ERROR_FORMAT, 0, at - first, 0,
+                             "%s has a unit of length 0x%llx and version %u", debug_section_names[kind],
+                             (unsigned long long)length, version);
+        at += header + length;
+    }
+    return NULL;
+}
+
+static struct jitscope_error *check_frames(const struct elf_reader *reader, const struct debug_sections *out,
+                                           uint32_t first) {
+    const uint8_t *frames = out->bytes[DEBUG_SECTION_FRAME].data;
+    uint64_t end = out->bytes[DEBUG_SECTION_FRAME].count;
+    for (uint64_t at = first; at < end;) {
+        uint64_t length = end - at >= 4 ? load_u32(frames + at) : 0;
+        if (length < 4 || length >= 0xfffffff0 || length > end - at - 4)
+            return elf_error(reader, JITSCOPE_ERROR_FORMAT, 0, at - first, 0,
+                             "%s has a record of length 0x%llx", debug_section_names[DEBUG_SECTION_FRAME],
+                             (unsigned long long)length);
+        at += 4 + length;
+    }
+    return NULL;
+}
+
+/* --- the whole */
+
+struct mark {
+    uint32_t bytes[DEBUG_SECTION_COUNT];
+    uint32_t references, units;
+};
+
+static struct mark mark(const struct debug_sections *out) {
+    struct mark mark = {.references = out->references.count, .units = out->units};
+    for (int i = 0; i < DEBUG_SECTION_COUNT; i++)
+        mark.bytes[i] = out->bytes[i].count;
+    return mark;
+}
+
+static void go_back(struct debug_sections *out, const struct mark *mark) {
+    for (int i = 0; i < DEBUG_SECTION_COUNT; i++)
+        out->bytes[i].count = mark->bytes[i];
+    out->references.count = mark->references;
+    out->units = mark->units;
+}
+
+static struct jitscope_error *read_debug(struct elf_reader *reader, const struct elf_debug_places *places,
+                                         struct debug_sections *out, const struct mark *before) {
+    TRY(append_all(reader, out));
+    TRY(apply_all(reader, places, out));
+    TRY(check_units(reader, out, DEBUG_SECTION_INFO, before->bytes[DEBUG_SECTION_INFO]));
+    TRY(check_units(reader, out, DEBUG_SECTION_TYPES, before->bytes[DEBUG_SECTION_TYPES]));
+    return check_frames(reader, out, before->bytes[DEBUG_SECTION_FRAME]);
+}
+
+struct jitscope_error *elf_read_debug(struct bytes file, const struct elf_debug_places *places,
+                                      struct debug_sections *out) {
+    struct elf_reader reader = {0};
+    struct mark before = mark(out);
+    TRY(elf_open_object(file, &reader));
+    struct jitscope_error *error = read_debug(&reader, places, out, &before);
+    if (error)
+        go_back(out, &before);
+    return error;
+}

@@ -1,0 +1,43 @@
+/* elf_debug: the DWARF of an ET_REL file, fixed up for where its code came to lie. */
+#ifndef OBJECT_ELF_DEBUG_H
+#define OBJECT_ELF_DEBUG_H
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/vec.h"
+#include "executor/debug_image.h"
+
+/* DWARF of objects one behind the other; zero-initialised is empty.  Kept from link to link for its memory.
+ */
+struct debug_sections {
+    VEC(uint8_t) bytes[DEBUG_SECTION_COUNT];
+    VEC(struct debug_reference) references;
+    uint32_t units;
+
+    /* the object at hand, by section index */
+    VEC(uint8_t) kinds;  /* enum debug_section, or DEBUG_SECTION_COUNT */
+    VEC(uint32_t) bases; /* where its content starts in bytes[kind] */
+    VEC(uint32_t) sizes; /* and its bytes */
+};
+void debug_sections_clear(struct debug_sections *sections);
+void debug_sections_destroy(struct debug_sections *sections);
+
+#define NOT_IN_MEMORY UINT64_MAX
+
+/* What the link decided about the object. */
+struct elf_debug_places {
+    const uint64_t
+        *sections; /* address by section index; NOT_IN_MEMORY for what was discarded or never taken */
+    uint32_t count;
+    /* Address of a symbol that the object only refers to, or leaves to the linker (common); 0 when unknown.
+     */
+    uint64_t (*find)(const void *context, const char *name, size_t length);
+    const void *context;
+};
+
+/* Appends FILE's DWARF to OUT.  Compressed sections (gABI "Section Compression", and the older .zdebug) are
+ * expanded.  After an error (with section and offset, not the input's name) OUT is as it was. */
+struct jitscope_error *elf_read_debug(struct bytes file, const struct elf_debug_places *places,
+                                      struct debug_sections *out);
+
+#endif
