@@ -10,16 +10,46 @@ struct jitscope_error *graph_create(struct graph *graph, const struct arch *arch
     return NULL;
 }
 
+void name_tables_destroy(struct name_tables *tables) {
+    vec_destroy(&tables->symbols);
+    vec_destroy(&tables->groups);
+    vec_destroy(&tables->sections);
+}
+
+void graph_borrow_tables(struct graph *graph, struct name_tables *tables) {
+    graph->by_name = *tables;
+    graph->lender = tables;
+    *tables = (struct name_tables){0};
+}
+
+/* Only what this graph wrote is wiped: its own size counts, not the session's. */
+static void give_tables_back(struct graph *graph) {
+    struct name_tables *tables = &graph->by_name;
+    for (uint32_t id = 0; id < graph->symbols.count; id++) {
+        uint32_t name = graph->symbols.data[id].name;
+        if (name < tables->symbols.count)
+            tables->symbols.data[name] = NO_SYMBOL;
+    }
+    for (uint32_t id = 0; id < graph->sections.count; id++)
+        if (graph->sections.data[id].name < tables->sections.count)
+            tables->sections.data[graph->sections.data[id].name] = NO_SECTION;
+    for (uint32_t i = 0; i < graph->claimed_groups.count; i++)
+        tables->groups.data[graph->claimed_groups.data[i]] = NO_INPUT;
+    *graph->lender = *tables;
+}
+
 void graph_destroy(struct graph *graph) {
+    if (graph->lender)
+        give_tables_back(graph);
+    else
+        name_tables_destroy(&graph->by_name);
     vec_destroy(&graph->sections);
     vec_destroy(&graph->blocks);
     vec_destroy(&graph->symbols);
     vec_destroy(&graph->edges);
     vec_destroy(&graph->actions);
     vec_destroy(&graph->debug_inputs);
-    vec_destroy(&graph->by_name);
-    vec_destroy(&graph->group_by_name);
-    vec_destroy(&graph->section_by_name);
+    vec_destroy(&graph->claimed_groups);
     vec_destroy(&graph->section_next);
     os_release(graph->addresses);
     graph->addresses = NULL;
@@ -42,7 +72,7 @@ struct jitscope_error *graph_cover_name(void *table, uint32_t name) {
  * ------------------------------------------------------------------------------------------------ */
 
 uint32_t graph_find_section(const struct graph *graph, uint32_t name) {
-    return name < graph->section_by_name.count ? graph->section_by_name.data[name] : NO_SECTION;
+    return name < graph->by_name.sections.count ? graph->by_name.sections.data[name] : NO_SECTION;
 }
 
 uint32_t graph_next_section(const struct graph *graph, uint32_t section) {
@@ -60,14 +90,14 @@ struct jitscope_error *graph_add_section(struct graph *graph, uint32_t name, uin
         }
         last = at;
     }
-    TRY(graph_cover_name(&graph->section_by_name, name));
+    TRY(graph_cover_name(&graph->by_name.sections, name));
     TRY(vec_reserve(&graph->section_next, 1));
     TRY(vec_push(&graph->sections,
                  (struct section){.name = name, .prot = prot, .lifetime = lifetime, .zero_fill = zero_fill}));
     *id = graph->sections.count - 1;
     vec_put(&graph->section_next, NO_SECTION);
     if (last == NO_SECTION)
-        graph->section_by_name.data[name] = *id;
+        graph->by_name.sections.data[name] = *id;
     else
         graph->section_next.data[last] = *id;
     TRACE(graph->trace, section, .section = *id, .name = trace_name(graph->trace, name), .prot = prot,

@@ -84,6 +84,16 @@ struct edge {
 };
 _Static_assert(sizeof(struct edge) == 24, "an edge is 24 bytes");
 
+/* What is found by name: tables indexed by name id, 2^32-1 for "none".  As long as the session's name pool,
+ * so that a graph that made its own would cost every link what all earlier ones have named: a session lends
+ * its graphs one set, which each leaves as empty as it found it. */
+struct name_tables {
+    VEC(uint32_t) symbols;  /* non-local ones */
+    VEC(uint32_t) groups;   /* COMDAT signatures: the input whose copy is in the graph */
+    VEC(uint32_t) sections; /* the first of that name; more are chained by id */
+};
+void name_tables_destroy(struct name_tables *tables);
+
 /* An object whose debug sections stayed in its file; its blocks are first_block and the block_count - 1
  * behind. */
 struct debug_input {
@@ -108,13 +118,10 @@ struct graph {
     /* Inputs with DWARF that did not become blocks, for the debug image. */
     VEC(struct debug_input) debug_inputs;
 
-    /* Non-local symbols by name id (NO_SYMBOL: none); grows with the pool. */
-    VEC(uint32_t) by_name;
-    /* COMDAT groups by signature: the input whose copy is in the graph (NO_INPUT: none yet). */
-    VEC(uint32_t) group_by_name;
-    /* Section lookup: first section of a name id, then chained by id. */
-    VEC(uint32_t) section_by_name;
-    VEC(uint32_t) section_next;
+    struct name_tables by_name;
+    struct name_tables *lender;   /* where by_name goes back to; NULL: it is the graph's own */
+    VEC(uint32_t) claimed_groups; /* signatures in by_name.groups */
+    VEC(uint32_t) section_next;   /* by section: the next one of its name */
 
     uint32_t live_blocks;  /* blocks that are not removed */
     uint64_t live_edges;   /* edges of those */
@@ -139,6 +146,8 @@ struct graph {
 
 struct jitscope_error *graph_create(struct graph *graph, const struct arch *arch, struct string_pool *names,
                                     struct trace *trace, uint32_t link);
+/* Right after creation: TABLES, empty as ever, are GRAPH's until it is destroyed. */
+void graph_borrow_tables(struct graph *graph, struct name_tables *tables);
 void graph_destroy(struct graph *graph);
 
 /* --- sections

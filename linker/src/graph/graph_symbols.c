@@ -24,22 +24,25 @@ struct jitscope_error *graph_add_symbol(struct graph *graph, struct symbol symbo
 }
 
 uint32_t graph_find_symbol(const struct graph *graph, uint32_t name) {
-    return name < graph->by_name.count ? graph->by_name.data[name] : NO_SYMBOL;
+    return name < graph->by_name.symbols.count ? graph->by_name.symbols.data[name] : NO_SYMBOL;
 }
 
 static struct jitscope_error *add_named(struct graph *graph, struct symbol symbol, uint32_t *id) {
-    TRY(graph_cover_name(&graph->by_name, symbol.name));
+    TRY(graph_cover_name(&graph->by_name.symbols, symbol.name));
     TRY(graph_add_symbol(graph, symbol, id));
-    graph->by_name.data[symbol.name] = *id;
+    graph->by_name.symbols.data[symbol.name] = *id;
     return NULL;
 }
 
 struct jitscope_error *graph_claim_group(struct graph *graph, uint32_t signature, uint32_t input,
                                          uint32_t *holder) {
-    TRY(graph_cover_name(&graph->group_by_name, signature));
-    uint32_t *slot = &graph->group_by_name.data[signature];
-    if (*slot == NO_INPUT)
+    TRY(graph_cover_name(&graph->by_name.groups, signature));
+    TRY(vec_reserve(&graph->claimed_groups, 1));
+    uint32_t *slot = &graph->by_name.groups.data[signature];
+    if (*slot == NO_INPUT) {
         *slot = input;
+        vec_put(&graph->claimed_groups, signature);
+    }
     *holder = *slot;
     return NULL;
 }

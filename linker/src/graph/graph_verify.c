@@ -64,9 +64,9 @@ struct jitscope_error *graph_verify(const struct graph *graph) {
         return broken(graph, "the count of live blocks is wrong", live);
     for (uint32_t id = 0; id < graph->symbols.count; id++)
         TRY(verify_symbol(graph, id));
-    for (uint32_t name = 0; name < graph->by_name.count; name++) {
-        uint32_t id = graph->by_name.data[name];
-        if (id != NO_SYMBOL && (id >= graph->symbols.count || graph->symbols.data[id].name != name))
+    for (uint32_t id = 0; id < graph->symbols.count; id++) {
+        uint32_t name = graph->symbols.data[id].name, named = graph_find_symbol(graph, name);
+        if (named != NO_SYMBOL && (named >= graph->symbols.count || graph->symbols.data[named].name != name))
             return broken(graph, "the name table names another symbol", name);
     }
     return NULL;

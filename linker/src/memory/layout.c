@@ -11,7 +11,7 @@ struct rank {
     uint32_t count; /* live blocks */
 };
 
-enum { KEY_ORDER_BITS = 32, KEY_SEGMENT_SHIFT = KEY_ORDER_BITS + 1, KEY_NO_ALLOC = 63 };
+enum { KEY_ORDER_BITS = 32, KEY_SEGMENT_SHIFT = KEY_ORDER_BITS + 1, KEY_NO_ALLOC = 63, FEW_SECTIONS = 32 };
 
 /* What layout_create needs on the way: one piece of memory. */
 struct scratch {
@@ -60,9 +60,23 @@ static struct jitscope_error *check_prot(const struct graph *graph, uint32_t id)
                            "give code and data sections of their own");
 }
 
+static void sort_few(struct rank *ranks, uint32_t count) {
+    for (uint32_t i = 1; i < count; i++) {
+        struct rank rank = ranks[i];
+        uint32_t at = i;
+        for (; at && ranks[at - 1].key > rank.key; at--)
+            ranks[at] = ranks[at - 1];
+        ranks[at] = rank;
+    }
+}
+
 /* Least significant byte first, stable, bytes in which no two keys differ skipped: linear in sections, of
  * which -ffunction-sections makes very many. */
 static void sort_ranks(struct scratch *scratch) {
+    if (scratch->rank_count <= FEW_SECTIONS) {
+        sort_few(scratch->ranks, scratch->rank_count);
+        return;
+    }
     uint64_t differ = 0;
     for (uint32_t i = 1; i < scratch->rank_count; i++)
         differ |= scratch->ranks[i].key ^ scratch->ranks[0].key;

@@ -34,13 +34,20 @@ void debug_sections_destroy(struct debug_sections *sections) {
 
 /* --- content */
 
-static uint8_t kind_of_name(const char *name) {
-    static const char prefix[] = ".debug_", old_prefix[] = ".zdebug_";
-    const char *rest = !strncmp(name, prefix, sizeof prefix - 1)           ? name + sizeof prefix - 1
-                       : !strncmp(name, old_prefix, sizeof old_prefix - 1) ? name + sizeof old_prefix - 1
-                                                                           : NULL;
-    for (uint8_t kind = 0; rest && kind < DEBUG_SECTION_COUNT; kind++)
-        if (!strcmp(rest, debug_section_names[kind] + sizeof prefix - 1))
+/* Every object has a dozen sections: lengths first. */
+static const uint8_t name_lengths[DEBUG_SECTION_COUNT] = {
+#define DEBUG_SECTION(NAME, name) sizeof(name) - 1,
+#include "executor/debug_sections.def"
+#undef DEBUG_SECTION
+};
+
+static uint8_t kind_of_name(const char *name, size_t length) {
+    bool old = length > 1 && name[1] == 'z'; /* .zdebug_info */
+    if (length < sizeof ".debug_" || name[0] != '.' || memcmp(name + 1 + old, "debug_", 6) != 0)
+        return NO_KIND;
+    for (uint8_t kind = 0; kind < DEBUG_SECTION_COUNT; kind++)
+        if (name_lengths[kind] == length - old &&
+            !memcmp(name + 7 + old, debug_section_names[kind] + 7, length - old - 7))
             return kind;
     return NO_KIND;
 }
@@ -76,8 +83,9 @@ static struct jitscope_error *append_all(struct elf_reader *reader, struct debug
         Elf64_Shdr section = elf_section(reader, i);
         if (section.sh_flags & (SHF_ALLOC | SHF_EXCLUDE) || section.sh_type == SHT_RELA)
             continue;
-        const char *name = elf_reader_section_name(reader, i);
-        uint8_t kind = kind_of_name(name);
+        size_t length;
+        const char *name = bytes_string(reader->section_names, section.sh_name, &length);
+        uint8_t kind = name ? kind_of_name(name, length) : NO_KIND;
         if (kind != NO_KIND && section.sh_type != SHT_NOBITS)
             TRY(append(reader, i, &section, name, out, kind));
     }
@@ -96,42 +104,35 @@ struct patch {
     uint64_t size; /* of the section's content */
 };
 
-/* What a symbol stands for: an address, or an offset into DWARF of kind *target. */
-static uint64_t value_of(const struct patch *patch, uint32_t index, uint8_t *target) {
+/* What a symbol stands for. */
+struct meaning {
+    uint64_t value;
+    uint8_t target; /* offset into DWARF of that kind; NO_KIND: an address */
+    bool gone;      /* a tombstone: the addend has no meaning */
+};
+
+static struct meaning meaning_by_name(const struct patch *patch, const Elf64_Sym *symbol) {
+    size_t length;
+    const char *name = bytes_string(patch->reader->symbol_names, symbol->st_name, &length);
+    uint64_t value = name && length ? patch->places->find(patch->places->context, name, length) : 0;
+    return (struct meaning){value, NO_KIND, !value};
+}
+
+static struct meaning meaning_of(const struct patch *patch, uint32_t index) {
     const struct elf_reader *reader = patch->reader;
     Elf64_Sym symbol = elf_symbol(reader, index);
-    uint32_t section = elf_reader_symbol_section(reader, index, &symbol);
-    uint64_t tombstone = patch->kind == DEBUG_SECTION_RANGES || patch->kind == DEBUG_SECTION_LOC;
-    *target = NO_KIND;
     if (symbol.st_shndx == SHN_ABS || ELF64_ST_TYPE(symbol.st_info) == STT_TLS)
-        return symbol.st_value;
-    if (symbol.st_shndx == SHN_UNDEF || symbol.st_shndx == SHN_COMMON) {
-        size_t length;
-        const char *name = bytes_string(reader->symbol_names, symbol.st_name, &length);
-        return name && length ? patch->places->find(patch->places->context, name, length) : 0;
-    }
-    if (section < reader->section_count && patch->out->kinds.data[section] != NO_KIND) {
-        *target = patch->out->kinds.data[section];
-        return patch->out->bases.data[section] + symbol.st_value;
-    }
+        return (struct meaning){symbol.st_value, NO_KIND, false};
+    if (symbol.st_shndx == SHN_UNDEF || symbol.st_shndx == SHN_COMMON)
+        return meaning_by_name(patch, &symbol);
+    uint32_t section = elf_reader_symbol_section(reader, index, &symbol);
+    if (section < reader->section_count && patch->out->kinds.data[section] != NO_KIND)
+        return (struct meaning){patch->out->bases.data[section] + symbol.st_value,
+                                patch->out->kinds.data[section], false};
     if (section < patch->places->count && patch->places->sections[section] != NOT_IN_MEMORY)
-        return patch->places->sections[section] + symbol.st_value;
-    return tombstone;
-}
-
-static bool is_tombstone(const struct patch *patch, uint32_t index, uint64_t value, uint8_t target) {
-    Elf64_Sym symbol = elf_symbol(patch->reader, index);
-    return value <= 1 && target == NO_KIND && symbol.st_shndx != SHN_ABS;
-}
-
-static struct jitscope_error *refer(const struct patch *patch, uint64_t offset, uint8_t target,
-                                    uint8_t width) {
-    if (width != 4 && width != 8)
-        return NULL;
-    return vec_push(&patch->out->references, (struct debug_reference){.offset = (uint32_t)offset,
-                                                                      .section = patch->kind,
-                                                                      .target = target,
-                                                                      .width = width});
+        return (struct meaning){patch->places->sections[section] + symbol.st_value, NO_KIND, false};
+    return (struct meaning){patch->kind == DEBUG_SECTION_RANGES || patch->kind == DEBUG_SECTION_LOC, NO_KIND,
+                            true};
 }
 
 /* The edge of a relocation type, with those of thread-local storage, whose value is an offset that the
@@ -149,7 +150,6 @@ static bool edge_of(uint32_t type, uint16_t *edge) {
 
 static struct jitscope_error *apply(const struct patch *patch, const Elf64_Rela *rela) {
     uint32_t type = (uint32_t)ELF64_R_TYPE(rela->r_info), symbol = (uint32_t)ELF64_R_SYM(rela->r_info);
-    uint8_t target = NO_KIND;
     uint16_t edge;
     if (!edge_of(type, &edge) || symbol >= patch->reader->symbol_count)
         return elf_error(patch->reader, JITSCOPE_ERROR_UNSUPPORTED, patch->section, rela->r_offset, 0,
@@ -159,17 +159,21 @@ static struct jitscope_error *apply(const struct patch *patch, const Elf64_Rela 
         return elf_error(patch->reader, JITSCOPE_ERROR_OUT_OF_RANGE, patch->section, rela->r_offset, 0,
                          "a relocation behind the end of its section");
     uint32_t offset = patch->out->bases.data[patch->section] + (uint32_t)rela->r_offset;
-    uint64_t value = value_of(patch, symbol, &target), written;
-    int64_t addend = is_tombstone(patch, symbol, value, target) ? 0 : rela->r_addend;
+    uint64_t written;
+    struct meaning meaning = meaning_of(patch, symbol);
     struct fixup fixup = {.kind = edge,
-                          .addend = addend,
-                          .symbol = value,
+                          .addend = meaning.gone ? 0 : rela->r_addend,
+                          .symbol = meaning.value,
                           .place = offset,
                           .content = patch->out->bytes[patch->kind].data + offset};
     if (!arch_x86_64.apply(&fixup, &written))
         return elf_error(patch->reader, JITSCOPE_ERROR_OUT_OF_RANGE, patch->section, rela->r_offset, symbol,
                          "the value 0x%llx does not fit", (unsigned long long)written);
-    return target == NO_KIND ? NULL : refer(patch, offset, target, width);
+    if (meaning.target != NO_KIND && (width == 4 || width == 8)) /* there is room */
+        vec_put(&patch->out->references,
+                (struct debug_reference){
+                    .offset = offset, .section = patch->kind, .target = meaning.target, .width = width});
+    return NULL;
 }
 
 static struct jitscope_error *apply_table(struct patch *patch, const Elf64_Shdr *table) {

@@ -74,6 +74,7 @@ static struct jitscope_error *run_job(struct jitscope_session *session, struct g
 static struct jitscope_error *link_batch(struct jitscope_session *session, struct jitscope_link *link) {
     struct graph graph;
     TRY(graph_create(&graph, &arch_x86_64, &session->names, &session->trace, link->number));
+    graph_borrow_tables(&graph, &session->name_tables);
     graph.input_name = name_input;
     graph.input_bytes = input_bytes;
     graph.input_context = session;

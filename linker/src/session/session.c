@@ -214,6 +214,7 @@ static void destroy_tables(struct jitscope_session *session) {
     pass_list_destroy(&session->passes);
     elf_scratch_destroy(&session->scratch);
     debug_scratch_destroy(&session->debug_scratch);
+    name_tables_destroy(&session->name_tables);
 }
 
 void jitscope_session_destroy(struct jitscope_session *session) {

@@ -110,6 +110,7 @@ struct jitscope_session {
     struct elf_scratch scratch;
     enum jitscope_debug debug;
     struct debug_scratch debug_scratch;
+    struct name_tables name_tables; /* lent to each link's graph */
 };
 
 void session_lock(struct jitscope_session *session);
