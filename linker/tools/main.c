@@ -36,7 +36,10 @@ static struct jitscope_error *run_command(enum command_id id, int count, char **
     if (!error)
         error = options.help ? print_help(id) : functions[id](&options);
     options_destroy(&options);
-    return error;
+    error = error_with_usual_help(error);
+    return jitscope_error_code(error) == JITSCOPE_ERROR_USAGE
+               ? error_with_default_help(error, "`jitscope help COMMAND` says what is possible")
+               : error;
 }
 
 static struct jitscope_error *dispatch(int argc, char **argv) {

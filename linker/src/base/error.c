@@ -158,6 +158,35 @@ struct jitscope_error *error_with_help(struct jitscope_error *error, const char 
     return error;
 }
 
+/* Only for errors about an input: others say what to do themselves, or nothing can be done. */
+static const char *usual_help(const struct jitscope_error *error) {
+    switch (error->code) {
+    case JITSCOPE_ERROR_TRUNCATED:
+        return "the file was cut off or damaged: make it again";
+    case JITSCOPE_ERROR_FORMAT:
+    case JITSCOPE_ERROR_OUT_OF_RANGE:
+        return "the file is damaged, or what wrote it is at fault: make it again";
+    case JITSCOPE_ERROR_UNSUPPORTED:
+        return "leave this input out, or make it without that";
+    case JITSCOPE_ERROR_RECORDING:
+        return "record the link again with --record";
+    case JITSCOPE_ERROR_SYSTEM:
+        return "check the file, and who may read and write it";
+    case JITSCOPE_ERROR_NOT_FOUND:
+        return "check the name, and which folder it is relative to";
+    default:
+        return NULL;
+    }
+}
+
+struct jitscope_error *error_with_default_help(struct jitscope_error *error, const char *help) {
+    return error && help && !error->help ? error_with_help(error, "%s", help) : error;
+}
+
+struct jitscope_error *error_with_usual_help(struct jitscope_error *error) {
+    return error && error->input ? error_with_default_help(error, usual_help(error)) : error;
+}
+
 struct jitscope_error *error_in_input(struct jitscope_error *error, const char *input) {
     if (!error || error == error_no_memory() || error->input)
         return error;

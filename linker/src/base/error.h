@@ -40,6 +40,11 @@ struct jitscope_error *error_system(const char *call, const char *what) __attrib
 /* Adds what would help; ERROR is consumed and its successor returned. */
 struct jitscope_error *error_with_help(struct jitscope_error *error, const char *format, ...)
     __attribute__((format(printf, 2, 3), cold));
+/* The same, unless ERROR has its own. */
+struct jitscope_error *error_with_default_help(struct jitscope_error *error, const char *help)
+    __attribute__((cold));
+/* The help that errors of this kind want where nobody knew better; keeps what is there. */
+struct jitscope_error *error_with_usual_help(struct jitscope_error *error) __attribute__((cold));
 /* Puts the input's name in front of an error that a lower floor made without knowing it. */
 struct jitscope_error *error_in_input(struct jitscope_error *error, const char *input) __attribute__((cold));
 

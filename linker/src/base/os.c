@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "base/os.h"
 
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -210,6 +211,16 @@ int os_preallocate(int fd, uint64_t offset, uint64_t size) {
         return -1;
     errno = posix_fallocate(fd, (off_t)offset, (off_t)size);
     return errno ? -1 : 0;
+}
+
+int os_each_entry(const char *folder, void (*function)(void *context, const char *name), void *context) {
+    DIR *entries = must_fail(EIO) ? NULL : opendir(folder);
+    if (!entries)
+        return -1;
+    for (struct dirent *entry; (entry = readdir(entries));)
+        function(context, entry->d_name);
+    closedir(entries);
+    return 0;
 }
 
 void *os_map(void *address, size_t size, int prot, int flags, int fd, off_t offset) {

@@ -33,6 +33,9 @@ int os_file_size(int fd, uint64_t *size, bool *regular);
 int os_resize(int fd, uint64_t size);
 int os_preallocate(int fd, uint64_t offset, uint64_t size);
 
+/* Calls FUNCTION for each name in a folder, in no order; -1 when it cannot be read. */
+int os_each_entry(const char *folder, void (*function)(void *context, const char *name), void *context);
+
 /* PROT and FLAGS as in mmap(2); NULL (not MAP_FAILED) on failure. */
 void *os_map(void *address, size_t size, int prot, int flags, int fd, off_t offset);
 int os_unmap(void *address, size_t size);

@@ -350,8 +350,9 @@ static struct jitscope_error *report_error(const struct check_report *report) {
         return NULL;
     if (report->text.failed)
         return error_no_memory();
-    return error_create(report->code, "%u of %u checks failed%s", report->failures, report->count,
-                        report->text.data);
+    return error_with_help(error_create(report->code, "%u of %u checks failed%s", report->failures,
+                                        report->count, report->text.data),
+                           "record the link with --record: `jitscope show` tells where everything lies");
 }
 
 struct jitscope_error *check_file(const char *name, struct bytes text, const struct check_world *world,

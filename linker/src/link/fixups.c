@@ -26,20 +26,24 @@ static struct jitscope_error *out_of_range(const struct graph *graph, uint32_t i
     const struct block *block = &graph->blocks.data[id];
     const struct edge_kind_info *kind = &graph->arch->kinds[edge->kind];
     const struct symbol *symbol = &graph->symbols.data[edge->target];
+    uint64_t place = block->address + edge->offset, target = graph->addresses[edge->target];
     struct coordinates where = graph_coordinates(graph, id, edge->offset, edge->target);
     if (kind->request)
         return error_at(JITSCOPE_ERROR_UNSUPPORTED, &where, "%s asks for a table entry that no pass has made",
                         graph_edge_name(graph, edge));
     bool negative = kind->check != CHECK_UNSIGNED && (int64_t)value < 0;
-    struct jitscope_error *error = error_at(
-        JITSCOPE_ERROR_OUT_OF_RANGE, &where,
-        "%s at 0x%" PRIx64 " to 0x%" PRIx64 "%+" PRId64 ": the value %s = %s0x%" PRIx64 " does not fit %s",
-        graph_edge_name(graph, edge), block->address + edge->offset, graph->addresses[edge->target],
-        edge->addend, kind->formula, negative ? "-" : "", negative ? 0 - value : value, limit_text(kind));
+    struct jitscope_error *error =
+        error_at(JITSCOPE_ERROR_OUT_OF_RANGE, &where,
+                 "%s at 0x%" PRIx64 " to 0x%" PRIx64 "%+" PRId64 ", %s0x%" PRIx64
+                 " bytes away: the value %s = %s0x%" PRIx64 " does not fit %s",
+                 graph_edge_name(graph, edge), place, target, edge->addend, target < place ? "-" : "",
+                 target < place ? place - target : target - place, kind->formula, negative ? "-" : "",
+                 negative ? 0 - value : value, limit_text(kind));
     if (symbol->flags & SYMBOL_EXTERNAL)
         return error_with_help(error, "the target lies outside the batch: compile with -fPIC so that it is "
                                       "reached through the GOT");
-    return error;
+    return error_with_help(error, "the target lies in the batch: compile with -mcmodel=medium or -fPIC, or "
+                                  "link less at once");
 }
 
 /* Only when somebody wants to see each edge: the same, with the bytes before and after. */

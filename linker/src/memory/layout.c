@@ -11,6 +11,10 @@ struct rank {
     uint32_t count; /* live blocks */
 };
 
+#define LARGEST_BATCH ((uint64_t)4 << 30)
+
+enum { MOST_PADDING = 4096 };
+
 enum { KEY_ORDER_BITS = 32, KEY_SEGMENT_SHIFT = KEY_ORDER_BITS + 1, KEY_NO_ALLOC = 63, FEW_SECTIONS = 32 };
 
 /* What layout_create needs on the way: one piece of memory. */
@@ -137,12 +141,28 @@ static struct jitscope_error *overflow(const struct graph *graph, uint32_t block
                     graph->blocks.data[block].size, graph->blocks.data[block].alignment_log2);
 }
 
+/* Everything between the first and the last byte is allocated, and alignments and zero-fill cost a hostile
+ * input nothing: no more than the code of any batch could address anyway (the small code model ends at 2
+ * GiB). */
+static struct jitscope_error *count_bytes(struct layout *layout, const struct graph *graph, uint64_t more,
+                                          uint32_t block) {
+    if (!__builtin_add_overflow(layout->size, more, &layout->size) && layout->size <= LARGEST_BATCH)
+        return NULL;
+    struct coordinates where = graph_coordinates(graph, block, 0, NO_SYMBOL);
+    return error_with_help(
+        error_at(JITSCOPE_ERROR_OUT_OF_RANGE, &where,
+                 "with this section the batch needs more than 4 GiB of memory (size 0x%" PRIx64
+                 ", alignment 2^%u)",
+                 graph->blocks.data[block].size, graph->blocks.data[block].alignment_log2),
+        "link less at once, or ask for smaller arrays and alignments");
+}
+
 /* Gives the COUNT blocks at FIRST, one section's, their offsets behind what SEGMENT holds. */
 static struct jitscope_error *place_blocks(struct layout *layout, struct layout_segment *segment,
                                            struct graph *graph, bool zero_fill, uint32_t first,
                                            uint32_t count) {
     struct jitscope_segment *view = &segment->view;
-    uint64_t cursor = view->content_size + view->zero_fill_size;
+    uint64_t cursor = view->content_size + view->zero_fill_size, start = cursor;
     for (uint32_t i = first; i < first + count; i++) {
         struct block *block = &graph->blocks.data[layout->blocks[i]];
         uint64_t alignment = (uint64_t)1 << (block->alignment_log2 & 63);
@@ -156,7 +176,7 @@ static struct jitscope_error *place_blocks(struct layout *layout, struct layout_
     }
     view->zero_fill_size = cursor - view->content_size;
     segment->count += count;
-    return NULL;
+    return count_bytes(layout, graph, cursor - start, layout->blocks[first + count - 1]);
 }
 
 static struct jitscope_error *form_segments(struct layout *layout, const struct scratch *scratch,
@@ -207,10 +227,12 @@ void layout_destroy(struct layout *layout) {
     *layout = (struct layout){0};
 }
 
-/* The gap in front of a block: running into it must trap in code, and reads as zero elsewhere already. */
+/* The gap in front of a block: running into it must trap in code, and reads as zero elsewhere already.
+ * Whoever runs off the end of a function meets its first bytes: the rest of a gap of many pages is not worth
+ * touching. */
 static void fill_gap(const struct layout_segment *segment, uint64_t from, uint64_t to, uint8_t padding) {
     if (padding && segment->view.prot & PROTECT_EXECUTE && to <= segment->view.content_size && to > from)
-        memset(segment->view.working + from, padding, to - from);
+        memset(segment->view.working + from, padding, to - from < MOST_PADDING ? to - from : MOST_PADDING);
 }
 
 static void apply_segment(const struct layout *layout, uint32_t number, struct graph *graph) {

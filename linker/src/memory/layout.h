@@ -25,10 +25,11 @@ struct layout {
     uint32_t alloc_count;
     uint32_t *blocks; /* live blocks in layout order */
     uint32_t block_count;
+    uint64_t size; /* bytes, all segments */
 };
 
 /* Sizes and orders; sets each block's address to its offset in its segment.  Errors: NO_MEMORY, UNSUPPORTED
- * (W and X in one section), OUT_OF_RANGE (sizes overflow). */
+ * (W and X in one section), OUT_OF_RANGE (more than 4 GiB, or sizes overflow). */
 struct jitscope_error *layout_create(struct layout *layout, struct graph *graph, uint64_t page_size);
 void layout_destroy(struct layout *layout);
 /* Segments have address and working memory: places the blocks and copies their content.  Emits segment and

@@ -75,9 +75,11 @@ static struct jitscope_error *place(struct simulated *simulated, struct jitscope
     TRY(range_list_reserve(&simulated->free, simulated->live + 3));
     if (!align_up(size, simulated->page_size, &size) ||
         !range_list_take(&simulated->free, size, view->alignment, &segment->range.start))
-        return error_create(JITSCOPE_ERROR_ADDRESS_SPACE,
-                            "no room for 0x%" PRIx64 " bytes from the base 0x%" PRIx64 " upwards", size,
-                            simulated->base);
+        return error_with_help(error_create(JITSCOPE_ERROR_ADDRESS_SPACE,
+                                            "no room for 0x%" PRIx64 " bytes from the base 0x%" PRIx64
+                                            " upwards",
+                                            size, simulated->base),
+                               "choose a lower base address");
     segment->range.size = size;
     simulated->live++;
     view->address = segment->range.start;

@@ -105,7 +105,10 @@ static struct jitscope_error *take_value(struct parser *parser, struct condition
     condition->number = text[0] == '-' ? (uint64_t)strtoll(text, &end, 0) : strtoull(text, &end, 0);
     condition->has_number = *text && !*end;
     bool numeric = parser->columns[condition->column].type != CELL_TEXT && condition->op != CONTAINS;
-    return numeric && !condition->has_number ? bad_filter(parser, "a number was expected before this") : NULL;
+    if (!numeric || condition->has_number)
+        return NULL;
+    parser->at = start;
+    return bad_filter(parser, "a number is wanted");
 }
 
 static struct jitscope_error *parse(struct parser *parser) {

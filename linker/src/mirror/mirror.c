@@ -64,17 +64,25 @@ static struct jitscope_error *wild_id(const struct event_view *view, const char 
                         view->sequence, view->type->name, what, id);
 }
 
-/* Makes VEC reach to ID, with zeroed entries.  No more ids than events can have been given. */
+/* Whether all tables together may grow by MORE entries.  Almost every id has an event that announced it; a
+ * recording at a low level, or with gaps, names some that it has not announced.  Without a bound for the sum,
+ * a small file of many links could ask, link by link, for more memory than there is. */
+static bool can_reach(struct mirror *mirror, uint64_t more) {
+    mirror->entries += more;
+    return mirror->entries <= mirror->file->events * 4 + 65536;
+}
+
+/* Makes VEC reach to ID, with zeroed entries. */
 #define REACH(vec, id, what)                                                                                 \
     do {                                                                                                     \
         uint32_t id_ = (id);                                                                                 \
-        if (id_ > mirror->file->events)                                                                      \
-            return wild_id(view, what, id_);                                                                 \
         if (id_ >= (vec)->count) {                                                                           \
-            uint32_t more_ = id_ + 1 - (vec)->count;                                                         \
+            uint64_t more_ = (uint64_t)id_ + 1 - (vec)->count;                                               \
+            if (!can_reach(mirror, more_))                                                                   \
+                return wild_id(view, what, id_);                                                             \
             TRY(vec_reserve(vec, more_));                                                                    \
             memset((vec)->data + (vec)->count, 0, more_ * sizeof *(vec)->data);                              \
-            (vec)->count += more_;                                                                           \
+            (vec)->count += (uint32_t)more_;                                                                 \
         }                                                                                                    \
     } while (0)
 
@@ -328,7 +336,9 @@ HANDLER(action) {
  * ------------------------------------------------------------------------------------------------------ */
 
 struct jitscope_error *mirror_apply(struct mirror *mirror, const struct event_view *view) {
-    /* A field type's name is also a variable here: link numbers are ids like others. */
+    /* Link numbers are dense, each in a run of its own; and their tables are large. */
+    if (view->link > mirror->file->runs.count + 1024)
+        return wild_id(view, "link", view->link);
     REACH(&mirror->links, view->link, "link");
     struct mirror_link *link = &mirror->links.data[view->link];
     link->number = view->link;

@@ -4,7 +4,7 @@
  * works on a recording.  Tables are per link and indexed by the ids that events carry; an id nobody announced
  * (the recording was made at a lower level, or begins in the middle) has an entry whose `known` is false.
  *
- * A recording is untrusted: ids are bounded by the number of events before they can ask for memory. */
+ * A recording is untrusted: what its ids can ask for is bounded by its number of events. */
 #ifndef MIRROR_MIRROR_H
 #define MIRROR_MIRROR_H
 
@@ -105,6 +105,7 @@ struct mirror {
     VEC(struct event_reservation) reservations;
     VEC(struct event_warning) warnings;
     VEC(uint32_t) edge_kinds; /* name ids */
+    uint64_t entries;         /* of all tables, see mirror.c */
     uint64_t applied;         /* events */
     uint64_t last_sequence;
     uint64_t lost;

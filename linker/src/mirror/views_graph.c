@@ -1,8 +1,11 @@
 /* Views of the graph: inputs, sections, segments, blocks, symbols, edges, eh-frames. */
 #include "mirror/views.h"
 
+#include "base/map64.h"
+
 #define EACH_LINK(link)                                                                                      \
-    for (const struct mirror_link *link = mirror->links.data, *link##_end = link + mirror->links.count;      \
+    for (const struct mirror_link *link = mirror->links.data,                                                \
+                                  *link##_end = link ? link + mirror->links.count : NULL;                    \
          link < link##_end; link++)
 
 struct jitscope_error *view_inputs(struct rows *rows, const struct mirror *mirror) {
@@ -245,37 +248,32 @@ struct jitscope_error *view_edges(struct rows *rows, const struct mirror *mirror
     return NULL;
 }
 
-/* The name of the function at BLOCK + OFFSET: symbols are few against records, so blocks remember theirs. */
-static struct jitscope_error *name_blocks(const struct mirror_link *link, uint32_t **out) {
-    uint32_t *names = os_allocate_zeroed(link->blocks.count * sizeof *names);
-    if (!names)
-        return error_no_memory();
+/* Where a function lies in its link; no block has 4 GiB. */
+static uint64_t function_key(uint32_t block, uint64_t offset) {
+    return (uint64_t)block << 32 | (uint32_t)offset;
+}
+
+/* By function_key: the name of the first function there.  One block can hold them all (gcc's default). */
+static struct jitscope_error *name_functions(const struct mirror_link *link, struct map64 *names) {
     for (uint32_t i = link->symbols.count; i-- > 0;) {
         const struct mirror_symbol *symbol = &link->symbols.data[i];
         if (symbol->known && symbol->name && symbol->block < link->blocks.count &&
-            symbol->kind == SYMBOL_KIND_FUNCTION)
-            names[symbol->block] = i + 1;
+            symbol->kind == SYMBOL_KIND_FUNCTION && symbol->offset <= UINT32_MAX)
+            TRY(map64_set(names, function_key(symbol->block, symbol->offset), symbol->name));
     }
-    *out = names;
     return NULL;
 }
 
-static uint32_t function_name(const struct mirror_link *link, const uint32_t *names,
-                              const struct event_cfi_record *record) {
-    if (record->function >= link->blocks.count || !names[record->function])
-        return 0;
-    for (uint32_t i = names[record->function] - 1; i < link->symbols.count; i++) {
-        const struct mirror_symbol *symbol = &link->symbols.data[i];
-        if (symbol->known && symbol->name && symbol->block == record->function &&
-            symbol->offset == record->function_offset)
-            return symbol->name;
-    }
-    return 0;
+static uint32_t function_name(const struct map64 *names, const struct event_cfi_record *record) {
+    uint32_t name = MAP64_NO_VALUE;
+    if (record->function_offset <= UINT32_MAX)
+        name = map64_find(names, function_key(record->function, record->function_offset));
+    return name == MAP64_NO_VALUE ? 0 : name;
 }
 
 static struct jitscope_error *add_record(struct rows *rows, const struct mirror *mirror,
                                          const struct mirror_link *link,
-                                         const struct event_cfi_record *record, const uint32_t *names) {
+                                         const struct event_cfi_record *record, const struct map64 *names) {
     const struct mirror_block *block = mirror_block(link, record->block),
                               *cie = mirror_block(link, record->cie);
     const struct mirror_block *function = mirror_block(link, record->function);
@@ -298,18 +296,17 @@ static struct jitscope_error *add_record(struct rows *rows, const struct mirror 
         return NULL;
     row_number(&row, function->address + record->function_offset);
     row_number(&row, record->function_size);
-    row_name(&row, mirror, function_name(link, names, record));
+    row_name(&row, mirror, function_name(names, record));
     return NULL;
 }
 
 struct jitscope_error *view_eh_frames(struct rows *rows, const struct mirror *mirror) {
     EACH_LINK(link) {
-        uint32_t *names;
-        struct jitscope_error *error = NULL;
-        TRY(name_blocks(link, &names));
+        struct map64 names = {0};
+        struct jitscope_error *error = name_functions(link, &names);
         for (uint32_t i = 0; i < link->cfi.count && !error; i++)
-            error = add_record(rows, mirror, link, &link->cfi.data[i], names);
-        os_release(names);
+            error = add_record(rows, mirror, link, &link->cfi.data[i], &names);
+        map64_destroy(&names);
         TRY(error);
     }
     return NULL;

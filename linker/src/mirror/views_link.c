@@ -7,7 +7,8 @@
 #include <stdlib.h>
 
 #define EACH_LINK(link)                                                                                      \
-    for (const struct mirror_link *link = mirror->links.data, *link##_end = link + mirror->links.count;      \
+    for (const struct mirror_link *link = mirror->links.data,                                                \
+                                  *link##_end = link ? link + mirror->links.count : NULL;                    \
          link < link##_end; link++)
 
 /* --- tables
@@ -150,12 +151,14 @@ static struct jitscope_error *add_result(struct rows *rows, const struct mirror 
     return NULL;
 }
 
-static bool has_result(const struct mirror_link *link, uint32_t action, bool finalize) {
-    for (uint32_t i = 0; i < link->results.count; i++)
-        if (link->results.data[i].action == action &&
-            (link->results.data[i].half == HALF_FINALIZE) == finalize)
-            return true;
-    return false;
+/* Per action, which of its halves have run: 1 << (half is not FINALIZE). */
+static uint8_t *find_results(const struct mirror_link *link) {
+    uint8_t *ran = os_allocate_zeroed(link->actions.count);
+    for (uint32_t i = 0; ran && i < link->results.count; i++)
+        if (link->results.data[i].action < link->actions.count)
+            ran[link->results.data[i].action] |=
+                (uint8_t)(1 << (link->results.data[i].half != HALF_FINALIZE));
+    return ran;
 }
 
 /* Halves that have not run, behind those that have. */
@@ -164,8 +167,7 @@ static struct jitscope_error *add_pending(struct rows *rows, const struct mirror
                                           uint32_t half) {
     struct row row;
     uint32_t function = half == HALF_FINALIZE ? action->finalize.id : action->deallocate.id;
-    if (!recording_string(mirror->file, function).length ||
-        has_result(link, action->action, half == HALF_FINALIZE))
+    if (!recording_string(mirror->file, function).length)
         return NULL;
     TRY(row_begin(rows, &row));
     row_action_head(&row, mirror, link, action, half);
@@ -173,14 +175,25 @@ static struct jitscope_error *add_pending(struct rows *rows, const struct mirror
     return NULL;
 }
 
+static struct jitscope_error *add_all_pending(struct rows *rows, const struct mirror *mirror,
+                                              const struct mirror_link *link) {
+    struct jitscope_error *error = NULL;
+    uint8_t *ran = find_results(link);
+    if (!ran)
+        return error_no_memory();
+    for (uint32_t half = HALF_FINALIZE; half <= HALF_DEALLOCATE; half++)
+        for (uint32_t i = 0; i < link->actions.count && !error; i++)
+            if (link->actions.data[i].known && !(ran[i] >> (half != HALF_FINALIZE) & 1))
+                error = add_pending(rows, mirror, link, &link->actions.data[i].event, half);
+    os_release(ran);
+    return error;
+}
+
 struct jitscope_error *view_actions(struct rows *rows, const struct mirror *mirror) {
     EACH_LINK(link) {
         for (uint32_t i = 0; i < link->results.count; i++)
             TRY(add_result(rows, mirror, link, &link->results.data[i]));
-        for (uint32_t half = HALF_FINALIZE; half <= HALF_DEALLOCATE; half++)
-            for (uint32_t i = 0; i < link->actions.count; i++)
-                if (link->actions.data[i].known)
-                    TRY(add_pending(rows, mirror, link, &link->actions.data[i].event, half));
+        TRY(add_all_pending(rows, mirror, link));
     }
     return NULL;
 }

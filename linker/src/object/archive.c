@@ -9,6 +9,7 @@
 #include <string.h>
 
 static const char magic[] = "!<arch>\n", thin_magic[] = "!<thin>\n";
+enum { LONGEST_NAME = 4096 }; /* PATH_MAX: thin archives name files */
 enum { MAGIC_SIZE = 8, HEADER_SIZE = 60, NAME_SIZE = 16, SIZE_AT = 48, SIZE_SIZE = 10, END_AT = 58 };
 
 bool archive_is(struct bytes file) {
@@ -52,9 +53,10 @@ static struct jitscope_error *long_name(const struct archive *archive, uint64_t 
         return bad_archive(JITSCOPE_ERROR_FORMAT, header,
                            "a member whose long name lies outside the name table");
     member->name = (const char *)archive->long_names.data + offset;
-    const char *end = memchr(member->name, '\n', archive->long_names.size - offset);
+    uint64_t room = archive->long_names.size - offset;
+    const char *end = memchr(member->name, '\n', room < LONGEST_NAME ? room : LONGEST_NAME);
     if (!end)
-        return bad_archive(JITSCOPE_ERROR_FORMAT, header, "a long name without end");
+        return bad_archive(JITSCOPE_ERROR_FORMAT, header, "a member whose long name does not end");
     member->name_length = (size_t)(end - member->name);
     if (member->name_length && member->name[member->name_length - 1] == '/')
         member->name_length--;
@@ -65,7 +67,7 @@ static struct jitscope_error *long_name(const struct archive *archive, uint64_t 
 static struct jitscope_error *bsd_name(uint64_t header, struct archive_member *member) {
     uint64_t length;
     if (!parse_number((const char *)member->name + 3, NAME_SIZE - 3, &length) ||
-        length > member->content.size)
+        length > member->content.size || length > LONGEST_NAME)
         return bad_archive(JITSCOPE_ERROR_FORMAT, header, "a BSD name longer than its member");
     member->name = (const char *)member->content.data;
     member->name_length = strnlen(member->name, length);

@@ -263,6 +263,8 @@ static int by_offset(const void *a, const void *b) {
 }
 
 static void sort_edges(struct graph *graph, const struct block *block) {
+    if (block->edge_count < 2)
+        return;
     struct edge *edges = graph->edges.data + block->first_edge;
     for (uint32_t i = 1; i < block->edge_count; i++)
         if (edges[i].offset < edges[i - 1].offset) {

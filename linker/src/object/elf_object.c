@@ -112,7 +112,11 @@ static struct jitscope_error *open_sections(struct elf_reader *reader, const Elf
     Elf64_Shdr zero = elf_section(reader, 0);
     uint64_t count = header->e_shnum ? header->e_shnum : zero.sh_size;
     if (count > (reader->file.size - header->e_shoff) / sizeof(Elf64_Shdr))
-        return truncated(reader, 0, "the section table", header->e_shoff, count * sizeof(Elf64_Shdr));
+        return error_create(
+            JITSCOPE_ERROR_TRUNCATED,
+            "the section table at file offset 0x%llx with %llu entries lies outside the file of 0x%llx bytes",
+            (unsigned long long)header->e_shoff, (unsigned long long)count,
+            (unsigned long long)reader->file.size);
     uint32_t names = header->e_shstrndx == SHN_XINDEX ? zero.sh_link : header->e_shstrndx;
     if (names >= count)
         return error_create(JITSCOPE_ERROR_FORMAT, "the section name table has index %u of %llu sections",

@@ -25,9 +25,14 @@ static void discard_member(struct elf_reader *reader, uint32_t index, uint32_t s
 
 static struct jitscope_error *read_group(struct elf_reader *reader, uint32_t index, const Elf64_Shdr *group) {
     struct bytes content = bytes_slice(reader->file, group->sh_offset, group->sh_size);
-    if (!content.data || content.size < 4 || content.size % 4)
+    if (!content.data)
         return elf_error(reader, JITSCOPE_ERROR_TRUNCATED, index, NO_OFFSET, 0,
-                         "a section group of 0x%llx bytes", (unsigned long long)group->sh_size);
+                         "a section group at file offset 0x%llx with 0x%llx bytes lies outside the file",
+                         (unsigned long long)group->sh_offset, (unsigned long long)group->sh_size);
+    if (content.size < 4 || content.size % 4)
+        return elf_error(reader, JITSCOPE_ERROR_FORMAT, index, NO_OFFSET, 0,
+                         "a section group of 0x%llx bytes is no list of 4-byte numbers",
+                         (unsigned long long)group->sh_size);
     if (!(load_u32(content.data) & GRP_COMDAT))
         return NULL;
     if (!group->sh_info || group->sh_info >= reader->symbol_count)
@@ -35,6 +40,9 @@ static struct jitscope_error *read_group(struct elf_reader *reader, uint32_t ind
                          "its signature is symbol %u of %u", group->sh_info, reader->symbol_count);
     const char *text = elf_reader_symbol_name(reader, group->sh_info);
     uint32_t signature, holder;
+    if (!*text) /* all nameless groups of all inputs would be one */
+        return elf_error(reader, JITSCOPE_ERROR_FORMAT, index, NO_OFFSET, 0,
+                         "its signature, symbol %u, has no name", group->sh_info);
     TRY(string_pool_intern(reader->graph->names, text, strlen(text), &signature));
     TRY(graph_claim_group(reader->graph, signature, reader->input, &holder));
     for (uint64_t at = 4; at < content.size; at += 4) {

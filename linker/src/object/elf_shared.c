@@ -20,9 +20,17 @@ struct opening {
     struct bytes dynamic;
 };
 
+/* Empty when it does not lie in the file. */
+static struct bytes table_entry(const struct opening *opening, uint64_t table, uint64_t index,
+                                uint64_t size) {
+    uint64_t offset;
+    if (__builtin_add_overflow(table, index * size, &offset))
+        return (struct bytes){NULL, 0};
+    return bytes_slice(opening->library->file, offset, size);
+}
+
 static bool section_at(const struct opening *opening, uint32_t index, Elf64_Shdr *section) {
-    struct bytes bytes = bytes_slice(
-        opening->library->file, opening->header.e_shoff + (uint64_t)index * sizeof *section, sizeof *section);
+    struct bytes bytes = table_entry(opening, opening->header.e_shoff, index, sizeof *section);
     if (bytes.data)
         memcpy(section, bytes.data, sizeof *section);
     return bytes.data;
@@ -40,7 +48,7 @@ static struct jitscope_error *take_section(struct opening *opening, const Elf64_
     switch (section->sh_type) {
     case SHT_DYNSYM:
         if (!section_at(opening, section->sh_link, &strings))
-            return truncated("the section of dynamic strings", section->sh_link);
+            return truncated("the section of dynamic strings", opening->header.e_shoff);
         TRY(take(opening, &strings, "the dynamic strings", &library->strings));
         return take(opening, section, "the dynamic symbols", &library->symbols);
     case SHT_GNU_versym:
@@ -69,8 +77,7 @@ static struct jitscope_error *measure(struct opening *opening) {
     for (uint32_t i = 0; i < opening->header.e_phnum; i++) {
         Elf64_Phdr segment;
         uint64_t segment_end;
-        struct bytes bytes = bytes_slice(
-            opening->library->file, opening->header.e_phoff + (uint64_t)i * sizeof segment, sizeof segment);
+        struct bytes bytes = table_entry(opening, opening->header.e_phoff, i, sizeof segment);
         if (!bytes.data)
             return truncated("the program header table", opening->header.e_phoff);
         memcpy(&segment, bytes.data, sizeof segment);
@@ -92,12 +99,22 @@ struct jitscope_error *elf_shared_open(struct bytes file, struct elf_shared *lib
         return error_create(JITSCOPE_ERROR_UNSUPPORTED,
                             "a shared library for ELF machine %u: only x86-64 (62) is supported",
                             opening.header.e_machine);
+    if ((opening.header.e_shnum && opening.header.e_shentsize != sizeof(Elf64_Shdr)) ||
+        (opening.header.e_phnum && opening.header.e_phentsize != sizeof(Elf64_Phdr)))
+        return error_create(
+            JITSCOPE_ERROR_FORMAT, "section headers of %u and program headers of %u bytes, not %zu and %zu",
+            opening.header.e_shentsize, opening.header.e_phentsize, sizeof(Elf64_Shdr), sizeof(Elf64_Phdr));
     for (uint32_t i = 0; i < opening.header.e_shnum; i++) {
         Elf64_Shdr section;
         if (!section_at(&opening, i, &section))
             return truncated("the section table", opening.header.e_shoff);
         TRY(take_section(&opening, &section));
     }
+    if (library->symbols.size > sizeof(Elf64_Sym) && !library->gnu_hash.size && !library->sysv_hash.size)
+        return error_with_help(
+            error_create(JITSCOPE_ERROR_UNSUPPORTED,
+                         "a shared library with symbols and no hash table to find them by"),
+            "the loader could not use it either: link it with --hash-style=gnu");
     find_soname(&opening);
     return measure(&opening);
 }
@@ -184,12 +201,6 @@ static bool find_by_sysv_hash(const struct elf_shared *library, const char *name
 }
 
 bool elf_shared_find(const struct elf_shared *library, const char *name, struct elf_shared_symbol *symbol) {
-    if (library->gnu_hash.size)
-        return find_by_gnu_hash(library, name, symbol);
-    if (library->sysv_hash.size)
-        return find_by_sysv_hash(library, name, symbol);
-    for (uint64_t i = 1; i < library->symbols.size / sizeof(Elf64_Sym); i++)
-        if (is_definition(library, i, name, symbol))
-            return true;
-    return false;
+    return library->gnu_hash.size ? find_by_gnu_hash(library, name, symbol)
+                                  : find_by_sysv_hash(library, name, symbol);
 }

@@ -12,7 +12,7 @@ struct elf_shared {
     struct bytes symbols;             /* .dynsym */
     struct bytes strings;             /* .dynstr */
     struct bytes versions;            /* .gnu.version, may be empty */
-    struct bytes gnu_hash, sysv_hash; /* at least one, or neither: linear search */
+    struct bytes gnu_hash, sysv_hash; /* at least one where there are symbols */
     const char *soname;               /* NULL when it has none */
     uint64_t memory_size;             /* bytes its segments span */
 };

@@ -32,6 +32,10 @@ static struct jitscope_error *check_symbol(const struct elf_reader *reader, uint
     if (symbol->st_shndx == SHN_COMMON && symbol->st_value && !is_power_of_two(symbol->st_value))
         return elf_error(reader, JITSCOPE_ERROR_FORMAT, 0, NO_OFFSET, index,
                          "a common symbol with an alignment of 0x%llx", (unsigned long long)symbol->st_value);
+    if (symbol->st_shndx == SHN_COMMON && symbol->st_size > UINT32_MAX)
+        return elf_error(reader, JITSCOPE_ERROR_UNSUPPORTED, 0, NO_OFFSET, index,
+                         "a common symbol of 0x%llx bytes: 4 GiB or more",
+                         (unsigned long long)symbol->st_size);
     if (ELF64_ST_TYPE(symbol->st_info) == STT_GNU_IFUNC && symbol->st_shndx != SHN_UNDEF)
         return elf_error(reader, JITSCOPE_ERROR_UNSUPPORTED, 0, NO_OFFSET, index,
                          "indirect functions (STT_GNU_IFUNC) are not linked yet");
@@ -52,6 +56,9 @@ static struct jitscope_error *place_symbol(struct elf_reader *reader, uint32_t i
         symbol->linkage = LINKAGE_COMMON;
         return NULL;
     }
+    if (from->st_shndx == SHN_XINDEX && !reader->extended_indices)
+        return elf_error(reader, JITSCOPE_ERROR_FORMAT, 0, NO_OFFSET, index,
+                         "its section's number stands in a table (SHT_SYMTAB_SHNDX) that is missing");
     if (section >= reader->section_count)
         return elf_error(reader, JITSCOPE_ERROR_FORMAT, 0, NO_OFFSET, index, "it lies in section %u of %u",
                          section, reader->section_count);

@@ -63,11 +63,11 @@ struct bounds {
     bool any;
 };
 
-static void extend(struct bounds *bounds, const struct block *block) {
-    if (!bounds->any || block->address < bounds->start)
-        bounds->start = block->address;
-    if (!bounds->any || block->address + block->size > bounds->end)
-        bounds->end = block->address + block->size;
+static void extend(struct bounds *bounds, uint64_t start, uint64_t end) {
+    if (!bounds->any || start < bounds->start)
+        bounds->start = start;
+    if (!bounds->any || end > bounds->end)
+        bounds->end = end;
     bounds->any = true;
 }
 
@@ -80,7 +80,7 @@ static struct bounds find_bounds(const struct graph *graph, uint32_t name, uint8
         if (block->flags & BLOCK_REMOVED || section->lifetime == LIFETIME_NO_ALLOC)
             continue;
         if (name != NO_NAME ? section->name == name : (section->prot & mask) == prot)
-            extend(&bounds, block);
+            extend(&bounds, block->address, block->address + block->size);
     }
     return bounds;
 }
@@ -95,7 +95,31 @@ static void define(struct graph *graph, uint32_t symbol, uint64_t address) {
     graph_resolve(graph, symbol, address, PROVIDER_LINKER, linker_provider_name(graph));
 }
 
-static void define_section_bounds(struct graph *graph, uint32_t symbol) {
+/* Of sections, by id: one walk over the blocks, however many names ask. */
+static struct jitscope_error *measure_sections(const struct graph *graph, struct bounds **out) {
+    struct bounds *bounds = os_allocate_zeroed(graph->sections.count * sizeof *bounds);
+    if (!bounds)
+        return error_no_memory();
+    for (uint32_t id = 0; id < graph->blocks.count; id++) {
+        const struct block *block = &graph->blocks.data[id];
+        if (!(block->flags & BLOCK_REMOVED) &&
+            graph->sections.data[block->section].lifetime != LIFETIME_NO_ALLOC)
+            extend(&bounds[block->section], block->address, block->address + block->size);
+    }
+    *out = bounds;
+    return NULL;
+}
+
+/* Sections of one name and several protections count as one. */
+static struct bounds bounds_of_name(const struct graph *graph, const struct bounds *sections, uint32_t name) {
+    struct bounds bounds = {0};
+    for (uint32_t id = graph_find_section(graph, name); id != NO_SECTION; id = graph_next_section(graph, id))
+        if (sections[id].any)
+            extend(&bounds, sections[id].start, sections[id].end);
+    return bounds;
+}
+
+static void define_section_bounds(struct graph *graph, const struct bounds *sections, uint32_t symbol) {
     const char *text = graph_symbol_name(graph, symbol);
     bool start = !strncmp(text, "__start_", 8), stop = !strncmp(text, "__stop_", 7);
     if (!start && !stop)
@@ -104,7 +128,7 @@ static void define_section_bounds(struct graph *graph, uint32_t symbol) {
     uint32_t name = string_pool_find(graph->names, section, strlen(section));
     if (name == NO_NAME || graph_find_section(graph, name) == NO_SECTION)
         return;
-    struct bounds bounds = find_bounds(graph, name, 0, 0);
+    struct bounds bounds = bounds_of_name(graph, sections, name);
     if (bounds.any)
         define(graph, symbol, start ? bounds.start : bounds.end);
 }
@@ -121,12 +145,15 @@ static void define_got(struct graph *graph) {
 
 struct jitscope_error *define_bounds(struct graph *graph, void *unused) {
     (void)unused;
+    struct bounds *sections;
     define_got(graph);
+    TRY(measure_sections(graph, &sections));
     for (uint32_t id = 0; id < graph->symbols.count; id++) {
         const struct symbol *symbol = &graph->symbols.data[id];
         if (symbol->flags & SYMBOL_EXTERNAL && !(symbol->flags & SYMBOL_RESOLVED))
-            define_section_bounds(graph, id);
+            define_section_bounds(graph, sections, id);
     }
+    os_release(sections);
     return NULL;
 }
 

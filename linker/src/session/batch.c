@@ -103,7 +103,7 @@ static struct jitscope_error *link_queue(struct jitscope_session *session, struc
     uint32_t first_input = session->inputs.count;
     trace_enter_link(&session->trace, link->number);
     TRACE(&session->trace, link_begin, .link = link->number, .time = began);
-    struct jitscope_error *error = link_batch(session, link);
+    struct jitscope_error *error = error_with_usual_help(link_batch(session, link));
     trace_link_end(session, error, began);
     trace_enter_link(&session->trace, 0);
     session_drop_queue(session, first_input);

@@ -11,7 +11,10 @@
 #include <sys/mman.h>
 
 /* open/fstat/read/close of a small file cost less than a mapping and its page faults. */
-enum { MAP_FROM = 64 << 10, SCRIPT_DEPTH = 16 };
+enum { MAP_FROM = 64 << 10 };
+
+/* Scripts that name each other end somewhere, in depth and in number. */
+enum { SCRIPT_DEPTH = 16, MOST_SCRIPTS = 1000 };
 
 /* --- bytes
  * ------------------------------------------------------------------------------------------------------- */
@@ -167,18 +170,25 @@ static struct jitscope_error *add_script_item(struct jitscope_session *session, 
     return error;
 }
 
+static struct jitscope_error *named_by(const char *script, struct jitscope_error *error) {
+    if (jitscope_error_code(error) != JITSCOPE_ERROR_NOT_FOUND)
+        return error;
+    return error_with_help(
+        error, "the ld script %s names it: install what belongs to the script, or leave it out", script);
+}
+
 static struct jitscope_error *add_script(struct jitscope_session *session, struct bytes bytes,
                                          const char *name) {
-    if (session->script_depth >= SCRIPT_DEPTH) {
+    session->scripts = session->script_depth ? session->scripts + 1 : 0;
+    if (session->script_depth >= SCRIPT_DEPTH || session->scripts > MOST_SCRIPTS) {
         struct coordinates where = {.input = name, .offset = NO_OFFSET};
-        return error_at(JITSCOPE_ERROR_FORMAT, &where, "ld scripts that name each other more than %d deep",
-                        SCRIPT_DEPTH);
+        return error_at(JITSCOPE_ERROR_FORMAT, &where, "ld scripts name each other without end");
     }
     struct ld_script script = {0};
     struct jitscope_error *error = error_in_input(ld_script_parse(bytes, &script), name);
     session->script_depth++;
     for (uint32_t i = 0; i < script.items.count && !error; i++)
-        error = add_script_item(session, name, &script.items.data[i]);
+        error = named_by(name, add_script_item(session, name, &script.items.data[i]));
     session->script_depth--;
     ld_script_destroy(&script);
     return error;
@@ -200,8 +210,8 @@ static struct jitscope_error *enqueue(struct jitscope_session *session, uint32_t
     }
 }
 
-struct jitscope_error *session_add_bytes(struct jitscope_session *session, struct bytes bytes,
-                                         uint8_t ownership, const char *name) {
+static struct jitscope_error *add_bytes(struct jitscope_session *session, struct bytes bytes,
+                                        uint8_t ownership, const char *name) {
     struct input input = {bytes, NO_NAME, NO_INPUT, kind_of(bytes), ownership};
     uint32_t id;
     struct jitscope_error *error = session_intern(session, name, &input.name);
@@ -218,10 +228,29 @@ struct jitscope_error *session_add_bytes(struct jitscope_session *session, struc
     return error;
 }
 
+/* Objects of an archive or script that could not be taken whole do not wait for a link. */
+static void take_back(struct jitscope_session *session, uint32_t queued, uint32_t roots, uint32_t paths) {
+    for (uint32_t i = queued; i < session->queue.count; i++)
+        forget_bytes(&session->inputs.data[session->queue.data[i]]);
+    session->queue.count = queued;
+    session->roots.count = roots;
+    session->library_paths.count = paths;
+}
+
+struct jitscope_error *session_add_bytes(struct jitscope_session *session, struct bytes bytes,
+                                         uint8_t ownership, const char *name) {
+    uint32_t queued = session->queue.count, roots = session->roots.count,
+             paths = session->library_paths.count;
+    struct jitscope_error *error = add_bytes(session, bytes, ownership, name);
+    if (error)
+        take_back(session, queued, roots, paths);
+    return error_with_usual_help(error);
+}
+
 struct jitscope_error *jitscope_session_add_file(struct jitscope_session *session, const char *path) {
     struct bytes bytes;
     uint8_t ownership;
-    TRY(session_read_file(path, &bytes, &ownership));
+    TRY(error_with_usual_help(session_read_file(path, &bytes, &ownership)));
     session_lock(session);
     struct jitscope_error *error = session_add_bytes(session, bytes, ownership, path);
     session_unlock(session);

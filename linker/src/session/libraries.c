@@ -1,10 +1,9 @@
 /* Libraries by name: the search path as gcc and ld have it on Debian, and what gcc adds behind every link. */
 #include "session/session_state.h"
 
-#include <dirent.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static const char *const system_paths[] = {"/usr/lib/x86_64-linux-gnu", "/lib/x86_64-linux-gnu", "/usr/lib",
                                            "/lib"};
@@ -36,18 +35,18 @@ static struct jitscope_error *try_folder(struct jitscope_session *session, const
     return *found ? NULL : try_file(session, folder, "lib", name, ".a", found);
 }
 
+static void note_version(void *context, const char *name) {
+    long *newest = context, version = strtol(name, NULL, 10);
+    *newest = version > *newest ? version : *newest;
+}
+
 /* The folder of the newest gcc installed: libgcc.a and libstdc++.so are there.  NO_NAME when there is none.
  */
 static struct jitscope_error *find_gcc_folder(struct jitscope_session *session, uint32_t *folder) {
-    *folder = NO_NAME;
-    DIR *root = opendir(gcc_root);
     long newest = 0;
-    for (struct dirent *entry; root && (entry = readdir(root));) {
-        long version = strtol(entry->d_name, NULL, 10);
-        newest = version > newest ? version : newest;
-    }
-    if (root)
-        closedir(root);
+    *folder = NO_NAME;
+    if (os_each_entry(gcc_root, note_version, &newest) && errno != ENOENT)
+        return error_system("cannot list", gcc_root);
     return newest ? session_intern_format(session, folder, "%s/%ld", gcc_root, newest) : NULL;
 }
 

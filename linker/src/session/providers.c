@@ -67,7 +67,13 @@ static struct jitscope_error *member_bytes(struct jitscope_session *session,
     TRY(session_intern_format(
         session, &path, "%s%s%.*s", absolute ? "" : session_text(session, archive->folder),
         absolute || archive->folder == NO_NAME ? "" : "/", (int)member->name_length, member->name));
-    return session_read_file(session_text(session, path), bytes, ownership);
+    struct jitscope_error *error = session_read_file(session_text(session, path), bytes, ownership);
+    return error ? error_with_help(
+                       error,
+                       "the thin archive %s holds no more than this name: bring the file back, or make "
+                       "the archive again",
+                       session_text(session, session->inputs.data[archive->input].name))
+                 : NULL;
 }
 
 /* Makes the member at HEADER an input. */
@@ -103,6 +109,16 @@ static struct jitscope_error *index_definition(void *context, const char *name, 
     return index_symbol(scan->indexing, name, length, scan->header);
 }
 
+static struct jitscope_error *in_member(struct jitscope_session *session,
+                                        const struct archive_provider *archive,
+                                        const struct archive_member *member, struct jitscope_error *error) {
+    uint32_t name = NO_NAME;
+    jitscope_error_destroy(session_intern_format(
+        session, &name, "%s(%.*s)", session_text(session, session->inputs.data[archive->input].name),
+        (int)member->name_length, member->name));
+    return name == NO_NAME ? error : error_in_input(error, session_text(session, name));
+}
+
 /* An archive without an index ("ar S") is indexed by reading its members' symbol tables. */
 static struct jitscope_error *index_by_scanning(struct indexing *indexing) {
     struct jitscope_session *session = indexing->session;
@@ -116,7 +132,8 @@ static struct jitscope_error *index_by_scanning(struct indexing *indexing) {
         TRY(member_bytes(session, &archive, &member, &bytes, &ownership));
         struct jitscope_error *error = elf_each_definition(bytes, index_definition, &scan);
         session_release_bytes(bytes, ownership);
-        TRY(error);
+        if (error)
+            return in_member(session, &archive, &member, error);
         header = member.next;
     }
     return NULL;

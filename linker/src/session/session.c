@@ -81,7 +81,9 @@ static struct jitscope_error *check_options(const struct jitscope_session_option
     if (options->debug < JITSCOPE_DEBUG_AUTO || options->debug > JITSCOPE_DEBUG_OFF)
         return error_create(JITSCOPE_ERROR_USAGE, "there is no debug policy %d", (int)options->debug);
     if (options->base % SIMULATED_PAGE)
-        return error_create(JITSCOPE_ERROR_USAGE, "the base address is no multiple of the page size");
+        return error_create(JITSCOPE_ERROR_USAGE,
+                            "the base address 0x%llx is no multiple of the page size, %d",
+                            (unsigned long long)options->base, SIMULATED_PAGE);
     if (options->level > JITSCOPE_LEVEL_EDGES && options->level != JITSCOPE_LEVEL_OFF)
         return error_create(JITSCOPE_ERROR_USAGE, "there is no level %d", (int)options->level);
     return NULL;

@@ -88,7 +88,7 @@ struct jitscope_session {
     VEC(uint32_t) roots; /* name ids */
     bool whole_archive, as_needed, defaults_added;
     uint32_t next_rank;
-    uint32_t script_depth;
+    uint32_t script_depth, scripts; /* of the input at hand */
 
     /* providers */
     VEC(struct archive_provider) archives;

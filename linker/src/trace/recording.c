@@ -80,7 +80,8 @@ static struct jitscope_error *recording_failed(struct jitscope_error *error, con
     struct jitscope_error *named =
         error_at(JITSCOPE_ERROR_RECORDING, &where, "cannot record: %s", jitscope_error_message(error));
     jitscope_error_destroy(error);
-    return named;
+    return error_with_help(named,
+                           "choose a file in a folder that exists, that you may write and that has room");
 }
 
 struct jitscope_error *recording_create(const char *path, struct recording **out) {

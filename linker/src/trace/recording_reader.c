@@ -260,10 +260,10 @@ struct jitscope_error *recording_open(const char *path, struct recording_file *f
     *file = (struct recording_file){0};
     int fd = os_open(path, O_RDONLY, 0);
     if (fd < 0)
-        return error_system("cannot open", path);
+        return error_with_usual_help(error_system("cannot open", path));
     struct jitscope_error *error = load_file(fd, file);
     os_close(fd);
-    return error_in_input(error, path);
+    return error_with_usual_help(error_in_input(error, path));
 }
 
 void recording_close(struct recording_file *file) {

@@ -58,7 +58,8 @@ static bool find_type(const struct schema *schema, const char *name, uint32_t *t
     return false;
 }
 
-enum { MOST_TYPES = 1024 };
+/* Lines are looked through one by one: far more than any version has, few enough for a hostile file. */
+enum { MOST_TYPES = 256, MOST_VALUES = 4096 };
 
 static struct jitscope_error *add_type(struct schema *schema, char **cell) {
     bool wide = !strcmp(cell[2], "uint64_t") || !strcmp(cell[2], "int64_t") || !strcmp(cell[2], "8");
@@ -74,7 +75,7 @@ static struct jitscope_error *add_type(struct schema *schema, char **cell) {
 
 static struct jitscope_error *add_value(struct schema *schema, char **cell) {
     uint32_t type;
-    if (!find_type(schema, cell[1], &type))
+    if (!find_type(schema, cell[1], &type) || schema->values.count >= MOST_VALUES)
         return bad_line("V", "type");
     return vec_push(&schema->values,
                     (struct schema_value){type, (uint32_t)strtoul(cell[2], NULL, 10), cell[3]});

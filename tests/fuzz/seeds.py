@@ -1,0 +1,105 @@
+"""Seed corpora for the fuzz targets, out of what compilers, ar and jitscope itself write.
+
+    seeds.py FOLDER JITSCOPE     makes FOLDER/fuzz_NAME/... for each target
+"""
+import pathlib
+import struct
+import subprocess
+import sys
+
+C_SOURCE = """
+extern int other(int); extern int data[4]; int common_array[10]; static int local = 3;
+int *pointer = &local; __attribute__((weak)) int maybe(void);
+static void start(void) __attribute__((constructor)); static void start(void) { local = 4; }
+static int helper(int x) { return x * 3 + local; }
+int main(int argc, char **argv) { (void)argv; return maybe ? maybe() : other(helper(argc)) + data[1] + common_array[2]; }
+"""
+CXX_SOURCE = """
+#include <stdexcept>
+#include <string>
+template <typename T> T twice(T x) { return x + x; }
+struct Base { virtual ~Base() {} virtual int f() { return 1; } }; struct Derived : Base { int f() override { return 2; } };
+int main() { Derived d; Base &b = d; try { if (b.f() == 3) throw std::runtime_error("x"); return twice(b.f()); } catch (std::exception &e) { return 7; } }
+"""
+FLAGS = {"o0": ["-O0"], "o2": ["-O2", "-ffunction-sections", "-fdata-sections"], "pic": ["-O1", "-fPIC"],
+         "debug": ["-O1", "-g1", "-fcommon"], "nopie": ["-O1", "-fno-pie"]}
+SCRIPTS = ["/* GNU ld script */\nOUTPUT_FORMAT(elf64-x86-64)\nGROUP ( /lib/libc.so.6 /usr/lib/libc_nonshared.a AS_NEEDED ( /lib/ld.so ) )\n",
+           "INPUT(-lm \"a file\" b.o,c.o) SEARCH_DIR(/usr/lib) EXTERN(start)", "TARGET(x) OUTPUT_ARCH(y)"]
+CHECKS = ["main != 0 && section(.text) <= main\n", "*{8}got(puts) == puts # comment\n",
+          "call + 5 + s{4}(call + 1) == plt(puts)\n!defined(dropped)\n", "// jitscope-check: size(\"a b\\x41\") == -1 >> 3 << 2 % 7\n",
+          "name ~ main and size >= 0x10 or size != 3"]
+
+
+def run(*command):
+    subprocess.run([str(word) for word in command], check=True)
+
+
+def objects(work):
+    sources = {"c": C_SOURCE, "cpp": CXX_SOURCE}
+    for kind, compiler in (("c", "gcc"), ("c", "clang"), ("cpp", "g++")):
+        source = work / f"seed.{kind}"
+        source.write_text(sources[kind])
+        for name, flags in FLAGS.items():
+            target = work / f"{compiler}-{name}.o".replace("+", "p")
+            run(compiler, *flags, "-c", source, "-o", target)
+            yield target
+
+
+def eh_frame_seed(path, work):
+    """Relocations as fuzz_eh_frame.c wants them, then the section."""
+    section = work / "eh_frame.bin"
+    section.unlink(missing_ok=True)
+    run("objcopy", "-O", "binary", "--only-section=.eh_frame", "--set-section-flags", ".eh_frame=alloc", path, section)
+    content, offsets, at = section.read_bytes(), [], 0
+    while at + 8 <= len(content):
+        length, identity = struct.unpack_from("<II", content, at)
+        if identity and length:
+            offsets.append(at + 8)
+        at += 4 + length
+    edges = b"".join(struct.pack("<HB", offset, index % 2) for index, offset in enumerate(offsets[:255]))
+    return bytes([len(edges) // 3]) + edges + content
+
+
+def main(folder, jitscope):
+    work = folder / "work"
+    work.mkdir(parents=True, exist_ok=True)
+
+    def put(target, name, content):
+        place = folder / f"fuzz_{target}"
+        place.mkdir(exist_ok=True)
+        (place / name).write_bytes(content)
+
+    made = list(objects(work))
+    for path in made:
+        put("object", path.name, path.read_bytes())
+        put("eh_frame", path.name, eh_frame_seed(path, work))
+        for flags in (0, 0x1b):
+            put("link", f"{path.name}-{flags}", bytes([flags]) + path.read_bytes())
+    for name, flags in (("index", "rcs"), ("plain", "rcS"), ("thin", "rcsT"), ("long", "rcs")):
+        archive = work / f"{name}.a"
+        archive.unlink(missing_ok=True)
+        members = made[:3]
+        if name == "long":
+            members = [work / "a-member-with-a-name-that-is-quite-long.o"]
+            members[0].write_bytes(made[0].read_bytes())
+        run("ar", flags, archive, *members)
+        put("archive", archive.name, archive.read_bytes())
+        if name != "thin":
+            put("link", archive.name, b"\x04" + archive.read_bytes())
+    for index, text in enumerate(SCRIPTS):
+        put("ld_script", f"{index}.ld", text.encode())
+    for index, text in enumerate(CHECKS):
+        put("check", f"{index}.check", text.encode())
+    for name, flags in (("gnu", []), ("sysv", ["-Wl,--hash-style=sysv"])):
+        library = work / f"{name}.so"
+        run("gcc", "-shared", "-nostdlib", "-fPIC", *flags, "-Wl,-soname,libseed.so", work / "seed.c", "-o", library)
+        put("shared", library.name, library.read_bytes())
+    for level in ("phase", "block", "edges"):
+        recording = work / f"{level}.jsr"
+        subprocess.run([jitscope, "link", "--phony-externals", f"--trace={level}", "--record", recording, made[1]],
+                       check=True, stdout=subprocess.DEVNULL)
+        put("recording", recording.name, recording.read_bytes())
+
+
+if __name__ == "__main__":
+    main(pathlib.Path(sys.argv[1]), sys.argv[2])
