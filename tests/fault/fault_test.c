@@ -1,0 +1,325 @@
+/* A whole session, again and again, in which call number 1, 2, 3, ... to the allocator or the system fails,
+ * until none is left to fail.  Each time: one error that says something; the same session links afterwards;
+ * and when it is gone no allocation and no mapping is left.  Run it under AddressSanitizer for the leaks of
+ * others. */
+#define _GNU_SOURCE
+#include "base/os.h"
+#include "jitscope/jitscope.h"
+#include "mirror/show.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+#define SANITIZED 1
+#elif defined __has_feature
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
+enum { ANSWER = 1 + 11 + 22 + 2 };
+
+/* What a session may be like. */
+struct variant {
+    bool simulate, record, default_libraries, callback;
+    enum jitscope_level level;
+};
+
+/* A scenario in progress: what there is by now. */
+struct scene {
+    const struct variant *variant;
+    char recording[64];
+    struct jitscope_session *session;
+    struct jitscope_link *first, *second;
+    size_t event_bytes;
+};
+
+/* Lines of /proc/self/maps.  A sanitizer maps and unmaps at will: there, only code without a file counts. */
+static unsigned count_mappings(void) {
+    static char text[1 << 20];
+    size_t size = 0;
+    unsigned count = 0;
+    int fd = open("/proc/self/maps", O_RDONLY);
+    for (ssize_t got; (got = read(fd, text + size, sizeof text - 1 - size)) > 0;)
+        size += (size_t)got;
+    close(fd);
+    text[size] = 0;
+    for (char *line = text, *end; (end = strchr(line, '\n')); line = end + 1) {
+        *end = 0;
+        count += !SANITIZED || (strstr(line, "xp ") && !strpbrk(line, "/["));
+    }
+    return count;
+}
+
+static unsigned count_descriptors(void) {
+    unsigned count = 0;
+    for (int fd = 0; fd < 1024; fd++)
+        count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
+
+/* --- the scenario --- */
+
+static void take_event(void *context, const struct jitscope_event *event) {
+    struct scene *scene = context;
+    scene->event_bytes += strlen(jitscope_event_text(event));
+}
+
+static struct jitscope_error *create(struct scene *scene) {
+    const struct variant *variant = scene->variant;
+    struct jitscope_session_options options = {.size = sizeof options,
+                                               .simulate = variant->simulate,
+                                               .base = variant->simulate ? 0x10000000 : 0,
+                                               .phony_externals = variant->simulate,
+                                               .record_path = variant->record ? scene->recording : NULL,
+                                               .no_default_libraries = !variant->default_libraries,
+                                               .keep_debug_sections = true,
+                                               .level = variant->level};
+    TRY(jitscope_session_create(&options, &scene->session));
+    return variant->callback
+               ? jitscope_session_set_event_callback(scene->session, JITSCOPE_LEVEL_EDGES, take_event, scene)
+               : NULL;
+}
+
+static struct jitscope_error *link_first(struct scene *scene) {
+    TRY(jitscope_session_add_file(scene->session, INPUTS "MAIN.o"));
+    TRY(jitscope_session_add_file(scene->session, INPUTS "libmember.a"));
+    TRY(jitscope_session_add_file(scene->session, INPUTS "libshared.so"));
+    if (!scene->variant->default_libraries)
+        TRY(jitscope_session_add_library(scene->session, ":libc.so.6"));
+    return jitscope_session_link(scene->session, &scene->first);
+}
+
+static struct jitscope_error *link_second(struct scene *scene) {
+    TRY(jitscope_session_add_file(scene->session, INPUTS "USER.o"));
+    return jitscope_session_link(scene->session, &scene->second);
+}
+
+static struct jitscope_error *call(struct scene *scene, const char *name, int expected) {
+    uint64_t address;
+    TRY(jitscope_session_lookup(scene->session, name, &address));
+    if (!scene->variant->simulate)
+        assert_int_equal(((int (*)(void))(uintptr_t)address)(), expected);
+    return NULL;
+}
+
+/* What is refused anyway; there may be no memory to say so. */
+static void expect_refusal(struct jitscope_error *error, enum jitscope_error_code code) {
+    if (jitscope_error_code(error) != JITSCOPE_ERROR_NO_MEMORY)
+        assert_int_equal(jitscope_error_code(error), code);
+    jitscope_error_destroy(error);
+}
+
+/* A link that cannot work, whatever else fails. */
+static struct jitscope_error *link_broken(struct scene *scene) {
+    struct jitscope_link *link;
+    uint64_t address;
+    TRY(jitscope_session_add_file(scene->session, INPUTS "BROKEN.o"));
+    struct jitscope_error *error = jitscope_session_link(scene->session, &link);
+    if (scene->variant->simulate)
+        return error;
+    assert_non_null(error);
+    if (jitscope_error_code(error) != JITSCOPE_ERROR_ACTION_FAILED)
+        return error;
+    jitscope_error_destroy(error);
+    error = jitscope_session_lookup(scene->session, "never", &address);
+    expect_refusal(error, JITSCOPE_ERROR_NOT_FOUND); /* nothing is half linked */
+    return NULL;
+}
+
+static struct jitscope_error *unload(struct scene *scene) {
+    struct jitscope_error *error = jitscope_session_unload(scene->session, scene->first);
+    expect_refusal(error, JITSCOPE_ERROR_IN_USE);
+    struct jitscope_link *first = scene->first, *second = scene->second;
+    scene->first = scene->second = NULL; /* gone, whatever happens */
+    error = jitscope_session_unload(scene->session, second);
+    struct jitscope_error *other = jitscope_session_unload(scene->session, first);
+    if (error)
+        jitscope_error_destroy(other);
+    return error ? error : other;
+}
+
+static struct jitscope_error *play(struct scene *scene) {
+    TRY(create(scene));
+    TRY(link_first(scene));
+    TRY(call(scene, "answer", ANSWER));
+    TRY(link_second(scene));
+    TRY(call(scene, "twice", 2 * ANSWER));
+    TRY(link_broken(scene));
+    return unload(scene);
+}
+
+/* --- what must hold after a failure --- */
+
+static void check_error(const struct jitscope_error *error, uint64_t n) {
+    const char *message = jitscope_error_message(error);
+    enum jitscope_error_code code = jitscope_error_code(error);
+    bool expected = code == JITSCOPE_ERROR_NO_MEMORY || code == JITSCOPE_ERROR_SYSTEM ||
+                    code == JITSCOPE_ERROR_RECORDING || code == JITSCOPE_ERROR_ADDRESS_SPACE ||
+                    code == JITSCOPE_ERROR_NOT_FOUND || code == JITSCOPE_ERROR_ACTION_FAILED;
+    if (!expected || !message[0])
+        fail_msg("call %llu failed, and the error is %s: %s", (unsigned long long)n,
+                 jitscope_error_code_name(code), message);
+}
+
+static void must(struct jitscope_error *error, uint64_t n) {
+    if (error)
+        fail_msg("after the failure of call %llu: %s", (unsigned long long)n, jitscope_error_message(error));
+}
+
+/* What was added before the failure waits for a link, which may work or not. */
+static void empty_queue(struct scene *scene) {
+    struct jitscope_link *rest;
+    struct jitscope_error *error = jitscope_session_link(scene->session, &rest);
+    if (!error)
+        error = jitscope_session_unload(scene->session, rest);
+    jitscope_error_destroy(error);
+}
+
+/* The session that met a failure does all of its work now. */
+static void go_on(struct scene *scene, uint64_t n) {
+    empty_queue(scene);
+    if (scene->first && !scene->second)
+        must(link_second(scene), n);
+    if (scene->second)
+        must(unload(scene), n);
+    must(link_first(scene), n);
+    must(call(scene, "answer", ANSWER), n);
+    must(link_second(scene), n);
+    must(call(scene, "twice", 2 * ANSWER), n);
+}
+
+/* False when fewer than N calls were made: nothing failed. */
+static bool play_with_failure(const struct variant *variant, const char *recording, uint64_t n, bool sticky) {
+    struct scene scene = {.variant = variant};
+    snprintf(scene.recording, sizeof scene.recording, "%s", recording);
+    os_fail_after(n, sticky);
+    struct jitscope_error *error = play(&scene);
+    bool failed = os_call_count() >= n;
+    os_fail_after(0, false);
+    if (error)
+        check_error(error, n);
+    assert_true(failed || !error);
+    jitscope_error_destroy(error);
+    if (scene.session && failed)
+        go_on(&scene, n);
+    jitscope_session_destroy(scene.session);
+    return failed;
+}
+
+static void rehearse(const struct variant *variant, bool sticky) {
+    char recording[] = "/tmp/jitscope-fault-XXXXXX";
+    int fd = mkstemp(recording);
+    assert_true(fd >= 0);
+    close(fd);
+    os_fail_after(0, false);
+    assert_false(play_with_failure(variant, recording, UINT64_MAX, false)); /* opens what stays open */
+    int64_t allocations = os_live_allocations();
+    unsigned mappings = count_mappings(), descriptors = count_descriptors();
+    uint64_t n = 1;
+    while (play_with_failure(variant, recording, n, sticky)) {
+        if (os_live_allocations() != allocations || count_mappings() != mappings)
+            fail_msg("after the failure of call %llu: %lld allocations and %d mappings too many",
+                     (unsigned long long)n, (long long)(os_live_allocations() - allocations),
+                     (int)count_mappings() - (int)mappings);
+        assert_int_equal(count_descriptors(), descriptors);
+        n++;
+    }
+    unlink(recording);
+    assert_true(n > 100); /* or it rehearsed nothing */
+    print_message("%llu calls failed\n", (unsigned long long)n - 1);
+}
+
+static const struct variant in_process = {.default_libraries = true, .level = JITSCOPE_LEVEL_OFF};
+static const struct variant recorded = {.record = true, .level = JITSCOPE_LEVEL_EDGES};
+static const struct variant watched = {.callback = true, .level = JITSCOPE_LEVEL_OFF};
+static const struct variant simulated = {.simulate = true, .record = true, .callback = true};
+
+static void test_in_process(void **state) {
+    (void)state;
+    rehearse(&in_process, false);
+}
+
+static void test_everything_fails_from_there(void **state) {
+    (void)state;
+    rehearse(&recorded, true);
+}
+
+static void test_recorded(void **state) {
+    (void)state;
+    rehearse(&recorded, false);
+}
+
+static void test_watched(void **state) {
+    (void)state;
+    rehearse(&watched, false);
+}
+
+static void test_simulated(void **state) {
+    (void)state;
+    rehearse(&simulated, false);
+}
+
+/* --- readers of recordings --- */
+
+static struct jitscope_error *show_all(const char *path, FILE *sink) {
+    struct recording_file file;
+    struct jitscope_error *error = NULL;
+    TRY(recording_open(path, &file));
+    for (uint32_t i = 0; i < view_count && !error; i++) {
+        struct show_options options = {.at = UINT64_MAX, .json = i % 2};
+        error = show_print(sink, views[i].name, &file, &options);
+    }
+    recording_close(&file);
+    return error;
+}
+
+static void test_reading_a_recording(void **state) {
+    (void)state;
+    char path[] = "/tmp/jitscope-fault-XXXXXX";
+    int fd = mkstemp(path);
+    FILE *sink = fopen("/dev/null", "w");
+    assert_true(fd >= 0 && sink);
+    close(fd);
+    play_with_failure(&simulated, path, UINT64_MAX, false);
+    must(show_all(path, sink), 0);
+    int64_t allocations = os_live_allocations();
+    unsigned mappings = count_mappings();
+    uint64_t n = 1;
+    for (bool failed = true; failed; n++) {
+        os_fail_after(n, false);
+        struct jitscope_error *error = show_all(path, sink);
+        failed = os_call_count() >= n;
+        os_fail_after(0, false);
+        if (error)
+            check_error(error, n);
+        jitscope_error_destroy(error);
+        assert_int_equal(os_live_allocations(), allocations);
+        assert_int_equal(count_mappings(), mappings);
+    }
+    assert_true(n > 100);
+    unlink(path);
+    fclose(sink);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_in_process),
+        cmocka_unit_test(test_recorded),
+        cmocka_unit_test(test_everything_fails_from_there),
+        cmocka_unit_test(test_watched),
+        cmocka_unit_test(test_simulated),
+        cmocka_unit_test(test_reading_a_recording),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
