@@ -270,6 +270,37 @@ static void test_simulated(void **state) {
     rehearse(&simulated, false);
 }
 
+/* --- what fails halfway without any help --- */
+
+static void expect_nothing_queued(struct jitscope_session *session, struct jitscope_error *error) {
+    uint64_t address;
+    assert_non_null(error);
+    jitscope_error_destroy(error);
+    must(jitscope_session_link(session, NULL), 0);
+    error = jitscope_session_lookup(session, "member", &address);
+    assert_int_equal(jitscope_error_code(error), JITSCOPE_ERROR_NOT_FOUND);
+    jitscope_error_destroy(error);
+}
+
+/* A script or archive that cannot be taken whole is not taken at all. */
+static void test_nothing_is_half_queued(void **state) {
+    (void)state;
+    static const char script[] = "INPUT ( " INPUTS "MEMBER.o /nowhere/at/all.o )\n";
+    struct jitscope_session_options options = {.size = sizeof options, .simulate = true};
+    struct jitscope_session *session;
+    must(jitscope_session_create(&options, &session), 0);
+    expect_nothing_queued(session, jitscope_session_add_memory(session, "x.ld", script, sizeof script - 1));
+    FILE *file = fopen(INPUTS "libmember.a", "rb");
+    static char archive[1 << 16];
+    assert_non_null(file);
+    size_t size = fread(archive, 1, sizeof archive - 100, file);
+    fclose(file);
+    memset(archive + size, 'x', 100); /* no header behind the first member */
+    must(jitscope_session_set_whole_archive(session, true), 0);
+    expect_nothing_queued(session, jitscope_session_add_memory(session, "x.a", archive, size + 100));
+    jitscope_session_destroy(session);
+}
+
 /* --- readers of recordings --- */
 
 static struct jitscope_error *show_all(const char *path, FILE *sink) {
@@ -319,6 +350,7 @@ int main(void) {
         cmocka_unit_test(test_everything_fails_from_there),
         cmocka_unit_test(test_watched),
         cmocka_unit_test(test_simulated),
+        cmocka_unit_test(test_nothing_is_half_queued),
         cmocka_unit_test(test_reading_a_recording),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

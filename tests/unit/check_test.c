@@ -209,7 +209,8 @@ static void files_of_expressions(void **state) {
     assert_string_equal(jitscope_error_message(error),
                         "2 of 3 checks failed\n"
                         "file.s:1: check failed: main == 1\n  main = 0x1000\n  1 = 0x1 (1)\n"
-                        "file.s:3: check failed: x == 3\n  x = 0x2000\n  3 = 0x3 (3)");
+                        "file.s:3: check failed: x == 3\n  x = 0x2000\n  3 = 0x3 (3)\n"
+                        "  help: record the link with --record: `jitscope show` tells where everything lies");
     jitscope_error_destroy(error);
 
     error = check_text("main == 0x1000\nmain ==\n", &count);

@@ -389,7 +389,7 @@ static void odd_batches_are_placed(void **state) {
     assert_code(memory_allocate(&bench.memory, &bench.batch.graph, &in_flight), JITSCOPE_ERROR_OUT_OF_RANGE);
     block_at(&bench.batch, big)->size = 1;
     block_at(&bench.batch, big)->alignment_log2 = 62;
-    assert_code(memory_allocate(&bench.memory, &bench.batch.graph, &in_flight), JITSCOPE_ERROR_ADDRESS_SPACE);
+    assert_code(memory_allocate(&bench.memory, &bench.batch.graph, &in_flight), JITSCOPE_ERROR_OUT_OF_RANGE);
     bench_destroy(&bench);
 }
 
