@@ -108,6 +108,7 @@ OBJECTS = [
     eh_frame("FDE whose CIE lies before the section", CIE + word(12, 0x7fffffff, 0, 0), 32),
     eh_frame("FDE without a relocation", CIE + word(12, 28, 0, 0)),
     eh_frame("FDE that ends before its range", CIE + word(8, 28, 0), 32),
+    eh_frame("relocation at a CIE pointer", CIE + word(12, 28, 0, 0), 28),
     eh_frame("relocation across two records", CIE + word(12, 28, 0, 0), 22),
 ]
 
@@ -253,6 +254,7 @@ ARGUMENTS = [
     Case("arguments: no input", "link"),
     Case("arguments: input missing", "link", "nowhere.o"),
     Case("arguments: input is a folder", "link", "folder", files={"folder": None}),
+    Case("arguments: input without end", "link", "/dev/zero"),
     Case("arguments: library missing", "link", "-lnowhere_at_all"),
     Case("arguments: exact library missing", "link", "-l:nowhere.a"),
     Case("arguments: define without an address", "link", "x.o", "--define", "target"),

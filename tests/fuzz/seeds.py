@@ -22,7 +22,7 @@ struct Base { virtual ~Base() {} virtual int f() { return 1; } }; struct Derived
 int main() { Derived d; Base &b = d; try { if (b.f() == 3) throw std::runtime_error("x"); return twice(b.f()); } catch (std::exception &e) { return 7; } }
 """
 FLAGS = {"o0": ["-O0"], "o2": ["-O2", "-ffunction-sections", "-fdata-sections"], "pic": ["-O1", "-fPIC"],
-         "debug": ["-O1", "-g1", "-fcommon"], "nopie": ["-O1", "-fno-pie"]}
+         "debug": ["-O1", "-g1", "-fcommon"], "debugz": ["-O1", "-g", "-gz", "-fdebug-types-section"], "nopie": ["-O1", "-fno-pie"]}
 SCRIPTS = ["/* GNU ld script */\nOUTPUT_FORMAT(elf64-x86-64)\nGROUP ( /lib/libc.so.6 /usr/lib/libc_nonshared.a AS_NEEDED ( /lib/ld.so ) )\n",
            "INPUT(-lm \"a file\" b.o,c.o) SEARCH_DIR(/usr/lib) EXTERN(start)", "TARGET(x) OUTPUT_ARCH(y)"]
 CHECKS = ["main != 0 && section(.text) <= main\n", "*{8}got(puts) == puts # comment\n",
@@ -73,6 +73,8 @@ def main(folder, jitscope):
     for path in made:
         put("object", path.name, path.read_bytes())
         put("eh_frame", path.name, eh_frame_seed(path, work))
+        if "debug" in path.name:
+            put("debug", path.name, path.read_bytes())
         for flags in (0, 0x1b):
             put("link", f"{path.name}-{flags}", bytes([flags]) + path.read_bytes())
     for name, flags in (("index", "rcs"), ("plain", "rcS"), ("thin", "rcsT"), ("long", "rcs")):

@@ -433,7 +433,9 @@ static void fifty_thousand_batches_share_mappings(void **state) {
         assert_code(memory_deallocate(&bench.memory, handles[i]), JITSCOPE_SUCCESS);
     assert_in_range(count_mappings() - before, 0, 3000);
     bench_destroy(&bench);
+#ifndef __SANITIZE_THREAD__ /* which keeps mappings of its own about memory that was there */
     assert_true(count_mappings() - before < 50);
+#endif
 }
 
 /* --- anything at all, for a while */

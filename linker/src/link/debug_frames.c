@@ -88,7 +88,8 @@ static struct jitscope_error *use_cie(struct converter *converter, uint32_t bloc
 static uint32_t block_of_cie(const struct graph *graph, const struct block *block) {
     for (uint32_t i = 0; i < block->edge_count; i++) {
         const struct edge *edge = &graph->edges.data[block->first_edge + i];
-        if (edge->offset == LENGTH_SIZE)
+        /* No input can ask for this kind. */
+        if (edge->offset == LENGTH_SIZE && edge->kind == graph->arch->negative_delta32)
             return graph->symbols.data[edge->target].block;
     }
     return NO_BLOCK;

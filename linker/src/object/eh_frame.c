@@ -99,6 +99,9 @@ static struct jitscope_error *take_edges(struct splitter *splitter, struct recor
             edge->offset + graph->arch->kinds[edge->kind].width > record->offset + record->size)
             return bad_record(splitter, JITSCOPE_ERROR_FORMAT, edge->offset,
                               "a relocation across two records");
+        if (!record->is_end && edge->offset < record->id_offset + 4 && graph->arch->kinds[edge->kind].width)
+            return bad_record(splitter, JITSCOPE_ERROR_FORMAT, edge->offset,
+                              "a relocation in a record's length or CIE pointer");
         splitter->next_edge++;
     }
     record->edge_count = splitter->next_edge - record->first_edge;

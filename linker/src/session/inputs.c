@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 
 /* open/fstat/read/close of a small file cost less than a mapping and its page faults. */
-enum { MAP_FROM = 64 << 10 };
+enum { MAP_FROM = 64 << 10, LARGEST_STREAM = 256 << 20 };
 
 /* Scripts that name each other end somewhere, in depth and in number. */
 enum { SCRIPT_DEPTH = 16, MOST_SCRIPTS = 1000 };
@@ -26,7 +26,7 @@ void session_release_bytes(struct bytes bytes, uint8_t ownership) {
         os_unmap((void *)(uintptr_t)bytes.data, bytes.size);
 }
 
-/* Pipes and the like have no size beforehand. */
+/* Pipes and the like have no size beforehand, and some devices no end. */
 static struct jitscope_error *read_stream(int fd, const char *path, uint8_t **out, uint64_t *size) {
     uint64_t capacity = *size + 1;
     uint8_t *data = os_allocate(capacity);
@@ -44,6 +44,13 @@ static struct jitscope_error *read_stream(int fd, const char *path, uint8_t **ou
         }
         if (*size < capacity)
             continue;
+        if (*size > LARGEST_STREAM) {
+            os_release(data);
+            return error_in_input(error_with_help(error_create(JITSCOPE_ERROR_UNSUPPORTED,
+                                                               "a pipe or device with more than 256 MiB"),
+                                                  "give it as a file"),
+                                  path);
+        }
         capacity *= 2;
         uint8_t *grown = os_reallocate(data, capacity);
         if (!grown)
