@@ -1,11 +1,19 @@
-/* A whole link into simulated memory, every event of it printed.  The first byte chooses options, the rest is
- * the input; scripts are left to fuzz_ld_script, since they could name any file of this machine. */
+/* A whole link into simulated memory, perhaps with every event printed.  The first byte chooses options, the
+ * rest is the input; scripts are left to fuzz_ld_script, since they could name any file of this machine. */
 #include "fuzz_common.h"
 
 #include "object/archive.h"
 #include "object/ld_script.h"
 
-enum { GC_SECTIONS = 1, KEEP_DEBUG = 2, WHOLE_ARCHIVE = 4, UNLOAD = 8, TWICE = 16, NO_PHONY = 32 };
+enum {
+    GC_SECTIONS = 1,
+    KEEP_DEBUG = 2,
+    WHOLE_ARCHIVE = 4,
+    UNLOAD = 8,
+    TWICE = 16,
+    NO_PHONY = 32,
+    PRINT = 64
+};
 
 static void print_event(void *context, const struct jitscope_event *event) {
     size_t *bytes = context;
@@ -50,8 +58,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                                                .level = JITSCOPE_LEVEL_OFF};
     if (jitscope_session_create(&options, &session))
         abort();
-    fuzz_expect_message(
-        jitscope_session_set_event_callback(session, JITSCOPE_LEVEL_EDGES, print_event, &printed));
+    if (flags & PRINT) /* takes most of the time */
+        fuzz_expect_message(
+            jitscope_session_set_event_callback(session, JITSCOPE_LEVEL_EDGES, print_event, &printed));
     fuzz_expect_message(jitscope_session_set_whole_archive(session, flags & WHOLE_ARCHIVE));
     fuzz_expect_message(jitscope_session_add_root(session, "main"));
     if (link_once(session, file.data, file.size, flags) && flags & TWICE)

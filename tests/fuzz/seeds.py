@@ -75,7 +75,7 @@ def main(folder, jitscope):
         put("eh_frame", path.name, eh_frame_seed(path, work))
         if "debug" in path.name:
             put("debug", path.name, path.read_bytes())
-        for flags in (0, 0x1b):
+        for flags in (0, 0x1b, 0x46):
             put("link", f"{path.name}-{flags}", bytes([flags]) + path.read_bytes())
     for name, flags in (("index", "rcs"), ("plain", "rcS"), ("thin", "rcsT"), ("long", "rcs")):
         archive = work / f"{name}.a"

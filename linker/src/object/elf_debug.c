@@ -66,6 +66,8 @@ static struct jitscope_error *append(struct elf_reader *reader, uint32_t index, 
     out->bases.data[index] = out->bytes[kind].count;
     out->kinds.data[index] = kind;
     out->sizes.data[index] = (uint32_t)size;
+    if (!size)
+        return NULL;
     TRY(vec_reserve(&out->bytes[kind], size));
     failure = elf_expand(content, how, out->bytes[kind].data + out->bytes[kind].count, size);
     if (failure)
