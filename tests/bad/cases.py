@@ -106,6 +106,7 @@ OBJECTS = [
     eh_frame("CIE whose augmentation does not end", word(8, 0) + b"\x01zRR"),
     eh_frame("FDE without a CIE", CIE + word(12, 3, 0, 0), 32),
     eh_frame("FDE whose CIE lies before the section", CIE + word(12, 0x7fffffff, 0, 0), 32),
+    eh_frame("FDE whose CIE is an FDE", CIE + word(12, 28, 0, 0) + word(4, 20), 32),
     eh_frame("FDE without a relocation", CIE + word(12, 28, 0, 0)),
     eh_frame("FDE that ends before its range", CIE + word(8, 28, 0), 32),
     eh_frame("relocation at a CIE pointer", CIE + word(12, 28, 0, 0), 28),

@@ -160,6 +160,8 @@ static struct jitscope_error *apply(const struct patch *patch, const Elf64_Rela 
     if (rela->r_offset > patch->size || width > patch->size - rela->r_offset)
         return elf_error(patch->reader, JITSCOPE_ERROR_OUT_OF_RANGE, patch->section, rela->r_offset, 0,
                          "a relocation behind the end of its section");
+    if (!width)
+        return NULL;
     uint32_t offset = patch->out->bases.data[patch->section] + (uint32_t)rela->r_offset;
     uint64_t written;
     struct meaning meaning = meaning_of(patch, symbol);
