@@ -33,6 +33,7 @@ enum { ANSWER = 1 + 11 + 22 + 2 };
 struct variant {
     bool simulate, record, default_libraries, callback;
     enum jitscope_level level;
+    enum jitscope_debug debug;
 };
 
 /* A scenario in progress: what there is by now. */
@@ -83,8 +84,8 @@ static struct jitscope_error *create(struct scene *scene) {
                                                .phony_externals = variant->simulate,
                                                .record_path = variant->record ? scene->recording : NULL,
                                                .no_default_libraries = !variant->default_libraries,
-                                               .keep_debug_sections = true,
-                                               .level = variant->level};
+                                               .level = variant->level,
+                                               .debug = variant->debug};
     TRY(jitscope_session_create(&options, &scene->session));
     return variant->callback
                ? jitscope_session_set_event_callback(scene->session, JITSCOPE_LEVEL_EDGES, take_event, scene)
@@ -245,6 +246,13 @@ static const struct variant recorded = {.record = true, .level = JITSCOPE_LEVEL_
 static const struct variant watched = {.callback = true, .level = JITSCOPE_LEVEL_OFF};
 static const struct variant simulated = {.simulate = true, .record = true, .callback = true};
 
+static const struct variant debugged = {.level = JITSCOPE_LEVEL_OFF, .debug = JITSCOPE_DEBUG_EAGER};
+
+static void test_debugged(void **state) {
+    (void)state;
+    rehearse(&debugged, false);
+}
+
 static void test_in_process(void **state) {
     (void)state;
     rehearse(&in_process, false);
@@ -346,6 +354,7 @@ static void test_reading_a_recording(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_in_process),
+        cmocka_unit_test(test_debugged),
         cmocka_unit_test(test_recorded),
         cmocka_unit_test(test_everything_fails_from_there),
         cmocka_unit_test(test_watched),
