@@ -1,4 +1,5 @@
-/* A small Lua host, as programs embed it: runs a script file, and gives it one function to report results with. */
+/* A small Lua host, as programs embed it: runs a script file, and gives it one function to report results
+ * with. */
 #include <lauxlib.h>
 #include <lua.h>
 #include <lualib.h>

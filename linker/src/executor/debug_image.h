@@ -1,8 +1,8 @@
 /* debug_image: what one batch tells debuggers, as the argument bytes of the action register-debug-image.
  *
- * The linker makes it from the batch's no-alloc sections, laid out and fixed up (link/debug_image.c); the
- * executor keeps the description for plug-ins (debuggee.h) and merges the sections of many batches into few
- * ELF images (debug_store.c).  Addresses are absolute.  Offsets into other DWARF sections count from the
+ * The linker makes it from the batch's no-alloc sections, laid out and fixed up (link/make_debug_image.c);
+ * the executor keeps the description for plug-ins (debuggee.h) and merges the sections of many batches into
+ * few ELF images (debug_store.c).  Addresses are absolute.  Offsets into other DWARF sections count from the
  * start of this image's own section; each of them is in the list of references, so that sections can be
  * appended to each other by adding to those.
  *

@@ -2,7 +2,7 @@
 #ifndef LINK_LINK_H
 #define LINK_LINK_H
 
-#include "link/debug_image.h"
+#include "link/make_debug_image.h"
 #include "memory/memory.h"
 #include "pass/pass.h"
 #include "pass/prune.h"

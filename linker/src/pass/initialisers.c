@@ -33,7 +33,8 @@ enum { FAMILY_COUNT = sizeof families / sizeof *families, FIRST_INITIALISER = 2 
 /* Whether NAME is the family's section; then *priority is when it runs among them, small first. */
 static bool belongs(const struct family *family, const char *name, uint32_t *priority) {
     size_t length = strlen(family->name);
-    if (name[0] != '.' || name[1] != family->name[1] || strncmp(name, family->name, length) || (name[length] && name[length] != '.'))
+    if (name[0] != '.' || name[1] != family->name[1] || strncmp(name, family->name, length) ||
+        (name[length] && name[length] != '.'))
         return false;
     char *end;
     unsigned long number = name[length] ? strtoul(name + length + 1, &end, 10) : LAST_PRIORITY;

@@ -214,6 +214,9 @@ static void destroy_tables(struct jitscope_session *session) {
     vec_destroy(&session->definition_by_name);
     vec_destroy(&session->links);
     pass_list_destroy(&session->passes);
+    for (uint32_t i = 0; i < session->user_passes.count; i++)
+        os_release(session->user_passes.data[i]);
+    vec_destroy(&session->user_passes);
     elf_scratch_destroy(&session->scratch);
     debug_scratch_destroy(&session->debug_scratch);
     name_tables_destroy(&session->name_tables);
@@ -270,6 +273,42 @@ struct jitscope_error *jitscope_session_set_resolver(struct jitscope_session *se
     session->resolver_context = context;
     session_unlock(session);
     return NULL;
+}
+
+static struct jitscope_error *run_user_pass(struct graph *graph, void *context) {
+    const struct user_pass *pass = context;
+    return pass->run(public_graph(graph), pass->context);
+}
+
+static struct jitscope_error *add_user_pass(struct jitscope_session *session, uint8_t phase, const char *text,
+                                            struct user_pass wanted) {
+    uint32_t name;
+    TRY(session_intern(session, text, &name));
+    TRY(vec_reserve(&session->user_passes, 1));
+    struct user_pass *pass = os_allocate(sizeof *pass);
+    if (!pass)
+        return error_no_memory();
+    *pass = wanted;
+    vec_put(&session->user_passes, pass);
+    return pass_list_add(&session->passes, phase, session_text(session, name), run_user_pass, pass);
+}
+
+struct jitscope_error *jitscope_session_add_pass(struct jitscope_session *session, enum jitscope_phase phase,
+                                                 const char *name, jitscope_pass pass, void *context) {
+    static const uint8_t phases[] = {
+        [JITSCOPE_PRE_PRUNE] = PHASE_PRE_PRUNE,
+        [JITSCOPE_POST_PRUNE] = PHASE_POST_PRUNE,
+        [JITSCOPE_POST_ALLOCATION] = PHASE_POST_ALLOCATION,
+        [JITSCOPE_PRE_FIXUP] = PHASE_PRE_FIXUP,
+        [JITSCOPE_POST_FIXUP] = PHASE_POST_FIXUP,
+    };
+    if ((size_t)phase >= sizeof phases)
+        return error_create(JITSCOPE_ERROR_USAGE, "there is no phase %d", (int)phase);
+    session_lock(session);
+    struct jitscope_error *error =
+        add_user_pass(session, phases[phase], name, (struct user_pass){pass, context});
+    session_unlock(session);
+    return error;
 }
 
 struct jitscope_error *jitscope_session_register_action(struct jitscope_session *session, const char *name,

@@ -69,6 +69,12 @@ struct jitscope_link {
     uint32_t stamp;                   /* number of the link that counted itself as user last */
 };
 
+/* A pass of the embedding program. */
+struct user_pass {
+    jitscope_pass run;
+    void *context;
+};
+
 struct jitscope_session {
     pthread_mutex_t lock; /* recursive: exit(3) inside an initialiser comes back here */
     struct string_pool names;
@@ -76,6 +82,7 @@ struct jitscope_session {
     struct executor *executor; /* NULL when simulated */
     struct memory memory;
     struct pass_list passes;
+    VEC(struct user_pass *) user_passes; /* contexts of PASSES */
 
     bool simulate, gc_sections, phony_externals, keep_debug_sections, no_default_libraries;
     uint64_t base;

@@ -1,5 +1,5 @@
-// Exceptions through several frames and out of libstdc++'s own, static constructors and destructors in and out of functions,
-// iostream, templates in several objects, virtual bases, dynamic_cast, threads and locales.
+// Exceptions through several frames and out of libstdc++'s own, static constructors and destructors in and
+// out of functions, iostream, templates in several objects, virtual bases, dynamic_cast, threads and locales.
 #include "shapes.h"
 
 #include <algorithm>
@@ -94,12 +94,14 @@ int main() {
     std::cout << "main\n" << std::fixed << std::setprecision(3);
     lazy();
     for (const auto &shape : make_shapes())
-        std::cout << shape->name() << ' ' << shape->area() << (dynamic_cast<square *>(shape.get()) ? " square\n" : "\n");
+        std::cout << shape->name() << ' ' << shape->area()
+                  << (dynamic_cast<square *>(shape.get()) ? " square\n" : "\n");
     exceptions();
     callbacks();
     std::ostringstream text;
     text << std::hex << std::showbase << 255 << ' ' << std::boolalpha << true;
-    std::cout << text.str() << ' ' << shared_counter<int>() << shared_counter<int>() << other_count() << std::endl;
+    std::cout << text.str() << ' ' << shared_counter<int>() << shared_counter<int>() << other_count()
+              << std::endl;
     std::atomic<int> total{0};
     std::vector<std::thread> threads;
     for (int i = 1; i <= 4; i++)

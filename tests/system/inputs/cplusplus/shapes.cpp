@@ -4,7 +4,8 @@ static tracer third("in another object");
 
 namespace {
 struct circle : virtual shape {
-    explicit circle(double radius) : radius(radius) {}
+    explicit circle(double radius) : radius(radius) {
+    }
     double area() const override {
         return 3.14159265358979 * radius * radius;
     }

@@ -25,7 +25,8 @@ struct shape {
 };
 
 struct square : virtual shape {
-    explicit square(double side) : side(side) {}
+    explicit square(double side) : side(side) {
+    }
     double area() const override;
     double side;
 };

@@ -1,5 +1,6 @@
-/* A program of several objects that uses what compilers make relocations for: calls and data across objects, function
- * pointers in tables, weak and common symbols, switch tables, callbacks from the C library, constructors. */
+/* A program of several objects that uses what compilers make relocations for: calls and data across objects,
+ * function pointers in tables, weak and common symbols, switch tables, callbacks from the C library,
+ * constructors. */
 #include "parts.h"
 
 #include <errno.h>

@@ -1,6 +1,7 @@
-/* debug_image: one batch as debuggers want to know it (executor/debug_image.h), made at the end of a link. */
-#ifndef LINK_DEBUG_IMAGE_H
-#define LINK_DEBUG_IMAGE_H
+/* make_debug_image: one batch as debuggers want to know it (executor/debug_image.h), made at the end of a
+ * link. */
+#ifndef LINK_MAKE_DEBUG_IMAGE_H
+#define LINK_MAKE_DEBUG_IMAGE_H
 
 #include "graph/graph.h"
 #include "memory/memory.h"

@@ -3,7 +3,7 @@
  * DWARF takes another way than code: it stays in the input's bytes until every address is known, and is then
  * copied and fixed up in one sweep (object/elf_debug.c), because no pass asks about it and most processes are
  * never debugged: as blocks and edges of the graph it would cost more than the code it describes. */
-#include "link/debug_image.h"
+#include "link/make_debug_image.h"
 
 #include "executor/debug_image.h"
 #include "executor/debuggee.h"

@@ -1,0 +1,127 @@
+/* A memory manager of one's own: each segment is one file in memory, mapped twice.  The linker writes through
+ * one mapping; the code runs through the other, which is never writable where it is executable. */
+#define _GNU_SOURCE
+#include "check.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { MOST_SEGMENTS = 8 };
+
+struct double_mapping {
+    struct {
+        void *target, *working;
+        size_t size;
+    } segments[MOST_SEGMENTS];
+    size_t count;
+};
+
+static size_t segment_size(const struct jitscope_segment *segment) {
+    size_t bytes = (size_t)(segment->content_size + segment->zero_fill_size);
+    return bytes ? (bytes + 4095) & ~(size_t)4095 : 4096;
+}
+
+static void abandon(void *context, void *opaque) {
+    struct double_mapping *mapping = opaque;
+    (void)context;
+    for (size_t i = 0; i < mapping->count; i++) {
+        munmap(mapping->segments[i].target, mapping->segments[i].size);
+        if (mapping->segments[i].working)
+            munmap(mapping->segments[i].working, mapping->segments[i].size);
+    }
+    free(mapping);
+}
+
+static struct jitscope_error *map_segment(struct double_mapping *mapping, struct jitscope_segment *segment,
+                                          void *target) {
+    size_t size = segment_size(segment);
+    int file = memfd_create("segment", 0);
+    if (file < 0 || ftruncate(file, (off_t)size))
+        return jitscope_error_create(JITSCOPE_ERROR_SYSTEM, "memfd_create");
+    mmap(target, size, PROT_READ, MAP_SHARED | MAP_FIXED, file, 0);
+    void *working = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    close(file);
+    mapping->segments[mapping->count].target = target;
+    mapping->segments[mapping->count].working = working;
+    mapping->segments[mapping->count++].size = size;
+    segment->address = (uint64_t)(uintptr_t)target;
+    segment->working = working;
+    return NULL;
+}
+
+/* Segments must reach each other: one range of addresses for all. */
+static struct jitscope_error *allocate(void *context, const struct jitscope_graph *graph,
+                                       struct jitscope_segment *segments, size_t count, void **allocation) {
+    struct double_mapping *mapping = calloc(1, sizeof *mapping);
+    size_t total = 0;
+    for (size_t i = 0; i < count; i++)
+        total += segment_size(&segments[i]);
+    char *start = mmap(NULL, total, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    printf("allocate: %zu segments, %u blocks\n", count, jitscope_graph_block_count(graph));
+    (void)context;
+    struct jitscope_error *error = NULL;
+    for (size_t i = 0; i < count && !error; i++) {
+        error = map_segment(mapping, &segments[i], start);
+        start += segment_size(&segments[i]);
+    }
+    if (error)
+        abandon(context, mapping);
+    *allocation = mapping;
+    return error;
+}
+
+static struct jitscope_error *finalize(void *context, void *opaque, const struct jitscope_segment *segments,
+                                       size_t count) {
+    struct double_mapping *mapping = opaque;
+    (void)context;
+    for (size_t i = 0; i < count; i++) {
+        munmap(mapping->segments[i].working, mapping->segments[i].size);
+        mapping->segments[i].working = NULL;
+        mprotect(mapping->segments[i].target, mapping->segments[i].size, (int)segments[i].prot);
+        printf("finalize: segment %zu is %c%c%c\n", i, segments[i].prot & JITSCOPE_READ ? 'r' : '-',
+               segments[i].prot & JITSCOPE_WRITE ? 'w' : '-',
+               segments[i].prot & JITSCOPE_EXECUTE ? 'x' : '-');
+    }
+    return NULL;
+}
+
+static struct jitscope_error *deallocate(void *context, void *allocation) {
+    printf("deallocate\n");
+    abandon(context, allocation);
+    return NULL;
+}
+
+static void destroy(void *context) {
+    printf("destroy %s\n", (const char *)context);
+}
+
+static const struct jitscope_memory_ops double_mapping = {
+    .size = sizeof double_mapping,
+    .name = "double mapping",
+    .allocate = allocate,
+    .finalize = finalize,
+    .abandon = abandon,
+    .deallocate = deallocate,
+    .destroy = destroy,
+};
+
+int main(void) {
+    char name[] = "the manager";
+    struct jitscope_session_options options = {.size = sizeof options,
+                                               .memory = &double_mapping,
+                                               .memory_context = name,
+                                               .no_default_libraries = true};
+    struct jitscope_session *session;
+    struct jitscope_link *link;
+    uint64_t address;
+    check(jitscope_session_create(&options, &session));
+    check(jitscope_session_add_file(session, OBJECTS "counter.o"));
+    check(jitscope_session_link(session, &link));
+    check(jitscope_session_lookup(session, "count", &address));
+    int (*count)(int) = (int (*)(int))(uintptr_t)address;
+    count(2);
+    printf("count(2) = %d\n", count(2));
+    check(jitscope_session_unload(session, link));
+    jitscope_session_destroy(session);
+    return 0;
+}

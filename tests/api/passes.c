@@ -1,0 +1,106 @@
+/* Passes of one's own, one at each phase: keep a function, add code, look at addresses, redirect an edge,
+ * patch. */
+#include "check.h"
+
+#include <string.h>
+
+/* Pre-prune: `unused` is reached by nothing and would go with --gc-sections. */
+static struct jitscope_error *keep_unused(struct jitscope_graph *graph, void *context) {
+    uint32_t symbol = jitscope_graph_find_symbol(graph, "unused");
+    *(bool *)context = symbol != JITSCOPE_NONE;
+    return symbol == JITSCOPE_NONE ? NULL : jitscope_graph_keep(graph, symbol);
+}
+
+/* Post-prune: a function of the host's own making.  mov $41, %eax; ret */
+static struct jitscope_error *add_function(struct jitscope_graph *graph, void *context) {
+    static const uint8_t code[] = {0xb8, 41, 0, 0, 0, 0xc3};
+    uint32_t section, block, symbol;
+    (void)context;
+    struct jitscope_error *error =
+        jitscope_graph_add_section(graph, ".text.added", JITSCOPE_READ | JITSCOPE_EXECUTE, &section);
+    if (!error)
+        error = jitscope_graph_add_block(graph, section, code, sizeof code, 16, &block);
+    return error ? error : jitscope_graph_add_symbol(graph, "added", block, 0, sizeof code, &symbol);
+}
+
+/* Post-prune: a pointer to it, as data with an edge. */
+static struct jitscope_error *add_pointer(struct jitscope_graph *graph, void *context) {
+    static const uint8_t zero[8];
+    uint32_t section, block, symbol;
+    (void)context;
+    struct jitscope_error *error = jitscope_graph_add_section(graph, ".data.added", JITSCOPE_READ, &section);
+    if (!error)
+        error = jitscope_graph_add_block(graph, section, zero, sizeof zero, 8, &block);
+    if (!error)
+        error = jitscope_graph_add_symbol(graph, "added_pointer", block, 0, sizeof zero, &symbol);
+    return error ? error
+                 : jitscope_graph_add_edge(graph, block, 0, "pointer64",
+                                           jitscope_graph_find_symbol(graph, "added"), 0);
+}
+
+/* Post-allocation: everything has a place. */
+static struct jitscope_error *count_edges(struct jitscope_graph *graph, void *context) {
+    uint32_t edges = 0, unplaced = 0;
+    (void)context;
+    for (uint32_t id = 0; id < jitscope_graph_block_count(graph); id++) {
+        struct jitscope_block_view block = jitscope_graph_block(graph, id);
+        if (!block.live)
+            continue;
+        edges += block.edges;
+        unplaced += block.size && !block.address;
+    }
+    printf("link %u: %s, %u blocks without an address\n", jitscope_graph_link_number(graph),
+           edges ? "has edges" : "has no edges", unplaced);
+    return NULL;
+}
+
+/* Pre-fixup: who refers to whom, by name. */
+static struct jitscope_error *print_pointers(struct jitscope_graph *graph, void *context) {
+    (void)context;
+    for (uint32_t id = 0; id < jitscope_graph_block_count(graph); id++) {
+        struct jitscope_block_view block = jitscope_graph_block(graph, id);
+        for (uint32_t i = 0; block.live && i < block.edges; i++) {
+            struct jitscope_edge_view edge = jitscope_graph_edge(graph, id, i);
+            struct jitscope_symbol_view target = jitscope_graph_symbol(graph, edge.target);
+            if (!strcmp(edge.kind, "pointer64"))
+                printf("%s + %u: %s to %s\n", jitscope_graph_section(graph, block.section).name, edge.offset,
+                       edge.kind, target.name);
+        }
+    }
+    return NULL;
+}
+
+/* Post-fixup: the code is complete and not yet protected.  The immediate becomes 42. */
+static struct jitscope_error *patch(struct jitscope_graph *graph, void *context) {
+    (void)context;
+    struct jitscope_symbol_view added =
+        jitscope_graph_symbol(graph, jitscope_graph_find_symbol(graph, "added"));
+    jitscope_graph_block(graph, added.block).working[1]++;
+    return NULL;
+}
+
+int main(void) {
+    struct jitscope_session_options options = {
+        .size = sizeof options, .gc_sections = true, .no_default_libraries = true};
+    struct jitscope_session *session;
+    uint64_t address, pointer;
+    bool kept = false;
+    check(jitscope_session_create(&options, &session));
+    check(jitscope_session_add_pass(session, JITSCOPE_PRE_PRUNE, "keep-unused", keep_unused, &kept));
+    check(jitscope_session_add_pass(session, JITSCOPE_POST_PRUNE, "add-function", add_function, NULL));
+    check(jitscope_session_add_pass(session, JITSCOPE_POST_PRUNE, "add-pointer", add_pointer, NULL));
+    check(jitscope_session_add_pass(session, JITSCOPE_POST_ALLOCATION, "count-edges", count_edges, NULL));
+    check(jitscope_session_add_pass(session, JITSCOPE_PRE_FIXUP, "print-pointers", print_pointers, NULL));
+    check(jitscope_session_add_pass(session, JITSCOPE_POST_FIXUP, "patch", patch, NULL));
+    check(jitscope_session_add_root(session, "count"));
+    check(jitscope_session_add_file(session, OBJECTS "counter.o"));
+    check(jitscope_session_link(session, NULL));
+    check(jitscope_session_lookup(session, "added", &address));
+    printf("added() = %d\n", call(address));
+    check(jitscope_session_lookup(session, "added_pointer", &pointer));
+    printf("the pointer leads to it: %s\n", *(uint64_t *)(uintptr_t)pointer == address ? "yes" : "no");
+    check(jitscope_session_lookup(session, "unused", &address));
+    printf("unused was %s\n", kept ? "kept" : "not found");
+    jitscope_session_destroy(session);
+    return 0;
+}
