@@ -1,5 +1,6 @@
 #include "executor/executor.h"
 #include "executor/executor_state.h"
+#include "executor/jit_interface.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -117,6 +118,10 @@ const char *executor_debug_audience(const struct executor *executor) {
         [LISTING_UNLISTED] = "debuggers' plug-ins",
     };
     return texts[executor->debug_listing];
+}
+
+bool executor_debugger_listens(void) {
+    return jit_interface_is_watched();
 }
 
 void executor_run_main(struct executor *executor, uint64_t address, int *status) {

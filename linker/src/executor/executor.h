@@ -57,6 +57,9 @@ void executor_set_debug_policy(struct executor *executor, enum debuggee_policy p
 /* Whom the last debug image was made known to, or withdrawn from, for events; static. */
 const char *executor_debug_audience(const struct executor *executor);
 
+/* A debugger is attached that wants to hear of JIT'd code. */
+bool executor_debugger_listens(void);
+
 /* Opens a shared library for its symbols (dlopen, RTLD_NOW | RTLD_GLOBAL); closed with the executor.  Opening
  * the same path again gives the same handle.  Errors: NOT_FOUND with the loader's text. */
 struct jitscope_error *executor_open_library(struct executor *executor, const char *path, uint32_t *library);

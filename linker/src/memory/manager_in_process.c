@@ -11,10 +11,15 @@
  *
  *     | r-x r-x r-x ... | r-- r-- r-- ... | rw- rw- ... | r-x ... |   unassigned   |
  *
+ * While a debugger listens, code that was freed is not used again (up to QUARANTINE bytes): debuggers keep
+ * their breakpoints written into it, take one at the same address for the same one, and would neither set it
+ * in the new code nor leave the new code whole.
+ *
  * Nothing is ever writable and executable: rw- in flight, the final protection at finalize, no access and no
  * content when free (see close_place for when there is access). */
 #define _GNU_SOURCE
 #include "base/bytes.h"
+#include "executor/executor.h"
 #include "graph/graph.h"
 #include "memory/managers.h"
 #include "memory/range_list.h"
@@ -37,6 +42,8 @@
  * into one more system call and one more walk of the kernel. */
 #define AHEAD ((uint64_t)64 << 10)
 
+#define QUARANTINE (64 * MIB)
+
 /* Two mappings each, of the 65530 that a process has for everything. */
 #define HOLES_WITHOUT_ACCESS 8192
 
@@ -56,18 +63,20 @@ struct reservation {
     struct range ahead[KIND_COUNT]; /* free, but writable and zero already */
 };
 
-struct in_process {
-    uint64_t near_address;
-    uint64_t page_size;
-    struct trace *trace;
-    VEC(struct reservation) reservations;
-};
-
 /* Where one segment lies; size 0: it has no memory (any more). */
 struct place {
     struct range range;
     uint32_t reservation;
     enum kind kind;
+};
+
+struct in_process {
+    uint64_t near_address;
+    uint64_t page_size;
+    struct trace *trace;
+    VEC(struct reservation) reservations;
+    VEC(struct place) quarantine; /* oldest first */
+    uint64_t quarantined;         /* bytes in it */
 };
 
 struct in_process_allocation {
@@ -98,6 +107,7 @@ static void destroy(void *context) {
     for (uint32_t i = 0; i < process->reservations.count; i++)
         reservation_destroy(&process->reservations.data[i]);
     vec_destroy(&process->reservations);
+    vec_destroy(&process->quarantine);
     os_release(process);
 }
 
@@ -348,6 +358,17 @@ static uint64_t count_holes(const struct in_process *process) {
     return holes;
 }
 
+static bool put_into_quarantine(struct in_process *process, struct place *place) {
+    struct jitscope_error *error = vec_push(&process->quarantine, *place);
+    if (error) {
+        jitscope_error_destroy(error);
+        return false;
+    }
+    process->quarantined += place->range.size;
+    place->range.size = 0;
+    return true;
+}
+
 /* Drops content and access.  A hole without access divides a mapping: when there are very many holes, or the
  * kernel has no more mappings, an empty range keeps its access until it is used again.  A range that cannot
  * even be emptied is lost. */
@@ -362,8 +383,31 @@ static struct jitscope_error *close_place(struct in_process *process, struct pla
     }
     if (count_holes(process) < HOLES_WITHOUT_ACCESS)
         (void)os_protect(start, size, PROT_NONE);
+    if (place->kind == KIND_EXECUTE && executor_debugger_listens() && put_into_quarantine(process, place))
+        return NULL;
     give_back(&process->reservations.data[place->reservation], place);
     return NULL;
+}
+
+/* What a debugger wrote into it meanwhile goes too. */
+static void end_quarantine(struct in_process *process, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        struct place *place = &process->quarantine.data[i];
+        process->quarantined -= place->range.size;
+        if (drop_content((void *)(uintptr_t)place->range.start, place->range.size))
+            give_back(&process->reservations.data[place->reservation], place);
+    }
+    process->quarantine.count -= count;
+    memmove(process->quarantine.data, process->quarantine.data + count,
+            process->quarantine.count * sizeof *process->quarantine.data);
+}
+
+/* When nobody listens any more, or there is too much of it. */
+static void review_quarantine(struct in_process *process) {
+    if (process->quarantine.count && !executor_debugger_listens())
+        end_quarantine(process, process->quarantine.count);
+    else if (process->quarantined > QUARANTINE)
+        end_quarantine(process, process->quarantine.count / 2 + 1);
 }
 
 /* Last first; the first failure is the error. */
@@ -404,6 +448,7 @@ static struct jitscope_error *allocate(void *context, const struct jitscope_grap
     if (!allocation)
         return error_no_memory();
     allocation->count = count;
+    review_quarantine(context);
     struct jitscope_error *error =
         place_all(context, (const struct graph *)(const void *)graph, segments, allocation);
     if (error)
