@@ -11,7 +11,7 @@
 #define JITSCOPE_VERSION "unknown"
 #endif
 
-enum { BUCKETS = 1024 };
+enum { BUCKETS = 1 << 16 }; /* of untouched zeros, until there are so many batches */
 
 struct debug_batch {
     struct debuggee_batch public;
