@@ -204,3 +204,12 @@ struct bench_input bench_input_load(const char *name) {
         return load_crypto();
     give_up("there is no input '%s'", name);
 }
+
+void bench_input_destroy(struct bench_input *input) {
+    for (size_t i = 0; i < input->count; i++) {
+        free(input->objects[i].name);
+        free(input->objects[i].data);
+    }
+    free(input->objects);
+    *input = (struct bench_input){0};
+}

@@ -26,8 +26,9 @@ struct bench_input {
     uint64_t expected; /* and must return */
 };
 
-/* Ends the program with a message when the input cannot be had.  Lives as long as the program. */
+/* Ends the program with a message when the input cannot be had. */
 struct bench_input bench_input_load(const char *name);
+void bench_input_destroy(struct bench_input *input);
 
 #ifdef __cplusplus
 }

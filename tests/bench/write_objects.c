@@ -22,5 +22,6 @@ int main(int count, char **arguments) {
     }
     printf("%s %llu %llu\n", input.entry, (unsigned long long)input.argument,
            (unsigned long long)input.expected);
+    bench_input_destroy(&input);
     return 0;
 }
