@@ -42,11 +42,12 @@ def grow_stack():
 
 
 def explain(status, errors):
-    """Why a run failed, in one line."""
+    """Why a run failed, in one line: what it said first and what it said last."""
     lines = [line for line in errors.splitlines() if line.strip()]
+    said = [line if len(line) < 100 else line[:100] + " ..." for line in dict.fromkeys(lines[:1] + lines[-1:])]
     if status < 0:
-        return f"killed by {signal.Signals(-status).name}" + (f"; {lines[-1]}" if lines else "")
-    return lines[-1] if lines else f"exit status {status}"
+        said.insert(0, f"killed by {signal.Signals(-status).name}")
+    return "; ".join(said) or f"exit status {status}"
 
 
 class Bench:

@@ -1,5 +1,5 @@
-"""The benchmark's programs work: every input is linked by jitscope in each of its modes and by the floor, and the linked
-code returns what it must.  Times are of no interest here."""
+"""The benchmark's programs work: every input is linked by jitscope in each of its modes and by the floor, and the
+linked code returns what it must.  Times are of no interest here."""
 import os
 import pathlib
 import subprocess
