@@ -24,6 +24,25 @@ class RealInputs(SystemTest):
 
         self.each_way(build)
 
+    def test_empty_sections(self):
+        """Sections without content are left out, unless something is about them."""
+        (self.folder / "empty.s").write_text(
+            ".data\n.globl here\nhere:\n.bss\n.globl there\nthere:\n.section marks,\"aw\"\n"
+            ".section .unseen,\"aw\"\nlocal:\n.data\n.section .text\n.globl where\nwhere: lea local(%rip), %rax\n"
+            "ret\n.section .note.GNU-stack,\"\"\n")
+        text = """
+            extern char here[], there[], __start_marks[], __stop_marks[];
+            char *where(void);
+            int main(void) {
+                char *volatile places[] = {here, there, where()};
+                return (places[0] != 0) + (places[1] != 0) * 2 + (places[2] != 0) * 4 +
+                       (__start_marks == __stop_marks) * 8;
+            }
+            """
+        empty = self.folder / "empty.o"
+        self.must("gcc", "-c", self.folder / "empty.s", "-o", empty)
+        self.assertEqual(self.same([self.compile(text, name="main.o"), empty]).status, 15)
+
     def test_c_without_position_independence(self):
         for compiler in COMPILERS:
             objects = [self.compile("plain/main.c", "-fno-pie", level, compiler=compiler) for level in ("-O0",)]

@@ -125,8 +125,20 @@ static void unmap_table(void *table, size_t size) {
         free(table);
 }
 
-/* Huge ones move pages, not bytes. */
+static void *grow_pages(void *old, size_t old_size, size_t new_size) {
+    size_t had = mapped_size(old_size), wanted = mapped_size(new_size);
+    uint8_t *table = mremap(old, had, wanted, MREMAP_MAYMOVE);
+    if (table == MAP_FAILED)
+        return NULL;
+    if (wanted > had)
+        os_advise(table + had, wanted - had, MADV_POPULATE_WRITE);
+    return table;
+}
+
+/* What is mapped moves pages, not bytes; only into its first huge page is a table copied. */
 static void *grow_mapped(void *old, size_t old_size, size_t new_size) {
+    if (old_size >= TABLE_MAPPED_FROM && new_size < TABLE_HUGE_FROM)
+        return grow_pages(old, old_size, new_size);
     void *table = map_table(new_size);
     if (!table || !old)
         return table;

@@ -127,7 +127,9 @@ static bool reserve_parts(struct store_image *store, const uint64_t needs[PART_C
     return align_up(at, os_page_size(), size);
 }
 
-static struct jitscope_error *create(uint64_t needs[PART_COUNT], uint32_t number, struct store_image **out) {
+/* FILLED: all of the room is about to be used, so that huge pages save faults and waste nothing. */
+static struct jitscope_error *create(uint64_t needs[PART_COUNT], bool filled, uint32_t number,
+                                     struct store_image **out) {
     struct store_image *store = os_allocate_zeroed(sizeof *store);
     if (!store)
         return error_no_memory();
@@ -141,7 +143,7 @@ static struct jitscope_error *create(uint64_t needs[PART_COUNT], uint32_t number
         os_release(store);
         return error_no_memory();
     }
-    if (store->public.size >= LARGE_IMAGE)
+    if (filled && store->public.size >= LARGE_IMAGE)
         os_advise(memory, store->public.size, MADV_HUGEPAGE);
     store->public.address = (uint64_t)(uintptr_t)memory;
     store->public.number = number;
@@ -158,7 +160,7 @@ struct jitscope_error *store_image_create(const struct debug_image *image, uint3
     add_needs(needs, image);
     for (int i = 0; i < PART_COUNT; i++)
         needs[i] *= copies;
-    return create(needs, number, out);
+    return create(needs, copies == 1, number, out);
 }
 
 struct jitscope_error *store_image_create_for(const struct debug_image *images, uint32_t count,
@@ -166,7 +168,7 @@ struct jitscope_error *store_image_create_for(const struct debug_image *images, 
     uint64_t needs[PART_COUNT] = {0};
     for (uint32_t i = 0; i < count; i++)
         add_needs(needs, &images[i]);
-    return create(needs, number, out);
+    return create(needs, true, number, out);
 }
 
 void store_image_destroy(struct store_image *store) {

@@ -10,8 +10,9 @@
 #define SYMBOL_NOT_YET   UINT32_MAX       /* local, made when something refers to it */
 #define SYMBOL_DISCARDED (UINT32_MAX - 1) /* lies in a section that did not enter the graph */
 
-/* What became of an input section. */
-enum section_state { SECTION_SKIPPED, SECTION_TAKEN, SECTION_DISCARDED };
+/* What became of an input section.  Nearly every object has a .data and a .bss with nothing in them: an empty
+ * section becomes a block only when a symbol or a relocation is about it. */
+enum section_state { SECTION_SKIPPED, SECTION_TAKEN, SECTION_DISCARDED, SECTION_EMPTY };
 
 /* A view of one file; tables are checked once, in elf_open_object, then indexed freely. */
 struct elf_reader {
@@ -61,6 +62,8 @@ struct jitscope_error *elf_error(const struct elf_reader *reader, enum jitscope_
 /* The steps, in order. */
 struct jitscope_error *elf_read_groups(struct elf_reader *reader);
 struct jitscope_error *elf_read_sections(struct elf_reader *reader);
+/* Makes the block of a section that was left out as empty; does nothing to others. */
+struct jitscope_error *elf_reader_want_section(struct elf_reader *reader, uint32_t index);
 struct jitscope_error *elf_read_symbols(struct elf_reader *reader);
 /* Makes the graph symbol of a local that was left out so far. */
 struct jitscope_error *elf_reader_want_symbol(struct elf_reader *reader, uint32_t index);

@@ -128,6 +128,8 @@ static struct jitscope_error *read_table(struct elf_reader *reader, uint32_t ind
     if (source.section >= reader->section_count)
         return elf_error(reader, JITSCOPE_ERROR_FORMAT, index, NO_OFFSET, 0, "it relocates section %u of %u",
                          source.section, reader->section_count);
+    if (table->sh_size)
+        TRY(elf_reader_want_section(reader, source.section));
     source.block = reader->scratch->block_of_section.data[source.section];
     if (source.block == NO_BLOCK)
         return NULL;

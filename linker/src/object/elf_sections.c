@@ -138,6 +138,26 @@ static struct jitscope_error *take_section(struct elf_reader *reader, uint32_t i
     return NULL;
 }
 
+struct jitscope_error *elf_reader_want_section(struct elf_reader *reader, uint32_t index) {
+    if (reader->scratch->section_state.data[index] != SECTION_EMPTY)
+        return NULL;
+    Elf64_Shdr section = elf_section(reader, index);
+    const char *name = elf_reader_section_name(reader, index);
+    return take_section(reader, index, &section, name, strlen(name));
+}
+
+/* Sections with a C identifier as name count even when empty: programs ask where they start. */
+static bool may_be_left_out(const Elf64_Shdr *section, const char *name) {
+    return !section->sh_size && name[0] == '.';
+}
+
+static struct jitscope_error *leave_out(struct elf_reader *reader, uint32_t index,
+                                        const Elf64_Shdr *section) {
+    TRY(check_section(reader, index, section));
+    reader->scratch->section_state.data[index] = SECTION_EMPTY;
+    return NULL;
+}
+
 struct jitscope_error *elf_read_sections(struct elf_reader *reader) {
     uint32_t first = reader->graph->blocks.count;
     bool has_debug = false;
@@ -153,7 +173,9 @@ struct jitscope_error *elf_read_sections(struct elf_reader *reader) {
         if (!name)
             return elf_error(reader, JITSCOPE_ERROR_FORMAT, 0, NO_OFFSET, 0,
                              "section %u has its name outside the name table", i);
-        if (alloc || (reader->options->keep_no_alloc && is_debug_section(name)))
+        if (alloc && may_be_left_out(&section, name))
+            TRY(leave_out(reader, i, &section));
+        else if (alloc || (reader->options->keep_no_alloc && is_debug_section(name)))
             TRY(take_section(reader, i, &section, name, length));
         else
             has_debug |= is_debug_section(name);

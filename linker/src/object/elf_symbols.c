@@ -62,6 +62,7 @@ static struct jitscope_error *place_symbol(struct elf_reader *reader, uint32_t i
     if (section >= reader->section_count)
         return elf_error(reader, JITSCOPE_ERROR_FORMAT, 0, NO_OFFSET, index, "it lies in section %u of %u",
                          section, reader->section_count);
+    TRY(elf_reader_want_section(reader, section));
     *state = (enum section_state)reader->scratch->section_state.data[section];
     if (*state != SECTION_TAKEN)
         return NULL;

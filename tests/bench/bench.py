@@ -1,0 +1,201 @@
+#!/usr/bin/env python3
+"""Measures how long linkers take to make code in memory out of objects, each contestant a process of its own, all of
+them in turn in each round, so that a noisy machine disturbs all alike.  Times are from "objects in memory" to "address
+of the entry known" (libtcc and ld.lld read files); afterwards the linked code runs and its result is checked."""
+import argparse
+import collections
+import os
+import pathlib
+import re
+import resource
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+
+Contestant = collections.namedtuple("Contestant", "label program mode package")
+
+JITSCOPE = Contestant("jitscope", "jitscope", "", None)
+FLOOR = Contestant("floor", "floor", "", None)
+LLJIT = Contestant("LLJIT", "lljit", "", "llvm-19-dev")
+CONTESTANTS = [
+    FLOOR,
+    JITSCOPE,
+    Contestant("jitscope, nothing for debuggers", "jitscope", "no-debug", None),
+    Contestant("jitscope, tracing default level", "jitscope", "default", None),
+    Contestant("jitscope, tracing edges", "jitscope", "edges", None),
+    Contestant("jitscope, recording to a file", "jitscope", "file", None),
+    LLJIT,
+    Contestant("libtcc (reads files)", "libtcc", "", "libtcc-dev and tcc"),
+    Contestant("ld.lld -shared, dlopen (process)", "lld", "", "lld-19"),
+]
+INPUTS = ["generated:100", "generated:1000", "generated:10000", "generated:50000", "sqlite", "crypto"]
+STACK = 1 << 30  # LLJIT looks symbols up recursively
+SLOW_SECONDS = 2
+SLOW_ROUNDS = 3
+
+
+def grow_stack():
+    hard = resource.getrlimit(resource.RLIMIT_STACK)[1]
+    resource.setrlimit(resource.RLIMIT_STACK, (STACK if hard == resource.RLIM_INFINITY else min(hard, STACK), hard))
+
+
+def explain(status, errors):
+    """Why a run failed, in one line: what it said first and what it said last."""
+    lines = [line for line in errors.splitlines() if line.strip()]
+    said = [line if len(line) < 100 else line[:100] + " ..." for line in dict.fromkeys(lines[:1] + lines[-1:])]
+    if status < 0:
+        said.insert(0, f"killed by {signal.Signals(-status).name}")
+    return "; ".join(said) or f"exit status {status}"
+
+
+class Bench:
+    def __init__(self, programs, folder, limit):
+        self.programs, self.folder, self.limit = programs, folder, limit
+
+    def command(self, contestant, name):
+        return [str(self.programs / f"bench_{contestant.program}"), name, contestant.mode, str(self.folder)]
+
+    def missing(self, contestant):
+        if (self.programs / f"bench_{contestant.program}").exists():
+            return None
+        return f"not built: needs {contestant.package}"
+
+    def run(self, contestant, name, before=()):
+        """Figures or None, error or None, and what went to stderr."""
+        command = [*before, *self.command(contestant, name)]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=self.limit,
+                                  preexec_fn=grow_stack, check=False)
+        except subprocess.TimeoutExpired:
+            return None, f"not finished after {self.limit} s", ""
+        figures = {key: int(value) for key, value in re.findall(r"(\w+)=(-?\d+)", done.stdout)}
+        return figures or None, explain(done.returncode, done.stderr) if done.returncode else None, done.stderr
+
+    def prepare(self, name):
+        for old in self.folder.iterdir():
+            old.unlink()
+        subprocess.run([str(self.programs / "write_objects"), name, str(self.folder)], check=True,
+                       stdout=subprocess.DEVNULL)
+
+
+class Row:
+    """What one contestant did with one input."""
+
+    def __init__(self, contestant, error=None):
+        self.contestant, self.error, self.runs = contestant, error, []
+
+    def wants(self, round_number):
+        slow = self.runs and self.runs[0]["ns"] > SLOW_SECONDS * 1e9
+        return not self.error and not (slow and round_number >= SLOW_ROUNDS)
+
+    def add(self, figures, error):
+        self.error = error
+        if figures:
+            self.runs.append(figures)
+
+    @property
+    def ns(self):
+        return statistics.median(run["ns"] for run in self.runs) if self.runs else None
+
+    def cells(self, references):
+        if not self.runs:
+            return [self.contestant.label] + ["-"] * 8
+        middle = {key: statistics.median(run[key] for run in self.runs) for key in self.runs[0]}
+        cells = [self.contestant.label, f"{middle['ns'] / 1e6:.2f}", f"{min(run['ns'] for run in self.runs) / 1e6:.2f}",
+                 f"{middle['ns'] / middle['objects'] / 1e3:.2f}", f"{middle['peak_kib'] / 1024:.1f}",
+                 f"{middle['mappings']:.0f}"]
+        return cells + [f"{self.ns / reference:.2f}" if reference else "-" for reference in references]
+
+
+HEADINGS = ["", "ms", "min", "us/object", "peak MiB", "mappings", "/ floor", "/ jitscope", "/ LLJIT"]
+
+
+def print_table(rows):
+    by_label = {row.contestant.label: row.ns for row in rows}
+    references = [by_label.get(one.label) for one in (FLOOR, JITSCOPE, LLJIT)]
+    table = [HEADINGS] + [row.cells(references) for row in rows]
+    widths = [max(len(line[column]) for line in table) for column in range(len(HEADINGS))]
+    for line in table:
+        print("  " + line[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:])))
+    for row in rows:
+        if row.error:
+            print(f"  {row.contestant.label}: {row.error}")
+    print(flush=True)
+
+
+def measure(bench, name, contestants, rounds):
+    rows = [Row(contestant, bench.missing(contestant)) for contestant in contestants]
+    bench.prepare(name)
+    for number in range(rounds):
+        turn = number % len(rows)
+        for row in rows[turn:] + rows[:turn]:
+            if row.wants(number):
+                row.add(*bench.run(row.contestant, name)[:2])
+    return rows
+
+
+def count_instructions(bench, contestant, name):
+    """Of bench_link() alone, by callgrind; None and a reason when that fails."""
+    before = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", "--collect-atstart=no",
+              "--toggle-collect=bench_link"]
+    _, error, text = bench.run(contestant, name, before)
+    found = re.search(r"Collected : (\d+)", text)
+    return (int(found[1]), None) if found else (None, error or "callgrind says nothing")
+
+
+def print_instructions(bench, name, contestants):
+    bench.prepare(name)
+    floor = None
+    for contestant in contestants:
+        count, error = count_instructions(bench, contestant, name)
+        if error:
+            print(f"  {contestant.label}: {error}")
+            continue
+        floor = floor or count
+        print(f"  {contestant.label:<34} {count:>15,} instructions  {count / floor:6.2f} x floor", flush=True)
+    print()
+
+
+def parse(arguments):
+    parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
+    parser.add_argument("pattern", nargs="?", default="", help="regular expression: only inputs that match; any "
+                        "other number of objects can be given as generated:N (all: " + ", ".join(INPUTS) + ")")
+    parser.add_argument("--only", metavar="PATTERN", default="", help="regular expression: only such contestants")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--limit", type=int, default=60, help="seconds that one run may take (%(default)s)")
+    parser.add_argument("--instructions", action="store_true",
+                        help="count instructions with callgrind, of jitscope and the floor, instead of time")
+    parser.add_argument("--programs", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
+    return parser.parse_args(arguments)
+
+
+def choose_inputs(pattern):
+    if re.fullmatch(r"generated:\d+", pattern):
+        return [pattern]
+    return [name for name in INPUTS if re.search(pattern, name)]
+
+
+def main(arguments):
+    options = parse(arguments)
+    inputs = choose_inputs(options.pattern)
+    contestants = [one for one in CONTESTANTS if re.search(options.only, one.label)]
+    if not inputs or not contestants:
+        print("bench: nothing matches", file=sys.stderr)
+        return 2
+    with tempfile.TemporaryDirectory(prefix="jitscope-bench-") as folder:
+        bench = Bench(options.programs, pathlib.Path(folder), options.limit)
+        for name in inputs:
+            print(name)
+            if options.instructions:
+                chosen = [one for one in contestants if one.program in ("jitscope", "floor")]
+                print_instructions(bench, name, chosen)
+            else:
+                print_table(measure(bench, name, contestants, options.rounds))
+    return 0
+
+
+if __name__ == "__main__":
+    os.environ["LC_ALL"] = "C"
+    sys.exit(main(sys.argv[1:]))

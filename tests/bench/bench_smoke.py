@@ -1,0 +1,61 @@
+"""The benchmark's programs work: every input is linked by jitscope in each of its modes and by the floor, and the
+linked code returns what it must.  Times are of no interest here."""
+import os
+import pathlib
+import subprocess
+import tempfile
+import unittest
+
+from bench import CONTESTANTS, Bench, main
+
+PROGRAMS = pathlib.Path(os.environ["BENCH_PROGRAMS"])
+OWN = [contestant for contestant in CONTESTANTS if contestant.program in ("jitscope", "floor")]
+CALLER = """
+#include <stdio.h>
+unsigned long %s(unsigned long);
+int main(void) { return printf("%%lu\\n", %s(%s)) < 0; }
+"""
+
+
+class Smoke(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+    def check(self, name):
+        bench = Bench(PROGRAMS, self.folder, 300)
+        for contestant in OWN:
+            with self.subTest(contestant=contestant.label):
+                figures, error, _ = bench.run(contestant, name)
+                self.assertIsNone(error)
+                self.assertGreater(figures["ns"], 0)
+
+    def test_generated(self):
+        self.check("generated:1")
+        self.check("generated:100")
+
+    def test_sqlite(self):
+        self.check("sqlite")
+
+    def test_crypto(self):
+        self.check("crypto")
+
+    def test_system_linker_agrees(self):
+        """What the generated objects are said to compute, they compute when ld links them."""
+        done = subprocess.run([PROGRAMS / "write_objects", "generated:100", self.folder], check=True,
+                              capture_output=True, text=True)
+        entry, argument, expected = done.stdout.split()
+        (self.folder / "caller.c").write_text(CALLER % (entry, entry, argument))
+        objects = sorted(self.folder.glob("*.o"))
+        self.assertEqual(len(objects), 100)
+        subprocess.run(["gcc", self.folder / "caller.c", *objects, "-o", self.folder / "caller"], check=True)
+        done = subprocess.run([self.folder / "caller"], check=True, capture_output=True, text=True)
+        self.assertEqual(done.stdout.strip(), expected)
+
+    def test_driver(self):
+        self.assertEqual(main(["generated:10", "--rounds=1", "--only=^(floor|jitscope)$", f"--programs={PROGRAMS}"]), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
