@@ -22,7 +22,8 @@ def load():
         gdb.write("jitscope: this is gdb " + gdb.VERSION + ", the plug-in needs " + str(OLDEST) +
                   " or newer; names and lines of JIT'd code work without it.\n")
         return
-    folder = os.path.dirname(os.path.realpath(__file__))
+    # Not __file__: gdb leaves that of an outer script when one script sources another.
+    folder = os.path.dirname(os.path.realpath(load.__code__.co_filename))
     if folder not in sys.path:
         sys.path.insert(0, folder)
     import jitscope_gdb
