@@ -47,7 +47,8 @@ class Stops:
         self.exited = True
 
     def run(self, command):
-        gdb.execute(command, to_string=True)
+        # Only through interpreter-exec does gdb print the place of a stop where TO_STRING catches it.
+        gdb.execute(f'interpreter-exec console "{command}"', to_string=True)
         if self.exited or not target.has_memory():
             raise gdb.GdbError(f"The program ended before {self.waits_for}.")
         if self.signal:
@@ -55,6 +56,10 @@ class Stops:
 
 
 def entry_of(name):
+    """JIT'd functions first, the newest of them: a program's `main` hides behind its host's."""
+    linked = [row for row in target.state().symbols() if row[2] == name and row[3] == "function"]
+    if linked:
+        return max(linked, key=lambda row: row[4])[0]
     value = gdb.parse_and_eval(name)
     if value.type.strip_typedefs().code == gdb.TYPE_CODE_PTR:
         return int(value) & WORD

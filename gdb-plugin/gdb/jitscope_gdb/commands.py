@@ -1,11 +1,12 @@
 """What the user types.  Each command only finds its lines elsewhere and prints them."""
 import gdb
 
-from . import cfi, tables, why
+from . import cfi, loader, tables, why
 
 
 def print_lines(find, *arguments):
     """An error of gdb's own is the user's to read, without "Error occurred in Python"."""
+    loader.look()
     try:
         lines = find(*arguments)
         gdb.write("".join(line + "\n" for line in lines))

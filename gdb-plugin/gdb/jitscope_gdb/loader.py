@@ -117,6 +117,14 @@ def tell(_event=None):
         pass  # running, or without such memory: the next stop tries again
 
 
+def _on_objfile(event):
+    """A process says that it is there by its libraries; the vDSO comes last of all, when it is whole.  A core never stops
+    anywhere: it is looked at then."""
+    tell()
+    if event.new_objfile.filename.startswith("system-supplied DSO") and target.has_memory() and target.is_core():
+        look()
+
+
 def _before_prompt():
     inferior = gdb.selected_inferior()
     if not inferior.threads():
@@ -140,7 +148,7 @@ def _on_end(_event):
 def install():
     gdb.events.stop.connect(_on_stop)
     gdb.events.exited.connect(_on_exit)
-    gdb.events.new_objfile.connect(tell)
+    gdb.events.new_objfile.connect(_on_objfile)
     gdb.events.breakpoint_created.connect(tell)
     gdb.events.breakpoint_modified.connect(tell)
     gdb.events.breakpoint_deleted.connect(tell)

@@ -13,26 +13,32 @@ _windows = []
 
 
 class Values:
-    """What the slots held at this stop and at the one before."""
+    """What the slots hold, and what they held when the program stopped the last time but one: a change is shown at once and
+    until the stop after the next."""
 
     def __init__(self):
-        self.key, self.before, self.now = None, {}, {}
+        self.before = self.at_stop = None
+        self.now = {}
 
     def look(self, state):
-        """Rows (batch, table, address of the slot, name, value, is changed, is as linked)."""
-        rows, values = [], {}
+        """Rows (batch, table, entry, name, value)."""
+        self.now = {}
+        rows = []
         for batch, entry, name, value in tables.got_rows(state):
-            values[entry.address] = value
+            self.now[entry.address] = value
             rows.append((batch.name, "got", entry, name, value))
         for batch in state.batches():
             for entry, name in batch.entries("plt"):
                 slot = tables.plt_slot(batch, entry)
-                rows.append((batch.name, "plt", entry, name, values.get(slot.address) if slot else entry.target))
-        self.now = values
+                rows.append((batch.name, "plt", entry, name, self.now.get(slot.address) if slot else entry.target))
+        if self.at_stop is None:
+            self.before = self.at_stop = self.now
         return rows
 
-    def stop(self):
-        self.before = self.now
+    def stop(self, state):
+        self.before = self.at_stop or {}
+        self.look(state)
+        self.at_stop = self.now
 
     def changed(self, address):
         return address in self.before and self.before[address] != self.now.get(address)
@@ -50,7 +56,9 @@ class Window:
         _windows.remove(self)
 
     def stop(self):
-        self.values.stop()
+        state = target.try_state()
+        if state:
+            self.values.stop(state)
         self.render()
 
     def _rows(self):
@@ -93,9 +101,15 @@ def _on_stop(_event):
         window.stop()
 
 
+def _on_memory(_event):
+    for window in list(_windows):
+        window.render()
+
+
 def install():
     if not hasattr(gdb, "register_window_type"):
         return  # a gdb that was built without curses
     gdb.register_window_type("jitscope", Window)
     gdb.execute(LAYOUT, to_string=True)
     gdb.events.stop.connect(_on_stop)
+    gdb.events.memory_changed.connect(_on_memory)

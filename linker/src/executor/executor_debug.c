@@ -80,10 +80,17 @@ static bool is_interesting(const struct debug_image *image) {
     return false;
 }
 
+/* A plug-in leaves with its debugger, which need not say so. */
+static bool plug_in_listens(bool watched) {
+    if (!watched)
+        jitscope_interest.listens = 0;
+    return jitscope_interest.listens == 1;
+}
+
 static enum debug_listing choose(enum debuggee_policy policy, const struct debug_image *image) {
+    bool watched = jit_interface_is_watched(), asks = plug_in_listens(watched);
     if (policy == DEBUGGEE_EAGER)
         return LISTING_ANNOUNCED;
-    bool watched = jit_interface_is_watched(), asks = watched && jitscope_interest.listens == 1;
     if (asks && is_interesting(image))
         return LISTING_ANNOUNCED;
     if (asks || policy == DEBUGGEE_LAZY)
