@@ -18,7 +18,7 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "system"))
-from harness import JITSCOPE, LIMIT, SystemTest  # noqa: E402
+from harness import JITSCOPE, LIBRARIES, LIMIT, SystemTest  # noqa: E402, F401
 
 GDB = os.environ.get("GDB") or shutil.which("gdb") or "gdb"
 GDBSERVER = shutil.which("gdbserver") or "gdbserver"
@@ -41,6 +41,11 @@ def after(out, name):
 
 
 class DebuggerTest(SystemTest):
+    def compile(self, source, *flags, **options):
+        """As SystemTest's; a file name alone is one of tests/debugger/inputs."""
+        own = HERE / "inputs" / str(source)
+        return super().compile(str(own) if "\n" not in str(source) and own.exists() else str(source), *flags, **options)
+
     def start(self, *command, **options):
         """A process that is killed when the test ends."""
         process = subprocess.Popen([str(word) for word in command], start_new_session=True, cwd=self.folder,

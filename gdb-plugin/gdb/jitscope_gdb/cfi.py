@@ -57,9 +57,9 @@ class Stops:
 
 def entry_of(name):
     """JIT'd functions first, the newest of them: a program's `main` hides behind its host's."""
-    linked = [row for row in target.state().symbols() if row[2] == name and row[3] == "function"]
-    if linked:
-        return max(linked, key=lambda row: row[4])[0]
+    linked = target.state().address_of(name, "function")
+    if linked is not None:
+        return linked
     value = gdb.parse_and_eval(name)
     if value.type.strip_typedefs().code == gdb.TYPE_CODE_PTR:
         return int(value) & WORD

@@ -67,7 +67,8 @@ class Why(gdb.Command):
 
 Usage: jitscope why ADDRESS
 
-ADDRESS is any expression: `jitscope why $pc`, `jitscope why 0x7f12345678`, `jitscope why function`."""
+ADDRESS is any expression: `jitscope why $pc`, `jitscope why 0x7f12345678`.  A name of JIT'd code stands for
+its address, as `jitscope why main`; NAME@got and NAME@plt are the GOT entry and the stub for NAME."""
 
     def __init__(self):
         super().__init__("jitscope why", gdb.COMMAND_STATUS, gdb.COMPLETE_EXPRESSION)

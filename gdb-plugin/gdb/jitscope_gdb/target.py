@@ -166,6 +166,11 @@ class State:
             self._symbols = sorted(rows)
         return self._symbols
 
+    def address_of(self, name, kind=None):
+        """Of the newest symbol of that name; None when there is none."""
+        found = [row for row in self.symbols() if row[2] == name and kind in (None, row[3])]
+        return max(found, key=lambda row: row[4])[0] if found else None
+
     def symbol_at(self, address):
         symbols = self.symbols()
         at = bisect.bisect_right(symbols, address, key=lambda row: row[0])

@@ -70,10 +70,18 @@ def explain(address):
         yield RECORDING
 
 
-def lines(text):
-    if not text.strip():
-        raise gdb.GdbError("jitscope why ADDRESS: an address, or an expression whose value is one, is missing.")
+def evaluate(text):
+    """A name of JIT'd code, printf@got for one, stands for its address; anything else is an expression."""
+    linked = target.state().address_of(text.strip("'"))
+    if linked is not None:
+        return linked
     value = gdb.parse_and_eval(text)
     if value.type.strip_typedefs().code == gdb.TYPE_CODE_FUNC:
         value = value.address
-    return [tables.clean(line) for line in explain(int(value) & (1 << 64) - 1)]
+    return int(value) & (1 << 64) - 1
+
+
+def lines(text):
+    if not text.strip():
+        raise gdb.GdbError("jitscope why ADDRESS: an address, or an expression whose value is one, is missing.")
+    return [tables.clean(line) for line in explain(evaluate(text.strip()))]

@@ -1,6 +1,9 @@
-/* An embedding program: links COUNT copies of one object, one by one, each under its own name, and calls each.
+/* An embedding program: links COUNT copies of one object, one by one, each under its own name, and calls
+ * each.
  *
- *     many OBJECT COUNT auto|eager|lazy|off
+ *     many OBJECT COUNT auto|eager|lazy|off [wait]
+ *
+ * With `wait` it prints "ready", then reads a line before each link and prints "linked" after it.
  *
  * OBJECT defines the function jitted_000000; the copies differ in that number, wherever it stands. */
 #include <jitscope/jitscope.h>
@@ -47,6 +50,16 @@ __attribute__((noinline)) void all_unloaded(uint64_t address) {
     fflush(stdout);
 }
 
+static void say(bool waits, const char *what) {
+    char line[16];
+    if (!waits)
+        return;
+    puts(what);
+    fflush(stdout);
+    if (!fgets(line, sizeof line, stdin))
+        exit(3);
+}
+
 static enum jitscope_debug policy_of(const char *name) {
     static const char *const names[] = {"auto", "eager", "lazy", "off"};
     for (int i = 0; i < 4; i++)
@@ -64,6 +77,8 @@ int main(int argc, char **argv) {
     struct jitscope_link *link = NULL;
     uint64_t address = 0;
     long sum = 0;
+    bool waits = argc > 4;
+    say(waits, "ready");
     check(jitscope_session_create(&options, &session));
     for (int i = 0; i < count; i++) {
         snprintf(name, sizeof name, "jitted_%06d", i);
@@ -72,6 +87,7 @@ int main(int argc, char **argv) {
         check(jitscope_session_link(session, &link));
         check(jitscope_session_lookup(session, name, &address));
         sum += ((int (*)(int))(uintptr_t)address)(i);
+        say(waits, "linked");
     }
     all_linked(sum);
     check(jitscope_session_unload(session, link));
