@@ -90,11 +90,14 @@ def truth_at_entry(start):
 def faults(truth):
     """What gdb finds wrongly at this instruction."""
     try:
-        caller = gdb.newest_frame().older()
+        frame = gdb.newest_frame()
+        while frame.type() == gdb.INLINE_FRAME:  # has no caller of its own
+            frame = frame.older()
+        caller = frame.older()
     except gdb.error as error:
         return [f"unwinding fails: {error}"]
     if caller is None:
-        return [f"no caller is found ({gdb.frame_stop_reason_string(gdb.newest_frame().unwind_stop_reason())})"]
+        return [f"no caller is found ({gdb.frame_stop_reason_string(frame.unwind_stop_reason())})"]
     found = []
     try:
         if caller.pc() != truth.pc:
