@@ -56,8 +56,9 @@ class DebuggerTest(SystemTest):
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            if process.stdout:
-                process.stdout.close()
+            for pipe in (process.stdin, process.stdout):
+                if pipe:
+                    pipe.close()
         self.addCleanup(end)
         return process
 

@@ -54,11 +54,11 @@ def texts_of(location):
     return [identifier(match["name"])] if match else [None]
 
 
-def wanted():
+def wanted(besides):
     """(texts, everything)."""
     texts = set()
     for breakpoint in gdb.breakpoints():
-        if breakpoint.type in BREAKPOINTS and breakpoint.location and breakpoint.visible:
+        if breakpoint.number != besides and breakpoint.type in BREAKPOINTS and breakpoint.location and breakpoint.visible:
             texts.update(texts_of(breakpoint.location))
     # dprintf and tracepoints are no gdb.Breakpoint.
     table = gdb.execute("info breakpoints", to_string=True)
@@ -66,8 +66,8 @@ def wanted():
     return sorted(texts - {None}), everything
 
 
-def encode():
-    texts, everything = wanted()
+def encode(besides):
+    texts, everything = wanted(besides)
     blob = b"".join(text.encode() + b"\0" for text in texts)
     if len(blob) > ROOM:
         blob, everything = b"", True
@@ -75,14 +75,14 @@ def encode():
     return bytes(head)[:FIELDS.texts.offset] + blob
 
 
-def write():
-    """Says it to a live target.  Before the program's first instruction the root is not relocated: the symbol is asked."""
+def write(besides=None):
+    """Says it to a live target; BESIDES: number of a breakpoint that is going.  Before the program's first instruction the root is not relocated: the symbol is asked."""
     if not target.has_memory() or target.is_core():
         return
     address = target.symbol_address("jitscope_interest")
     if not address or not target.symbol_address("jitscope_debuggee"):
         return
-    data = encode()
+    data = encode(besides)
     if target.read(address, len(data)) != data:
         gdb.selected_inferior().write_memory(address, data)
 

@@ -110,9 +110,9 @@ def _on_stop(_event):
         gdb.execute("frame")  # gdb has printed this place without its name
 
 
-def tell(_event=None):
+def tell(_event=None, besides=None):
     try:
-        interest.write()
+        interest.write(besides)
     except gdb.error:
         pass  # running, or without such memory: the next stop tries again
 
@@ -151,7 +151,7 @@ def install():
     gdb.events.new_objfile.connect(_on_objfile)
     gdb.events.breakpoint_created.connect(tell)
     gdb.events.breakpoint_modified.connect(tell)
-    gdb.events.breakpoint_deleted.connect(tell)
+    gdb.events.breakpoint_deleted.connect(lambda gone: tell(besides=gone.number))
     gdb.events.before_prompt.connect(_before_prompt)
     if hasattr(gdb.events, "gdb_exiting"):
         gdb.events.gdb_exiting.connect(_on_end)

@@ -148,7 +148,7 @@ class State:
     def batch_at(self, address):
         if self._extents is None:
             self._extents = sorted(((segment.address, segment.address + segment.size, batch)
-                                    for batch in self.batches() for segment in batch.table("segments")),
+                                    for batch in self.batches() for segment in batch.table("segments") if segment.size),
                                    key=lambda row: row[0])
         at = bisect.bisect_right(self._extents, address, key=lambda row: row[0])
         return self._extents[at - 1][2] if at and address < self._extents[at - 1][1] else None
