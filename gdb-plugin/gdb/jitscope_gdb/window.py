@@ -101,7 +101,7 @@ def _on_stop(_event):
         window.stop()
 
 
-def _on_memory(_event):
+def _render(_event=None):
     for window in list(_windows):
         window.render()
 
@@ -112,4 +112,5 @@ def install():
     gdb.register_window_type("jitscope", Window)
     gdb.execute(LAYOUT, to_string=True)
     gdb.events.stop.connect(_on_stop)
-    gdb.events.memory_changed.connect(_on_memory)
+    gdb.events.memory_changed.connect(_render)
+    gdb.events.before_prompt.connect(_render)  # `kill` and `detach` tell nobody
