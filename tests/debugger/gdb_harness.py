@@ -10,6 +10,7 @@ to cut that text into pieces; after(out, "name") is the piece behind it.
 """
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -23,6 +24,7 @@ from harness import JITSCOPE, LIBRARIES, LIMIT, SystemTest  # noqa: E402, F401
 GDB = os.environ.get("GDB") or shutil.which("gdb") or "gdb"
 GDBSERVER = shutil.which("gdbserver") or "gdbserver"
 PLUGIN = HERE.parent.parent / "gdb-plugin" / "gdb" / "jitscope.py"
+HERE_BUILT = pathlib.Path(os.environ.get("BUILD", "build/dev")).resolve() / "tests" / "debugger"
 QUIET = ["-nx", "-batch", "-iex", "set auto-load off", "-iex", "set width 0", "-iex", "set height 0",
          "-iex", "set debuginfod enabled off", "-iex", "set style enabled off"]
 
@@ -40,7 +42,23 @@ def after(out, name):
     return rest.partition("\n@@")[0].strip("\n")
 
 
+def built(name):
+    """An embedding program of this folder's inputs, built with the library by CMake."""
+    return HERE_BUILT / f"debugger-{name}"
+
+
+def lines_of(source):
+    """{name: number} of the lines marked "LINE: name" in a file among the inputs."""
+    lines = (HERE / "inputs" / source).read_text().splitlines()
+    marks = ((re.search(r"LINE: ([\w-]+)", line), number) for number, line in enumerate(lines, 1))
+    return {match[1]: number for match, number in marks if match}
+
+
 class DebuggerTest(SystemTest):
+    def input(self, name):
+        """The path of a file among this folder's inputs."""
+        return HERE / "inputs" / name
+
     def compile(self, source, *flags, **options):
         """As SystemTest's; a file name alone is one of tests/debugger/inputs."""
         own = HERE / "inputs" / str(source)

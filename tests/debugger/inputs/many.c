@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { DIGITS = 6 };
 static const char pattern[] = "jitted_000000";
@@ -42,6 +43,8 @@ static void number_copy(char *data, size_t size, const char *name) {
 __attribute__((noinline)) void all_linked(long sum) {
     printf("sum %ld\n", sum);
     fflush(stdout);
+    if (getenv("PAUSE"))
+        pause();
 }
 
 /* A function at ADDRESS is in memory that was given back. */
