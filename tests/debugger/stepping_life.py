@@ -92,7 +92,7 @@ class Events(DebuggerTest):
 
     def test_threads(self):
         out = self.walk("threads", [f"break events.c:{EVENTS['work']}", "run", mark("1"), "bt 1", "print number", "continue",
-                                    mark("2"), "print number", "continue", mark("3"), "print number", "thread apply all bt 3",
+                                    mark("2"), "print number", "continue", mark("3"), "print number", "thread apply all bt",
                                     "delete", f"tbreak events.c:{EVENTS['joined']}", "continue", mark("joined"), "bt 1",
                                     "continue"])
         numbers = sorted(int(re.search(r"^\$\d+ = (\d+)$", after(out, str(i)), re.M)[1]) for i in (1, 2, 3))
