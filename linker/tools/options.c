@@ -11,7 +11,7 @@ const struct command commands[COMMAND_COUNT] = {
 };
 
 enum {
-    RUN = 1 << COMMAND_run,
+    RUN = 1 << COMMAND_run | 1 << COMMAND_gdb, /* gdb passes them on */
     LINK = 1 << COMMAND_link,
     SHOW = 1 << COMMAND_show,
     HELP = 1 << COMMAND_help,
@@ -307,11 +307,11 @@ static struct jitscope_error *take_word(struct parser *parser) {
     return option ? take_option(parser, option, text) : unknown_option(parser, word);
 }
 
-/* Behind "--": the program's for `run`, else operands that may begin with a dash. */
+/* Behind "--": the program's for `run` and `gdb`, else operands that may begin with a dash. */
 static struct jitscope_error *take_rest(struct parser *parser) {
     const struct words *words = &parser->options->words;
     parser->options->first_program = parser->at;
-    if (parser->command == COMMAND_run)
+    if (1 << parser->command & RUN)
         return NULL;
     for (; parser->at < words->list.count; parser->at++)
         TRY(add_item(parser, ITEM_INPUT, words->list.data[parser->at].text));

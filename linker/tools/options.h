@@ -53,7 +53,7 @@ struct options {
     VEC(struct item) items;
     struct arena arena;
     struct words words;     /* items borrow from it */
-    uint32_t first_program; /* `run`: words from here on are the program's arguments */
+    uint32_t first_program; /* `run`, `gdb`: words from here on are the program's arguments */
 
     bool help, json, man, completion;
     bool no_default_libraries, gc_sections, phony_externals, stats, progress;

@@ -28,7 +28,7 @@ static const struct help_topic link_topics[] = {
      sizeof check_rows / sizeof *check_rows, check_row}};
 
 const struct help_topic *help_topics(enum command_id command, size_t *count) {
-    bool links = command == COMMAND_run || command == COMMAND_link;
+    bool links = command == COMMAND_run || command == COMMAND_gdb || command == COMMAND_link;
     *count = links;
     return links ? link_topics : NULL;
 }

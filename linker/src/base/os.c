@@ -173,6 +173,14 @@ int os_open(const char *path, int flags, mode_t mode) {
     return must_fail(EIO) ? -1 : open(path, flags | O_CLOEXEC, mode);
 }
 
+ssize_t os_read_link(const char *path, char *buffer, size_t size) {
+    return must_fail(EIO) ? -1 : readlink(path, buffer, size);
+}
+
+int os_execute(char *const *words) {
+    return must_fail(ENOMEM) ? -1 : execvp(words[0], words);
+}
+
 int os_memory_file(const char *name) {
     return must_fail(EMFILE) ? -1 : memfd_create(name, MFD_CLOEXEC);
 }

@@ -49,6 +49,9 @@ size_t os_page_size(void);
 /* CLOCK_MONOTONIC in nanoseconds. */
 uint64_t os_time_ns(void);
 int os_process_id(void);
+/* readlink(2), and execvp(3), which comes back only with a failure. */
+ssize_t os_read_link(const char *path, char *buffer, size_t size);
+int os_execute(char *const *words);
 
 /* dlopen(RTLD_NOW | RTLD_GLOBAL) / dlsym / dlclose, each able to fail as the others here.  *text gets
  * dlerror(). */

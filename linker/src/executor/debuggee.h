@@ -32,7 +32,9 @@ struct debuggee_grave {
     char name[DEBUGGEE_GRAVE_NAME]; /* mangled, NUL-terminated, cut when longer */
 };
 
-/* Written by a plug-in, but for the address in the root. */
+/* Written by a plug-in.  It is the global symbol `jitscope_interest` too: a plug-in writes before the
+ * program's first instruction, when the address in the root of a position-independent program is not
+ * relocated yet. */
 struct debuggee_interest {
     uint32_t listens; /* 1: the plug-in loads unlisted images itself, whenever the process stops; only batches
                          in which one of TEXTS occurs are announced through the JIT interface's hook */

@@ -28,13 +28,16 @@ static struct debug_shelf shelf;
 static struct debug_batch *newest;
 static struct debug_batch *buckets[BUCKETS];
 static struct debuggee_grave graves[DEBUGGEE_GRAVES];
-static struct debuggee_interest interest;
+
+extern struct debuggee_interest jitscope_interest;
+__attribute__((visibility("default"), used)) struct debuggee_interest jitscope_interest;
 
 extern struct debuggee jitscope_debuggee;
 __attribute__((visibility("default"), used)) struct debuggee jitscope_debuggee = {
     .magic = DEBUGGEE_MAGIC,
     .version = DEBUGGEE_VERSION,
     .size = sizeof(struct debuggee),
+    .interest = (uint64_t)(uintptr_t)&jitscope_interest,
     .library = JITSCOPE_VERSION,
 };
 
@@ -45,7 +48,6 @@ static uint64_t address_of(const void *memory) {
 /* Between these two readers that stop the process see that the lists are being changed. */
 static void begin_change(void) {
     pthread_mutex_lock(&lock);
-    jitscope_debuggee.interest = address_of(&interest);
     __atomic_store_n(&jitscope_debuggee.change, jitscope_debuggee.change + 1, __ATOMIC_RELEASE);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
@@ -63,28 +65,37 @@ static void end_change(void) {
 
 /* Anywhere in names and DWARF: too often is harmless, too seldom is not. */
 static bool is_interesting(const struct debug_image *image) {
-    uint32_t size = interest.size < sizeof interest.texts ? interest.size : sizeof interest.texts;
+    uint32_t size = jitscope_interest.size < sizeof jitscope_interest.texts ? jitscope_interest.size
+                                                                            : sizeof jitscope_interest.texts;
     uint64_t first = image->header->strings.offset;
     const uint8_t *from = image->bytes.data + first;
-    if (interest.everything)
+    if (jitscope_interest.everything)
         return true;
     for (uint32_t at = 0; at < size;) {
-        size_t length = strnlen(interest.texts + at, size - at);
-        if (length && memmem(from, image->bytes.size - first, interest.texts + at, length))
+        size_t length = strnlen(jitscope_interest.texts + at, size - at);
+        if (length && memmem(from, image->bytes.size - first, jitscope_interest.texts + at, length))
             return true;
         at += (uint32_t)length + 1;
     }
     return false;
 }
 
+/* A plug-in leaves with its debugger, which need not say so. */
+static bool plug_in_listens(bool watched) {
+    if (!watched)
+        jitscope_interest.listens = 0;
+    return jitscope_interest.listens == 1;
+}
+
 static enum debug_listing choose(enum debuggee_policy policy, const struct debug_image *image) {
+    bool watched = jit_interface_is_watched(), asks = plug_in_listens(watched);
     if (policy == DEBUGGEE_EAGER)
         return LISTING_ANNOUNCED;
-    if (policy == DEBUGGEE_LAZY)
+    if (asks && is_interesting(image))
+        return LISTING_ANNOUNCED;
+    if (asks || policy == DEBUGGEE_LAZY)
         return LISTING_UNLISTED;
-    if (!jit_interface_is_watched())
-        return LISTING_LISTED;
-    return interest.listens == 1 && !is_interesting(image) ? LISTING_UNLISTED : LISTING_ANNOUNCED;
+    return watched ? LISTING_ANNOUNCED : LISTING_LISTED;
 }
 
 /* --- batches */

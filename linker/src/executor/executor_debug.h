@@ -9,6 +9,10 @@
  *   lazy    it joins an open image that only plug-ins see
  *   off     there is nothing to register
  *
+ * Under auto and lazy a plug-in that listens (debuggee.h, interest) decides: batches it waits for are
+ * announced, so that its pending breakpoints find them before they run, and all others join the open image it
+ * reads itself.
+ *
  * A debugger's work grows with the number of images: announced images are merged in powers of FAN_IN, so that
  * few of them live at any time.  Lists are the process's, shared by its sessions, under one lock. */
 #ifndef EXECUTOR_DEBUG_H

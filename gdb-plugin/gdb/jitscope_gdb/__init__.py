@@ -1,0 +1,13 @@
+"""jitscope in gdb: names on demand, commands, marks in backtraces, a window.
+
+layout.py reads debuggee.h, target.py the target by it; everything else works on target.State.
+"""
+
+
+def install():
+    from . import commands, frames, loader, window
+    for part in (loader, commands, frames, window):  # the window is told of a stop after what it brought is loaded
+        part.install()
+    if loader.target.has_memory():
+        loader.tell()
+        loader.look()

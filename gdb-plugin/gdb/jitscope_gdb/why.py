@@ -1,0 +1,87 @@
+"""`jitscope why ADDRESS`: what an address is, as far as the live process knows."""
+import gdb
+
+from . import tables, target
+from .tables import show
+
+RECORDING = ("How it came to be so is in the link's recording only (jitscope run --record FILE); "
+             "asking one from here is not built yet.")
+
+
+def distance(address, start):
+    return f"{show(start)} + {address - start}" if address > start else show(start)
+
+
+def in_entry(state, batch, entry, address):
+    name = batch.text(entry.symbol)
+    kind = {"got": "the GOT entry", "plt": "the PLT stub", "tls": "the TLS table entry"}[target.TABLES[entry.table]]
+    yield f"It is in {kind} of {name} ({distance(address, entry.address)})."
+    slot = tables.plt_slot(batch, entry) if target.TABLES[entry.table] == "plt" else entry
+    if slot and target.TABLES[entry.table] != "tls":
+        value = tables.read_slot(slot.address)
+        yield f"Linked to {show(entry.target)}{named(state, entry.target)}."
+        if value is None:
+            yield f"Its slot {show(slot.address)} cannot be read."
+        elif value != entry.target:
+            yield f"Since then the slot {show(slot.address)} was changed: it holds {show(value)}{named(state, value)}."
+        else:
+            yield f"The slot {show(slot.address)} still holds that."
+
+
+def named(state, address):
+    name = tables.leads_to(state, address)
+    return f" ({name})" if name else ""
+
+
+def in_batch(state, batch, address):
+    yield f"{show(address)} belongs to batch {batch.name} (session:link)."
+    segment, section = batch.segment_at(address), batch.section_at(address)
+    yield f"Segment: {tables.protection(segment.prot)} {show(segment.address)} to {show(segment.address + segment.size)}."
+    yield (f"Section: {batch.text(section.name)} ({distance(address, section.address)})." if section
+           else "Section: none, it is padding between sections.")
+    symbol, entry = state.symbol_at(address), batch.entry_at(address)
+    if symbol and not entry:
+        yield f"Symbol: {symbol[2]} ({distance(address, symbol[0])}), {symbol[3]}, {symbol[1]} bytes, in debug image {symbol[4]}."
+    elif not entry:
+        yield "Symbol: none covers it."
+    if entry:
+        yield from in_entry(state, batch, entry, address)
+
+
+def elsewhere(state, address):
+    image = next((i for i in state.images() if i.address <= address < i.address + i.size), None)
+    if image:
+        yield f"{show(address)} lies in debug image {image.number} itself ({show(image.address)} + {address - image.address})."
+        return
+    graves = state.graves_at(address)
+    for start, size, name, session, link in graves[:4]:
+        yield (f"{show(address)} was in {name} ({distance(address, start)}, {size} bytes) of batch {session}:{link}, "
+               f"which has been unloaded.")
+    if not graves:
+        name = tables.leads_to(state, address)
+        yield f"{show(address)} is no JIT'd code" + (f": it is {name}." if name else ", and nothing known is there.")
+
+
+def explain(address):
+    state = target.state()
+    batch = state.batch_at(address)
+    yield from in_batch(state, batch, address) if batch else elsewhere(state, address)
+    if batch or state.graves_at(address):
+        yield RECORDING
+
+
+def evaluate(text):
+    """A name of JIT'd code, printf@got for one, stands for its address; anything else is an expression."""
+    linked = target.state().address_of(text.strip("'"))
+    if linked is not None:
+        return linked
+    value = gdb.parse_and_eval(text)
+    if value.type.strip_typedefs().code == gdb.TYPE_CODE_FUNC:
+        value = value.address
+    return int(value) & (1 << 64) - 1
+
+
+def lines(text):
+    if not text.strip():
+        raise gdb.GdbError("jitscope why ADDRESS: an address, or an expression whose value is one, is missing.")
+    return [tables.clean(line) for line in explain(evaluate(text.strip()))]

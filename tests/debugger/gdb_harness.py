@@ -1,0 +1,111 @@
+"""What the debugger tests share: a real gdb on a real program, driven by commands, with a limit on its time.
+
+    class Example(DebuggerTest):
+        def test_break(self):
+            program = self.compile("int main(void)\\n{ return 0; }\\n", "-g")
+            out = self.gdb(["break main", "run", "bt"], JITSCOPE, "run", program)
+
+`gdb -nx -batch` runs each command in turn and everything it prints comes back as one text.  MARK prints a line of its own,
+to cut that text into pieces; after(out, "name") is the piece behind it.
+"""
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "system"))
+from harness import JITSCOPE, LIBRARIES, LIMIT, SystemTest  # noqa: E402, F401
+
+GDB = os.environ.get("GDB") or shutil.which("gdb") or "gdb"
+GDBSERVER = shutil.which("gdbserver") or "gdbserver"
+PLUGIN = HERE.parent.parent / "gdb-plugin" / "gdb" / "jitscope.py"
+HERE_BUILT = pathlib.Path(os.environ.get("BUILD", "build/dev")).resolve() / "tests" / "debugger"
+QUIET = ["-nx", "-batch", "-iex", "set auto-load off", "-iex", "set width 0", "-iex", "set height 0",
+         "-iex", "set debuginfod enabled off", "-iex", "set style enabled off"]
+
+
+def mark(name):
+    """A command whose output is a line that nothing else prints."""
+    return f"echo \\n@@{name}@@\\n"
+
+
+def after(out, name):
+    """What was printed between that mark and the next one."""
+    _, found, rest = out.partition(f"@@{name}@@\n")
+    if not found:
+        raise AssertionError(f"{name} was never reached:\n{out}")
+    return rest.partition("\n@@")[0].strip("\n")
+
+
+def built(name):
+    """An embedding program of this folder's inputs, built with the library by CMake."""
+    return HERE_BUILT / f"debugger-{name}"
+
+
+def lines_of(source):
+    """{name: number} of the lines marked "LINE: name" in a file among the inputs."""
+    lines = (HERE / "inputs" / source).read_text().splitlines()
+    marks = ((re.search(r"LINE: ([\w-]+)", line), number) for number, line in enumerate(lines, 1))
+    return {match[1]: number for match, number in marks if match}
+
+
+class DebuggerTest(SystemTest):
+    def input(self, name):
+        """The path of a file among this folder's inputs."""
+        return HERE / "inputs" / name
+
+    def compile(self, source, *flags, **options):
+        """As SystemTest's; a file name alone is one of tests/debugger/inputs."""
+        own = HERE / "inputs" / str(source)
+        return super().compile(str(own) if "\n" not in str(source) and own.exists() else str(source), *flags, **options)
+
+    def start(self, *command, **options):
+        """A process that is killed when the test ends."""
+        process = subprocess.Popen([str(word) for word in command], start_new_session=True, cwd=self.folder,
+                                   **{"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE,
+                                      "stderr": subprocess.STDOUT, **options})
+
+        def end():
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            for pipe in (process.stdin, process.stdout):
+                if pipe:
+                    pipe.close()
+        self.addCleanup(end)
+        return process
+
+    def gdb(self, commands, *program, options=(), plugin=False, limit=LIMIT, env=None):
+        """Everything gdb printed.  PROGRAM: the inferior and its arguments; PLUGIN: jitscope's is loaded first."""
+        words = [GDB, *QUIET, *options]
+        if plugin:
+            words += ["-ex", f"source {PLUGIN}"]
+        for command in commands:
+            words += ["-ex", command]
+        if program:
+            words += ["--args", *program]
+        process = self.start(*words, env={**os.environ, "LC_ALL": "C.UTF-8", **(env or {})})
+        try:
+            out, _ = process.communicate(timeout=limit)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            out, _ = process.communicate()
+            self.fail(f"gdb was not done after {limit} s:\n{out.decode(errors='replace')}")
+        return out.decode(errors="replace")
+
+    def gdbserver(self, *program):
+        """The command with which gdb starts PROGRAM under a gdbserver of its own; it speaks over a pipe, no port is open."""
+        words = " ".join(f"'{word}'" for word in (GDBSERVER, "--once", "-", *program))
+        return f"target remote | {words}"
+
+    def wait_for(self, condition, what, limit=LIMIT):
+        end = time.monotonic() + limit
+        while not condition():
+            if time.monotonic() > end:
+                self.fail(f"{what} did not happen within {limit} s")
+            time.sleep(0.02)
