@@ -3,6 +3,7 @@
 #include "help.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static const char *command_name(const void *context, size_t i) {
     (void)context;
@@ -16,8 +17,14 @@ struct jitscope_error *unknown_command(const char *name) {
                 : error_with_help(error, "`jitscope --help` lists the commands");
 }
 
+static bool is_events_page(const struct options *options) {
+    return options->items.count == 1 && !strcmp(options->items.data[0].text, "events");
+}
+
 static struct jitscope_error *find_page(const struct options *options, enum command_id *id) {
     *id = COMMAND_COUNT;
+    if (is_events_page(options))
+        return NULL;
     if (options->items.count > 1)
         return error_create(JITSCOPE_ERROR_USAGE, "`jitscope help` explains one command at a time");
     if (!options->items.count)
@@ -30,14 +37,18 @@ struct jitscope_error *command_help(const struct options *options) {
     enum command_id id;
     struct text out = {0};
     TRY(find_page(options, &id));
-    if (options->completion)
+    struct jitscope_error *error = NULL;
+    if (is_events_page(options))
+        error = events_page_print(&out);
+    else if (options->completion)
         completion_print(&out);
     else if (options->man)
         man_print(&out, id);
     else
         help_print(&out, id);
-    bool failed = out.failed;
-    fputs(failed ? "" : out.data, stdout);
+    if (!error && out.failed)
+        error = error_no_memory();
+    fputs(error ? "" : out.data, stdout);
     text_destroy(&out);
-    return failed ? error_no_memory() : NULL;
+    return error;
 }

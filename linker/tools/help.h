@@ -10,6 +10,8 @@
 void help_print(struct text *out, enum command_id command);
 void man_print(struct text *out, enum command_id command);
 void completion_print(struct text *out);
+/* The reference page of events, as Markdown.  Errors: NO_MEMORY. */
+struct jitscope_error *events_page_print(struct text *out);
 
 /* A section of help that comes from another room's table: rows of a term and what it means. */
 struct help_topic {

@@ -47,6 +47,16 @@ class Readme(SystemTest):
             wanted = plain(line)
             self.assertTrue(any(found == wanted for found in real), f"the demo does not print, or not here: {line}")
 
+    def test_the_page_of_events(self):
+        """docs/EVENTS.md is what the tool prints; JITSCOPE_REWRITE=1 rewrites it."""
+        page = ROOT / "docs" / "EVENTS.md"
+        printed = self.must(JITSCOPE, "help", "events").out.decode()
+        if os.environ.get("JITSCOPE_REWRITE"):
+            page.write_text(printed)
+        self.assertEqual(page.read_text(), printed)
+        for name in ("table_entry", "fixup", "debug_image"):
+            self.assertIn(f"### {name}\n", printed)
+
     def test_the_two_commands_come_first(self):
         first = re.search(r"```\n(.*?)```", (ROOT / "README.md").read_text(), re.S).group(1).splitlines()
         self.assertEqual([line.split()[:2] for line in first], [["./dev", "demo"], ["./dev", "test"]])

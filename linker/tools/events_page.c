@@ -1,0 +1,71 @@
+/* The reference page of events, from the schema itself: docs/EVENTS.md is what this prints. */
+#include "help.h"
+
+#include "trace/schema.h"
+
+#include <string.h>
+
+static const char introduction[] =
+    "# Events\n\n"
+    "What the linker says while it works: in a recording (`--record FILE.jsr`), to a callback\n"
+    "(`jitscope_session_set_event_callback`), and through `jitscope show events`. This page is made from the "
+    "schema,\n"
+    "`linker/src/trace/events.def`, by `jitscope help events`.\n\n"
+    "Each level includes those before it: `session`, `phase`, `block` (the default), `edges`. Numbers of "
+    "links, inputs and\n"
+    "allocations count in their session, all others in their link. 4294967295 stands for \"none\".\n\n"
+    "A record is a 32-bit header (event id in the low 12 bits, record size in bytes in the high 20), then "
+    "the fields,\n"
+    "packed without gaps, little-endian. Only `string` has bytes behind its fields. The schema stands in "
+    "every recording,\n"
+    "so that a reader needs no knowledge of the version that wrote it.\n";
+
+static void print_event(struct text *out, const struct schema *schema, const struct schema_event *event) {
+    text_print(out, "\n### %s\n\n%u, level `%s`: %s.\n", event->name, event->id,
+               schema_level_name(event->level), event->meaning);
+    if (event->field_count)
+        text_append(out, "\n| field | type | |\n|---|---|---|\n");
+    for (uint32_t i = 0; i < event->field_count; i++) {
+        const struct schema_field *field = &schema->fields.data[event->first_field + i];
+        text_print(out, "| %s | %s | %s |\n", field->name, schema->types.data[field->type].name,
+                   field->meaning);
+    }
+}
+
+static void print_values(struct text *out, const struct schema *schema, uint32_t type) {
+    bool first = true;
+    for (uint32_t i = 0; i < schema->values.count; i++) {
+        const struct schema_value *value = &schema->values.data[i];
+        if (value->type != type)
+            continue;
+        text_print(out, "%s%u %s", first ? ": " : ", ", value->number, value->text);
+        first = false;
+    }
+}
+
+static void print_types(struct text *out, const struct schema *schema) {
+    text_append(out, "\n## Field types\n\n"
+                     "Redaction replaces what is marked NAME and VALUE.\n\n"
+                     "| type | bytes | holds | |\n|---|---|---|---|\n");
+    for (uint32_t i = 0; i < schema->types.count; i++) {
+        const struct schema_type *type = &schema->types.data[i];
+        text_print(out, "| %s | %u | %s", type->name, type->bytes, type->meaning);
+        if (type->print == PRINT_ENUM)
+            print_values(out, schema, i);
+        text_print(out, " | %s |\n", strcmp(type->sensitivity, "NONE") != 0 ? type->sensitivity : "");
+    }
+}
+
+struct jitscope_error *events_page_print(struct text *out) {
+    struct schema schema;
+    size_t length;
+    const char *source = schema_text(&length);
+    TRY(schema_parse((struct bytes){(const uint8_t *)source, length}, &schema));
+    text_append(out, introduction);
+    text_append(out, "\n## Events by number\n");
+    for (uint32_t i = 0; i < schema.events.count; i++)
+        print_event(out, &schema, &schema.events.data[i]);
+    print_types(out, &schema);
+    schema_destroy(&schema);
+    return NULL;
+}
