@@ -24,8 +24,9 @@ def load():
         return
     # Not __file__: gdb leaves that of an outer script when one script sources another.
     folder = os.path.dirname(os.path.realpath(load.__code__.co_filename))
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
+    for path in (folder, os.path.join(os.path.dirname(folder), "common")):
+        if path not in sys.path:
+            sys.path.insert(0, path)
     import jitscope_gdb
     jitscope_gdb.install()
 

@@ -1,6 +1,6 @@
 """jitscope in gdb: names on demand, commands, marks in backtraces, a window.
 
-layout.py reads debuggee.h, target.py the target by it; everything else works on target.State.
+What is not said to gdb is in jitscope_common.
 """
 
 

@@ -1,7 +1,10 @@
 """What the user types.  Each command only finds its lines elsewhere and prints them."""
 import gdb
 
-from . import cfi, loader, tables, why
+from jitscope_common import cfi, tables, why
+
+from . import loader, target
+from .stepper import GdbStepper
 
 
 def print_lines(find, *arguments):
@@ -10,7 +13,7 @@ def print_lines(find, *arguments):
     try:
         lines = find(*arguments)
         gdb.write("".join(line + "\n" for line in lines))
-    except gdb.error as error:
+    except target.ERRORS as error:
         raise gdb.GdbError(str(error)) from None
 
 
@@ -36,20 +39,14 @@ class Table(gdb.Command):
         super().__init__(f"info jitscope {name}", gdb.COMMAND_STATUS)
 
     def invoke(self, argument, from_tty):
-        print_lines(tables.lines, self.name, argument.strip())
+        print_lines(tables.lines, target.TARGET, self.name, argument.strip())
 
     def complete(self, text, word):
-        """Last cells are names, but for what no name helps with."""
-        titles = tables.TABLES[self.name][1].split()
-        column = next((titles.index(t) for t in ("NAME", "FUNCTION", "FINALIZE", "UNWINDER") if t in titles), None)
-        if column is None:
-            return gdb.COMPLETE_NONE
         try:
-            state = tables.target.state()
-            names = {row[column] for row in tables.TABLES[self.name][0](state)}
-        except (gdb.error, gdb.GdbError):
+            names = tables.completions(target.TARGET, self.name)
+        except target.ERRORS:
             return gdb.COMPLETE_NONE
-        return sorted(name for name in names if name.startswith(word))
+        return sorted(name for name in names if name.startswith(word)) or gdb.COMPLETE_NONE
 
 
 class Jitscope(gdb.Command):
@@ -74,7 +71,7 @@ its address, as `jitscope why main`; NAME@got and NAME@plt are the GOT entry and
         super().__init__("jitscope why", gdb.COMMAND_STATUS, gdb.COMPLETE_EXPRESSION)
 
     def invoke(self, argument, from_tty):
-        print_lines(why.lines, argument)
+        print_lines(why.lines, target.TARGET, argument)
 
 
 class VerifyCfi(gdb.Command):
@@ -91,7 +88,7 @@ the call.  STEPS limits the instructions (default 100000)."""
         super().__init__("jitscope verify-cfi", gdb.COMMAND_RUNNING, gdb.COMPLETE_SYMBOL)
 
     def invoke(self, argument, from_tty):
-        print_lines(cfi.verify, argument)
+        print_lines(cfi.lines, target.TARGET, GdbStepper, argument)
 
 
 def install():

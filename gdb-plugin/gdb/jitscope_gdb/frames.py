@@ -2,19 +2,9 @@
 import gdb
 from gdb.FrameDecorator import FrameDecorator
 
-from . import tables, target
+from jitscope_common import marks, tables
 
-
-def _mark(state, pc):
-    """(what to add to the name, the name of what is gone)."""
-    batch = state.batch_at(pc)
-    if batch:
-        entry = batch.entry_at(pc)
-        if entry and target.TABLES.get(entry.table) == "plt":
-            return "[jit stub]", None
-        return "[jit]", None
-    graves = state.graves_at(pc)
-    return ("[jit, unloaded]", graves[0][2]) if graves else (None, None)
+from . import target
 
 
 class JitFrame(FrameDecorator):
@@ -26,7 +16,7 @@ class JitFrame(FrameDecorator):
         name = super().function()
         if not isinstance(name, str):
             pc = self.inferior_frame().pc()
-            name = self._gone or tables.leads_to(target.state(), pc).partition("+")[0] or f"0x{pc:x}"
+            name = self._gone or marks.name_at(target.state(), pc)
         return f"{tables.clean(name)} {self._mark}"
 
 
@@ -45,8 +35,8 @@ class Filter:
     @staticmethod
     def _decorate(state, frame):
         try:
-            mark, gone = _mark(state, frame.inferior_frame().pc())
-        except (gdb.error, gdb.GdbError):
+            mark, gone = marks.mark(state, frame.inferior_frame().pc())
+        except target.ERRORS:
             return frame
         return JitFrame(frame, mark, gone) if mark else frame
 

@@ -9,9 +9,11 @@ import tempfile
 
 import gdb
 
-from . import elf, interest, target
+from jitscope_common import debuggee, elf
 
-LISTED = target.CONSTANTS["IMAGE_LISTED"]
+from . import interest, target
+
+LISTED = debuggee.CONSTANTS["IMAGE_LISTED"]
 _loaded = {}  # (inferior, process, image number, image address): (change, path)
 _folder = None
 _seen = None  # (process, change) of the last look at the lists
@@ -64,7 +66,7 @@ def update():
     """Loads and drops what has changed.  True when anything did."""
     global _seen
     inferior = gdb.selected_inferior()
-    state = target.State(*target.find_root())
+    state = debuggee.State(target.TARGET, *target.find_root())
     now = (inferior.num, inferior.pid, state.root.change)
     if now == _seen:
         return False
@@ -79,8 +81,8 @@ def update():
         try:
             _load(key, image)
             changed = True
-        except (ValueError, gdb.error, OSError) as error:
-            gdb.write(f"jitscope: cannot load debug image {image.number}: {error}\n", gdb.STDERR)
+        except (ValueError, OSError, *target.ERRORS) as error:
+            target.TARGET.warn(f"cannot load debug image {image.number}: {error}")
     _seen = now if not state.in_change else None
     return changed
 
@@ -96,7 +98,7 @@ def look():
     """As update(), and nothing when there is nothing to look at."""
     try:
         return update()
-    except (gdb.GdbError, gdb.MemoryError):
+    except (target.Refused, target.Unreadable):
         return False
 
 
@@ -113,7 +115,7 @@ def _on_stop(_event):
 def tell(_event=None, besides=None):
     try:
         interest.write(besides)
-    except gdb.error:
+    except target.ERRORS:
         pass  # running, or without such memory: the next stop tries again
 
 
@@ -141,7 +143,7 @@ def _on_exit(event):
 def _on_end(_event):
     try:
         interest.withdraw()
-    except gdb.error:
+    except target.ERRORS:
         pass
 
 

@@ -1,213 +1,57 @@
-"""What the target says of its JIT'd code: debuggee.h, read through gdb's access to memory.
-
-Nothing here runs code in the target or depends on its being alive: the same on a process, over gdbserver and on a core.
-What was read is kept until the root's `change` is another number.
-"""
-import bisect
-import ctypes
-
+"""The target as gdb sees it."""
 import gdb
 
-from . import elf
-from .layout import Layout
+from jitscope_common import debuggee
+from jitscope_common.debuggee import CONSTANTS, STRUCTS, TABLES, Refused, Unreadable  # noqa: F401
 
-LAYOUT = Layout()
-STRUCTS, CONSTANTS = LAYOUT.structs, LAYOUT.constants
-TABLES = {0: "got", 1: "plt", 2: "tls"}
-MOST = 1 << 24  # longer chains are taken for damage
+# What reading the target can end in.
+ERRORS = (gdb.error, Refused, Unreadable)
 
 
-class Absent(gdb.GdbError):
-    """There is nothing to read, and why."""
+class GdbTarget(debuggee.Target):
+    def read(self, address, size):
+        try:
+            return bytes(gdb.selected_inferior().read_memory(address, size)) if size else b""
+        except gdb.MemoryError as error:
+            raise Unreadable(str(error)) from None
+
+    def symbol_address(self, name):
+        try:
+            return int(gdb.parse_and_eval(f"(unsigned long)&{name}"))
+        except gdb.error:
+            return 0
+
+    def has_memory(self):
+        inferior = gdb.selected_inferior()
+        return inferior.is_valid() and bool(inferior.threads())
+
+    def is_core(self):
+        connection = gdb.selected_inferior().connection
+        return connection is not None and connection.type == "core"
+
+    def identity(self):
+        inferior = gdb.selected_inferior()
+        return inferior.num, inferior.pid
+
+    def outside(self, address):
+        text = gdb.execute(f"info symbol 0x{address:x}", to_string=True)
+        return "" if text.startswith("No symbol") else text.split(" in section ")[0].strip().replace(" + ", "+")
+
+    def is_loaded(self, image):
+        from . import loader  # which reads the target
+        return loader.is_loaded(image)
+
+    def evaluate(self, expression):
+        value = gdb.parse_and_eval(expression)
+        if value.type.strip_typedefs().code == gdb.TYPE_CODE_FUNC:
+            value = value.address
+        return int(value) & (1 << 64) - 1
+
+    def warn(self, text):
+        gdb.write(f"jitscope: {text}\n", gdb.STDERR)
 
 
-def read(address, size):
-    return bytes(gdb.selected_inferior().read_memory(address, size)) if size else b""
-
-
-def read_struct(name, address):
-    kind = STRUCTS[name]
-    return kind.from_buffer_copy(read(address, ctypes.sizeof(kind)))
-
-
-def read_words(address, count):
-    return memoryview(read(address, 8 * count)).cast("Q")
-
-
-def symbol_address(name):
-    """Of a global of the program, 0 when it has none of that name."""
-    try:
-        return int(gdb.parse_and_eval(f"(unsigned long)&{name}"))
-    except gdb.error:
-        return 0
-
-
-def is_core():
-    connection = gdb.selected_inferior().connection
-    return connection is not None and connection.type == "core"
-
-
-def has_memory():
-    inferior = gdb.selected_inferior()
-    return inferior.is_valid() and bool(inferior.threads())
-
-
-def find_root():
-    """(address, root).  Absent says what is missing."""
-    if not has_memory():
-        raise Absent("The program is not being run.")
-    address = symbol_address("jitscope_debuggee")
-    if not address:
-        raise Absent("This program does not contain jitscope: it has no symbol jitscope_debuggee.")
-    try:
-        root = read_struct("debuggee", address)
-    except gdb.MemoryError as error:
-        raise Absent(f"Cannot read jitscope_debuggee: {error}") from None
-    if root.magic != CONSTANTS["DEBUGGEE_MAGIC"] or root.version != CONSTANTS["DEBUGGEE_VERSION"]:
-        raise Absent(f"The program has jitscope {root.library.decode(errors='replace')} with layout {root.version} of "
-                     f"its tables; this plug-in reads layout {CONSTANTS['DEBUGGEE_VERSION']}.")
-    return address, root
-
-
-class Batch:
-    """A live batch; its tables are read when they are asked for."""
-
-    def __init__(self, record):
-        self.session, self.link, self.image = record.session, record.link, record.image
-        self.name = f"{record.session}:{record.link}"
-        self._address, self._size = record.description, record.description_size
-        self._decoded = None
-
-    def _decode(self):
-        if self._decoded is None:
-            data = read(self._address, self._size)
-            header = STRUCTS["debug_image_header"]
-            if len(data) < ctypes.sizeof(header):
-                raise Absent(f"The description of batch {self.name} is damaged.")
-            head = header.from_buffer_copy(data)
-            texts = data[head.strings.offset:head.strings.offset + head.strings.count]
-            tables = {}
-            for field in ("segments", "sections", "entries", "actions"):
-                where, kind = getattr(head, field), STRUCTS[{"entries": "debuggee_entry"}.get(field, f"debuggee_{field[:-1]}")]
-                if where.offset + where.count * ctypes.sizeof(kind) > len(data):
-                    raise Absent(f"The {field} of batch {self.name} lie outside its description.")
-                tables[field] = (kind * where.count).from_buffer_copy(data, where.offset) if where.count else []
-            self._decoded = head, texts, tables
-        return self._decoded
-
-    def table(self, name):
-        return self._decode()[2][name]
-
-    def text(self, offset):
-        texts = self._decode()[1]
-        end = texts.find(b"\0", offset)
-        return texts[offset:end if end >= 0 else len(texts)].decode(errors="replace")
-
-    def entries(self, table):
-        """(entry, name) of the GOT, PLT or TLS table, in order of address."""
-        rows = [(entry, self.text(entry.symbol)) for entry in self.table("entries") if TABLES.get(entry.table) == table]
-        return sorted(rows, key=lambda row: row[0].address)
-
-    def segment_at(self, address):
-        return next((s for s in self.table("segments") if s.address <= address < s.address + s.size), None)
-
-    def section_at(self, address):
-        return next((s for s in self.table("sections") if s.address <= address < s.address + s.size), None)
-
-    def entry_at(self, address):
-        return next((e for e in self.table("entries") if e.address <= address < e.address + max(e.size, 1)), None)
-
-
-class State:
-    """Everything at one value of `change`."""
-
-    def __init__(self, address, root):
-        self.address, self.root = address, root
-        self.in_change = bool(root.change & 1)
-        self._batches = self._images = self._symbols = self._extents = None
-
-    def _chain(self, kind, address):
-        for _ in range(MOST):
-            if not address:
-                return
-            record = read_struct(kind, address)
-            yield record
-            address = record.next
-
-    def images(self):
-        """Oldest first."""
-        if self._images is None:
-            self._images = list(self._chain("debuggee_image", self.root.image))[::-1]
-        return self._images
-
-    def batches(self):
-        if self._batches is None:
-            self._batches = [Batch(record) for record in self._chain("debuggee_batch", self.root.batch)][::-1]
-        return self._batches
-
-    def batch_at(self, address):
-        if self._extents is None:
-            self._extents = sorted(((segment.address, segment.address + segment.size, batch)
-                                    for batch in self.batches() for segment in batch.table("segments") if segment.size),
-                                   key=lambda row: row[0])
-        at = bisect.bisect_right(self._extents, address, key=lambda row: row[0])
-        return self._extents[at - 1][2] if at and address < self._extents[at - 1][1] else None
-
-    def symbols(self):
-        """Of all images, sorted by address: (address, size, name, kind, image number)."""
-        if self._symbols is None:
-            rows = set()
-            for image in self.images():
-                try:
-                    for name, kind, address, size in elf.Image(read, image.address).symbols():
-                        rows.add((address, size, name, kind, image.number))
-                except (ValueError, IndexError, gdb.MemoryError):
-                    gdb.write(f"jitscope: image {image.number} cannot be read\n", gdb.STDERR)
-            self._symbols = sorted(rows)
-        return self._symbols
-
-    def address_of(self, name, kind=None):
-        """Of the newest symbol of that name; None when there is none."""
-        found = [row for row in self.symbols() if row[2] == name and kind in (None, row[3])]
-        return max(found, key=lambda row: row[4])[0] if found else None
-
-    def symbol_at(self, address):
-        symbols = self.symbols()
-        at = bisect.bisect_right(symbols, address, key=lambda row: row[0])
-        for row in reversed(symbols[max(0, at - 16):at]):
-            if row[0] == address or row[0] <= address < row[0] + row[1]:
-                return row
-        return None
-
-    def graves(self):
-        """Newest first: (address, size, name, session, link)."""
-        if not self.root.graves or not self.root.buried:
-            return []
-        kind, room = STRUCTS["debuggee_grave"], CONSTANTS["DEBUGGEE_GRAVES"]
-        count = min(self.root.buried, room)
-        ring = (kind * room).from_buffer_copy(read(self.root.graves, room * ctypes.sizeof(kind)))
-        newest = (ring[(self.root.buried - 1 - i) % room] for i in range(count))
-        return [(g.address, g.size, g.name.decode(errors="replace"), g.session, g.link) for g in newest]
-
-    def graves_at(self, address):
-        return [g for g in self.graves() if g[0] <= address < g[0] + max(g[1], 1)]
-
-
-_kept = {}
-
-
-def state():
-    """The state now.  Absent when there is none."""
-    address, root = find_root()
-    inferior = gdb.selected_inferior()
-    key = (inferior.num, inferior.pid, address, root.change, root.batches)
-    if _kept.get("key") != key:
-        _kept.update(key=key, state=State(address, root))
-    return _kept["state"]
-
-
-def try_state():
-    try:
-        return state()
-    except (gdb.error, gdb.GdbError):
-        return None
+TARGET = GdbTarget()
+read, read_words, symbol_address = TARGET.read, TARGET.read_words, TARGET.symbol_address
+has_memory, is_core, find_root = TARGET.has_memory, TARGET.is_core, TARGET.find_root
+state, try_state = TARGET.state, TARGET.try_state

@@ -4,7 +4,9 @@
 """
 import gdb
 
-from . import tables, target
+from jitscope_common import tables
+
+from . import target
 
 CHANGED, DIFFERENT, PLAIN = "\x1b[1;7m", "\x1b[1m", "\x1b[0m"
 LAYOUT = "tui new-layout jitscope {-horizontal src 3 jitscope 2} 2 status 0 cmd 1"
@@ -64,7 +66,7 @@ class Window:
     def _rows(self):
         try:
             return self.values.look(target.state())
-        except (gdb.error, gdb.GdbError) as error:
+        except target.ERRORS as error:
             return str(error)
 
     def _line(self, row):

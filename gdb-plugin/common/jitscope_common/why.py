@@ -1,7 +1,5 @@
 """`jitscope why ADDRESS`: what an address is, as far as the live process knows."""
-import gdb
-
-from . import tables, target
+from . import debuggee, tables
 from .tables import show
 
 RECORDING = ("How it came to be so is in the link's recording only (jitscope run --record FILE); "
@@ -14,11 +12,11 @@ def distance(address, start):
 
 def in_entry(state, batch, entry, address):
     name = batch.text(entry.symbol)
-    kind = {"got": "the GOT entry", "plt": "the PLT stub", "tls": "the TLS table entry"}[target.TABLES[entry.table]]
+    kind = {"got": "the GOT entry", "plt": "the PLT stub", "tls": "the TLS table entry"}[debuggee.TABLES[entry.table]]
     yield f"It is in {kind} of {name} ({distance(address, entry.address)})."
-    slot = tables.plt_slot(batch, entry) if target.TABLES[entry.table] == "plt" else entry
-    if slot and target.TABLES[entry.table] != "tls":
-        value = tables.read_slot(slot.address)
+    slot = tables.plt_slot(batch, entry) if debuggee.TABLES[entry.table] == "plt" else entry
+    if slot and debuggee.TABLES[entry.table] != "tls":
+        value = tables.read_slot(state, slot.address)
         yield f"Linked to {show(entry.target)}{named(state, entry.target)}."
         if value is None:
             yield f"Its slot {show(slot.address)} cannot be read."
@@ -62,26 +60,14 @@ def elsewhere(state, address):
         yield f"{show(address)} is no JIT'd code" + (f": it is {name}." if name else ", and nothing known is there.")
 
 
-def explain(address):
-    state = target.state()
+def explain(state, address):
     batch = state.batch_at(address)
     yield from in_batch(state, batch, address) if batch else elsewhere(state, address)
     if batch or state.graves_at(address):
         yield RECORDING
 
 
-def evaluate(text):
-    """A name of JIT'd code, printf@got for one, stands for its address; anything else is an expression."""
-    linked = target.state().address_of(text.strip("'"))
-    if linked is not None:
-        return linked
-    value = gdb.parse_and_eval(text)
-    if value.type.strip_typedefs().code == gdb.TYPE_CODE_FUNC:
-        value = value.address
-    return int(value) & (1 << 64) - 1
-
-
-def lines(text):
+def lines(target, text):
     if not text.strip():
-        raise gdb.GdbError("jitscope why ADDRESS: an address, or an expression whose value is one, is missing.")
-    return [tables.clean(line) for line in explain(evaluate(text.strip()))]
+        raise debuggee.Refused("jitscope why ADDRESS: an address, or an expression whose value is one, is missing.")
+    return [tables.clean(line) for line in explain(target.state(), target.address_for(text.strip()))]

@@ -1,9 +1,7 @@
-"""`info jitscope WHAT`: each table is a function that yields rows of texts, and one line in TABLES."""
+"""The tables: each is a function that yields rows of texts, and one line in TABLES."""
 import re
 
-import gdb
-
-from . import eh_frame, loader, target
+from . import debuggee, eh_frame
 
 PROTECTION = "rwx"
 LIFETIMES = {0: "standard", 1: "until initialised"}
@@ -30,15 +28,14 @@ def leads_to(state, address):
     if symbol:
         name, distance = symbol[2], address - symbol[0]
         return f"{name}+{distance}" if distance else name
-    text = gdb.execute(f"info symbol 0x{address:x}", to_string=True)
-    return "" if text.startswith("No symbol") else text.split(" in section ")[0].strip().replace(" + ", "+")
+    return state.target.outside(address)
 
 
 def images(state):
     for image in state.images():
-        listed = image.flags & target.CONSTANTS["IMAGE_LISTED"]
-        how = "listed" if listed else "loaded by plug-in" if loader.is_loaded(image) else "unlisted"
-        grows = "open" if image.flags & target.CONSTANTS["IMAGE_OPEN"] else "closed"
+        listed = image.flags & debuggee.CONSTANTS["IMAGE_LISTED"]
+        how = "listed" if listed else "loaded by plug-in" if state.target.is_loaded(image) else "unlisted"
+        grows = "open" if image.flags & debuggee.CONSTANTS["IMAGE_OPEN"] else "closed"
         yield str(image.number), show(image.address), show(image.size), str(image.batches), str(image.change), grows, how
 
 
@@ -62,32 +59,32 @@ def symbols(state):
         yield batch.name if batch else f"image {image}", show(address), show(size), kind, name
 
 
-def read_slot(address):
+def read_slot(state, address):
     try:
-        return target.read_words(address, 1)[0]
-    except gdb.MemoryError:
+        return state.target.read_words(address, 1)[0]
+    except debuggee.Unreadable:
         return None
 
 
-def read_slots(entries):
+def read_slots(state, entries):
     """{address: value} of a batch's slots, in one go: they lie side by side, and a remote target answers slowly."""
     if not entries:
         return {}
     first, last = entries[0][0].address, entries[-1][0].address
     if last - first < MOST_AT_ONCE and not any((e.address - first) % 8 for e, _ in entries):
         try:
-            words = target.read_words(first, (last - first) // 8 + 1)
+            words = state.target.read_words(first, (last - first) // 8 + 1)
             return {e.address: words[(e.address - first) // 8] for e, _ in entries}
-        except gdb.MemoryError:
+        except debuggee.Unreadable:
             pass
-    return {e.address: read_slot(e.address) for e, _ in entries}
+    return {e.address: read_slot(state, e.address) for e, _ in entries}
 
 
 def got_rows(state):
     """(batch, entry, name, value now or None): for the window too."""
     for batch in state.batches():
         entries = batch.entries("got")
-        values = read_slots(entries)
+        values = read_slots(state, entries)
         for entry, name in entries:
             yield batch, entry, name, values[entry.address]
 
@@ -113,7 +110,7 @@ def plt(state):
     for batch in state.batches():
         for entry, name in batch.entries("plt"):
             slot = plt_slot(batch, entry)
-            value = read_slot(slot.address) if slot else entry.target
+            value = read_slot(state, slot.address) if slot else entry.target
             yield (batch.name, show(entry.address), show(slot.address) if slot else DOES_NOTHING, show(entry.target),
                    "?" if value is None else show(value), name, slot_note(state, entry, value))
 
@@ -136,7 +133,7 @@ def eh_frames(state):
         for section in batch.table("sections"):
             if batch.text(section.name) != ".eh_frame":
                 continue
-            for record in eh_frame.records(section.address, target.read(section.address, section.size)):
+            for record in eh_frame.records(section.address, state.target.read(section.address, section.size)):
                 yield (batch.name, show(record.address), show(record.size), record.kind,
                        show(record.start) if record.kind == "FDE" else DOES_NOTHING,
                        show(record.start + record.length) if record.kind == "FDE" else DOES_NOTHING,
@@ -153,7 +150,7 @@ def unwinders(state):
 TABLES = {
     "images": (images, "IMAGE ADDRESS SIZE BATCHES CHANGE STATE HOW", "No debug image is registered.",
                "Debug images: ELF files in memory with the names, lines and frames of many batches.\n"
-               "HOW: listed in gdb's JIT interface, loaded by this plug-in, or unlisted and not loaded yet."),
+               "HOW: listed in the JIT interface, loaded by this plug-in, or unlisted and not loaded yet."),
     "segments": (segments, "BATCH START END SIZE PROT LIFETIME", "No batch is linked.",
                  "Memory of each batch, by protection."),
     "sections": (sections, "BATCH ADDRESS SIZE PROT CONTENT NAME", "No batch is linked.",
@@ -182,14 +179,22 @@ def layout(titles, rows):
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in [titles, *rows]]
 
 
-def lines(name, pattern=""):
+def completions(target, name):
+    """Last cells are names, but for what no name helps with."""
+    titles = TABLES[name][1].split()
+    column = next((titles.index(t) for t in ("NAME", "FUNCTION", "FINALIZE", "UNWINDER") if t in titles), None)
+    state = target.try_state()
+    return {row[column] for row in TABLES[name][0](state)} if state and column is not None else set()
+
+
+def lines(target, name, pattern=""):
     """The table as lines; PATTERN is searched in each cell."""
     produce, titles, empty, _ = TABLES[name]
     state = target.state()
     try:
         search = re.compile(pattern).search
     except re.error as error:
-        raise gdb.GdbError(f"Bad regular expression: {error}") from None
+        raise debuggee.Refused(f"Bad regular expression: {error}") from None
     every = [tuple(clean(cell) for cell in row) for row in produce(state)]
     if not every:
         return [empty]
