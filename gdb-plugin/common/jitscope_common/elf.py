@@ -4,6 +4,7 @@ import struct
 HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
 SECTION = struct.Struct("<IIQQQQIIQQ")
 SYMBOL = struct.Struct("<IBBHQQ")
+ET_EXEC, ET_DYN, TYPE_AT = 2, 3, 16
 SHT_NULL, SHT_SYMTAB, SHT_NOBITS = 0, 2, 8
 KINDS = {0: "other", 1: "data", 2: "function"}
 LARGEST = 1 << 32
@@ -25,10 +26,10 @@ class Image:
     def content(self, section):
         return self.read(self.address + section[4], section[5]) if section[5] else b""
 
-    def write(self, path):
+    def write(self, path, kind=ET_EXEC):
         """The image as a file; rooms that nothing is in yet become holes."""
         with open(path, "wb") as file:
-            file.write(self.header)
+            file.write(self.header[:TYPE_AT] + kind.to_bytes(2, "little") + self.header[TYPE_AT + 2:])
             done = set()
             for section in self.sections:
                 where = (section[4], section[5])

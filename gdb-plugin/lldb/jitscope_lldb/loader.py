@@ -49,7 +49,8 @@ def _forget(key):
 
 def _load(key, image):
     path = os.path.join(folder(), f"jit-{key[0]}-{image.number}.{image.change}")
-    elf.Image(TARGET.read, image.address).write(path)
+    # As a library: lldb starts the first executable among a target's modules, and would put this one first.
+    elf.Image(TARGET.read, image.address).write(path, elf.ET_DYN)
     if key in _loaded:
         _forget(key)
     module = TARGET.sb.AddModule(path, None, None)
