@@ -1,9 +1,13 @@
 """JIT'd code in lldb without the plug-in: what works must work by the registered images alone."""
+import os
+import pathlib
+import re
 import unittest
 
 from gdb_harness import JITSCOPE
 from lldb_harness import LldbTest, after
 
+MANY = pathlib.Path(os.environ.get("BUILD", "build/dev")) / "tests" / "debugger" / "debugger-many"
 STRUCTS = """#include <stdlib.h>
 struct point { int x; double y; };
 struct shape { const char *name; struct point corner; int sides[3]; };
@@ -115,6 +119,16 @@ class Plain(LldbTest):
     def test_run_again(self):
         out = self.lldb(["b square", "run", "process kill", "run", "bt 1"], JITSCOPE, "run", self.tables)
         self.assertRegex(after(out, "bt 1"), r"`square\(x=5\) at tables\.c:10")
+
+    def test_end_of_a_session_is_not_told_batch_by_batch(self):
+        out = self.lldb(["b __jit_debug_register_code", "breakpoint modify -i 1000000 1", "b all_unloaded", "run",
+                         "breakpoint list -b 1", "continue", "breakpoint list -f 1"],
+                        MANY, self.compile("jitted.c", "-g", "-O0"), "200", "auto")
+        before, at_end = (int(re.search(r"hit count = (\d+)", after(out, command))[1])
+                          for command in ("breakpoint list -b 1", "breakpoint list -f 1"))
+        self.assertIn("exited with status = 0", after(out, "continue"))
+        self.assertGreater(before, 200)
+        self.assertLess(at_end - before, 20)
 
     def test_what_lldb_cannot_do(self):
         """Listed in gdb-plugin/lldb/README.md; when one of these fails, lldb has learnt it."""

@@ -2,10 +2,10 @@
 
 #include "base/os.h"
 
-/* FAN_IN announced images of one rank become one of the next.  gdb looks at every live unit at each registration
- * while a breakpoint is pending: of 2, 4, 8, 16 and 32, 4 cost it least for pending functions and lines together.
- * OPEN_SIZE: about so much an open image holds
- * before the next one is begun: large enough that thousands of functions make a handful of images. */
+/* FAN_IN announced images of one rank become one of the next.  gdb looks at every live unit at each
+ * registration while a breakpoint is pending: of 2, 4, 8, 16 and 32, 4 cost it least for pending functions
+ * and lines together. OPEN_SIZE: about so much an open image holds before the next one is begun: large enough
+ * that thousands of functions make a handful of images. */
 enum { FAN_IN = 4, OPEN_SIZE = 4 << 20, MOST_COPIES = 2048 };
 
 /* --- images on the shelf */
@@ -155,8 +155,8 @@ static struct jitscope_error *gather(const struct debug_shelf *shelf, struct she
     return NULL;
 }
 
-/* Before the merged image comes: gdb keeps its breakpoints in the code until it hears of the next image, and two
- * images of one function at a time cost it half as much again. */
+/* Before the merged image comes: gdb keeps its breakpoints in the code until it hears of the next image, and
+ * two images of one function at a time cost it half as much again. */
 static void remove_ranks(struct debug_shelf *shelf, uint32_t below) {
     for (struct shelved_image *at = shelf->newest, *older; at; at = older) {
         older = at->older;
@@ -250,6 +250,24 @@ void debug_shelf_remove(struct debug_shelf *shelf, struct shelved_batch *batch) 
         remove_announced(shelf, batch);
     else
         remove_open(shelf, batch);
+}
+
+static bool all_members(const struct shelved_image *image, debug_shelf_test *test, const void *context) {
+    for (uint32_t i = 0; i < image->members.count; i++)
+        if (!test(image->members.data[i], context))
+            return false;
+    return true;
+}
+
+void debug_shelf_withdraw(struct debug_shelf *shelf, debug_shelf_test *leaves, const void *context) {
+    for (struct shelved_image *at = shelf->newest, *older; at; at = older) {
+        older = at->older;
+        if (at->how != LISTING_ANNOUNCED || at->members.count < 2 || !all_members(at, leaves, context))
+            continue;
+        take(shelf, at);
+        at->how = LISTING_UNLISTED;
+        put(shelf, at);
+    }
 }
 
 void debug_shelf_trim(struct debug_shelf *shelf) {

@@ -36,6 +36,8 @@ struct debug_shelf {
     uint32_t count;
 };
 
+typedef bool debug_shelf_test(const struct shelved_batch *batch, const void *context);
+
 /* Errors: NO_MEMORY; then nothing has changed. */
 struct jitscope_error *debug_shelf_announce(struct debug_shelf *shelf, struct shelved_batch *batch);
 struct jitscope_error *debug_shelf_add_open(struct debug_shelf *shelf, struct shelved_batch *batch,
@@ -43,6 +45,10 @@ struct jitscope_error *debug_shelf_add_open(struct debug_shelf *shelf, struct sh
 /* The batch leaves; debuggers that have seen its image are told.  Never fails: without memory for a new
  * image the old one stays, with the batch blotted out. */
 void debug_shelf_remove(struct debug_shelf *shelf, struct shelved_batch *batch);
+/* Announced images of several batches that all LEAVE, the owner says, are withdrawn from debuggers at once:
+ * merging what is left anew at each removal would take time in the square of their number.  Plug-ins see them
+ * until they are removed. */
+void debug_shelf_withdraw(struct debug_shelf *shelf, debug_shelf_test *leaves, const void *context);
 /* Drops the images that hold nothing. */
 void debug_shelf_trim(struct debug_shelf *shelf);
 

@@ -120,6 +120,10 @@ const char *executor_debug_audience(const struct executor *executor) {
     return texts[executor->debug_listing];
 }
 
+void executor_begin_end(struct executor *executor) {
+    executor_debug_begin_end(executor);
+}
+
 bool executor_debugger_listens(void) {
     return jit_interface_is_watched();
 }

@@ -57,6 +57,10 @@ void executor_set_debug_policy(struct executor *executor, enum debuggee_policy p
 /* Whom the last debug image was made known to, or withdrawn from, for events; static. */
 const char *executor_debug_audience(const struct executor *executor);
 
+/* Everything that was finalized is about to be deallocated, nothing will be finalized any more: saves work.
+ */
+void executor_begin_end(struct executor *executor);
+
 /* A debugger is attached that wants to hear of JIT'd code. */
 bool executor_debugger_listens(void);
 

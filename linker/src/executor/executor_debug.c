@@ -247,6 +247,31 @@ void executor_debug_count_section(const char *unwinder, int change) {
     end_change();
 }
 
+/* Its end runs code of its own, whose names are wanted until then. */
+static bool runs_code_at_end(const struct shelved_batch *batch) {
+    const struct debug_image_header *header = batch->image.header;
+    const struct debuggee_action *actions = debug_image_table(&batch->image, header->actions);
+    const char *names = debug_image_table(&batch->image, header->strings);
+    for (uint32_t i = 0; i < header->actions.count; i++) {
+        const char *name = names + actions[i].deallocate;
+        if (*name && strncmp(name, "deregister-", strlen("deregister-")) != 0)
+            return true;
+    }
+    return false;
+}
+
+static bool leaves_silently(const struct shelved_batch *shelved, const void *executor) {
+    const struct debug_batch *batch =
+        (const void *)((const char *)shelved - offsetof(struct debug_batch, shelved));
+    return batch->executor == executor && !runs_code_at_end(shelved);
+}
+
+void executor_debug_begin_end(const struct executor *executor) {
+    begin_change();
+    debug_shelf_withdraw(&shelf, leaves_silently, executor);
+    end_change();
+}
+
 void executor_debug_end(void) {
     begin_change();
     debug_shelf_trim(&shelf);

@@ -33,6 +33,8 @@ const char *executor_deregister_debug_image(struct executor *executor, uint32_t 
                                             enum debug_listing *how);
 /* A section was registered with, or withdrawn from (CHANGE is -1), the unwinder of that name. */
 void executor_debug_count_section(const char *unwinder, int change);
+/* All batches of an executor are about to leave, each by its own action. */
+void executor_debug_begin_end(const struct executor *executor);
 /* An executor went away, with all its batches: what only waited for more is given back. */
 void executor_debug_end(void);
 

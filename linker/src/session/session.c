@@ -186,6 +186,8 @@ struct jitscope_error *jitscope_session_create(const struct jitscope_session_opt
 }
 
 static void destroy_links(struct jitscope_session *session) {
+    if (session->executor)
+        executor_begin_end(session->executor);
     for (uint32_t i = session->links.count; i-- > 0;) {
         struct jitscope_link *link = session->links.data[i];
         if (!link)
