@@ -25,7 +25,7 @@ def after(out, command, which=0):
     pieces = out.split(f"{PROMPT}{command}\n")
     if len(pieces) < which + 2:
         raise AssertionError(f"{command} was never reached:\n{out}")
-    return pieces[which + 1].partition("\n" + PROMPT)[0].strip("\n")
+    return ("\n" + pieces[which + 1]).partition("\n" + PROMPT)[0].strip("\n")
 
 
 @unittest.skipUnless(LLDB, "lldb-19 is not installed")
