@@ -14,9 +14,10 @@ enum {
     RUN = 1 << COMMAND_run | 1 << COMMAND_gdb, /* gdb passes them on */
     LINK = 1 << COMMAND_link,
     SHOW = 1 << COMMAND_show,
+    STACK = 1 << COMMAND_stack,
     HELP = 1 << COMMAND_help,
     LINKS = RUN | LINK,
-    ALL = RUN | LINK | SHOW | HELP,
+    ALL = RUN | LINK | SHOW | STACK | HELP,
 };
 
 #define TARGET_FLAG(field)   offsetof(struct options, field)

@@ -1,0 +1,148 @@
+/* jitscope stack: where the threads of a running process are, JIT'd frames included. */
+#include "commands.h"
+#include "stack_walk.h"
+
+#include "base/text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+struct printer {
+    struct target_process *process;
+    struct target_code *code;
+    struct text out;
+    uint32_t frame;
+    bool json;
+    bool first; /* of a list */
+};
+
+static const char *file_name(const char *path) {
+    const char *slash = path ? strrchr(path, '/') : NULL;
+    return slash ? slash + 1 : path;
+}
+
+static void print_place(struct printer *printer, const char *name, uint64_t offset) {
+    if (name && name[0])
+        text_append_escaped(&printer->out, name, strlen(name));
+    else
+        text_append(&printer->out, "??");
+    if (name && name[0] && offset)
+        text_print(&printer->out, "+0x%" PRIx64, offset);
+}
+
+static void print_text(struct printer *printer, const struct stack_frame *frame,
+                       const struct target_function *function, const struct target_module *module) {
+    struct text *out = &printer->out;
+    text_print(out, "#%-3u 0x%016" PRIx64 "  ", printer->frame, frame->address);
+    if (frame->jit)
+        print_place(printer, function->name, function->name ? frame->address - function->start : 0);
+    else
+        print_place(printer, frame->name, frame->offset);
+    if (frame->jit)
+        text_append(out, "  [jit]");
+    if (function->file)
+        text_print(out, "  %s:%u", file_name(function->file), function->line);
+    if (module)
+        text_print(out, "  (%s)", file_name(module->path));
+    text_append(out, "\n");
+}
+
+static void print_string(struct printer *printer, const char *key, const char *value) {
+    text_print(&printer->out, ", \"%s\": ", key);
+    if (!value || !value[0]) {
+        text_append(&printer->out, "null");
+        return;
+    }
+    text_append(&printer->out, "\"");
+    text_append_json(&printer->out, value, strlen(value));
+    text_append(&printer->out, "\"");
+}
+
+static void print_json(struct printer *printer, const struct stack_frame *frame,
+                       const struct target_function *function, const struct target_module *module) {
+    struct text *out = &printer->out;
+    uint64_t offset = frame->jit ? frame->address - function->start : frame->offset;
+    text_print(out, "%s\n    {\"address\": \"0x%" PRIx64 "\", \"jit\": %s", printer->first ? "" : ",",
+               frame->address, frame->jit ? "true" : "false");
+    print_string(printer, "function", frame->jit ? function->name : frame->name);
+    text_print(out, ", \"offset\": %" PRIu64,
+               (frame->jit ? function->name != NULL : frame->name[0]) ? offset : 0);
+    print_string(printer, "file", function->file);
+    text_print(out, ", \"line\": %u", function->line);
+    print_string(printer, "module", module ? module->path : NULL);
+    text_append(out, "}");
+    printer->first = false;
+}
+
+static bool print_frame(void *context, const struct stack_frame *frame) {
+    struct printer *printer = context;
+    struct target_function function = {0};
+    if (frame->jit)
+        target_code_function_at(printer->code, frame->inside, &function);
+    const struct target_module *module =
+        frame->jit ? NULL : target_process_module_at(printer->process, frame->inside);
+    (printer->json ? print_json : print_text)(printer, frame, &function, module);
+    printer->frame++;
+    return !printer->out.failed;
+}
+
+static struct jitscope_error *print_thread(struct printer *printer, struct stack_walker *walker,
+                                           size_t index) {
+    int thread = (int)stack_walker_thread(walker, index);
+    if (printer->json)
+        text_print(&printer->out, "%s\n  {\"thread\": %d, \"frames\": [", index ? "," : "", thread);
+    else
+        text_print(&printer->out, "%sthread %d\n", index ? "\n" : "", thread);
+    printer->frame = 0;
+    printer->first = true;
+    TRY(stack_walker_walk(walker, index, printer->code->absent ? NULL : printer->code, print_frame, printer));
+    if (printer->json)
+        text_append(&printer->out, "]}");
+    return NULL;
+}
+
+static struct jitscope_error *print_stacks(struct printer *printer, struct stack_walker *walker) {
+    struct target_code code;
+    struct jitscope_error *error = target_code_open(printer->process, &code);
+    printer->code = &code;
+    if (!error && code.absent && !printer->json)
+        fprintf(stderr, "jitscope: process %d: no JIT'd code to be seen: %s\n", (int)printer->process->pid,
+                code.absent);
+    if (printer->json)
+        text_append(&printer->out, "[");
+    for (size_t i = 0; i < stack_walker_count(walker) && !error; i++)
+        error = print_thread(printer, walker, i);
+    if (printer->json)
+        text_append(&printer->out, "]\n");
+    target_code_close(&code);
+    return error;
+}
+
+static struct jitscope_error *print_process(pid_t pid, bool json) {
+    struct target_process process;
+    struct stack_walker *walker;
+    TRY(target_process_open(pid, &process));
+    struct printer printer = {.process = &process, .json = json};
+    struct jitscope_error *error = stack_walker_create(&process, &walker);
+    if (!error) {
+        error = print_stacks(&printer, walker);
+        stack_walker_destroy(walker);
+    }
+    if (!error && printer.out.failed)
+        error = error_no_memory();
+    if (!error && printer.out.data)
+        fputs(printer.out.data, stdout);
+    text_destroy(&printer.out);
+    target_process_close(&process);
+    return error;
+}
+
+struct jitscope_error *command_stack(const struct options *options) {
+    uint64_t pid;
+    if (options->items.count != 1 || !parse_number(options->items.data[0].text, &pid) || !pid ||
+        pid > INT32_MAX)
+        return error_with_help(
+            error_create(JITSCOPE_ERROR_USAGE, "`jitscope stack` takes the number of one process"),
+            "jitscope stack 1234");
+    return print_process((pid_t)pid, options->json);
+}

@@ -1,0 +1,196 @@
+/* nongnu libunwind walks other processes through "accessors" (libunwind's manual, unw_create_addr_space).
+ * Those of libunwind-ptrace know the frames of files only; they are used here with find_proc_info replaced:
+ * for JIT'd code the answer comes from the batch's own .eh_frame, in the process, and from a sorted table of
+ * its records, made here. libunwind reads that table as if it were in the process, at addresses that no
+ * process has. */
+#define _GNU_SOURCE
+#include "stack_walk.h"
+
+#include "base/os.h"
+#include "executor/executor_nongnu.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <libunwind-ptrace.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+
+/* Not in the headers, but part of the library's interface to its own siblings since its first versions. */
+extern int UNW_OBJ(dwarf_search_unwind_table)(unw_addr_space_t, unw_word_t, unw_dyn_info_t *,
+                                              unw_proc_info_t *, int, void *);
+
+/* Where tables seem to lie: not canonical, so that nothing of the process is there. */
+#define TABLE_BASE ((uint64_t)1 << 62)
+
+enum { MOST_FRAMES = 100000 };
+
+struct stack_walker {
+    const struct target_process *process;
+    VEC(pid_t) threads;
+};
+
+/* --- stopping and letting go */
+
+static struct jitscope_error *seize(struct stack_walker *walker, pid_t thread) {
+    TRY(vec_reserve(&walker->threads, 1));
+    if (ptrace(PTRACE_SEIZE, thread, NULL, NULL)) {
+        if (errno == ESRCH)
+            return NULL; /* it has just ended */
+        return error_with_help(error_system("cannot stop the process: ptrace", NULL),
+                               "it must be a process of your own, not traced by a debugger; "
+                               "/proc/sys/kernel/yama/ptrace_scope may ask for root");
+    }
+    vec_put(&walker->threads, thread);
+    if (ptrace(PTRACE_INTERRUPT, thread, NULL, NULL) || waitpid(thread, NULL, __WALL) < 0)
+        walker->threads.count--;
+    return NULL;
+}
+
+static bool is_known(const struct stack_walker *walker, pid_t thread) {
+    for (uint32_t i = 0; i < walker->threads.count; i++)
+        if (walker->threads.data[i] == thread)
+            return true;
+    return false;
+}
+
+/* Until a pass over the list finds no thread that is new: those that run may start others. */
+static struct jitscope_error *seize_all(struct stack_walker *walker, const char *folder) {
+    for (bool more = true; more;) {
+        more = false;
+        DIR *tasks = opendir(folder);
+        if (!tasks)
+            return error_system("cannot list", folder);
+        struct jitscope_error *error = NULL;
+        for (struct dirent *entry; !error && (entry = readdir(tasks));) {
+            pid_t thread = (pid_t)strtol(entry->d_name, NULL, 10);
+            if (thread <= 0 || is_known(walker, thread))
+                continue;
+            uint32_t before = walker->threads.count;
+            error = seize(walker, thread);
+            more |= walker->threads.count > before;
+        }
+        closedir(tasks);
+        TRY(error);
+    }
+    return NULL;
+}
+
+struct jitscope_error *stack_walker_create(const struct target_process *process, struct stack_walker **out) {
+    char folder[48];
+    struct stack_walker *walker = os_allocate_zeroed(sizeof *walker);
+    if (!walker)
+        return error_no_memory();
+    walker->process = process;
+    snprintf(folder, sizeof folder, "/proc/%d/task", (int)process->pid);
+    struct jitscope_error *error = seize_all(walker, folder);
+    if (error)
+        stack_walker_destroy(walker);
+    else
+        *out = walker;
+    return error;
+}
+
+void stack_walker_destroy(struct stack_walker *walker) {
+    for (uint32_t i = 0; i < walker->threads.count; i++)
+        ptrace(PTRACE_DETACH, walker->threads.data[i], NULL, NULL);
+    vec_destroy(&walker->threads);
+    os_release(walker);
+}
+
+size_t stack_walker_count(const struct stack_walker *walker) {
+    return walker->threads.count;
+}
+
+pid_t stack_walker_thread(const struct stack_walker *walker, size_t index) {
+    return walker->threads.data[index];
+}
+
+/* --- accessors
+ *
+ * libunwind-ptrace's own functions take what _UPT_create() made, and call back with it: what else is needed
+ * to answer is the walk that goes on, of which there is one at a time. */
+
+static struct walk {
+    const struct target_process *process;
+    struct target_code *code;
+    const struct nongnu_table *table; /* seems to lie at TABLE_BASE */
+} current;
+
+static int read_table(uint64_t offset, unw_word_t *value) {
+    uint64_t size = current.table ? current.table->info.table_length * sizeof(struct nongnu_entry) : 0;
+    if (!current.table || offset > size || size - offset < sizeof *value)
+        return -UNW_EINVAL;
+    memcpy(value, (const uint8_t *)current.table->entries + offset, sizeof *value);
+    return 0;
+}
+
+static int access_mem(unw_addr_space_t space, unw_word_t address, unw_word_t *value, int write, void *upt) {
+    if (address >= TABLE_BASE && address < 2 * TABLE_BASE)
+        return write ? -UNW_EINVAL : read_table(address - TABLE_BASE, value);
+    const struct debuggee_memory *memory = &current.process->memory;
+    if (!write && memory->read(memory->context, address, value, sizeof *value))
+        return 0;
+    return _UPT_access_mem(space, address, value, write, upt);
+}
+
+static int find_proc_info(unw_addr_space_t space, unw_word_t ip, unw_proc_info_t *info, int need, void *upt) {
+    struct target_range *range = current.code ? target_code_range_at(current.code, ip) : NULL;
+    if (!range)
+        return _UPT_find_proc_info(space, ip, info, need, upt);
+    current.table = target_code_unwind_table(current.code, range);
+    if (!current.table)
+        return -UNW_ENOINFO;
+    unw_dyn_info_t batch = {
+        .start_ip = range->start, .end_ip = range->end, .format = UNW_INFO_FORMAT_REMOTE_TABLE};
+    batch.u.rti.segbase = range->eh_frame;
+    batch.u.rti.table_data = TABLE_BASE;
+    batch.u.rti.table_len =
+        current.table->info.table_length * sizeof(struct nongnu_entry) / sizeof(unw_word_t);
+    return UNW_OBJ(dwarf_search_unwind_table)(space, ip, &batch, info, need, upt);
+}
+
+/* --- walking */
+
+static void describe(unw_cursor_t *cursor, uint64_t address, bool interrupted, struct stack_frame *frame) {
+    unw_word_t offset = 0;
+    *frame = (struct stack_frame){.address = address, .inside = interrupted ? address : address - 1};
+    frame->jit = current.code && target_code_range_at(current.code, frame->inside);
+    if (!frame->jit && unw_get_proc_name(cursor, frame->name, sizeof frame->name, &offset) < 0)
+        frame->name[0] = '\0';
+    frame->offset = offset;
+}
+
+static void walk_frames(unw_cursor_t *cursor, stack_frame_function function, void *context) {
+    bool interrupted = true;
+    for (int i = 0; i < MOST_FRAMES; i++) {
+        struct stack_frame frame;
+        unw_word_t address;
+        if (unw_get_reg(cursor, UNW_REG_IP, &address) < 0 || !address)
+            return;
+        describe(cursor, address, interrupted, &frame);
+        interrupted = unw_is_signal_frame(cursor) > 0;
+        if (!function(context, &frame) || unw_step(cursor) <= 0)
+            return;
+    }
+}
+
+struct jitscope_error *stack_walker_walk(struct stack_walker *walker, size_t index, struct target_code *code,
+                                         stack_frame_function function, void *context) {
+    unw_accessors_t accessors = _UPT_accessors;
+    accessors.access_mem = access_mem;
+    accessors.find_proc_info = find_proc_info;
+    current = (struct walk){walker->process, code, NULL};
+    unw_addr_space_t space = unw_create_addr_space(&accessors, 0);
+    void *upt = _UPT_create(walker->threads.data[index]);
+    unw_cursor_t cursor;
+    if (space && upt && unw_init_remote(&cursor, space, upt) == 0)
+        walk_frames(&cursor, function, context);
+    if (upt)
+        _UPT_destroy(upt);
+    if (space)
+        unw_destroy_addr_space(space);
+    current = (struct walk){0};
+    return space && upt ? NULL : error_no_memory();
+}

@@ -1,0 +1,33 @@
+/* stack_walk: the stacks of another process's threads, walked by nongnu libunwind. */
+#ifndef TOOLS_STACK_WALK_H
+#define TOOLS_STACK_WALK_H
+
+#include "target_code.h"
+
+struct stack_frame {
+    uint64_t address; /* of the instruction that runs, or that is returned to */
+    uint64_t inside;  /* the same for frame 0 and interrupted frames; otherwise inside the call */
+    uint64_t offset;  /* from the start of NAME */
+    char name[256];   /* as its module names it; empty when not known, or JIT'd */
+    bool jit;
+};
+
+/* Sees each frame of a thread, innermost first; false ends the walk. */
+typedef bool (*stack_frame_function)(void *context, const struct stack_frame *frame);
+
+struct stack_walker;
+
+/* Stops every thread of PROCESS until stack_walker_destroy(), which lets them run on.  Errors: SYSTEM (not
+ * permitted, traced by another). */
+struct jitscope_error *stack_walker_create(const struct target_process *process,
+                                           struct stack_walker **walker);
+void stack_walker_destroy(struct stack_walker *walker);
+
+size_t stack_walker_count(const struct stack_walker *walker);
+/* The thread's number in the system. */
+pid_t stack_walker_thread(const struct stack_walker *walker, size_t index);
+/* CODE may be NULL. */
+struct jitscope_error *stack_walker_walk(struct stack_walker *walker, size_t index, struct target_code *code,
+                                         stack_frame_function function, void *context);
+
+#endif

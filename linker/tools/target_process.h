@@ -1,0 +1,36 @@
+/* target_process: another process: its memory, its modules and their symbols. */
+#ifndef TOOLS_TARGET_PROCESS_H
+#define TOOLS_TARGET_PROCESS_H
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/vec.h"
+#include "executor/debuggee_view.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* A file that is mapped into the process. */
+struct target_module {
+    const char *path;
+    uint64_t start; /* lowest address of it */
+    uint64_t end;
+    uint64_t offset; /* in the file, of what is mapped at START */
+};
+
+struct target_process {
+    pid_t pid;
+    VEC(struct target_module) modules; /* by address */
+    struct arena arena;
+    struct debuggee_memory memory; /* reads this process */
+};
+
+/* Reads /proc/PID/maps.  Errors: NOT_FOUND (no such process), SYSTEM. */
+struct jitscope_error *target_process_open(pid_t pid, struct target_process *process);
+void target_process_close(struct target_process *process);
+
+const struct target_module *target_process_module_at(const struct target_process *process, uint64_t address);
+/* Address of a global symbol of any module, looked for in .symtab and .dynsym; 0 when there is none. */
+uint64_t target_process_symbol(const struct target_process *process, const char *name);
+
+#endif
