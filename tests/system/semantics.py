@@ -81,6 +81,18 @@ int main(void) {
                     else:  # GNU ld wants an index
                         self.assertEqual(self.jitscope("run", main, archive).status, status)
 
+    def test_the_member_with_data_stands_behind_others(self):
+        """Members and archives that have the name as a common symbol too come first."""
+        main, other, data = self.objects("int v; int main(void) { return v + 1; }", "int v; int more = 1;", "int v = 5;",
+                                         flags=("-O1", "-fPIC", "-fcommon"))
+        both = self.archive("both.a", other, data)
+        first, second = self.archive("first.a", other), self.archive("second.a", data)
+        for archives in ([both], [first, second], [self.archive("plain.a", other, data, flags="rcS")]):
+            with self.subTest(archives=archives):
+                if archives[0].name != "plain.a":
+                    self.assertEqual(self.same([main, *archives]).status, 6)
+                self.assertEqual(self.jitscope("run", main, *archives).status, 6)
+
     def test_hidden_references_stay_in_the_batch(self):
         """A shared library cannot answer for a hidden name: strong, it is missing; weak, it is 0."""
         hidden = 'extern __attribute__((visibility("hidden"){})) int puts(const char *);\n'

@@ -253,6 +253,59 @@ static struct jitscope_error *member_defines_data(struct jitscope_session *sessi
     return error ? in_member(session, &archive, &content, error) : NULL;
 }
 
+/* For a common symbol: the first member of any archive that defines it as data. */
+struct data_search {
+    struct jitscope_session *session;
+    uint32_t provider; /* archive at hand */
+    uint32_t name, link;
+    uint32_t found; /* member, UINT32_MAX while there is none */
+};
+
+static struct jitscope_error *try_member(struct data_search *search, uint32_t member) {
+    bool defines;
+    if (search->found != UINT32_MAX || search->session->members.data[member].loaded_link == search->link)
+        return NULL;
+    TRY(member_defines_data(search->session, member, search->name, &defines));
+    if (defines)
+        search->found = member;
+    return NULL;
+}
+
+static struct jitscope_error *try_index_entry(void *context, const char *name, size_t length,
+                                              uint64_t header) {
+    struct data_search *search = context;
+    const struct jitscope_session *session = search->session;
+    const char *wanted = session_text(session, search->name);
+    if (search->found != UINT32_MAX || strlen(wanted) != length || memcmp(wanted, name, length) != 0)
+        return NULL;
+    for (uint32_t i = 0; i < session->members.count; i++)
+        if (session->members.data[i].provider == search->provider &&
+            session->members.data[i].header == header)
+            return try_member(search, i);
+    return NULL;
+}
+
+/* Members of an archive without an index were listed when it was scanned. */
+static struct jitscope_error *try_all_members(struct data_search *search) {
+    for (uint32_t i = 0; i < search->session->members.count; i++)
+        if (search->session->members.data[i].provider == search->provider)
+            TRY(try_member(search, i));
+    return NULL;
+}
+
+/* The table of names knows one member for each; here it may be a later one that counts. */
+static struct jitscope_error *find_data(struct jitscope_session *session, uint32_t name, uint32_t link,
+                                        uint32_t *member) {
+    struct data_search search = {session, 0, name, link, UINT32_MAX};
+    for (; search.provider < session->archives.count && search.found == UINT32_MAX; search.provider++) {
+        const struct archive *archive = &session->archives.data[search.provider].archive;
+        TRY(archive->index.size ? archive_each_symbol(archive, try_index_entry, &search)
+                                : try_all_members(&search));
+    }
+    *member = search.found;
+    return NULL;
+}
+
 /* Whether the name comes from an earlier link, or from a shared library that stands before the archive. */
 static bool is_found_elsewhere(const struct jitscope_session *session, const struct symbol *symbol,
                                uint32_t rank) {
@@ -268,15 +321,13 @@ static struct jitscope_error *wanted_member(struct jitscope_session *session, co
                                             uint32_t link, uint32_t *wanted) {
     uint32_t name = symbol->name;
     uint32_t member = name < session->member_by_name.count ? session->member_by_name.data[name] : UINT32_MAX;
-    bool common = symbol->linkage == LINKAGE_COMMON, fits = true;
     *wanted = UINT32_MAX;
-    if (member == UINT32_MAX || session->members.data[member].loaded_link == link)
+    if (member == UINT32_MAX)
         return NULL;
-    if (common)
-        TRY(member_defines_data(session, member, name, &fits));
-    else
-        fits = !is_found_elsewhere(session, symbol, rank_of_member(session, member));
-    if (fits)
+    if (symbol->linkage == LINKAGE_COMMON)
+        return find_data(session, name, link, wanted);
+    if (session->members.data[member].loaded_link != link &&
+        !is_found_elsewhere(session, symbol, rank_of_member(session, member)))
         *wanted = member;
     return NULL;
 }
