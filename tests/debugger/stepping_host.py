@@ -145,6 +145,37 @@ class Host(SteppingTest):
         seen = {re.search(r"number=(\d)", after(out, name))[1] for name in ("one", "two")}
         self.assertEqual(seen, {"7", "8"}, out)
 
+    def test_own_memory_manager(self):
+        """A batch at the place of the one before shows its own name and lines, and runs unhurt by the breakpoints of that one."""
+        self.files(far_c=(FAR, "-O0"), other_c=(OTHER, "-O0"), threaded_c=(THREADED, "-O0"))
+        out = self.host_gdb([f"break far.c:{line(FAR, 'far')}", "set print address on", "break host_stop", "run",
+                             "set $stopped = (long) $pc", "c", mark("gone"), "info symbol $stopped", "c", mark("other"),
+                             "info breakpoints", "info symbol $stopped", "info line *$stopped", "c", mark("again"), "bt 2", "c"],
+                            "own", "add", "far.o", "link", "call", "j_far", "unload", "1", "stop",
+                            "add", "other.o", "link", "call", "j_other", "stop", "unload", "2", "add", "far.o", "link", "call", "j_far")
+        self.assertIn("No symbol matches $stopped.", after(out, "gone"))
+        self.assertIn("j_other: 75\n", out)
+        self.assertIn("j_other + ", after(out, "other"))
+        self.assertIn('"other.c"', after(out, "other"))
+        self.assertRegex(after(out, "other"), r"1 +breakpoint +keep +y +<PENDING> +far.c:4")
+        self.assertFrames(after(out, "again"), "j_far", "call")
+        self.assertEqual(out.count("j_far: 16\n"), 2, out)
+        self.assertIn("exited normally", out)
+        self.assertClean(out)
+
+    def test_session_that_ends(self):
+        """The process goes on, with breakpoints kept in code that is gone, and they are hit in the next session."""
+        self.files(far_c=(FAR, "-O0"))
+        out = self.host_gdb(["break host_stop", "run", f"break far.c:{line(FAR, 'far')}", "c", mark("first"), "bt 2", "c", mark("ended"),
+                             "print j_far", "c", mark("second"), "bt 2", "c", mark("end")],
+                            "auto", "add", "far.o", "link", "stop", "call", "j_far", "end", "stop", "add", "far.o", "link", "call",
+                            "j_far")
+        self.assertFrames(after(out, "first"), "j_far", "call")
+        self.assertIn('No symbol "j_far" in current context.', after(out, "ended"))
+        self.assertNotIn("Cannot insert breakpoint", out)
+        self.assertFrames(after(out, "second"), "j_far", "call")
+        self.assertIn("exited normally", out)
+
     def test_fault_at_its_line(self):
         self.files(crash_c=(CRASH, "-O0"))
         out = self.host_gdb(["set print address on", "run", mark("fault"), "bt 2", "info locals", "print $_siginfo._sifields._sigfault.si_addr"],
