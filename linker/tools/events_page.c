@@ -3,6 +3,7 @@
 
 #include "trace/schema.h"
 
+#include <ctype.h>
 #include <string.h>
 
 static const char introduction[] =
@@ -20,9 +21,16 @@ static const char introduction[] =
     "every recording,\n"
     "so that a reader needs no knowledge of the version that wrote it.\n";
 
+/* As the command line writes it: --trace=phase. */
+static void print_level(struct text *out, uint8_t level) {
+    for (const char *at = schema_level_name(level); *at; at++)
+        text_print(out, "%c", tolower((unsigned char)*at));
+}
+
 static void print_event(struct text *out, const struct schema *schema, const struct schema_event *event) {
-    text_print(out, "\n### %s\n\n%u, level `%s`: %s.\n", event->name, event->id,
-               schema_level_name(event->level), event->meaning);
+    text_print(out, "\n### %s\n\n%u, level `", event->name, event->id);
+    print_level(out, event->level);
+    text_print(out, "`: %s.\n", event->meaning);
     if (event->field_count)
         text_append(out, "\n| field | type | |\n|---|---|---|\n");
     for (uint32_t i = 0; i < event->field_count; i++) {

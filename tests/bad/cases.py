@@ -97,6 +97,11 @@ OBJECTS = [
     of_object("group with member 0", Object().content(".group", 4, word(0))),
     Case("object: relocation to a discarded section", "link", "x.o", "y.o", "--define", "target=0x10000100",
          files={"x.o": Object().bytes(), "y.o": Object().symbol("main", st_info=0x22).rela(r_sym=2).bytes()}),
+]
+
+# --- an .eh_frame that is not sound: costs its records, not the link (unsound.py) ---
+
+UNSOUND = [
     eh_frame("record longer than its section", CIE.replace(word(20), word(200), 1)),
     eh_frame("ends inside a length", CIE + b"\x10\0"),
     eh_frame("record too short for its id", word(2) + b"\0\0"),

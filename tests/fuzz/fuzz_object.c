@@ -3,10 +3,10 @@
 
 #include "object/elf_object.h"
 
-static struct jitscope_error *count_definition(void *context, const char *name, size_t length, bool common) {
+static struct jitscope_error *count_definition(void *context, const char *name, size_t length, bool data) {
     size_t *bytes = context;
     FUZZ_HOLDS(strlen(name) == length);
-    *bytes += length + common;
+    *bytes += length + data;
     return NULL;
 }
 

@@ -1,14 +1,15 @@
-"""Symbols, groups, initialisers and relocations are resolved as the system's linker resolves them: the same program, linked
-both ways, does the same."""
+"""Symbols, groups and initialisers are resolved as the system's linker resolves them: the same program, linked both ways,
+does the same."""
 import itertools
 import unittest
 
 from harness import COMPILERS, JITSCOPE, SystemTest
 
 PRINT = '#include <stdio.h>\n'
+STACK = '.section .note.GNU-stack,"",@progbits\n'
 
 
-class Symbols(SystemTest):
+class Semantics(SystemTest):
     def objects(self, *texts, flags=("-O1", "-fPIC"), compiler="gcc"):
         return [self.compile(text + "\n", *flags, compiler=compiler, name=f"{number}.o") for number, text in enumerate(texts)]
 
@@ -20,6 +21,16 @@ class Symbols(SystemTest):
         self.assertEqual((outcome.status, outcome.out), (1, b""), outcome)
         return outcome.err.decode()
 
+    def defined(self, recording, name):
+        rows = self.show("symbols", self.folder / recording, "--filter", f'name = "{name}"')
+        return [row for row in rows if row["state"] == "defined"]
+
+    def assemble(self, name, text):
+        self.must("gcc", "-c", self.text(f"{name}.s", text + STACK), "-o", f"{name}.o")
+        return self.folder / f"{name}.o"
+
+
+class Symbols(Semantics):
     def test_strong_weak_and_common_in_every_order(self):
         """Which definition wins depends on what they are; among weak ones, and among equals, on the order."""
         main = "extern int v; int main(void) { return v; }"
@@ -44,6 +55,56 @@ int main(void) {
                                          flags=("-O1", "-fPIC", "-fcommon")))
         self.assertEqual(outcome.out, b"0 2\n")
 
+    def test_commons_grow_in_every_order(self):
+        main = "extern int v[]; int main(void) { return v[15] == 0; }"
+        sizes = {"v[4]": 16, "v[16] __attribute__((aligned(256)))": 256, "v[8] __attribute__((aligned(128)))": 128}
+        for names in itertools.permutations(sizes):
+            with self.subTest(order=names):
+                objects = self.objects(main, *(f"int {name};" for name in names), flags=("-O1", "-fPIC", "-fcommon"))
+                self.assertEqual(self.same(objects).status, 1)
+                self.must(JITSCOPE, "link", "--record", "common.jsr", *objects)
+                [symbol] = self.defined("common.jsr", "v")
+                self.assertEqual((symbol["size"], symbol["address"] % 256), (64, 0), symbol)
+
+    def test_a_member_with_data_beats_a_common_symbol(self):
+        """An archive's member is taken for a common symbol when it defines it as data, and only then."""
+        main, common, data, code = self.objects(
+            "int v; int main(void) { return v; }", "int v; int more = 1;", "int v = 5;", "int v(void) { return 1; }",
+            flags=("-O1", "-fPIC", "-fcommon"))
+        for member, status in ((data, 5), (common, 0), (code, 0)):
+            for flags in ("rcs", "rcS"):
+                with self.subTest(member=member.name, flags=flags):
+                    (self.folder / "lib.a").unlink(missing_ok=True)
+                    archive = self.archive("lib.a", member, flags=flags)
+                    if flags == "rcs":
+                        self.assertEqual(self.same([main, archive]).status, status)
+                    else:  # GNU ld wants an index
+                        self.assertEqual(self.jitscope("run", main, archive).status, status)
+
+    def test_the_member_with_data_stands_behind_others(self):
+        """Members and archives that have the name as a common symbol too come first."""
+        main, other, data = self.objects("int v; int main(void) { return v + 1; }", "int v; int more = 1;", "int v = 5;",
+                                         flags=("-O1", "-fPIC", "-fcommon"))
+        both = self.archive("both.a", other, data)
+        first, second = self.archive("first.a", other), self.archive("second.a", data)
+        for archives in ([both], [first, second], [self.archive("plain.a", other, data, flags="rcS")]):
+            with self.subTest(archives=archives):
+                if archives[0].name != "plain.a":
+                    self.assertEqual(self.same([main, *archives]).status, 6)
+                self.assertEqual(self.jitscope("run", main, *archives).status, 6)
+
+    def test_hidden_references_stay_in_the_batch(self):
+        """A shared library cannot answer for a hidden name: strong, it is missing; weak, it is 0."""
+        hidden = 'extern __attribute__((visibility("hidden"){})) int puts(const char *);\n'
+        text = self.refused(hidden.format("") + 'int main(void) { return puts("never"); }')
+        self.assertIn("\n  puts (hidden: only an input of this link can define it)\n", text)
+        self.assertEqual(self.status(hidden.format(", weak") + "int main(void) { return puts ? 1 : 2; }"), 2)
+        # One hidden reference is enough, whoever else refers to it; and an archive's member is taken all the same.
+        user, other, own = self.objects(hidden.format("") + 'int main(void) { return puts("own"); }',
+                                        'extern int puts(const char *); int f(void) { return puts("other"); }',
+                                        "int puts(const char *text) { return text[1]; }")
+        self.assertEqual(self.same([user, other, self.archive("own.a", own)]).status, ord("w"))
+
     def test_visibilities(self):
         """Hidden, protected and internal names bind across the objects of one batch."""
         for visibility in ("default", "hidden", "protected", "internal"):
@@ -54,9 +115,19 @@ int main(void) {
                                                  f"{declared} int v = 4; {declared} int f(int x) {{ return x * x + v; }}",
                                                  flags=("-O1", model)), 20)
 
+    def test_the_strictest_visibility_holds(self):
+        """Whether the definition says it or a reference."""
+        for texts in itertools.permutations(('extern __attribute__((visibility("hidden"))) int v; int f(void) { return v; }',
+                                             "int v = 6;", "extern int v, f(void); int main(void) { return v + f(); }")):
+            objects = self.objects(*texts)
+            self.assertEqual(self.same(objects).status, 12)
+            self.must(JITSCOPE, "link", "--record", "scope.jsr", *objects)
+            [symbol] = self.defined("scope.jsr", "v")
+            self.assertEqual(symbol["scope"], "hidden")
+
     def test_undefined_hidden(self):
         text = self.refused('extern __attribute__((visibility("hidden"))) int f(void); int main(void) { return f(); }')
-        self.assertRegex(text, r"unresolved symbol:\n  f\n    referred to by .*0\.o: \.text.*\+0x\w+ \(R_X86_64_")
+        self.assertRegex(text, r"unresolved symbol:\n  f \(hidden: .*\)\n    referred to by .*0\.o: \.text.*\+0x\w+ \(R_X86_64_")
 
     def test_weak_undefined(self):
         """Its address is 0, however it is reached."""
@@ -68,6 +139,38 @@ int main(void) { return (f != 0) * 1 + (&v != 0) * 2 + (table[0] != 0) * 4 + 8; 
         for compiler, level, model in itertools.product(COMPILERS, ("-O0", "-O2"), ("-fPIC", "-fPIE")):
             with self.subTest(compiler=compiler, level=level, model=model):
                 self.assertEqual(self.status(text, flags=(level, model), compiler=compiler), 8)
+
+    def test_weak_undefined_in_position_dependent_code(self):
+        text = """
+extern int f(void) __attribute__((weak));
+extern int v __attribute__((weak));
+int *where = &v;
+int main(void) { return (f ? f() : 0) + (&v ? v : 0) + (where != 0) * 4 + 8; }"""
+        for compiler, level in itertools.product(COMPILERS, ("-O0", "-O2")):
+            with self.subTest(compiler=compiler, level=level):
+                self.assertEqual(self.status(text, flags=(level, "-fno-pic"), link=("-no-pie",), compiler=compiler), 8)
+
+    def test_weak_undefined_through_each_access(self):
+        """Loads that could be relaxed, pointers of both widths, a guarded call, a jump through the table."""
+        accesses = {
+            "load": "mov f@GOTPCREL(%rip), %rax\n test %rax, %rax\n setne %al\n movzbl %al, %eax",
+            "test": "mov $-1, %rcx\n test %rcx, f@GOTPCREL(%rip)\n setne %al\n movzbl %al, %eax",
+            "compare": "xor %ecx, %ecx\n cmp f@GOTPCREL(%rip), %rcx\n setne %al\n movzbl %al, %eax",
+            "add": "xor %eax, %eax\n add f@GOTPCREL(%rip), %rax",
+            "call": "xor %eax, %eax\n test %eax, %eax\n je 1f\n call f@PLT\n call *f@GOTPCREL(%rip)\n1:",
+            "absolute": "mov $f, %eax\n add $f, %rax\n movabs $f, %rcx\n add %rcx, %rax",
+            "data": "mov pointer(%rip), %eax\n.data\npointer: .quad f\n.text"}
+        for name, body in accesses.items():
+            with self.subTest(access=name):
+                code = self.assemble("code", f".weak f\n.text\n.globl main\nmain: push %rbx\n{body}\n add $3, %eax\n pop %rbx\n ret\n")
+                self.assertEqual(self.same([code], flags=("-no-pie",)).status, 3)
+
+    def test_weak_references_take_no_member(self):
+        user, f = self.objects("extern __attribute__((weak)) int f(void); int main(void) { return f ? f() : 9; }",
+                               "int f(void) { return 1; }")
+        archive = self.archive("f.a", f)
+        self.assertEqual(self.same([user, archive]).status, 9)
+        self.assertEqual(self.same([user, f]).status, 1)
 
     def test_duplicates(self):
         text = self.refused("int f(void) { return 1; } int main(void) { return f(); }", "int f(void) { return 2; }")
@@ -83,6 +186,79 @@ int main(void) { return (f != 0) * 1 + (&v != 0) * 2 + (table[0] != 0) * 4 + 8; 
         main = self.compile("extern char answer[]; int local_value(void);\n"
                             "int main(void) { return (int)(long)answer + local_value(); }\n", "-O1", "-fPIC", name="main.o")
         self.assertEqual(self.same([main, self.folder / "abs.o"], flags=["-no-pie"]).status, 49)
+
+    def test_sections_by_name(self):
+        """__start_X and __stop_X around what all objects put into section X."""
+        entry = '__attribute__((used, section("numbers"))) static int {} = {};'
+        main = "extern int __start_numbers[], __stop_numbers[];\n" + entry.format("a", 1) + """
+int main(void) {
+    int sum = 0;
+    for (int *at = __start_numbers; at < __stop_numbers; at++)
+        sum = sum * 10 + *at;
+    return sum;
+}"""
+        self.assertEqual(self.status(main, entry.format("b", 2), entry.format("c", 3)), 123)
+
+
+class Groups(Semantics):
+    def test_the_whole_group_goes(self):
+        """Code, data and unwind records of the loser, and what only its group defines."""
+        def member(number, name):
+            return self.assemble(name, f"""
+    .section .text.f,"axG",@progbits,f,comdat
+    .weak f
+    .type f, @function
+f:  .cfi_startproc
+    mov value_of_f(%rip), %eax
+    ret
+    .cfi_endproc
+    .section .data.f,"awG",@progbits,f,comdat
+    .weak value_of_f
+value_of_f: .long {number}
+    .text
+    .globl user_{name}
+user_{name}:
+    jmp f
+""")
+        main = self.compile("extern int user_a(void), user_b(void), f(void), value_of_f;\n"
+                            "int main(void) { return user_a() * 25 + user_b() * 5 + f() + value_of_f * 0; }\n", "-O1", "-fPIC")
+        a, b = member(2, "a"), member(3, "b")
+        for order, status in (((a, b), 62), ((b, a), 93)):
+            self.assertEqual(self.same([main, *order]).status, status)
+        self.must(JITSCOPE, "link", "--record", "group.jsr", main, a, b)
+        gone = self.show("events", self.folder / "group.jsr", "--filter", "event = section_discarded")
+        self.assertEqual(sorted(row["name"] for row in gone), [".data.f", ".rela.text.f", ".text.f"])
+        self.assertEqual({(row["group"], row["reason"]) for row in gone}, {("f", "COMDAT group already present")})
+
+    def test_a_group_and_a_strong_definition(self):
+        """The group stays, its weak symbol loses."""
+        group = self.assemble("group", '.section .text.f,"axG",@progbits,f,comdat\n.weak f\n.globl beside\nf: mov $1, %eax\n ret\n'
+                              "beside: mov $10, %eax\n ret\n")
+        for order in ((0, 1), (1, 0)):
+            main = self.objects("extern int beside(void), f(void); int main(void) { return f() + beside(); }",
+                                "int f(void) { return 5; }")
+            self.assertEqual(self.same([main[0], *((main[1], group)[at] for at in order)]).status, 15)
+
+    def test_groups_of_two_compilers(self):
+        """The same inline function, template and static, made by gcc and by clang."""
+        header = """
+#include <cstdio>
+#include <vector>
+inline int &counter() { static int calls; return calls; }
+template <typename T> int sum(const std::vector<T> &list) { int all = 0; for (T one : list) all += one, counter()++; return all; }
+"""
+        one = self.text("one.cpp", header + "int two();\nint main() { std::vector<int> l{1, 2, 3}; int s = sum(l); "
+                        'std::printf("%d %d", s, two()); std::printf(" %d\\n", counter()); }\n')
+        two = self.text("two.cpp", header + "int two() { std::vector<int> l{4, 5}; l.push_back(6); return sum(l); }\n")
+        if "clang" not in COMPILERS:
+            self.skipTest("needs clang")
+        for first, second in (("g++", "clang++"), ("clang++", "g++")):
+            for level in ("-O0", "-O2"):
+                with self.subTest(first=first, level=level):
+                    self.must(first, level, "-fPIC", "-c", one, "-o", "one.o")
+                    self.must(second, level, "-fPIC", "-c", two, "-o", "two.o")
+                    outcome = self.same([self.folder / "one.o", self.folder / "two.o"], ["-lstdc++"], linker="g++")
+                    self.assertEqual(outcome.out, b"6 15 6\n")
 
     def test_comdat_groups(self):
         """One copy of an inline function, its static local, a template's statics and their guards; in either order."""
@@ -107,6 +283,8 @@ inline Loud &loud() { static Loud one; return one; }
                     outcome = self.same(order, ["-lstdc++"], linker="g++")
                     self.assertEqual(outcome.out, b"made\n")
 
+
+class Initialisers(Semantics):
     def test_order_of_initialisers(self):
         """Priorities over all objects; then files in order; finalisers mirrored; atexit functions before them."""
         def text(tag):
@@ -122,145 +300,50 @@ inline Loud &loud() { static Loud one; return one; }
         outcome = self.same(self.objects(main, text("a"), text("b")))
         self.assertEqual(outcome.out.count(b"\n"), 1 + 2 * 8 + 2)
 
-    def test_older_initialisers(self):
-        """.ctors and .dtors, .preinit_array."""
-        pointers = "".join(f'.section {section},"aw"\n.quad {name}\n' for section, name in (
-            (".ctors", "one"), (".preinit_array", "two"), (".init_array", "three"), (".dtors", "four")))
-        table = self.text("table.s", pointers + '.section .note.GNU-stack,""\n')
-        self.must("gcc", "-c", table, "-o", "table.o")
-        text = PRINT + "".join(f'void {name}(void) {{ puts("{what}"); }}\n' for name, what in (
-            ("one", "ctor"), ("two", "preinit"), ("three", "init"), ("four", "dtor"))) + 'int main(void) { return puts("main") < 0; }'
-        lines = self.jitscope("run", *self.objects(text), self.folder / "table.o").out.split()
-        self.assertEqual(lines, [b"preinit", b"init", b"ctor", b"main", b"dtor"])
-
-    def test_sections_by_name(self):
-        """__start_X and __stop_X around what all objects put into section X."""
-        entry = '__attribute__((used, section("numbers"))) static int {} = {};'
-        main = "extern int __start_numbers[], __stop_numbers[];\n" + entry.format("a", 1) + """
-int main(void) {
-    int sum = 0;
-    for (int *at = __start_numbers; at < __stop_numbers; at++)
-        sum = sum * 10 + *at;
-    return sum;
-}"""
-        self.assertEqual(self.status(main, entry.format("b", 2), entry.format("c", 3)), 123)
-
-
-class Relocations(SystemTest):
-    """Each relocation type in assembled code, run, and compared with the system's own link."""
-
-    DATA = """
-    .section .rodata
-    .globl word
-    .p2align 3
-word: .quad 0x1122334455667788
-    .data
-    .globl cell
-cell: .quad 5
-    .section .note.GNU-stack,""
-"""
-
-    def run_code(self, body, *words, flags=("-no-pie",), extra=""):
-        """BODY computes %eax; the status must be the same both ways."""
-        source = self.text("code.s", f"    .text\n    .globl main\nmain:\n{body}\n    ret\n{extra}{self.DATA}")
-        self.must("gcc", "-c", *words, source, "-o", "code.o")
-        return self.same([self.folder / "code.o"], flags=flags).status
-
-    def types(self):
-        text = self.must("readelf", "-rW", "code.o").out.decode()
-        return {line.split()[2] for line in text.splitlines() if "R_X86_64" in line}
-
-    CASES = {
-        "R_X86_64_64": ("movabs $word, %rax\n mov (%rax), %eax\n and $0x7f, %eax", ""),
-        "R_X86_64_32": ("mov $word, %eax\n mov (%rax), %eax\n and $0x7f, %eax", ""),
-        "R_X86_64_32S": ("mov $cell, %rax\n mov (%rax), %eax", ""),
-        "R_X86_64_PC32": ("mov word(%rip), %eax\n and $0x7f, %eax", ""),
-        "R_X86_64_PC64": ("lea here(%rip), %rdx\n mov (%rdx), %rax\n add %rdx, %rax\n mov (%rax), %eax",
-                          ".section .rodata.here\nhere: .quad cell - .\n"),
-        "R_X86_64_PLT32": ("call helper", ".text\n.globl helper\nhelper: mov $33, %eax\n ret\n"),
-        "R_X86_64_GOTPCREL": ("mov pointer(%rip), %eax\n lea pointer(%rip), %rdx\n movslq (%rdx), %rax\n add %rdx, %rax\n"
-                              " mov (%rax), %rax\n mov (%rax), %eax", ".data\npointer: .long cell@GOTPCREL\n"),
-        "R_X86_64_GOTPCRELX": ("call *helper@GOTPCREL(%rip)", ".text\n.globl helper\nhelper: mov $34, %eax\n ret\n"),
-        "R_X86_64_REX_GOTPCRELX": ("mov cell@GOTPCREL(%rip), %rax\n mov (%rax), %eax", ""),
-        "R_X86_64_GOTPC32": ("lea _GLOBAL_OFFSET_TABLE_(%rip), %rdx\n movabs $cell@GOTOFF, %rax\n add %rdx, %rax\n"
-                             " mov (%rax), %eax", ""),
-        "R_X86_64_GOTOFF64": ("lea _GLOBAL_OFFSET_TABLE_(%rip), %rdx\n movabs $word@GOTOFF, %rax\n movzbl (%rdx,%rax), %eax", ""),
-        "R_X86_64_NONE": ("mov $3, %eax\n .reloc ., R_X86_64_NONE, cell", ""),
-        "R_X86_64_8": ("mov $small, %al\n movzbl %al, %eax", ".globl small\n.set small, 200\n"),
-        "R_X86_64_16": ("movzwl half(%rip), %eax\n shr $8, %eax", ".globl wide\n.set wide, 0xab00\n.data\nhalf: .short wide\n"),
-        "R_X86_64_PC8": ("movsbl near(%rip), %eax\n neg %eax\n and $0x7f, %eax",
-                         ".section .rodata\n.globl first\nfirst: .fill 4\nnear: .reloc ., R_X86_64_PC8, first\n .byte 0\n"),
-        "R_X86_64_PC16": ("movswl near(%rip), %eax\n neg %eax\n and $0x7f, %eax",
-                          ".section .rodata\n.globl first\nfirst: .fill 9\nnear: .reloc ., R_X86_64_PC16, first\n .short 0\n"),
+    ARRAYS = {
+        "a": {".ctors": "a1,a2", ".init_array": "a3", ".dtors": "a4,a5", ".fini_array": "a6,a7", ".preinit_array": "a8"},
+        "b": {".init_array": "b1", ".ctors.65400": "b2,b3", ".init_array.00200": "b4", ".dtors.65400": "b5", ".fini_array": "b6"},
+        "c": {".ctors": "c1,c2", ".init_array.00050": "c3", ".dtors": "c4,c5", ".fini_array.00150": "c6", ".init_array.135": "c7"},
     }
 
-    def test_each_type(self):
-        for kind, (body, extra) in self.CASES.items():
-            with self.subTest(kind=kind):
-                extern = extra.replace(".globl small\n.set small, 200\n", "").replace(".globl wide\n.set wide, 0xab00\n", "")
-                self.folder.joinpath("code.o").unlink(missing_ok=True)
-                status = self.run_code(body, "-Wa,-mrelax-relocations=yes", extra=extern,
-                                       flags=("-no-pie", "-Wl,--defsym=small=200", "-Wl,--defsym=wide=0xab00")
-                                       ) if extern != extra else self.run_code(body, "-Wa,-mrelax-relocations=yes", extra=extra)
-                self.assertNotEqual(status, 0)
-                self.assertIn(kind, self.types())
+    def test_older_initialisers(self):
+        """.ctors and .dtors, with priorities and without, among .init_array and .fini_array; .preinit_array."""
+        names = [name for arrays in self.ARRAYS.values() for list in arrays.values() for name in list.split(",")]
+        text = PRINT + "".join(f'void {name}(void) {{ puts("{name}"); }}\n' for name in names)
+        main = self.compile(text + 'int main(void) { puts("main"); return 0; }\n', "-O1", "-fPIC", name="main.o")
+        tables = {}
+        for tag, arrays in self.ARRAYS.items():
+            kind = {name: f",@{name[1:].split('.')[0]}" if "array" in name else "" for name in arrays}
+            tables[tag] = self.assemble(tag, "".join(f'.section {name},"aw"{kind[name]}\n.quad {list}\n'
+                                                     for name, list in arrays.items()))
+        for order in itertools.permutations(self.ARRAYS):
+            with self.subTest(order=order):
+                outcome = self.same([main, *(tables[tag] for tag in order)])
+                self.assertEqual(len(outcome.out.split()), len(names) + 1)
 
-    def same(self, inputs, flags=(), **options):
-        """The names given to the system's linker with --defsym are given to jitscope too."""
-        words = [flag.removeprefix("-Wl,") for flag in flags if flag.startswith("-Wl,--defsym")]
-        if not words:
-            return super().same(inputs, flags=flags, **options)
-        program = self.folder / "program"
-        self.must("gcc", *flags, *inputs, "-o", program)
-        expected = self.run_command(program)
-        actual = self.jitscope("run", *words, *inputs)
-        self.assertEqual(repr(actual), repr(expected))
-        return actual
-
-    def test_relaxed_forms(self):
-        """mov to lea, call and jump direct, test and arithmetic on immediates: with near and with far targets the same."""
-        forms = {"mov": "mov cell@GOTPCREL(%rip), %rcx\n mov (%rcx), %eax", "test": "xor %eax, %eax\n mov $-1, %rcx\n"
-                 " test %rcx, cell@GOTPCREL(%rip)\n setne %al\n inc %eax", "jmp": "jmp *helper@GOTPCREL(%rip)"}
-        forms.update({name: f"lea cell(%rip), %rcx\n {name} cell@GOTPCREL(%rip), %rcx\n sete %al\n movzbl %al, %eax\n add $5, %eax"
-                      for name in ("cmp", "sub", "xor")})
-        for name, body in forms.items():
-            with self.subTest(form=name):
-                helper = ".text\n.globl helper\nhelper: mov $35, %eax\n ret\n"
-                self.assertGreater(self.run_code(body, "-Wa,-mrelax-relocations=yes", extra=helper), 0)
-
-    def relaxed(self, recording):
-        return {(row["before"], row["after"]) for row in self.show("events", recording, "--filter", "event = edge_relaxed")}
-
-    def test_far_targets_stay_in_the_table(self):
-        source = self.text("far.s", ".text\n.globl main\nmain:\n mov far@GOTPCREL(%rip), %rax\n shr $40, %rax\n ret\n"
-                                    '.section .note.GNU-stack,""\n')
-        self.must("gcc", "-c", source, "-o", "far.o")
-        outcome = self.jitscope("run", "--define", "far=0x330000000000", "--record", "far.jsr", self.folder / "far.o")
-        self.assertEqual(outcome.status, 0x33, outcome)
-        slots = self.show("got", self.folder / "far.jsr")
-        self.assertEqual([(row["symbol"], row["target"]) for row in slots], [("far", 0x330000000000)])
-        self.assertEqual(self.relaxed(self.folder / "far.jsr"), set())
-
-    def limit(self, directive, value):
-        source = self.text("limit.s", f".data\n.globl main\nmain: {directive}\n" '.section .note.GNU-stack,""\n')
-        self.must("gcc", "-c", source, "-o", "limit.o")
-        return self.jitscope("link", "--base", "0x10000000", "--define", f"far={value & (1 << 64) - 1:#x}", "limit.o")
-
-    def test_limits(self):
-        """The largest and the smallest value that fit, and one beyond each."""
-        place = 0x10000000
-        ranges = {
-            ".reloc ., R_X86_64_32, far\n.long 0": (0, 0, 2**32 - 1), ".reloc ., R_X86_64_32S, far\n.long 0": (0, -2**31, 2**31 - 1),
-            ".reloc ., R_X86_64_16, far\n.short 0": (0, -2**15, 2**16 - 1), ".reloc ., R_X86_64_8, far\n.byte 0": (0, -2**7, 2**8 - 1),
-            ".long far - .": (place, -2**31, 2**31 - 1), ".short far - .": (place, -2**15, 2**15 - 1),
-            ".byte far - .": (place, -2**7, 2**7 - 1)}
-        for directive, (base, low, high) in ranges.items():
-            for value, fits in ((low, True), (high, True), (low - 1, False), (high + 1, False)):
-                with self.subTest(directive=directive, value=value):
-                    outcome = self.limit(directive, base + value)
-                    self.assertEqual(outcome.status, 0 if fits else 1, outcome)
-                    if not fits:
-                        self.assertRegex(outcome.err, rb"does not fit")
+    def test_what_runs_at_exit(self):
+        """atexit and __cxa_atexit, registered by initialisers, by main and while exiting; by return and by exit()."""
+        text = PRINT + """
+#include <stdlib.h>
+extern int __cxa_atexit(void (*)(void *), void *, void *);
+extern void *__dso_handle;
+static void say(void *text) { puts(text); }
+static void nested(void) { puts("nested"); }
+static void late(void) { puts("late"); atexit(nested); }
+__attribute__((constructor)) static void begin(void) { __cxa_atexit(say, "cxa of a constructor", &__dso_handle); }
+__attribute__((destructor)) static void end(void) { puts("destructor"); fflush(stdout); }
+int main(int argc, char **argv) {
+    atexit(late);
+    __cxa_atexit(say, "cxa of main", &__dso_handle);
+    if (argc > 1)
+        exit(4);
+    return 3;
+}"""
+        for arguments, status in (((), 3), (("exit",), 4)):
+            outcome = self.same(self.objects(text), arguments=arguments)
+            self.assertEqual(outcome.status, status)
+            self.assertEqual(outcome.out.decode().splitlines(),
+                             ["cxa of main", "late", "nested", "cxa of a constructor", "destructor"])
 
 
 if __name__ == "__main__":

@@ -151,11 +151,15 @@ static void test_initialisers_run_by_priority(void **state) {
     static const struct {
         const char *section;
         uint64_t address;
-    } arrays[] = {{".init_array", 0x100},       {".init_array.00200", 0x200}, {".init_array.00101", 0x300},
-                  {".fini_array.00101", 0x400}, {".fini_array", 0x500},       {".ctors.65434", 0x600},
-                  {".preinit_array", 0x700}};
-    static const uint64_t finalize[] = {0x700, 0x300, 0x200, 0x100, 0x600};
-    static const uint64_t deallocate[] = {0x500, 0x400};
+    } arrays[] = {{".init_array", 0x100},       {".init_array.00200", 0x200},
+                  {".init_array.00101", 0x300}, {".fini_array.00101", 0x400},
+                  {".fini_array", 0x500},       {".ctors.65434", 0x600},
+                  {".preinit_array", 0x700},    {".ctors", 0x800},
+                  {".init_array", 0x900},       {".dtors.65436", 0xa00},
+                  {".fini_array", 0x508},       {".init_array.later", 0xb00}};
+    /* .ctors stand among .init_array, in the inputs' order; of one priority by name; neighbours are one. */
+    static const uint64_t finalize[] = {0x700, 0x600, 0x300, 0x200, 0xb00, 0x100, 0x800, 0x900};
+    static const uint64_t deallocate[] = {0x500, 0x400, 0xa00};
     (void)state;
     struct batch batch;
     batch_create(&batch);
@@ -169,12 +173,12 @@ static void test_initialisers_run_by_priority(void **state) {
     for (uint32_t i = 0; i < batch.graph.actions.count; i++)
         if (batch.graph.actions.data[i].finalize.function)
             assert_int_equal(load_u64(batch.graph.actions.data[i].finalize.arguments), finalize[next++]);
-    assert_int_equal(next, 5);
+    assert_int_equal(next, sizeof finalize / sizeof *finalize);
     next = 0;
     for (uint32_t i = batch.graph.actions.count; i-- > 0;)
         if (batch.graph.actions.data[i].deallocate.function)
             assert_int_equal(load_u64(batch.graph.actions.data[i].deallocate.arguments), deallocate[next++]);
-    assert_int_equal(next, 2);
+    assert_int_equal(next, sizeof deallocate / sizeof *deallocate);
     batch_destroy(&batch);
 }
 

@@ -102,7 +102,9 @@ struct jitscope_error *jitscope_session_add_root(struct jitscope_session *sessio
  * ----------------------------------------------------------------------------------------------------- */
 
 /* Asked, in one call per link, for the symbols that neither the batch nor earlier links define, before shared
- * libraries are: set addresses[i] and found[i] for each name known.  An error ends the link. */
+ * libraries are: set addresses[i] and found[i] for each name known.  An error ends the link.  A name that the
+ * batch declares hidden is asked for even when an earlier link has it: besides the batch itself only this and
+ * jitscope_session_define() answer for one (gABI, st_other). */
 typedef struct jitscope_error *(*jitscope_resolver)(void *context, const char *const *names, size_t count,
                                                     uint64_t *addresses, bool *found);
 struct jitscope_error *jitscope_session_set_resolver(struct jitscope_session *session,

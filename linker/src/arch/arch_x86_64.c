@@ -125,8 +125,8 @@ static bool relax_to_immediate(uint8_t *instruction, bool rex, uint64_t target, 
     if (!(is_test || is_binary) || !fits(target, 4, rex ? CHECK_SIGNED : CHECK_UNSIGNED))
         return false;
     uint8_t reg = instruction[1] >> 3 & 7;
-    if (rex && (instruction[-1] & 4)) /* REX.R becomes REX.B: the register moves to the r/m field */
-        instruction[-1] = (uint8_t)((instruction[-1] & ~4) | 1);
+    if (rex) /* REX.R becomes REX.B, which meant nothing so far: the register moves to the r/m field */
+        instruction[-1] = (uint8_t)((instruction[-1] & ~5) | (instruction[-1] >> 2 & 1));
     instruction[1] = (uint8_t)(0xc0 | reg | (is_test ? 0 : opcode & 0x38));
     instruction[0] = is_test ? 0xf7 : 0x81;
     *new_kind = rex ? EDGE_X86_64_POINTER32S : EDGE_X86_64_POINTER32;

@@ -10,7 +10,7 @@ enum { FAN_IN = 4, OPEN_SIZE = 4 << 20, MOST_COPIES = 2048 };
 
 /* --- images on the shelf */
 
-static void put(struct debug_shelf *shelf, struct shelved_image *image) {
+static void put(struct debug_shelf *shelf, struct shelved_image *image, bool tell) {
     image->older = shelf->newest;
     image->newer = NULL;
     if (image->older)
@@ -22,7 +22,7 @@ static void put(struct debug_shelf *shelf, struct shelved_image *image) {
     image->entry = (struct jit_code_entry){.symfile = (const char *)(uintptr_t)image->store->public.address,
                                            .size = image->store->public.size};
     if (image->how != LISTING_UNLISTED)
-        jit_interface_add(&image->entry, image->how == LISTING_ANNOUNCED);
+        jit_interface_add(&image->entry, tell);
 }
 
 static void take(struct debug_shelf *shelf, struct shelved_image *image) {
@@ -107,7 +107,7 @@ struct jitscope_error *debug_shelf_add_open(struct debug_shelf *shelf, struct sh
     struct shelved_image *image = shelf->open[which];
     settle(image, batch);
     if (fresh)
-        put(shelf, image);
+        put(shelf, image, false);
     image->store->public.flags |= IMAGE_OPEN;
     return NULL;
 }
@@ -147,8 +147,26 @@ static struct jitscope_error *add_members(struct shelved_image *image, const str
     return NULL;
 }
 
+static uint64_t count_sections(const struct shelved_image *image) {
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < image->members.count; i++)
+        count += store_image_sections(&image->members.data[i]->image);
+    return count;
+}
+
+/* All of RANK and IMAGE can be one. */
+static bool can_merge(const struct debug_shelf *shelf, const struct shelved_image *image) {
+    if (!is_full(shelf, image->rank))
+        return false;
+    uint64_t sections = count_sections(image);
+    for (const struct shelved_image *at = shelf->newest; at; at = at->older)
+        if (at->how == LISTING_ANNOUNCED && at->rank == image->rank)
+            sections += count_sections(at);
+    return store_holds_sections(sections);
+}
+
 static struct jitscope_error *gather(const struct debug_shelf *shelf, struct shelved_image *image) {
-    for (; is_full(shelf, image->rank); image->rank++)
+    for (; can_merge(shelf, image); image->rank++)
         for (const struct shelved_image *at = shelf->newest; at; at = at->older)
             if (at->how == LISTING_ANNOUNCED && at->rank == image->rank)
                 TRY(add_members(image, at));
@@ -183,7 +201,7 @@ struct jitscope_error *debug_shelf_announce(struct debug_shelf *shelf, struct sh
     }
     close_open(shelf, 0); /* a debugger has loaded it as it is now */
     remove_ranks(shelf, image->rank);
-    put(shelf, image);
+    put(shelf, image, true);
     return NULL;
 }
 
@@ -217,19 +235,22 @@ static void forget_member(struct shelved_image *image, const struct shelved_batc
         }
 }
 
+/* The new image first: gdb, which looks for its breakpoints' places when an image comes, then still finds
+ * those of BATCH; it would disable what it does not find, and the next version of the code would run past it.
+ */
 static void remove_announced(struct debug_shelf *shelf, struct shelved_batch *batch) {
     struct shelved_image *image = batch->home;
     struct shelved_image *fresh = image->members.count > 1 ? without(shelf, batch) : NULL;
+    if (fresh)
+        put(shelf, fresh, true);
     take(shelf, image);
     if (fresh || image->members.count == 1) {
         destroy(image);
-        if (fresh)
-            put(shelf, fresh);
         return;
     }
     forget_member(image, batch);
     store_image_blot(image->store, &batch->share);
-    put(shelf, image);
+    put(shelf, image, true);
 }
 
 static void remove_open(struct debug_shelf *shelf, struct shelved_batch *batch) {
@@ -242,7 +263,7 @@ static void remove_open(struct debug_shelf *shelf, struct shelved_batch *batch) 
     if (!image->store->public.batches && (seen || !is_open))
         destroy(image);
     else if (seen)
-        put(shelf, image);
+        put(shelf, image, true);
 }
 
 void debug_shelf_remove(struct debug_shelf *shelf, struct shelved_batch *batch) {
@@ -266,7 +287,7 @@ void debug_shelf_withdraw(struct debug_shelf *shelf, debug_shelf_test *leaves, c
             continue;
         take(shelf, at);
         at->how = LISTING_UNLISTED;
-        put(shelf, at);
+        put(shelf, at, false);
     }
 }
 

@@ -18,6 +18,15 @@ enum {
 /* More would need SHN_XINDEX, which debuggers read less well. */
 enum { MOST_SECTIONS = SHN_LORESERVE - 1, NAMES_ROOM = 4096, LARGE_IMAGE = 2 << 20 };
 
+uint32_t store_image_sections(const struct debug_image *image) {
+    uint32_t count = image->header->sections.count;
+    return count < MOST_SECTIONS - ELF_FIXED ? count : MOST_SECTIONS - ELF_FIXED;
+}
+
+bool store_holds_sections(uint64_t count) {
+    return count <= MOST_SECTIONS - ELF_FIXED;
+}
+
 static Elf64_Ehdr *elf_header(const struct store_image *store) {
     return (Elf64_Ehdr *)(uintptr_t)store->public.address;
 }
@@ -34,7 +43,7 @@ static Elf64_Shdr *elf_sections(const struct store_image *store) {
 
 static void add_needs(uint64_t needs[PART_COUNT], const struct debug_image *image) {
     const struct debug_image_header *header = image->header;
-    needs[PART_SECTIONS] += header->sections.count * sizeof(Elf64_Shdr);
+    needs[PART_SECTIONS] += store_image_sections(image) * sizeof(Elf64_Shdr);
     needs[PART_SYMBOLS] += header->symbols.count * sizeof(Elf64_Sym);
     needs[PART_STRINGS] += header->strings.count;
     for (int i = 0; i < DEBUG_SECTION_COUNT; i++)
@@ -67,10 +76,12 @@ static void write_fixed_sections(struct store_image *store) {
         unsigned from = i == ELF_SYMBOLS ? PART_SYMBOLS
                         : i < ELF_DWARF  ? PART_STRINGS
                                          : PART_DWARF + i - ELF_DWARF;
-        sections[i] = (Elf64_Shdr){.sh_name = at,
+        if (i >= ELF_DWARF)
+            store->names[i - ELF_DWARF] = at;
+        sections[i] = (Elf64_Shdr){.sh_name = i < ELF_DWARF ? at : 0,
                                    .sh_type = i < ELF_SYMBOLS    ? SHT_STRTAB
                                               : i == ELF_SYMBOLS ? SHT_SYMTAB
-                                                                 : SHT_PROGBITS,
+                                                                 : SHT_NULL,
                                    .sh_offset = store->place[from],
                                    .sh_addralign = 1};
         at += (uint32_t)length;
@@ -81,7 +92,6 @@ static void write_fixed_sections(struct store_image *store) {
     }
     sections[ELF_SYMBOLS].sh_entsize = sizeof(Elf64_Sym);
     sections[ELF_SYMBOLS].sh_link = ELF_STRINGS;
-    sections[ELF_SYMBOLS].sh_info = 1;
     sections[ELF_SYMBOLS].sh_addralign = 8;
     store->used[PART_STRINGS] = at;
     store->used[PART_SYMBOLS] = sizeof(Elf64_Sym);
@@ -106,10 +116,17 @@ static void publish(struct store_image *store) {
     Elf64_Shdr *sections = elf_sections(store);
     __atomic_store_n(&sections[ELF_NAMES].sh_size, store->used[PART_STRINGS], __ATOMIC_RELEASE);
     __atomic_store_n(&sections[ELF_STRINGS].sh_size, store->used[PART_STRINGS], __ATOMIC_RELEASE);
-    for (int i = 0; i < DEBUG_SECTION_COUNT; i++)
+    for (int i = 0; i < DEBUG_SECTION_COUNT; i++) {
+        if (store->used[PART_DWARF + i]) { /* to readers, a section that is there and empty is an error */
+            sections[ELF_DWARF + i].sh_name = store->names[i];
+            sections[ELF_DWARF + i].sh_type = SHT_PROGBITS;
+        }
         __atomic_store_n(&sections[ELF_DWARF + i].sh_size, store->used[PART_DWARF + i], __ATOMIC_RELEASE);
+    }
     __atomic_store_n(&elf_header(store)->e_shnum, (uint16_t)(store->used[PART_SECTIONS] / sizeof(Elf64_Shdr)),
                      __ATOMIC_RELEASE);
+    /* No local symbol behind these: batches follow each other, so that the last one can be anywhere. */
+    sections[ELF_SYMBOLS].sh_info = (Elf64_Word)(store->used[PART_SYMBOLS] / sizeof(Elf64_Sym));
     __atomic_store_n(&sections[ELF_SYMBOLS].sh_size, store->used[PART_SYMBOLS], __ATOMIC_RELEASE);
     store->public.change++;
 }
@@ -183,8 +200,11 @@ void store_image_destroy(struct store_image *store) {
 static void add_sections(struct store_image *store, const struct debug_image *image) {
     const struct debug_image_header *header = image->header;
     const struct debuggee_section *from = debug_image_table(image, header->sections);
+    const char *names = debug_image_table(image, header->strings);
     Elf64_Shdr *to = elf_sections(store) + store->used[PART_SECTIONS] / sizeof *to;
-    for (uint32_t i = 0; i < header->sections.count; i++)
+    for (uint32_t i = 0; i < store_image_sections(image); i++) {
+        /* One without content is an error to readelf; .debug_frame says the same. */
+        bool hidden = !strcmp(names + from[i].name, ".eh_frame");
         to[i] = (Elf64_Shdr){.sh_name = (Elf64_Word)store->used[PART_STRINGS] + from[i].name,
                              .sh_type = SHT_NOBITS,
                              .sh_flags = SHF_ALLOC | (from[i].prot & 2 ? SHF_WRITE : 0) |
@@ -193,6 +213,9 @@ static void add_sections(struct store_image *store, const struct debug_image *im
                              .sh_offset = sizeof(Elf64_Ehdr),
                              .sh_size = from[i].size,
                              .sh_addralign = 1};
+        if (hidden)
+            to[i] = (Elf64_Shdr){.sh_type = SHT_NULL};
+    }
 }
 
 static void add_symbols(struct store_image *store, const struct debug_image *image) {
@@ -203,6 +226,8 @@ static void add_symbols(struct store_image *store, const struct debug_image *ima
     for (uint32_t i = 0; i < header->symbols.count; i++) {
         to[i] = from[i];
         to[i].st_name += (Elf64_Word)store->used[PART_STRINGS];
+        if (to[i].st_shndx > store_image_sections(image))
+            to[i].st_shndx = SHN_ABS;
         if (to[i].st_shndx != SHN_ABS)
             to[i].st_shndx = (uint16_t)(to[i].st_shndx + first);
     }
@@ -268,7 +293,7 @@ static void blot_units(uint8_t *units, uint64_t size, bool types) {
             length = load_u64(units + at + 4);
             header = 12;
         }
-        if (length > size - at - header)
+        if (length < 3 || length > size - at - header) /* version, kind */
             return;
         uint64_t fixed = unit_header_size(units + at, header, types);
         if (fixed < header + length)

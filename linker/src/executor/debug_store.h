@@ -40,6 +40,7 @@ struct store_image {
     uint64_t place[PART_COUNT];   /* offset of each part in the image */
     uint64_t room[PART_COUNT];    /* bytes reserved there */
     uint64_t used[PART_COUNT];
+    uint32_t names[DEBUG_SECTION_COUNT]; /* offsets of the DWARF sections' names */
 };
 
 /* Room for COPIES times what IMAGE holds.  Errors: NO_MEMORY. */
@@ -49,6 +50,11 @@ struct jitscope_error *store_image_create(const struct debug_image *image, uint3
 struct jitscope_error *store_image_create_for(const struct debug_image *images, uint32_t count,
                                               uint32_t number, struct store_image **out);
 void store_image_destroy(struct store_image *store);
+
+/* How many sections IMAGE has in a store: those beyond what ELF counts in 16 bits stay out, and their symbols
+ * are absolute.  Whether one store can hold so many. */
+uint32_t store_image_sections(const struct debug_image *image);
+bool store_holds_sections(uint64_t count);
 
 bool store_image_fits(const struct store_image *store, const struct debug_image *image);
 /* IMAGE joins; it must fit. */

@@ -280,6 +280,12 @@ void executor_debug_begin_end(const struct executor *executor) {
     end_change();
 }
 
+void executor_debug_settle(void) {
+    pthread_mutex_lock(&lock);
+    jit_interface_settle();
+    pthread_mutex_unlock(&lock);
+}
+
 void executor_debug_end(void) {
     begin_change();
     debug_shelf_trim(&shelf);

@@ -35,6 +35,9 @@ const char *executor_deregister_debug_image(struct executor *executor, uint32_t 
 void executor_debug_count_section(const char *unwinder, int change);
 /* All batches of an executor are about to leave, each by its own action. */
 void executor_debug_begin_end(const struct executor *executor);
+/* Has debuggers take their breakpoints out of code that has left, because its memory is about to be given to
+ * others (jit_interface.h). */
+void executor_debug_settle(void);
 /* An executor went away, with all its batches: what only waited for more is given back. */
 void executor_debug_end(void);
 

@@ -1,5 +1,6 @@
 #include "executor/jit_interface.h"
 
+#include <elf.h>
 #include <stddef.h>
 
 /* Names and layout are the interface's.  Weak: a program that also holds another JIT's copy keeps one list.
@@ -29,12 +30,26 @@ bool jit_interface_is_watched(void) {
     return *hook == INT3;
 }
 
+/* A symbol file without symbols. */
+static const Elf64_Ehdr nothing = {
+    .e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT, ELFOSABI_NONE},
+    .e_type = ET_EXEC,
+    .e_machine = EM_X86_64,
+    .e_version = EV_CURRENT,
+    .e_ehsize = sizeof nothing,
+    .e_shentsize = sizeof(Elf64_Shdr),
+};
+
+/* Debuggers were last told that an entry went. */
+static bool went;
+
 static void tell_debuggers(struct jit_code_entry *entry, uint32_t action) {
     __jit_debug_descriptor.relevant = entry;
     __jit_debug_descriptor.action = action;
     __jit_debug_register_code();
     __jit_debug_descriptor.action = NO_ACTION;
     __jit_debug_descriptor.relevant = NULL;
+    went = action == UNREGISTER;
 }
 
 void jit_interface_add(struct jit_code_entry *entry, bool tell) {
@@ -56,4 +71,13 @@ void jit_interface_remove(struct jit_code_entry *entry, bool tell) {
         entry->next->previous = entry->previous;
     if (tell)
         tell_debuggers(entry, UNREGISTER);
+}
+
+void jit_interface_settle(void) {
+    struct jit_code_entry entry = {.symfile = (const char *)&nothing, .size = sizeof nothing};
+    if (went && jit_interface_is_watched()) {
+        jit_interface_add(&entry, true);
+        jit_interface_remove(&entry, true);
+    }
+    went = false;
 }

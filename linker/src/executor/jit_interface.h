@@ -23,5 +23,10 @@ bool jit_interface_is_watched(void);
  * lock of the caller's: the list is the process's. */
 void jit_interface_add(struct jit_code_entry *entry, bool tell);
 void jit_interface_remove(struct jit_code_entry *entry, bool tell);
+/* gdb looks for the places of its breakpoints again when an entry comes, not when one goes.  Until then it
+ * keeps putting breakpoints into the memory that the entry's code had, and putting a byte of that code back.
+ * Where that memory cannot rest, this has gdb look now, by an entry without symbols that comes and goes; it
+ * disables the breakpoints that were set when their code was there and are nowhere now. */
+void jit_interface_settle(void);
 
 #endif

@@ -1,4 +1,5 @@
 #include "graph/graph.h"
+#include "base/text.h"
 #include "graph/name_table.h"
 
 #include <string.h>
@@ -148,6 +149,24 @@ void graph_remove_block(struct graph *graph, uint32_t id, uint32_t reason) {
 void graph_attach_block(struct graph *graph, uint32_t owner, uint32_t block) {
     graph->blocks.data[block].next_attached = graph->blocks.data[owner].attached;
     graph->blocks.data[owner].attached = block;
+}
+
+struct jitscope_error *graph_tell_discarded(struct graph *graph, uint32_t input, struct jitscope_error *error,
+                                            const char *consequence) {
+    uint32_t text = NO_NAME;
+    struct text message = {0};
+    if (jitscope_error_code(error) == JITSCOPE_ERROR_NO_MEMORY)
+        return error;
+    if (trace_wants(graph->trace, LEVEL_SESSION)) {
+        text_print(&message, "%s: %s", jitscope_error_message(error), consequence);
+        if (message.data)
+            jitscope_error_destroy(string_pool_intern(graph->names, message.data, message.length, &text));
+        text_destroy(&message);
+    }
+    TRACE(graph->trace, debug_discarded, .input = input, .why = trace_name(graph->trace, text));
+    TRACE(graph->trace, warning, .input = input, .text = trace_name(graph->trace, text));
+    jitscope_error_destroy(error);
+    return NULL;
 }
 
 /* --- edges

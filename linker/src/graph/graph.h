@@ -207,6 +207,11 @@ static inline bool symbol_is_defined(const struct symbol *symbol) {
     return !(symbol->flags & SYMBOL_EXTERNAL) && symbol->linkage != LINKAGE_COMMON;
 }
 
+/* The link goes on without what ERROR says of INPUT's DWARF or .eh_frame: one event, one warning that ends
+ * with the CONSEQUENCE.  Consumes ERROR, but gives it back when memory is what is missing. */
+struct jitscope_error *graph_tell_discarded(struct graph *graph, uint32_t input, struct jitscope_error *error,
+                                            const char *consequence);
+
 const char *graph_symbol_name(const struct graph *graph, uint32_t symbol);
 uint64_t graph_symbol_address(const struct graph *graph, uint32_t symbol);
 /* Computes graph->addresses for all symbols. */

@@ -52,6 +52,15 @@ static inline uint8_t merge_scope(uint8_t a, uint8_t b) {
     return a > b ? a : b;
 }
 
+/* One more mention of a defined symbol; what was said of it is said again when that changes it. */
+static void narrow_scope(struct graph *graph, uint32_t id, uint8_t scope) {
+    struct symbol *symbol = &graph->symbols.data[id];
+    if (scope <= symbol->scope)
+        return;
+    symbol->scope = scope;
+    trace_symbol(graph, id);
+}
+
 struct jitscope_error *graph_refer(struct graph *graph, uint32_t name, uint8_t linkage, uint8_t scope,
                                    uint8_t kind, uint32_t input, uint32_t *id) {
     *id = graph_find_symbol(graph, name);
@@ -66,15 +75,18 @@ struct jitscope_error *graph_refer(struct graph *graph, uint32_t name, uint8_t l
                                          .flags = SYMBOL_EXTERNAL},
                          id);
     struct symbol *symbol = &graph->symbols.data[*id];
-    symbol->scope = merge_scope(symbol->scope, scope);
-    if (!(symbol->flags & SYMBOL_EXTERNAL))
+    if (!(symbol->flags & SYMBOL_EXTERNAL)) {
+        narrow_scope(graph, *id, scope);
         return NULL;
+    }
+    symbol->scope = merge_scope(symbol->scope, scope);
+    if (symbol->kind == SYMBOL_KIND_NONE)
+        symbol->kind = kind;
     if (linkage == LINKAGE_STRONG && symbol->linkage == LINKAGE_WEAK) {
         symbol->linkage = LINKAGE_STRONG;
         symbol->input = input;
+        trace_symbol(graph, *id);
     }
-    if (symbol->kind == SYMBOL_KIND_NONE)
-        symbol->kind = kind;
     return NULL;
 }
 
@@ -167,8 +179,8 @@ struct jitscope_error *graph_define(struct graph *graph, struct symbol definitio
         break;
     case KEEP:
         *won = false;
-        old->scope = merge_scope(old->scope, definition.scope);
         trace_discarded(graph, &definition, old, reason);
+        narrow_scope(graph, *id, definition.scope);
         break;
     }
     return NULL;

@@ -64,23 +64,6 @@ static struct jitscope_error *collect_places(const struct maker *maker, const st
     return NULL;
 }
 
-/* Whoever debugs the batch should know why this object has no lines. */
-static struct jitscope_error *tell_discarded(const struct maker *maker, uint32_t input,
-                                             struct jitscope_error *error) {
-    struct graph *graph = maker->graph;
-    uint32_t text = NO_NAME;
-    if (jitscope_error_code(error) == JITSCOPE_ERROR_NO_MEMORY)
-        return error;
-    error = error_in_input(error, graph->input_name(graph->input_context, input));
-    const char *message = jitscope_error_message(error);
-    if (trace_wants(graph->trace, LEVEL_SESSION))
-        jitscope_error_destroy(string_pool_intern(graph->names, message, strlen(message), &text));
-    TRACE(graph->trace, debug_discarded, .input = input, .why = trace_name(graph->trace, text));
-    TRACE(graph->trace, warning, .input = input, .text = trace_name(graph->trace, text));
-    jitscope_error_destroy(error);
-    return NULL;
-}
-
 static struct jitscope_error *read_inputs(struct maker *maker) {
     const struct graph *graph = maker->graph;
     debug_sections_clear(&maker->scratch->sections);
@@ -95,7 +78,10 @@ static struct jitscope_error *read_inputs(struct maker *maker) {
                                                       &places, &maker->scratch->sections);
         maker->inputs += !error;
         if (error)
-            TRY(tell_discarded(maker, input->input, error));
+            TRY(graph_tell_discarded(
+                maker->graph, input->input,
+                error_in_input(error, graph->input_name(graph->input_context, input->input)),
+                "debuggers go without its debug information"));
     }
     return NULL;
 }

@@ -76,7 +76,9 @@ static struct jitscope_error *report(struct graph *graph, const struct referrers
               .name = trace_name(graph->trace, graph->symbols.data[lists[i].symbol].name));
         if (shown++ >= SHOWN_SYMBOLS)
             continue;
-        text_print(&text, "\n  %s%s", graph_symbol_name(graph, lists[i].symbol),
+        bool hidden = graph->symbols.data[lists[i].symbol].scope == SCOPE_HIDDEN;
+        text_print(&text, "\n  %s%s%s", graph_symbol_name(graph, lists[i].symbol),
+                   hidden ? " (hidden: only an input of this link can define it)" : "",
                    lists[i].text.data ? lists[i].text.data : "");
         if (lists[i].count > SHOWN_REFERRERS)
             text_print(&text, "\n    and %u more", lists[i].count - SHOWN_REFERRERS);

@@ -95,8 +95,25 @@ struct jitscope_error *memory_in_process_create(uint64_t near_address, struct tr
     return NULL;
 }
 
+/* What is in quarantine stays mapped, without access: a debugger that cannot write there any more would
+ * refuse to let the process go on. */
+static void unmap_around(const struct place *quarantine, uint32_t count, struct range range) {
+    uint64_t end = range.start + range.size;
+    for (uint64_t at = range.start, after; at < end; at = after) {
+        uint64_t next = after = end;
+        for (uint32_t i = 0; i < count; i++) {
+            const struct range *kept = &quarantine[i].range;
+            if (kept->start >= at && kept->start < next) {
+                next = kept->start;
+                after = kept->start + kept->size;
+            }
+        }
+        if (next > at)
+            os_unmap((void *)(uintptr_t)at, next - at);
+    }
+}
+
 static void reservation_destroy(struct reservation *reservation) {
-    os_unmap((void *)(uintptr_t)reservation->range.start, reservation->range.size);
     range_list_destroy(&reservation->unassigned);
     for (int kind = 0; kind < KIND_COUNT; kind++)
         range_list_destroy(&reservation->free[kind]);
@@ -104,8 +121,11 @@ static void reservation_destroy(struct reservation *reservation) {
 
 static void destroy(void *context) {
     struct in_process *process = context;
-    for (uint32_t i = 0; i < process->reservations.count; i++)
+    uint32_t kept = executor_debugger_listens() ? process->quarantine.count : 0;
+    for (uint32_t i = 0; i < process->reservations.count; i++) {
+        unmap_around(process->quarantine.data, kept, process->reservations.data[i].range);
         reservation_destroy(&process->reservations.data[i]);
+    }
     vec_destroy(&process->reservations);
     vec_destroy(&process->quarantine);
     os_release(process);
@@ -211,6 +231,7 @@ static struct jitscope_error *reserve(struct in_process *process, const struct g
     struct jitscope_error *error =
         range_list_reserve(&reservation.unassigned, reservation.range.size / CHUNK + 2);
     if (error) {
+        unmap_around(NULL, 0, reservation.range);
         reservation_destroy(&reservation);
         return error;
     }

@@ -1,5 +1,7 @@
 #include "memory/memory.h"
 #include "base/bytes.h"
+#include "executor/executor_debug.h"
+#include "memory/managers.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -338,9 +340,17 @@ struct jitscope_error *memory_finalize(struct in_flight *in_flight, uint64_t *ha
     return NULL;
 }
 
+/* The in-process manager lets code rest that a debugger may have breakpoints in; others give it to whom they
+ * like. */
+static void let_debuggers_go(const struct memory *memory) {
+    if (memory->executor && memory->ops != &memory_in_process_ops)
+        executor_debug_settle();
+}
+
 void memory_abandon(struct in_flight *in_flight) {
     struct memory *memory = in_flight->memory;
     uint64_t start = trace_time(memory->trace);
+    let_debuggers_go(memory);
     memory->ops->abandon(memory->context, in_flight->allocation);
     trace_allocation(memory, in_flight->number, MEMORY_STATE_ABANDONED, start, in_flight->views,
                      in_flight->layout.alloc_count);
@@ -374,6 +384,7 @@ struct jitscope_error *memory_deallocate(struct memory *memory, uint64_t handle)
     uint64_t start = trace_time(memory->trace);
     memory->finalized.data[handle - 1] = NULL;
     struct jitscope_error *error = run_deallocate_actions(memory, finalized);
+    let_debuggers_go(memory);
     struct jitscope_error *second = memory->ops->deallocate(memory->context, finalized->allocation);
     trace_allocation(memory, finalized->number, MEMORY_STATE_DEALLOCATED, start, finalized->segments,
                      finalized->segment_count);

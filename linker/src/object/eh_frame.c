@@ -6,7 +6,10 @@
  * through the bytes.  Length 0 ends the section, and 2^32-1 announces a 64-bit length.
  *
  * Linking wants records apart: an FDE must live and die with its function, and equal CIEs of all objects are
- * one. */
+ * one.
+ *
+ * An input whose section is not sound loses all of its records, since one bad length makes the rest a guess;
+ * the link goes on without them. */
 #include "object/eh_frame.h"
 
 #include "base/bytes.h"
@@ -31,6 +34,12 @@ struct cie_place {
     uint32_t cie;
 };
 
+/* An FDE of the input at hand, and the block it is attached to. */
+struct attached_fde {
+    uint32_t block;
+    uint32_t function;
+};
+
 struct splitter {
     struct graph *graph;
     uint32_t section;
@@ -42,6 +51,8 @@ struct splitter {
     uint32_t block;
     struct bytes content;
     uint32_t next_edge, end_edge; /* those not given to a record yet */
+    uint32_t settled_edges;       /* those of records that are done */
+    VEC(struct attached_fde) attached;
 };
 
 struct record {
@@ -251,6 +262,7 @@ static struct jitscope_error *split_fde(struct splitter *splitter, const struct 
     uint32_t cie_block = cie->block;
     TRY(add_record(splitter, record, &block));
     TRY(graph_add_edge(graph, block, to_cie));
+    TRY(vec_push(&splitter->attached, (struct attached_fde){block, function}));
     graph_attach_block(graph, function, block);
     TRACE(graph->trace, cfi_record, .block = block, .kind = CFI_FDE, .cie = cie_block, .function = function,
           .function_offset = function_offset, .function_size = range);
@@ -276,26 +288,47 @@ static void sort_edges(struct graph *graph, const struct block *block) {
         }
 }
 
-static struct jitscope_error *split_block(struct splitter *splitter, uint32_t id) {
-    struct graph *graph = splitter->graph;
-    struct block *block = &graph->blocks.data[id];
-    sort_edges(graph, block);
-    splitter->block = id;
-    splitter->content = (struct bytes){block->content, block->size};
-    splitter->next_edge = block->first_edge;
-    splitter->end_edge = block->first_edge + block->edge_count;
-    splitter->places.count = 0;
+static struct jitscope_error *split_records(struct splitter *splitter) {
     for (uint64_t at = 0; at < splitter->content.size;) {
         struct record record;
         TRY(read_record(splitter, at, &record));
         TRY(take_edges(splitter, &record));
         if (!record.is_end)
             TRY(record.id ? split_fde(splitter, &record) : split_cie(splitter, &record));
+        splitter->settled_edges += record.edge_count;
         at += record.size;
     }
-    /* The records own the edges now. */
-    graph->blocks.data[id].edge_count = 0;
-    graph_remove_block(graph, id, REASON_SPLIT);
+    return NULL;
+}
+
+/* The FDEs made of the block go again, last first.  Its CIEs may stay: without an FDE they are not live. */
+static void take_back(struct splitter *splitter) {
+    struct graph *graph = splitter->graph;
+    while (splitter->attached.count) {
+        const struct attached_fde *fde = &splitter->attached.data[--splitter->attached.count];
+        graph->blocks.data[fde->function].attached = graph->blocks.data[fde->block].next_attached;
+        graph_remove_block(graph, fde->block, REASON_UNSOUND);
+    }
+}
+
+static struct jitscope_error *split_block(struct splitter *splitter, uint32_t id) {
+    struct graph *graph = splitter->graph;
+    struct block *block = &graph->blocks.data[id];
+    uint32_t input = block->input, edges = block->edge_count;
+    sort_edges(graph, block);
+    splitter->block = id;
+    splitter->content = (struct bytes){block->content, block->size};
+    splitter->next_edge = block->first_edge;
+    splitter->end_edge = block->first_edge + block->edge_count;
+    splitter->places.count = splitter->attached.count = splitter->settled_edges = 0;
+    struct jitscope_error *error = split_records(splitter);
+    if (error)
+        TRY(graph_tell_discarded(graph, input, error, "its functions have no unwind information"));
+    if (error)
+        take_back(splitter);
+    /* The records own the edges now, or have given them up. */
+    graph->blocks.data[id].edge_count = edges - splitter->settled_edges;
+    graph_remove_block(graph, id, error ? REASON_UNSOUND : REASON_SPLIT);
     return NULL;
 }
 
@@ -310,6 +343,7 @@ struct jitscope_error *eh_frame_split(struct graph *graph, uint32_t section) {
     }
     vec_destroy(&splitter.cies);
     vec_destroy(&splitter.places);
+    vec_destroy(&splitter.attached);
     map64_destroy(&splitter.by_digest);
     return error;
 }

@@ -229,9 +229,9 @@ static struct jitscope_error *check_units(const struct elf_reader *reader, struc
         }
         uint16_t version = length >= 7 && length <= end - at - header ? load_u16(units + at + header) : 0;
         if (version < 2 || version > 5)
-            return elf_error(reader, JITSCOPE_ERROR_FORMAT, 0, at - first, 0,
-                             "%s has a unit of length 0x%llx and version %u", debug_section_names[kind],
-                             (unsigned long long)length, version);
+            return elf_error(reader, JITSCOPE_ERROR_FORMAT, 0, NO_OFFSET, 0,
+                             "%s+0x%llx: a unit of length 0x%llx and version %u", debug_section_names[kind],
+                             (unsigned long long)(at - first), (unsigned long long)length, version);
         at += header + length;
     }
     return NULL;
@@ -244,9 +244,9 @@ static struct jitscope_error *check_frames(const struct elf_reader *reader, cons
     for (uint64_t at = first; at < end;) {
         uint64_t length = end - at >= 4 ? load_u32(frames + at) : 0;
         if (length < 4 || length >= 0xfffffff0 || length > end - at - 4)
-            return elf_error(reader, JITSCOPE_ERROR_FORMAT, 0, at - first, 0,
-                             "%s has a record of length 0x%llx", debug_section_names[DEBUG_SECTION_FRAME],
-                             (unsigned long long)length);
+            return elf_error(reader, JITSCOPE_ERROR_FORMAT, 0, NO_OFFSET, 0,
+                             "%s+0x%llx: a record of length 0x%llx", debug_section_names[DEBUG_SECTION_FRAME],
+                             (unsigned long long)(at - first), (unsigned long long)length);
         at += 4 + length;
     }
     return NULL;

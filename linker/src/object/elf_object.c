@@ -235,7 +235,10 @@ struct jitscope_error *elf_each_definition(struct bytes file, elf_symbol_functio
         const char *name = bytes_string(reader.symbol_names, symbol.st_name, &length);
         if (ELF64_ST_BIND(symbol.st_info) == STB_LOCAL || symbol.st_shndx == SHN_UNDEF || !name || !length)
             continue;
-        TRY(function(context, name, length, symbol.st_shndx == SHN_COMMON));
+        unsigned type = ELF64_ST_TYPE(symbol.st_info);
+        bool data = symbol.st_shndx != SHN_COMMON && ELF64_ST_BIND(symbol.st_info) != STB_WEAK &&
+                    type != STT_FUNC && type != STT_GNU_IFUNC;
+        TRY(function(context, name, length, data));
     }
     return NULL;
 }

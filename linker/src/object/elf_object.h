@@ -27,10 +27,11 @@ void elf_scratch_destroy(struct elf_scratch *scratch);
 struct jitscope_error *elf_read_object(struct graph *graph, struct bytes file, uint32_t input,
                                        const struct elf_read_options *options, struct elf_scratch *scratch);
 
-/* Calls FUNCTION for each non-local definition of an ET_REL file; for archives without an index.  A non-NULL
- * return ends the walk and is passed up. */
+/* Calls FUNCTION for each non-local definition of an ET_REL file, when an archive's index is missing or says
+ * too little.  DATA: it is a strong definition of data, one that beats a common symbol.  A non-NULL return
+ * ends the walk and is passed up. */
 typedef struct jitscope_error *(*elf_symbol_function)(void *context, const char *name, size_t length,
-                                                      bool common);
+                                                      bool data);
 struct jitscope_error *elf_each_definition(struct bytes file, elf_symbol_function function, void *context);
 
 /* For messages: name of a section of an ET_REL file, NULL when there is none. */

@@ -123,6 +123,33 @@ static struct jitscope_error *check_table(const struct elf_reader *reader, uint3
     return NULL;
 }
 
+static struct jitscope_error *read_entries(struct elf_reader *reader, uint32_t index, const Elf64_Shdr *table,
+                                           const struct source *source) {
+    TRY(check_table(reader, index, table));
+    if (reader->graph->blocks.data[source->block].flags & BLOCK_ZERO_FILL && table->sh_size)
+        return elf_error(reader, JITSCOPE_ERROR_FORMAT, source->section, NO_OFFSET, 0,
+                         "relocations in a section without content");
+    const uint8_t *at = reader->file.data + table->sh_offset, *end = at + table->sh_size;
+    TRY(graph_reserve_edges(reader->graph, source->block, table->sh_size / sizeof(Elf64_Rela)));
+    for (; at < end; at += sizeof(Elf64_Rela)) {
+        Elf64_Rela rela;
+        memcpy(&rela, at, sizeof rela);
+        TRY(read_relocation(reader, source, &rela));
+    }
+    return NULL;
+}
+
+/* Unwind tables that are not sound do not stop a link (object/eh_frame.c has the rest of this). */
+static struct jitscope_error *go_without(struct elf_reader *reader, uint32_t block,
+                                         struct jitscope_error *error) {
+    struct graph *graph = reader->graph;
+    if (graph->input_name)
+        error = error_in_input(error, graph->input_name(graph->input_context, reader->input));
+    TRY(graph_tell_discarded(graph, reader->input, error, "its functions have no unwind information"));
+    graph_remove_block(graph, block, REASON_UNSOUND);
+    return NULL;
+}
+
 static struct jitscope_error *read_table(struct elf_reader *reader, uint32_t index, const Elf64_Shdr *table) {
     struct source source = {.section = table->sh_info};
     if (source.section >= reader->section_count)
@@ -133,21 +160,11 @@ static struct jitscope_error *read_table(struct elf_reader *reader, uint32_t ind
     source.block = reader->scratch->block_of_section.data[source.section];
     if (source.block == NO_BLOCK)
         return NULL;
-    TRY(check_table(reader, index, table));
     source.size = reader->graph->blocks.data[source.block].size;
     source.alloc = elf_section(reader, source.section).sh_flags & SHF_ALLOC;
     source.eh_frame = !strcmp(elf_reader_section_name(reader, source.section), ".eh_frame");
-    if (reader->graph->blocks.data[source.block].flags & BLOCK_ZERO_FILL && table->sh_size)
-        return elf_error(reader, JITSCOPE_ERROR_FORMAT, source.section, NO_OFFSET, 0,
-                         "relocations in a section without content");
-    const uint8_t *at = reader->file.data + table->sh_offset, *end = at + table->sh_size;
-    TRY(graph_reserve_edges(reader->graph, source.block, table->sh_size / sizeof(Elf64_Rela)));
-    for (; at < end; at += sizeof(Elf64_Rela)) {
-        Elf64_Rela rela;
-        memcpy(&rela, at, sizeof rela);
-        TRY(read_relocation(reader, &source, &rela));
-    }
-    return NULL;
+    struct jitscope_error *error = read_entries(reader, index, table, &source);
+    return error && source.eh_frame && source.alloc ? go_without(reader, source.block, error) : error;
 }
 
 struct jitscope_error *elf_read_relocations(struct elf_reader *reader) {

@@ -1,9 +1,12 @@
 /* Initialisers and finalisers (gABI chapter 5, "Initialization and Termination Functions").
  *
  * Functions to run stand in arrays: .preinit_array, then .init_array with optional priority suffixes (smaller
- * numbers first, no suffix last), and their older form .ctors, whose suffixes count down and whose arrays run
- * backward.  At the end everything runs mirrored.  What __cxa_atexit registered under the batch's
- * __dso_handle runs before .fini_array, as exit(3) does for a program. */
+ * numbers first, no suffix last).  Their older form .ctors has suffixes that count down and runs backward.
+ * ld's default script makes one array of both forms: first what has a priority, in its order, then what has
+ * none, in the order of the inputs, where each input's .ctors is turned round.  Here each array stays what it
+ * is, and the order is that of the actions: one for a run of neighbours in memory, one for each .ctors.  At
+ * the end everything runs mirrored.  What __cxa_atexit registered under the batch's __dso_handle runs before
+ * .fini_array, as exit(3) does for a program. */
 #include "pass/section_actions.h"
 
 #include "base/bytes.h"
@@ -11,24 +14,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LAST_PRIORITY = 65536 }; /* of an array without suffix; compilers use 0..65535 */
+/* When an array runs among its like: compilers use 0..65535; then suffixes that are no number, by name; then
+ * arrays without suffix. */
+enum { LAST_NUMBER = 65535, NO_NUMBER, NO_SUFFIX };
 
 struct family {
     const char *name;
     const char *finalize;   /* action run at finalize, NULL for none */
     const char *deallocate; /* action run at deallocate */
-    bool counts_down;       /* .ctors.N: N is 65535 - priority */
+    bool older;             /* suffixes are 65535 - priority, and each array runs the other way round */
 };
 
-/* Expanded in the order in which actions must be attached: deallocate halves run in reverse. */
-static const struct family families[] = {
-    {".dtors", NULL, bridge_action_RUN_DTORS, true},
-    {".fini_array", NULL, bridge_action_RUN_FINALISERS, false},
-    {".preinit_array", bridge_action_RUN_INITIALISERS, NULL, false},
-    {".init_array", bridge_action_RUN_INITIALISERS, NULL, false},
-    {".ctors", bridge_action_RUN_CTORS, NULL, true},
-};
-enum { FAMILY_COUNT = sizeof families / sizeof *families, FIRST_INITIALISER = 2 };
+/* Families up to a NULL name share one order.  Deallocate halves run in reverse, so what runs at the end is
+ * attached first. */
+static const struct family finalisers[] = {{".fini_array", NULL, bridge_action_RUN_FINALISERS, false},
+                                           {".dtors", NULL, bridge_action_RUN_DTORS, true},
+                                           {0}};
+static const struct family preinitialisers[] = {
+    {".preinit_array", bridge_action_RUN_INITIALISERS, NULL, false}, {0}};
+static const struct family initialisers[] = {{".init_array", bridge_action_RUN_INITIALISERS, NULL, false},
+                                             {".ctors", bridge_action_RUN_CTORS, NULL, true},
+                                             {0}};
+static const struct family *const groups[] = {finalisers, preinitialisers, initialisers};
+enum { GROUP_COUNT = sizeof groups / sizeof *groups };
 
 /* Whether NAME is the family's section; then *priority is when it runs among them, small first. */
 static bool belongs(const struct family *family, const char *name, uint32_t *priority) {
@@ -36,60 +44,128 @@ static bool belongs(const struct family *family, const char *name, uint32_t *pri
     if (name[0] != '.' || name[1] != family->name[1] || strncmp(name, family->name, length) ||
         (name[length] && name[length] != '.'))
         return false;
+    *priority = NO_SUFFIX;
+    if (!name[length])
+        return true;
     char *end;
-    unsigned long number = name[length] ? strtoul(name + length + 1, &end, 10) : LAST_PRIORITY;
-    if (name[length] && (*end || end == name + length + 1 || number > 65535))
-        number = LAST_PRIORITY;
-    *priority = (uint32_t)(number == LAST_PRIORITY || !family->counts_down ? number : 65535 - number);
+    const char *suffix = name + length + 1;
+    unsigned long number = strtoul(suffix, &end, 10);
+    if (*end || end == suffix || number > LAST_NUMBER)
+        *priority = NO_NUMBER;
+    else
+        *priority = (uint32_t)(family->older ? LAST_NUMBER - number : number);
     return true;
 }
 
-static bool is_family_section(const struct graph *graph, uint32_t id, const struct family *family,
-                              uint32_t *priority) {
+/* The family of GROUP that the section is one of, or NULL. */
+static const struct family *family_of(const struct graph *graph, uint32_t id, const struct family *group,
+                                      uint32_t *priority) {
     const struct section *section = &graph->sections.data[id];
-    return section->lifetime != LIFETIME_NO_ALLOC &&
-           belongs(family, string_pool_text(graph->names, section->name), priority);
+    if (section->lifetime == LIFETIME_NO_ALLOC)
+        return NULL;
+    const char *name = string_pool_text(graph->names, section->name);
+    while (group->name && !belongs(group, name, priority))
+        group++;
+    return group->name ? group : NULL;
 }
 
 struct jitscope_error *order_initialisers(struct graph *graph, void *unused) {
     (void)unused;
     for (uint32_t id = 0; id < graph->sections.count; id++)
-        for (size_t i = 0; i < FAMILY_COUNT; i++) {
+        for (uint32_t i = 0; i < GROUP_COUNT; i++) {
             uint32_t priority;
-            if (is_family_section(graph, id, &families[i], &priority))
-                /* Behind ordinary sections (order 0), one family after the other. */
-                graph->sections.data[id].order = 1 + (uint32_t)i * (LAST_PRIORITY + 1) + priority;
+            if (family_of(graph, id, groups[i], &priority))
+                /* Behind ordinary sections (order 0), one group after the other. */
+                graph->sections.data[id].order = 1 + i * (NO_SUFFIX + 1) + priority;
         }
     return NULL;
 }
 
-struct ranked_section {
+/* One block of a group's arrays. */
+struct array {
+    const struct family *family;
+    const char *name; /* of its section */
     uint32_t priority;
     uint32_t section;
+    uint32_t block; /* blocks are numbered in the order of the inputs */
 };
+typedef VEC(struct array) array_list;
 
-static int by_priority(const void *a, const void *b) {
-    const struct ranked_section *x = a, *y = b;
+static int by_order_of_running(const void *a, const void *b) {
+    const struct array *x = a, *y = b;
     if (x->priority != y->priority)
         return x->priority < y->priority ? -1 : 1;
-    return x->section < y->section ? -1 : x->section > y->section;
+    int names = x->priority == NO_SUFFIX ? 0 : strcmp(x->name, y->name);
+    return names ? names : (x->block > y->block) - (x->block < y->block);
 }
 
-/* One action per section of the family: initialisers in order of priority; finalisers are attached in the
- * same order, so that they run in the reverse one. */
-static struct jitscope_error *attach_family(struct graph *graph, const struct family *family) {
-    VEC(struct ranked_section) ranked = {0};
-    struct jitscope_error *error = NULL;
-    for (uint32_t id = 0; id < graph->sections.count && !error; id++) {
-        uint32_t priority;
-        if (graph->sections.data[id].blocks && is_family_section(graph, id, family, &priority))
-            error = vec_push(&ranked, (struct ranked_section){priority, id});
+/* What each section is of the group, by id: what its blocks have in common.  *any: there is one at all. */
+static void classify(const struct graph *graph, const struct family *group, struct array *kinds, bool *any) {
+    for (uint32_t id = 0; id < graph->sections.count; id++) {
+        struct array *kind = &kinds[id];
+        kind->family = family_of(graph, id, group, &kind->priority);
+        kind->name = string_pool_text(graph->names, graph->sections.data[id].name);
+        kind->section = id;
+        *any |= kind->family != NULL;
     }
-    if (ranked.count)
-        qsort(ranked.data, ranked.count, sizeof *ranked.data, by_priority);
-    for (uint32_t i = 0; i < ranked.count && !error; i++)
-        error = add_section_action(graph, ranked.data[i].section, family->finalize, family->deallocate);
-    vec_destroy(&ranked);
+}
+
+static struct jitscope_error *collect_blocks(const struct graph *graph, const struct array *kinds,
+                                             array_list *arrays) {
+    for (uint32_t id = 0; id < graph->blocks.count; id++) {
+        const struct block *block = &graph->blocks.data[id];
+        struct array array = kinds[block->section];
+        array.block = id;
+        if (array.family && !(block->flags & BLOCK_REMOVED) && block->size)
+            TRY(vec_push(arrays, array));
+    }
+    return NULL;
+}
+
+/* The group's blocks in the order in which they run. */
+static struct jitscope_error *collect(const struct graph *graph, const struct family *group,
+                                      array_list *arrays) {
+    bool any = false;
+    if (!graph->sections.count)
+        return NULL;
+    struct array *kinds = os_allocate_zeroed(graph->sections.count * sizeof *kinds);
+    if (!kinds)
+        return error_no_memory();
+    classify(graph, group, kinds, &any);
+    struct jitscope_error *error = any ? collect_blocks(graph, kinds, arrays) : NULL;
+    os_release(kinds);
+    if (arrays->count)
+        qsort(arrays->data, arrays->count, sizeof *arrays->data, by_order_of_running);
+    return error;
+}
+
+static struct jitscope_error *add_range_action(struct graph *graph, uint64_t start, uint64_t end,
+                                               const char *finalize, const char *deallocate) {
+    uint8_t arguments[16];
+    store_u64(arguments, start);
+    store_u64(arguments + 8, end - start);
+    return graph_add_action(
+        graph, (struct action_call){finalize, finalize ? arguments : NULL, finalize ? 16 : 0},
+        (struct action_call){deallocate, deallocate ? arguments : NULL, deallocate ? 16 : 0});
+}
+
+/* The blocks of one section lie in the order of their numbers, so a run of them is one array. */
+static struct jitscope_error *attach_run(struct graph *graph, const array_list *arrays, uint32_t *at) {
+    const struct array *first = &arrays->data[*at], *last = first, *limit = arrays->data + arrays->count;
+    while (!first->family->older && last + 1 < limit && last[1].section == first->section)
+        last++;
+    *at += (uint32_t)(last - first) + 1;
+    const struct block *start = &graph->blocks.data[first->block], *end = &graph->blocks.data[last->block];
+    return add_range_action(graph, start->address, end->address + end->size, first->family->finalize,
+                            first->family->deallocate);
+}
+
+static struct jitscope_error *attach_group(struct graph *graph, const struct family *group) {
+    array_list arrays = {0};
+    struct jitscope_error *error = collect(graph, group, &arrays);
+    for (uint32_t i = 0; i < arrays.count && !error;)
+        error = attach_run(graph, &arrays, &i);
+    vec_destroy(&arrays);
     return error;
 }
 
@@ -108,12 +184,10 @@ static struct jitscope_error *attach_dso_finaliser(struct graph *graph) {
 
 struct jitscope_error *attach_initialisers(struct graph *graph, void *unused) {
     (void)unused;
-    for (size_t i = 0; i < FIRST_INITIALISER; i++)
-        TRY(attach_family(graph, &families[i]));
+    TRY(attach_group(graph, finalisers));
     TRY(attach_dso_finaliser(graph));
-    for (size_t i = FIRST_INITIALISER; i < FAMILY_COUNT; i++)
-        TRY(attach_family(graph, &families[i]));
-    return NULL;
+    TRY(attach_group(graph, preinitialisers));
+    return attach_group(graph, initialisers);
 }
 
 struct jitscope_error *add_section_action(struct graph *graph, uint32_t section, const char *finalize,
@@ -126,12 +200,5 @@ struct jitscope_error *add_section_action(struct graph *graph, uint32_t section,
         start = block->address < start ? block->address : start;
         end = block->address + block->size > end ? block->address + block->size : end;
     }
-    if (start >= end)
-        return NULL;
-    uint8_t arguments[16];
-    store_u64(arguments, start);
-    store_u64(arguments + 8, end - start);
-    return graph_add_action(
-        graph, (struct action_call){finalize, finalize ? arguments : NULL, finalize ? 16 : 0},
-        (struct action_call){deallocate, deallocate ? arguments : NULL, deallocate ? 16 : 0});
+    return start < end ? add_range_action(graph, start, end, finalize, deallocate) : NULL;
 }

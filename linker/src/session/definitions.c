@@ -8,9 +8,15 @@ static uint32_t latest(const struct jitscope_session *session, uint32_t name) {
     return name < session->definition_by_name.count ? session->definition_by_name.data[name] : NO_DEFINITION;
 }
 
-const struct definition *session_find_definition(const struct jitscope_session *session, uint32_t name) {
+/* A hidden reference must be answered inside its batch: a link is one component in the gABI's sense. */
+static bool is_visible(const struct definition *definition, uint8_t scope) {
+    return !definition->hidden && (scope == SCOPE_DEFAULT || !definition->link);
+}
+
+const struct definition *session_find_definition(const struct jitscope_session *session, uint32_t name,
+                                                 uint8_t scope) {
     uint32_t at = latest(session, name);
-    while (at != NO_DEFINITION && session->definitions.data[at].hidden)
+    while (at != NO_DEFINITION && !is_visible(&session->definitions.data[at], scope))
         at = session->definitions.data[at].previous;
     return at == NO_DEFINITION ? NULL : &session->definitions.data[at];
 }
@@ -83,7 +89,8 @@ struct jitscope_error *jitscope_session_lookup(struct jitscope_session *session,
                                                uint64_t *address) {
     session_lock(session);
     uint32_t id = string_pool_find(&session->names, name, __builtin_strlen(name));
-    const struct definition *definition = id == NO_NAME ? NULL : session_find_definition(session, id);
+    const struct definition *definition =
+        id == NO_NAME ? NULL : session_find_definition(session, id, SCOPE_DEFAULT);
     if (definition)
         *address = definition->address;
     session_unlock(session);

@@ -1,5 +1,6 @@
 /* The outside world's answers for a batch's external symbols, each source asked once for all names:
- * earlier links and jitscope_session_define(); the embedding program's resolver; shared libraries. */
+ * earlier links and jitscope_session_define(); the embedding program's resolver; shared libraries.  For a
+ * hidden name only what the embedding program says itself counts. */
 #include "session/session_state.h"
 
 struct questions {
@@ -25,9 +26,10 @@ static struct jitscope_error *note_use(struct jitscope_session *session, uint32_
 
 static struct jitscope_error *ask_session(struct jitscope_session *session, struct graph *graph) {
     for (uint32_t id = 0; id < graph->symbols.count; id++) {
-        if (!is_open(&graph->symbols.data[id]))
+        const struct symbol *symbol = &graph->symbols.data[id];
+        if (!is_open(symbol))
             continue;
-        const struct definition *definition = session_find_definition(session, graph->symbols.data[id].name);
+        const struct definition *definition = session_find_definition(session, symbol->name, symbol->scope);
         if (!definition)
             continue;
         TRY(note_use(session, graph->link, definition->link));
@@ -126,9 +128,11 @@ static struct jitscope_error *ask_libraries(struct jitscope_session *session, st
                                             const struct questions *questions) {
     struct library_lookup lookup = {0};
     struct jitscope_error *error = NULL;
-    for (uint32_t i = 0; i < questions->symbols.count && !error; i++)
-        if (is_open(&graph->symbols.data[questions->symbols.data[i]]))
+    for (uint32_t i = 0; i < questions->symbols.count && !error; i++) {
+        const struct symbol *symbol = &graph->symbols.data[questions->symbols.data[i]];
+        if (is_open(symbol) && symbol->scope != SCOPE_HIDDEN)
             error = choose_library(session, graph, questions->symbols.data[i], &lookup);
+    }
     if (!error)
         error = look_up(session, graph, &lookup);
     vec_destroy(&lookup.symbols);

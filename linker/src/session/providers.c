@@ -103,9 +103,9 @@ struct scan {
     uint64_t header;
 };
 
-static struct jitscope_error *index_definition(void *context, const char *name, size_t length, bool common) {
+static struct jitscope_error *index_definition(void *context, const char *name, size_t length, bool data) {
     const struct scan *scan = context;
-    (void)common;
+    (void)data;
     return index_symbol(scan->indexing, name, length, scan->header);
 }
 
@@ -225,15 +225,117 @@ static struct jitscope_error *read_object(struct jitscope_session *session, stru
     return error ? error_in_input(error, session_text(session, session->inputs.data[input].name)) : NULL;
 }
 
-/* The member to take for an undefined NAME; UINT32_MAX when it comes from elsewhere or nowhere. */
-static uint32_t wanted_member(const struct jitscope_session *session, uint32_t name, uint32_t link) {
+struct wanted_data {
+    const char *name;
+    bool found;
+};
+
+static struct jitscope_error *match_data(void *context, const char *name, size_t length, bool data) {
+    struct wanted_data *wanted = context;
+    wanted->found |= data && strlen(wanted->name) == length && !memcmp(wanted->name, name, length);
+    return NULL;
+}
+
+/* Whether MEMBER defines NAME as data, and not as one more common symbol: indices do not tell. */
+static struct jitscope_error *member_defines_data(struct jitscope_session *session, uint32_t member,
+                                                  uint32_t name, bool *defines) {
+    const struct archive_provider archive = session->archives.data[session->members.data[member].provider];
+    struct wanted_data wanted = {session_text(session, name), false};
+    struct archive_member content;
+    struct bytes bytes;
+    uint8_t ownership;
+    TRY(error_in_input(archive_member_at(&archive.archive, session->members.data[member].header, &content),
+                       session_text(session, session->inputs.data[archive.input].name)));
+    TRY(member_bytes(session, &archive, &content, &bytes, &ownership));
+    struct jitscope_error *error = elf_each_definition(bytes, match_data, &wanted);
+    session_release_bytes(bytes, ownership);
+    *defines = wanted.found;
+    return error ? in_member(session, &archive, &content, error) : NULL;
+}
+
+/* For a common symbol: the first member of any archive that defines it as data. */
+struct data_search {
+    struct jitscope_session *session;
+    uint32_t provider; /* archive at hand */
+    uint32_t name, link;
+    uint32_t found; /* member, UINT32_MAX while there is none */
+};
+
+static struct jitscope_error *try_member(struct data_search *search, uint32_t member) {
+    bool defines;
+    if (search->found != UINT32_MAX || search->session->members.data[member].loaded_link == search->link)
+        return NULL;
+    TRY(member_defines_data(search->session, member, search->name, &defines));
+    if (defines)
+        search->found = member;
+    return NULL;
+}
+
+static struct jitscope_error *try_index_entry(void *context, const char *name, size_t length,
+                                              uint64_t header) {
+    struct data_search *search = context;
+    const struct jitscope_session *session = search->session;
+    const char *wanted = session_text(session, search->name);
+    if (search->found != UINT32_MAX || strlen(wanted) != length || memcmp(wanted, name, length) != 0)
+        return NULL;
+    for (uint32_t i = 0; i < session->members.count; i++)
+        if (session->members.data[i].provider == search->provider &&
+            session->members.data[i].header == header)
+            return try_member(search, i);
+    return NULL;
+}
+
+/* Members of an archive without an index were listed when it was scanned. */
+static struct jitscope_error *try_all_members(struct data_search *search) {
+    for (uint32_t i = 0; i < search->session->members.count; i++)
+        if (search->session->members.data[i].provider == search->provider)
+            TRY(try_member(search, i));
+    return NULL;
+}
+
+/* The table of names knows one member for each; here it may be a later one that counts. */
+static struct jitscope_error *find_data(struct jitscope_session *session, uint32_t name, uint32_t link,
+                                        uint32_t *member) {
+    struct data_search search = {session, 0, name, link, UINT32_MAX};
+    for (; search.provider < session->archives.count && search.found == UINT32_MAX; search.provider++) {
+        const struct archive *archive = &session->archives.data[search.provider].archive;
+        TRY(archive->index.size ? archive_each_symbol(archive, try_index_entry, &search)
+                                : try_all_members(&search));
+    }
+    *member = search.found;
+    return NULL;
+}
+
+/* Whether the name comes from an earlier link, or from a shared library that stands before the archive. */
+static bool is_found_elsewhere(const struct jitscope_session *session, const struct symbol *symbol,
+                               uint32_t rank) {
+    struct elf_shared_symbol found;
+    return session_find_definition(session, symbol->name, symbol->scope) ||
+           (symbol->scope != SCOPE_HIDDEN && session_find_shared(session, symbol->name, rank, &found) >= 0);
+}
+
+/* The member to take for SYMBOL; UINT32_MAX when it comes from elsewhere or nowhere.  An undefined name takes
+ * what has it; a common symbol only what defines it as data (as GNU ld and lld do; Fortran's BLOCK DATA lives
+ * by it). */
+static struct jitscope_error *wanted_member(struct jitscope_session *session, const struct symbol *symbol,
+                                            uint32_t link, uint32_t *wanted) {
+    uint32_t name = symbol->name;
     uint32_t member = name < session->member_by_name.count ? session->member_by_name.data[name] : UINT32_MAX;
-    struct elf_shared_symbol symbol;
-    if (member == UINT32_MAX || session->members.data[member].loaded_link == link ||
-        session_find_definition(session, name) ||
-        session_find_shared(session, name, rank_of_member(session, member), &symbol) >= 0)
-        return UINT32_MAX;
-    return member;
+    *wanted = UINT32_MAX;
+    if (member == UINT32_MAX)
+        return NULL;
+    if (symbol->linkage == LINKAGE_COMMON)
+        return find_data(session, name, link, wanted);
+    if (session->members.data[member].loaded_link != link &&
+        !is_found_elsewhere(session, symbol, rank_of_member(session, member)))
+        *wanted = member;
+    return NULL;
+}
+
+/* Only what nobody defines yet, or only as a common symbol. */
+static bool may_want_member(const struct symbol *symbol) {
+    return symbol->flags & SYMBOL_EXTERNAL ? symbol->linkage != LINKAGE_WEAK
+                                           : symbol->linkage == LINKAGE_COMMON;
 }
 
 /* One walk over the symbols, those of members taken on the way included. */
@@ -241,11 +343,11 @@ static struct jitscope_error *take_members(struct jitscope_session *session, str
                                            bool *taken) {
     *taken = false;
     for (uint32_t id = 0; id < graph->symbols.count; id++) {
-        const struct symbol *symbol = &graph->symbols.data[id];
-        uint32_t name = symbol->name;
-        if (!(symbol->flags & SYMBOL_EXTERNAL) || symbol->linkage == LINKAGE_WEAK)
+        const struct symbol symbol = graph->symbols.data[id];
+        if (!may_want_member(&symbol))
             continue;
-        uint32_t member = wanted_member(session, name, graph->link);
+        uint32_t member;
+        TRY(wanted_member(session, &symbol, graph->link, &member));
         if (member == UINT32_MAX)
             continue;
         uint32_t input;
@@ -253,7 +355,7 @@ static struct jitscope_error *take_members(struct jitscope_session *session, str
         *taken = true;
         session->members.data[member].loaded_link = graph->link;
         TRY(open_member(session, session->members.data[member].provider, session->members.data[member].header,
-                        name, &input, &next));
+                        symbol.name, &input, &next));
         TRY(read_object(session, graph, input));
     }
     return NULL;
@@ -265,7 +367,7 @@ struct jitscope_error *session_read_inputs(struct graph *graph, void *context) {
         TRY(read_object(session, graph, session->queue.data[i]));
     for (uint32_t i = 0; i < session->roots.count; i++) {
         uint32_t symbol;
-        if (session_find_definition(session, session->roots.data[i]))
+        if (session_find_definition(session, session->roots.data[i], SCOPE_DEFAULT))
             continue;
         TRY(graph_refer(graph, session->roots.data[i], LINKAGE_STRONG, SCOPE_DEFAULT, SYMBOL_KIND_NONE,
                         NO_INPUT, &symbol));

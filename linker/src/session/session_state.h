@@ -171,8 +171,9 @@ struct jitscope_error *session_resolve_externals(struct graph *graph, void *sess
 /* --- definitions.c
  * ------------------------------------------------------------------------------------------------- */
 
-/* Latest definition of NAME that later links may use, or NULL. */
-const struct definition *session_find_definition(const struct jitscope_session *session, uint32_t name);
+/* Latest definition of NAME that a reference of SCOPE in a later link may use, or NULL. */
+const struct definition *session_find_definition(const struct jitscope_session *session, uint32_t name,
+                                                 uint8_t scope);
 struct jitscope_error *session_add_definition(struct jitscope_session *session, struct definition definition,
                                               uint32_t *index);
 void session_remove_definition(struct jitscope_session *session, uint32_t index);

@@ -1,0 +1,232 @@
+"""Each relocation type in assembled code, run and compared with the system's own link; what may be relaxed, to which bytes;
+and the largest and smallest value that fits each field."""
+import unittest
+
+from harness import JITSCOPE, SystemTest
+
+
+class Relocations(SystemTest):
+    DATA = """
+    .section .rodata
+    .globl word
+    .p2align 3
+word: .quad 0x1122334455667788
+    .data
+    .globl cell
+cell: .quad 5
+    .section .note.GNU-stack,""
+"""
+
+    VALUES = ("-no-pie", "-Wl,--defsym=small=200", "-Wl,--defsym=wide=0xab00")
+
+    def run_code(self, body, *words, flags=("-no-pie",), extra=""):
+        """BODY computes %eax; the status must be the same both ways."""
+        source = self.text("code.s", f"    .text\n    .globl main\nmain:\n{body}\n    ret\n{extra}{self.DATA}")
+        self.must("gcc", "-c", *words, source, "-o", "code.o")
+        return self.same([self.folder / "code.o"], flags=flags).status
+
+    def types(self):
+        text = self.must("readelf", "-rW", "code.o").out.decode()
+        return {line.split()[2] for line in text.splitlines() if "R_X86_64" in line}
+
+    CASES = {
+        "R_X86_64_64": ("movabs $word, %rax\n mov (%rax), %eax\n and $0x7f, %eax", ""),
+        "R_X86_64_32": ("mov $word, %eax\n mov (%rax), %eax\n and $0x7f, %eax", ""),
+        "R_X86_64_32S": ("mov $cell, %rax\n mov (%rax), %eax", ""),
+        "R_X86_64_PC32": ("mov word(%rip), %eax\n and $0x7f, %eax", ""),
+        "R_X86_64_PC64": ("lea here(%rip), %rdx\n mov (%rdx), %rax\n add %rdx, %rax\n mov (%rax), %eax",
+                          ".section .rodata.here\nhere: .quad cell - .\n"),
+        "R_X86_64_PLT32": ("call helper", ".text\n.globl helper\nhelper: mov $33, %eax\n ret\n"),
+        "R_X86_64_GOTPCREL": ("mov pointer(%rip), %eax\n lea pointer(%rip), %rdx\n movslq (%rdx), %rax\n add %rdx, %rax\n"
+                              " mov (%rax), %rax\n mov (%rax), %eax", ".data\npointer: .long cell@GOTPCREL\n"),
+        "R_X86_64_GOTPCRELX": ("call *helper@GOTPCREL(%rip)", ".text\n.globl helper\nhelper: mov $34, %eax\n ret\n"),
+        "R_X86_64_REX_GOTPCRELX": ("mov cell@GOTPCREL(%rip), %rax\n mov (%rax), %eax", ""),
+        "R_X86_64_GOTPC32": ("lea _GLOBAL_OFFSET_TABLE_(%rip), %rdx\n movabs $cell@GOTOFF, %rax\n add %rdx, %rax\n"
+                             " mov (%rax), %eax", ""),
+        "R_X86_64_GOTOFF64": ("lea _GLOBAL_OFFSET_TABLE_(%rip), %rdx\n movabs $word@GOTOFF, %rax\n movzbl (%rdx,%rax), %eax", ""),
+        "R_X86_64_NONE": ("mov $3, %eax\n .reloc ., R_X86_64_NONE, cell", ""),
+        "R_X86_64_8": ("mov $small, %al\n movzbl %al, %eax", ""),
+        "R_X86_64_16": ("movzwl half(%rip), %eax\n shr $8, %eax", ".data\nhalf: .short wide\n"),
+        "R_X86_64_PC8": ("movsbl near(%rip), %eax\n neg %eax\n and $0x7f, %eax",
+                         ".section .rodata\n.globl first\nfirst: .fill 4\nnear: .reloc ., R_X86_64_PC8, first\n .byte 0\n"),
+        "R_X86_64_PC16": ("movswl near(%rip), %eax\n neg %eax\n and $0x7f, %eax",
+                          ".section .rodata\n.globl first\nfirst: .fill 9\nnear: .reloc ., R_X86_64_PC16, first\n .short 0\n"),
+    }
+
+    def test_each_type(self):
+        for kind, (body, extra) in self.CASES.items():
+            with self.subTest(kind=kind):
+                (self.folder / "code.o").unlink(missing_ok=True)
+                self.assertNotEqual(self.run_code(body, "-Wa,-mrelax-relocations=yes", extra=extra, flags=self.VALUES), 0)
+                self.assertIn(kind, self.types())
+
+    def same(self, inputs, flags=(), **options):
+        """The names given to the system's linker with --defsym are given to jitscope too."""
+        words = [flag.removeprefix("-Wl,") for flag in flags if flag.startswith("-Wl,--defsym")]
+        if not words:
+            return super().same(inputs, flags=flags, **options)
+        program = self.folder / "program"
+        self.must("gcc", *flags, *inputs, "-o", program)
+        expected = self.run_command(program)
+        actual = self.jitscope("run", *words, *inputs)
+        self.assertEqual(repr(actual), repr(expected))
+        return actual
+
+    # Each computes what it compares with on another way, so that 6 is right wherever things lie.
+    BINARY = """
+    mov $0x12345678, %{left}
+    mov %{left}, %{right}
+    clc
+    {operation} cell@GOTPCREL(%rip), %{left}
+    setc %sil
+    lea cell(%rip), %rax
+    clc
+    {operation} %{same}, %{right}
+    setc %dil
+    cmp %{left}, %{right}
+    sete %al
+    cmp %sil, %dil
+    sete %cl
+    and %cl, %al
+    movzbl %al, %eax
+    add $5, %eax"""
+    OPERATIONS = ("adc", "add", "and", "cmp", "or", "sbb", "sub", "xor")
+    REGISTERS = (("rdx", "r8", "rax"), ("r9", "r10", "rax"), ("edx", "r8d", "eax"), ("r15d", "r11d", "eax"))
+
+    def relaxable(self):
+        """Every form of psABI B.2 by name: the instruction alone, and code around it whose result is 6."""
+        for operation in self.OPERATIONS:
+            for left, right, same in self.REGISTERS:
+                body = self.BINARY.format(operation=operation, left=left, right=right, same=same)
+                if left == "r15d":
+                    body = f"    push %r15\n{body}\n    pop %r15"
+                yield f"{operation} {left}", f"{operation} cell@GOTPCREL(%rip), %{left}", body
+        for left in ("rdx", "r9", "edx", "r9d"):
+            yield (f"test {left}", f"test %{left}, cell@GOTPCREL(%rip)",
+                   f" mov $-1, %{left}\n test %{left}, cell@GOTPCREL(%rip)\n setne %al\n movzbl %al, %eax\n add $5, %eax")
+        for left in ("rdx", "r9"):
+            yield (f"mov {left}", f"mov cell@GOTPCREL(%rip), %{left}",
+                   f" mov cell@GOTPCREL(%rip), %{left}\n mov (%{left}), %eax\n inc %eax")
+        yield ("mov edx", "mov cell@GOTPCREL(%rip), %edx", " mov cell@GOTPCREL(%rip), %edx\n lea cell(%rip), %rcx\n"
+               " cmp %ecx, %edx\n sete %al\n movzbl %al, %eax\n add $5, %eax")
+        yield "call", "call *helper@GOTPCREL(%rip)", " push %rax\n call *helper@GOTPCREL(%rip)\n pop %rdx"
+        yield "jmp", "jmp *helper@GOTPCREL(%rip)", " jmp *helper@GOTPCREL(%rip)"
+
+    HELPER = ".text\n.globl helper\nhelper: mov $6, %eax\n ret\n"
+
+    def test_relaxed_forms(self):
+        """Run where immediates reach (a 32-bit pointer brings the batch below 2 GiB) and where they do not."""
+        for name, _, body in self.relaxable():
+            for low in ("", " mov $cell, %eax\n"):
+                with self.subTest(form=name, low=bool(low)):
+                    source = self.text("code.s", f".text\n.globl main\nmain:\n{low}{body}\n ret\n{self.HELPER}{self.DATA}")
+                    self.must("gcc", "-c", "-Wa,-mrelax-relocations=yes", source, "-o", "code.o")
+                    outcome = self.jitscope("run", "--record", "code.jsr", "code.o")
+                    self.assertEqual(outcome.status, 6, outcome)
+                    if low or name.split()[0] in ("mov", "call", "jmp"):
+                        self.assertEqual(len(self.relaxed(self.folder / "code.jsr")), 1)
+                    else:
+                        self.assertEqual(self.relaxed(self.folder / "code.jsr"), [])
+
+    def text_of(self, source, *flags):
+        self.must("ld", "-e", "main", *flags, source, "-o", "linked")
+        self.must("objcopy", "-O", "binary", "-j", ".text", "linked", "linked.text")
+        return (self.folder / "linked.text").read_bytes()
+
+    def test_relaxed_forms_are_the_system_linkers(self):
+        """All forms in one link, at one address: the same bytes."""
+        forms = list(self.relaxable())
+        code = "".join(f"{instruction}\n" for _, instruction, _ in forms)
+        source = self.text("forms.s", f".text\n.globl main\nmain: nop\n{code}{self.HELPER}{self.DATA}")
+        self.must("gcc", "-c", "-Wa,-mrelax-relocations=yes", source, "-o", "forms.o")
+        fixed, movable = self.text_of("forms.o", "-Ttext=0x10000000"), self.text_of("forms.o", "-pie", "--no-dynamic-linker")
+        self.must(JITSCOPE, "link", "--base", "0x10000000", "--record", "forms.jsr", "forms.o")
+        rows = self.relaxed(self.folder / "forms.jsr")
+        self.assertEqual(len(rows), len(forms))
+        for (name, _, _), row in zip(forms, rows):
+            with self.subTest(form=name):
+                made = row["bytes_after"].to_bytes(8, "little")
+                # GNU ld makes a mov an immediate where addresses are fixed, and the psABI's lea elsewhere.
+                theirs = (movable if "mov" in name else fixed)[row["offset"] - 4:row["offset"] + 4]
+                if name == "jmp":  # its displacement begins a byte earlier, and a nop ends it
+                    self.assertEqual((made[2], made[7]), (theirs[2], theirs[7]))
+                else:
+                    rex = made[1] & 0xf0 == 0x40
+                    self.assertEqual(made[1 if rex else 2:4].hex(), theirs[1 if rex else 2:4].hex())
+
+    def relaxed(self, recording):
+        return self.show("events", recording, "--filter", "event = edge_relaxed")
+
+    def test_far_targets_stay_in_the_table(self):
+        source = self.text("far.s", ".text\n.globl main\nmain:\n mov far@GOTPCREL(%rip), %rax\n shr $40, %rax\n ret\n"
+                                    '.section .note.GNU-stack,""\n')
+        self.must("gcc", "-c", source, "-o", "far.o")
+        outcome = self.jitscope("run", "--define", "far=0x330000000000", "--record", "far.jsr", self.folder / "far.o")
+        self.assertEqual(outcome.status, 0x33, outcome)
+        slots = self.show("got", self.folder / "far.jsr")
+        self.assertEqual([(row["symbol"], row["target"]) for row in slots], [("far", 0x330000000000)])
+        self.assertEqual(self.relaxed(self.folder / "far.jsr"), [])
+
+    def limit(self, directive, value):
+        source = self.text("limit.s", f".data\n.globl main\nmain: {directive}\n" '.section .note.GNU-stack,""\n')
+        self.must("gcc", "-c", source, "-o", "limit.o")
+        return self.jitscope("link", "--base", "0x10000000", "--define", f"far={value & (1 << 64) - 1:#x}", "limit.o")
+
+    def test_limits(self):
+        """The largest and the smallest value that fit, and one beyond each."""
+        place = 0x10000000
+        ranges = {
+            ".reloc ., R_X86_64_32, far\n.long 0": (0, 0, 2**32 - 1), ".reloc ., R_X86_64_32S, far\n.long 0": (0, -2**31, 2**31 - 1),
+            ".reloc ., R_X86_64_16, far\n.short 0": (0, -2**15, 2**16 - 1), ".reloc ., R_X86_64_8, far\n.byte 0": (0, -2**7, 2**8 - 1),
+            ".long far - .": (place, -2**31, 2**31 - 1), ".short far - .": (place, -2**15, 2**15 - 1),
+            ".byte far - .": (place, -2**7, 2**7 - 1)}
+        for directive, (base, low, high) in ranges.items():
+            for value, fits in ((low, True), (high, True), (low - 1, False), (high + 1, False)):
+                with self.subTest(directive=directive, value=value):
+                    outcome = self.limit(directive, base + value)
+                    self.assertEqual(outcome.status, 0 if fits else 1, outcome)
+                    if not fits:
+                        self.assertRegex(outcome.err, rb"does not fit")
+
+    def reading(self, directive):
+        """The object with one such field, and the value that a link writes there."""
+        source = self.text("field.s", ".text\n.globl main\nmain: nop\n.data\ncell: .quad 0\nfield:\n" + directive +
+                           '\n.quad 0\n.section .note.GNU-stack,""\n')
+        self.must("gcc", "-c", source, "-o", "field.o")
+        outcome = self.jitscope("link", "--trace=edges", "--record", "field.jsr", "--define", "far=0xfffffffffffffffe", "field.o")
+        if outcome.status:
+            return outcome, None
+        [row] = [row for row in self.show("events", self.folder / "field.jsr", "--filter", "event = fixup")
+                 if row["offset"] == 8]
+        return outcome, row["after"]
+
+    def test_limits_within_the_batch(self):
+        """Where targets are near, the addend carries the value to the limits."""
+        for kind, symbol in (("PC32", "main"), ("PLT32", "main"), ("GOTPCREL", "main"), ("GOTPCRELX", "main"),
+                             ("REX_GOTPCRELX", "main"), ("GOTPC32", "_GLOBAL_OFFSET_TABLE_"), ("32S", "main")):
+            line = ".reloc ., R_X86_64_" + kind + ", " + symbol + "{:+d}"
+            outcome, value = self.reading(line.format(0))
+            self.assertEqual(outcome.status, 0, outcome)
+            value -= (value >> 31) << 32
+            for wanted, fits in ((2**31 - 1, True), (-2**31, True), (2**31, False), (-2**31 - 1, False)):
+                with self.subTest(kind=kind, wanted=wanted):
+                    outcome, written = self.reading(line.format(wanted - value))
+                    self.assertEqual(outcome.status, 0 if fits else 1, outcome)
+                    if fits:
+                        self.assertEqual(written, wanted & (1 << 32) - 1)
+                    else:
+                        self.assertRegex(outcome.err, rb"field\.o: \.data\+0x8: .*R_X86_64_" + kind.encode() +
+                                         rb" at 0x\w+ to 0x.* does not fit -2\^31 \.\. 2\^31-1 \(2 GiB\)")
+
+    def test_eight_bytes_take_everything(self):
+        """64, PC64 and GOTOFF64 wrap around as addresses do."""
+        for kind in ("64", "PC64", "GOTOFF64"):
+            line = ".reloc ., R_X86_64_" + kind + ", far{:+d}"
+            first, last = self.reading(line.format(0))[1], self.reading(line.format(2))[1]
+            with self.subTest(kind=kind):
+                self.assertEqual((last - first) & (1 << 64) - 1, 2)
+        self.assertEqual([self.reading(f".quad far{n:+d}")[1] for n in (0, 1, 2)], [2**64 - 2, 2**64 - 1, 0])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,380 @@
+/* Debug images: hostile bytes, merging, leaving in any order, and each failure on the way. */
+#include "base/os.h"
+#include "batch_fixture.h"
+#include "executor/debug_shelf.h"
+
+#include <stdlib.h>
+
+enum { SECTIONS = 2, SYMBOLS = 3, UNIT = 16, FRAME = 32, MANY = 60 };
+
+/* A small sound image; all parts are there, as link/make_debug_image.c would write them. */
+struct sample {
+    struct debug_image_header header;
+    struct debuggee_section sections[SECTIONS];
+    char strings[24];
+    Elf64_Sym symbols[SYMBOLS];
+    struct debug_reference references[2];
+    uint8_t frames[2 * FRAME];
+    uint8_t info[2 * UNIT];
+};
+
+#define PART(part) (uint32_t) offsetof(struct sample, part)
+#define TABLE(part, size)                                                                                    \
+    (struct debug_table) {                                                                                   \
+        PART(part), (uint32_t)(size)                                                                         \
+    }
+
+static void set_dwarf(struct sample *sample) {
+    for (int i = 0; i < 2; i++) {
+        uint8_t *unit = sample->info + i * UNIT, *frame = sample->frames + i * FRAME;
+        store_u32(unit, UNIT - 4);
+        unit[4] = 4;
+        unit[10] = 8;
+        unit[11] = 1;
+        store_u32(frame, FRAME - 4);
+        store_u32(frame + 4, i ? 0 : UINT32_MAX);
+        store_u64(frame + 8, i ? sample->header.address : 1);
+    }
+    sample->references[0] = (struct debug_reference){6, DEBUG_SECTION_INFO, DEBUG_SECTION_ABBREV, 4, 0};
+    sample->references[1] =
+        (struct debug_reference){FRAME + 4, DEBUG_SECTION_FRAME, DEBUG_SECTION_FRAME, 4, 0};
+}
+
+static void set_sample(struct sample *sample, uint32_t link) {
+    *sample = (struct sample){.header = {.address = 0x10000 * (link + 1),
+                                         .extent = 0x1000,
+                                         .size = sizeof *sample,
+                                         .link = link,
+                                         .description_size = PART(symbols),
+                                         .segments = TABLE(sections, 0),
+                                         .sections = TABLE(sections, SECTIONS),
+                                         .entries = TABLE(strings, 0),
+                                         .actions = TABLE(strings, 0),
+                                         .strings = TABLE(strings, sizeof sample->strings),
+                                         .symbols = TABLE(symbols, SYMBOLS),
+                                         .references = TABLE(references, 2)},
+                              .strings = "\0.text\0.data\0function"};
+    for (int i = 0; i < DEBUG_SECTION_COUNT; i++)
+        sample->header.dwarf[i] = TABLE(frames, 0);
+    sample->header.dwarf[DEBUG_SECTION_FRAME] = TABLE(frames, sizeof sample->frames);
+    sample->header.dwarf[DEBUG_SECTION_TYPES] = TABLE(info, 0);
+    sample->header.dwarf[DEBUG_SECTION_INFO] = TABLE(info, sizeof sample->info);
+    for (uint32_t i = 0; i < SYMBOLS; i++)
+        sample->symbols[i] = (Elf64_Sym){13,
+                                         ELF64_ST_INFO(STB_GLOBAL, STT_FUNC),
+                                         0,
+                                         (uint16_t)(1 + i % SECTIONS),
+                                         sample->header.address + i,
+                                         1};
+    for (uint32_t i = 0; i < SECTIONS; i++)
+        sample->sections[i] = (struct debuggee_section){sample->header.address, 0x1000, 1 + 6 * i, 5, 0, 0};
+    set_dwarf(sample);
+}
+
+static const char *open_sample(const struct sample *sample, struct debug_image *image) {
+    return debug_image_open((struct bytes){(const uint8_t *)sample, sizeof *sample}, image);
+}
+
+/* --- hostile bytes */
+
+/* Whatever is accepted can be stored and blotted out without harm. */
+static void use_image(const struct debug_image *image) {
+    struct store_image *store;
+    struct store_share share;
+    uint32_t count;
+    const char *strings;
+    assert_code(store_image_create(image, 2, 1, &store), JITSCOPE_SUCCESS);
+    for (int i = 0; i < 2; i++) {
+        assert_true(store_image_fits(store, image));
+        store_image_add(store, image, &share);
+        store_image_symbols(store, &share, &count, &strings);
+        assert_int_equal(count, image->header->symbols.count);
+        store_image_blot(store, &share);
+    }
+    store_image_destroy(store);
+}
+
+static void test_sound(void **state) {
+    (void)state;
+    struct sample sample;
+    struct debug_image image;
+    set_sample(&sample, 1);
+    assert_null(open_sample(&sample, &image));
+    use_image(&image);
+}
+
+static void test_every_byte_spoiled(void **state) {
+    (void)state;
+    static const uint8_t values[] = {0, 1, 7, 8, 0x7f, 0x80, 0xff};
+    uint32_t refused = 0;
+    for (size_t at = 0; at < sizeof(struct sample); at++)
+        for (size_t i = 0; i < sizeof values; i++) {
+            struct sample *sample = malloc(sizeof *sample);
+            struct debug_image image;
+            set_sample(sample, 1);
+            ((uint8_t *)sample)[at] = values[i];
+            if (open_sample(sample, &image))
+                refused++;
+            else
+                use_image(&image);
+            free(sample);
+        }
+    assert_true(refused > 200);
+}
+
+static void test_every_length(void **state) {
+    (void)state;
+    struct sample sample;
+    set_sample(&sample, 1);
+    for (size_t size = 0; size < sizeof sample; size++) {
+        uint64_t *copy = malloc(size + 1);
+        struct debug_image image;
+        memcpy(copy, &sample, size);
+        if (size >= sizeof sample.header)
+            ((struct debug_image_header *)(void *)copy)->size = (uint32_t)size;
+        assert_non_null(debug_image_open((struct bytes){(const uint8_t *)copy, size}, &image));
+        free(copy);
+    }
+}
+
+/* --- the store */
+
+static const Elf64_Shdr *section_of(const struct store_image *store, const char *name) {
+    const uint8_t *base = (const uint8_t *)(uintptr_t)store->public.address;
+    const Elf64_Ehdr *header = (const void *)base;
+    const Elf64_Shdr *sections = (const void *)(base + header->e_shoff);
+    for (unsigned i = 0; i < header->e_shnum; i++)
+        if (!strcmp((const char *)base + sections[header->e_shstrndx].sh_offset + sections[i].sh_name, name))
+            return &sections[i];
+    return NULL;
+}
+
+static void test_references_are_moved(void **state) {
+    (void)state;
+    struct sample samples[2];
+    struct debug_image images[2];
+    struct store_image *store;
+    struct store_share shares[2];
+    for (uint32_t i = 0; i < 2; i++) {
+        set_sample(&samples[i], i + 1);
+        samples[i].references[0].target = DEBUG_SECTION_INFO;
+        assert_null(open_sample(&samples[i], &images[i]));
+    }
+    assert_code(store_image_create_for(images, 2, 1, &store), JITSCOPE_SUCCESS);
+    store_image_add(store, &images[0], &shares[0]);
+    store_image_add(store, &images[1], &shares[1]);
+    const Elf64_Shdr *info = section_of(store, ".debug_info");
+    assert_non_null(info);
+    assert_int_equal(info->sh_size, 4 * UNIT);
+    const uint8_t *units = (const uint8_t *)(uintptr_t)store->public.address + info->sh_offset;
+    assert_int_equal(load_u32(units + 6), 0);
+    assert_int_equal(load_u32(units + 2 * UNIT + 6), 2 * UNIT);
+    assert_null(section_of(store, ".debug_types")); /* empty: not there */
+    assert_int_equal(store->public.batches, 2);
+    store_image_blot(store, &shares[0]);
+    assert_int_equal(units[11], 0);            /* the unit has no entries any more */
+    assert_int_equal(units[2 * UNIT + 11], 1); /* the other one has */
+    store_image_destroy(store);
+}
+
+/* --- the shelf */
+
+static uint32_t listed(void) {
+    extern struct {
+        uint32_t version, action;
+        struct jit_code_entry *relevant, *first;
+    } __jit_debug_descriptor;
+    uint32_t count = 0;
+    for (const struct jit_code_entry *at = __jit_debug_descriptor.first; at; at = at->next) {
+        assert_memory_equal(at->symfile, ELFMAG, SELFMAG);
+        count++;
+    }
+    return count;
+}
+
+struct shop {
+    struct debug_shelf shelf;
+    struct sample samples[MANY];
+    struct shelved_batch batches[MANY];
+    uint32_t numbers[MANY];
+    bool there[MANY];
+    uint32_t count;
+};
+
+static void open_shop(struct shop *shop) {
+    memset(shop, 0, sizeof *shop);
+    for (uint32_t i = 0; i < MANY; i++) {
+        set_sample(&shop->samples[i], i + 1);
+        assert_null(open_sample(&shop->samples[i], &shop->batches[i].image));
+        shop->batches[i].number = &shop->numbers[i];
+    }
+}
+
+static struct jitscope_error *add(struct shop *shop, uint32_t i, enum debug_listing how) {
+    struct jitscope_error *error = how == LISTING_ANNOUNCED
+                                       ? debug_shelf_announce(&shop->shelf, &shop->batches[i])
+                                       : debug_shelf_add_open(&shop->shelf, &shop->batches[i], how);
+    shop->there[i] = !error;
+    shop->count += !error;
+    return error;
+}
+
+static void take_out(struct shop *shop, uint32_t i) {
+    debug_shelf_remove(&shop->shelf, &shop->batches[i]);
+    shop->there[i] = false;
+    shop->count--;
+}
+
+/* Each batch that is there has its symbols in the image that it is said to be in; no image holds more. */
+static void check_shop(const struct shop *shop) {
+    uint32_t held = 0;
+    for (uint32_t i = 0; i < MANY; i++) {
+        uint32_t count;
+        const char *strings;
+        if (!shop->there[i])
+            continue;
+        const struct store_image *store = shop->batches[i].home->store;
+        const Elf64_Sym *symbols = store_image_symbols(store, &shop->batches[i].share, &count, &strings);
+        assert_int_equal(count, SYMBOLS);
+        assert_int_equal(symbols[0].st_value, shop->samples[i].header.address);
+        assert_string_equal(strings + symbols[0].st_name, "function");
+        assert_int_equal(store->public.number, shop->numbers[i]);
+    }
+    for (const struct shelved_image *at = shop->shelf.newest; at; at = at->older)
+        held += at->store->public.batches;
+    assert_int_equal(held, shop->count);
+}
+
+static void close_shop(struct shop *shop) {
+    for (uint32_t i = 0; i < MANY; i++)
+        if (shop->there[i])
+            take_out(shop, i);
+    debug_shelf_trim(&shop->shelf);
+    assert_int_equal(shop->shelf.count, 0);
+    assert_int_equal(listed(), 0);
+}
+
+static void test_few_images(void **state) {
+    (void)state;
+    static struct shop shop;
+    open_shop(&shop);
+    for (uint32_t i = 0; i < MANY; i++) {
+        assert_code(add(&shop, i, LISTING_ANNOUNCED), JITSCOPE_SUCCESS);
+        assert_true(shop.shelf.count <= 9); /* 3 of each rank: 60 is less than 4 * 4 * 4 */
+        assert_int_equal(listed(), shop.shelf.count);
+    }
+    check_shop(&shop);
+    close_shop(&shop);
+}
+
+static void test_leaving_in_any_order(void **state) {
+    (void)state;
+    static struct shop shop;
+    static const enum debug_listing ways[] = {LISTING_ANNOUNCED, LISTING_LISTED, LISTING_UNLISTED};
+    for (unsigned seed = 1; seed < 40; seed++) {
+        uint32_t random = seed * 2654435761u;
+        open_shop(&shop);
+        for (int step = 0; step < 300; step++) {
+            random = random * 1664525 + 1013904223;
+            uint32_t i = (random >> 8) % MANY;
+            if (shop.there[i])
+                take_out(&shop, i);
+            else
+                assert_code(add(&shop, i, ways[(random >> 24) % (1 + seed % 3)]), JITSCOPE_SUCCESS);
+            check_shop(&shop);
+        }
+        close_shop(&shop);
+    }
+}
+
+/* The Nth call fails: nothing has changed, and a second try works. */
+static void test_failures(void **state) {
+    (void)state;
+    static struct shop shop;
+    for (int how = LISTING_ANNOUNCED; how <= LISTING_UNLISTED; how++)
+        for (uint64_t n = 1, failed = 1; failed; n++) {
+            open_shop(&shop);
+            failed = 0;
+            for (uint32_t i = 0; i < 20; i++) {
+                uint32_t before = listed();
+                os_fail_after(n, false);
+                struct jitscope_error *error = add(&shop, i, (enum debug_listing)how);
+                os_fail_after(0, false);
+                if (error) {
+                    failed++;
+                    assert_int_equal(listed(), before);
+                    assert_code(error, JITSCOPE_ERROR_NO_MEMORY);
+                    check_shop(&shop);
+                    assert_code(add(&shop, i, (enum debug_listing)how), JITSCOPE_SUCCESS);
+                }
+                check_shop(&shop);
+            }
+            close_shop(&shop);
+        }
+}
+
+static void test_leaving_without_memory(void **state) {
+    (void)state;
+    static struct shop shop;
+    for (uint64_t n = 1; n < 12; n++) {
+        open_shop(&shop);
+        for (uint32_t i = 0; i < MANY; i++)
+            assert_code(add(&shop, i, LISTING_ANNOUNCED), JITSCOPE_SUCCESS);
+        for (uint32_t i = 0; i < MANY; i += 3) {
+            os_fail_after(n, true);
+            take_out(&shop, i);
+            os_fail_after(0, false);
+            check_shop(&shop);
+        }
+        close_shop(&shop);
+    }
+}
+
+/* Ten thousand sections each: not all of them can be one ELF file. */
+static void test_many_sections(void **state) {
+    (void)state;
+    enum { COUNT = 10000 };
+    static struct shop shop;
+    open_shop(&shop);
+    size_t extra = COUNT * sizeof(struct debuggee_section);
+    uint8_t *bytes[MANY];
+    for (uint32_t i = 0; i < MANY; i++) {
+        struct sample *sample = malloc(sizeof *sample + extra);
+        bytes[i] = (uint8_t *)sample;
+        memset(sample, 0, sizeof *sample + extra);
+        set_sample(sample, i + 1);
+        /* The sections move behind all the rest: an image whose tables are only its sections. */
+        uint32_t strings = (uint32_t)(sizeof sample->header + extra);
+        memcpy(bytes[i] + strings, shop.samples[i].strings, sizeof sample->strings);
+        struct debug_table none = {strings + 24, 0};
+        sample->header.size = strings + 24;
+        sample->header.description_size = strings + 24;
+        sample->header.sections = (struct debug_table){sizeof sample->header, COUNT};
+        sample->header.segments = (struct debug_table){sizeof sample->header, 0};
+        sample->header.entries = sample->header.actions = (struct debug_table){strings, 0};
+        sample->header.strings = (struct debug_table){strings, 24};
+        sample->header.symbols = sample->header.references = none;
+        for (int j = 0; j < DEBUG_SECTION_COUNT; j++)
+            sample->header.dwarf[j] = none;
+        memset(bytes[i] + sizeof sample->header, 0, extra);
+        assert_null(debug_image_open((struct bytes){bytes[i], sample->header.size}, &shop.batches[i].image));
+        assert_code(add(&shop, i, LISTING_ANNOUNCED), JITSCOPE_SUCCESS);
+        const Elf64_Ehdr *elf = (const void *)(uintptr_t)shop.batches[i].home->store->public.address;
+        assert_true(elf->e_shnum > COUNT);
+        assert_int_equal(elf->e_shnum, shop.batches[i].home->store->used[PART_SECTIONS] / sizeof(Elf64_Shdr));
+    }
+    close_shop(&shop);
+    for (uint32_t i = 0; i < MANY; i++)
+        free(bytes[i]);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sound),         cmocka_unit_test(test_every_byte_spoiled),
+        cmocka_unit_test(test_every_length),  cmocka_unit_test(test_references_are_moved),
+        cmocka_unit_test(test_few_images),    cmocka_unit_test(test_leaving_in_any_order),
+        cmocka_unit_test(test_failures),      cmocka_unit_test(test_leaving_without_memory),
+        cmocka_unit_test(test_many_sections),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
