@@ -8,18 +8,14 @@
 
 #include "base/os.h"
 #include "executor/executor_nongnu.h"
+#include "libunwind_functions.h"
 
 #include <dirent.h>
 #include <errno.h>
-#include <libunwind-ptrace.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
-
-/* Not in the headers, but part of the library's interface to its own siblings since its first versions. */
-extern int UNW_OBJ(dwarf_search_unwind_table)(unw_addr_space_t, unw_word_t, unw_dyn_info_t *,
-                                              unw_proc_info_t *, int, void *);
 
 /* Where tables seem to lie: not canonical, so that nothing of the process is there. */
 #define TABLE_BASE ((uint64_t)1 << 62)
@@ -28,6 +24,7 @@ enum { MOST_FRAMES = 100000 };
 
 struct stack_walker {
     const struct target_process *process;
+    struct libunwind libunwind;
     VEC(pid_t) threads;
 };
 
@@ -84,7 +81,9 @@ struct jitscope_error *stack_walker_create(const struct target_process *process,
         return error_no_memory();
     walker->process = process;
     snprintf(folder, sizeof folder, "/proc/%d/task", (int)process->pid);
-    struct jitscope_error *error = seize_all(walker, folder);
+    struct jitscope_error *error = libunwind_open(&walker->libunwind);
+    if (!error)
+        error = seize_all(walker, folder);
     if (error)
         stack_walker_destroy(walker);
     else
@@ -96,6 +95,7 @@ void stack_walker_destroy(struct stack_walker *walker) {
     for (uint32_t i = 0; i < walker->threads.count; i++)
         ptrace(PTRACE_DETACH, walker->threads.data[i], NULL, NULL);
     vec_destroy(&walker->threads);
+    libunwind_close(&walker->libunwind);
     os_release(walker);
 }
 
@@ -113,6 +113,7 @@ pid_t stack_walker_thread(const struct stack_walker *walker, size_t index) {
  * to answer is the walk that goes on, of which there is one at a time. */
 
 static struct walk {
+    const struct libunwind *libunwind;
     const struct target_process *process;
     struct target_code *code;
     const struct nongnu_table *table; /* seems to lie at TABLE_BASE */
@@ -132,13 +133,13 @@ static int access_mem(unw_addr_space_t space, unw_word_t address, unw_word_t *va
     const struct debuggee_memory *memory = &current.process->memory;
     if (!write && memory->read(memory->context, address, value, sizeof *value))
         return 0;
-    return _UPT_access_mem(space, address, value, write, upt);
+    return current.libunwind->ptrace_access_mem(space, address, value, write, upt);
 }
 
 static int find_proc_info(unw_addr_space_t space, unw_word_t ip, unw_proc_info_t *info, int need, void *upt) {
     struct target_range *range = current.code ? target_code_range_at(current.code, ip) : NULL;
     if (!range)
-        return _UPT_find_proc_info(space, ip, info, need, upt);
+        return current.libunwind->ptrace_find_proc_info(space, ip, info, need, upt);
     current.table = target_code_unwind_table(current.code, range);
     if (!current.table)
         return -UNW_ENOINFO;
@@ -148,7 +149,7 @@ static int find_proc_info(unw_addr_space_t space, unw_word_t ip, unw_proc_info_t
     batch.u.rti.table_data = TABLE_BASE;
     batch.u.rti.table_len =
         current.table->info.table_length * sizeof(struct nongnu_entry) / sizeof(unw_word_t);
-    return UNW_OBJ(dwarf_search_unwind_table)(space, ip, &batch, info, need, upt);
+    return current.libunwind->search_unwind_table(space, ip, &batch, info, need, upt);
 }
 
 /* --- walking */
@@ -157,7 +158,7 @@ static void describe(unw_cursor_t *cursor, uint64_t address, bool interrupted, s
     unw_word_t offset = 0;
     *frame = (struct stack_frame){.address = address, .inside = interrupted ? address : address - 1};
     frame->jit = current.code && target_code_range_at(current.code, frame->inside);
-    if (!frame->jit && unw_get_proc_name(cursor, frame->name, sizeof frame->name, &offset) < 0)
+    if (!frame->jit && current.libunwind->get_proc_name(cursor, frame->name, sizeof frame->name, &offset) < 0)
         frame->name[0] = '\0';
     frame->offset = offset;
 }
@@ -167,30 +168,31 @@ static void walk_frames(unw_cursor_t *cursor, stack_frame_function function, voi
     for (int i = 0; i < MOST_FRAMES; i++) {
         struct stack_frame frame;
         unw_word_t address;
-        if (unw_get_reg(cursor, UNW_REG_IP, &address) < 0 || !address)
+        if (current.libunwind->get_reg(cursor, UNW_REG_IP, &address) < 0 || !address)
             return;
         describe(cursor, address, interrupted, &frame);
-        interrupted = unw_is_signal_frame(cursor) > 0;
-        if (!function(context, &frame) || unw_step(cursor) <= 0)
+        interrupted = current.libunwind->is_signal_frame(cursor) > 0;
+        if (!function(context, &frame) || current.libunwind->step(cursor) <= 0)
             return;
     }
 }
 
 struct jitscope_error *stack_walker_walk(struct stack_walker *walker, size_t index, struct target_code *code,
                                          stack_frame_function function, void *context) {
-    unw_accessors_t accessors = _UPT_accessors;
+    const struct libunwind *libunwind = &walker->libunwind;
+    unw_accessors_t accessors = *libunwind->ptrace_accessors;
     accessors.access_mem = access_mem;
     accessors.find_proc_info = find_proc_info;
-    current = (struct walk){walker->process, code, NULL};
-    unw_addr_space_t space = unw_create_addr_space(&accessors, 0);
-    void *upt = _UPT_create(walker->threads.data[index]);
+    current = (struct walk){libunwind, walker->process, code, NULL};
+    unw_addr_space_t space = libunwind->create_addr_space(&accessors, 0);
+    void *upt = libunwind->ptrace_create(walker->threads.data[index]);
     unw_cursor_t cursor;
-    if (space && upt && unw_init_remote(&cursor, space, upt) == 0)
+    if (space && upt && libunwind->init_remote(&cursor, space, upt) == 0)
         walk_frames(&cursor, function, context);
     if (upt)
-        _UPT_destroy(upt);
+        libunwind->ptrace_destroy(upt);
     if (space)
-        unw_destroy_addr_space(space);
+        libunwind->destroy_addr_space(space);
     current = (struct walk){0};
     return space && upt ? NULL : error_no_memory();
 }
