@@ -8,9 +8,10 @@
  *     .symtab, .strtab   absolute values
  *     .debug_*           fixed up; CFI as .debug_frame
  *
- * That form (ET_EXEC, addresses in sh_addr, no relocations) is read by gdb, lldb, elfutils and
- * add-symbol-file alike.  A batch that leaves an image is blotted out in place: its units become empty, its
- * symbols and frames describe nothing.  Anonymous private memory, so that cores include it. */
+ * The table has the sections of batches last, so that the others are always among its first
+ * (debuggee_view.h). That form (ET_EXEC, addresses in sh_addr, no relocations) is read by gdb, lldb, elfutils
+ * and add-symbol-file alike.  A batch that leaves an image is blotted out in place: its units become empty,
+ * its symbols and frames describe nothing.  Anonymous private memory, so that cores include it. */
 #ifndef EXECUTOR_DEBUG_STORE_H
 #define EXECUTOR_DEBUG_STORE_H
 

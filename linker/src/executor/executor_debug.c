@@ -1,6 +1,7 @@
 #define _GNU_SOURCE /* memmem */
 #include "executor/executor_debug.h"
 
+#include "executor/debug_beacon.h"
 #include "executor/debug_shelf.h"
 #include "executor/executor_state.h"
 
@@ -52,12 +53,16 @@ static void begin_change(void) {
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
-static void end_change(void) {
+static void publish(void) {
     const struct shelved_image *image = shelf.newest;
     jitscope_debuggee.batch = address_of(newest);
     jitscope_debuggee.image = image ? address_of(&image->store->public) : 0;
     jitscope_debuggee.images = shelf.count;
     __atomic_store_n(&jitscope_debuggee.change, jitscope_debuggee.change + 1, __ATOMIC_RELEASE);
+}
+
+static void end_change(void) {
+    publish();
     pthread_mutex_unlock(&lock);
 }
 
@@ -195,7 +200,10 @@ const char *executor_register_debug_image(struct executor *executor, enum debugg
         return failure;
     begin_change();
     failure = add_batch(executor, policy, &image, how ? how : &unused);
-    end_change();
+    publish();
+    if (!failure && policy == DEBUGGEE_LAZY)
+        debug_beacon_light(address_of(&jitscope_debuggee)); /* who is told reads the lists at once */
+    pthread_mutex_unlock(&lock);
     return failure;
 }
 
@@ -281,5 +289,7 @@ void executor_debug_settle(void) {
 void executor_debug_end(void) {
     begin_change();
     debug_shelf_trim(&shelf);
+    if (!newest)
+        debug_beacon_put_out();
     end_change();
 }

@@ -6,7 +6,7 @@
  *   eager   it is announced through the JIT interface's hook at once
  *   auto    the same while a debugger listens; otherwise it joins the open image, which is in the JIT
  *           interface's list for whoever attaches later, and costs a copy
- *   lazy    it joins an open image that only plug-ins see
+ *   lazy    it joins an open image that only plug-ins see, and jit-readers, by a beacon (debug_beacon.h)
  *   off     there is nothing to register
  *
  * Under auto and lazy a plug-in that listens (debuggee.h, interest) decides: batches it waits for are
