@@ -1,7 +1,7 @@
 #include "dwarf_lines.h"
 
-#include <libdwarf/dwarf.h>
-#include <libdwarf/libdwarf.h>
+#include "libdwarf_functions.h"
+
 #include <stdlib.h>
 
 /* Nested deeper, a function stays without a name of its own here. */
@@ -20,6 +20,7 @@ struct source {
 };
 
 struct reading {
+    struct libdwarf api;
     Dwarf_Debug dwarf;
     struct dwarf_lines *lines;
 };
@@ -32,8 +33,9 @@ static int get_section(void *object, Dwarf_Half index, Dwarf_Obj_Access_Section 
     if (index >= SECTIONS)
         return DW_DLV_NO_ENTRY;
     memset(section, 0, sizeof *section);
-    section->name = section_names[index];
-    section->type = index ? SHT_PROGBITS : SHT_NULL;
+    bool is_there = source->sections[index].size != 0; /* an empty .debug_types is an error to libdwarf */
+    section->name = is_there ? section_names[index] : "";
+    section->type = is_there ? SHT_PROGBITS : SHT_NULL;
     section->size = source->sections[index].size;
     return DW_DLV_OK;
 }
@@ -67,13 +69,13 @@ static const Dwarf_Obj_Access_Methods methods = {
 };
 
 /* libdwarf's answers are three-valued: what is absent and what is damaged are the same to this reader. */
-static bool is_good(struct reading *reading, int result, Dwarf_Error error) {
+static bool is_good(struct reading *reading, int result, Dwarf_Error *error) {
     if (result == DW_DLV_ERROR)
-        dwarf_dealloc(reading->dwarf, error, DW_DLA_ERROR);
+        reading->api.dealloc(reading->dwarf, *error, DW_DLA_ERROR);
     return result == DW_DLV_OK;
 }
 
-#define GOOD(call) is_good(reading, (call), error)
+#define GOOD(call) is_good(reading, (call), &error)
 
 /* --- lines */
 
@@ -81,10 +83,10 @@ static struct jitscope_error *add_file(struct reading *reading, Dwarf_Line line,
     Dwarf_Error error = NULL;
     char *name;
     *file = NO_FILE;
-    if (!GOOD(dwarf_linesrc(line, &name, &error)))
+    if (!GOOD(reading->api.linesrc(line, &name, &error)))
         return NULL;
     char *own = strdup(name);
-    dwarf_dealloc(reading->dwarf, name, DW_DLA_STRING);
+    reading->api.dealloc(reading->dwarf, name, DW_DLA_STRING);
     if (!own)
         return error_no_memory();
     *file = reading->lines->files.count;
@@ -100,10 +102,11 @@ static struct jitscope_error *add_row(struct reading *reading, Dwarf_Line line, 
     Dwarf_Addr address;
     Dwarf_Unsigned number, in_file;
     Dwarf_Bool is_end, is_statement;
-    if (!GOOD(dwarf_lineaddr(line, &address, &error)) || !GOOD(dwarf_lineno(line, &number, &error)) ||
-        !GOOD(dwarf_lineendsequence(line, &is_end, &error)) ||
-        !GOOD(dwarf_linebeginstatement(line, &is_statement, &error)) ||
-        !GOOD(dwarf_line_srcfileno(line, &in_file, &error)) || number > INT32_MAX ||
+    if (!GOOD(reading->api.lineaddr(line, &address, &error)) ||
+        !GOOD(reading->api.lineno(line, &number, &error)) ||
+        !GOOD(reading->api.lineendsequence(line, &is_end, &error)) ||
+        !GOOD(reading->api.linebeginstatement(line, &is_statement, &error)) ||
+        !GOOD(reading->api.line_srcfileno(line, &in_file, &error)) || number > INT32_MAX ||
         !(is_end || is_statement))
         return NULL;
     if (in_file != *file_number) {
@@ -126,12 +129,12 @@ static struct jitscope_error *add_lines(struct reading *reading, Dwarf_Die unit)
     Dwarf_Signed count;
     uint32_t file = NO_FILE;
     struct jitscope_error *failure = NULL;
-    if (!GOOD(dwarf_srclines_b(unit, &version, &tables, &context, &error)))
+    if (!GOOD(reading->api.srclines_b(unit, &version, &tables, &context, &error)))
         return NULL;
-    if (GOOD(dwarf_srclines_from_linecontext(context, &rows, &count, &error)))
+    if (GOOD(reading->api.srclines_from_linecontext(context, &rows, &count, &error)))
         for (Dwarf_Signed i = 0; i < count && !failure; i++)
             failure = add_row(reading, rows[i], &file_number, &file);
-    dwarf_srclines_dealloc_b(context);
+    reading->api.srclines_dealloc_b(context);
     return failure;
 }
 
@@ -151,11 +154,11 @@ static bool follow(struct reading *reading, Dwarf_Die die, Dwarf_Half attribute,
     Dwarf_Error error = NULL;
     Dwarf_Attribute reference;
     Dwarf_Off offset;
-    if (!GOOD(dwarf_attr(die, attribute, &reference, &error)))
+    if (!GOOD(reading->api.attr(die, attribute, &reference, &error)))
         return false;
-    bool found = GOOD(dwarf_global_formref(reference, &offset, &error)) &&
-                 GOOD(dwarf_offdie_b(reading->dwarf, offset, 1, out, &error));
-    dwarf_dealloc(reading->dwarf, reference, DW_DLA_ATTR);
+    bool found = GOOD(reading->api.global_formref(reference, &offset, &error)) &&
+                 GOOD(reading->api.offdie_b(reading->dwarf, offset, 1, out, &error));
+    reading->api.dealloc(reading->dwarf, reference, DW_DLA_ATTR);
     return found;
 }
 
@@ -166,7 +169,7 @@ static char *name_of(struct reading *reading, Dwarf_Die die) {
     char *name = NULL;
     for (int i = 0; i < MOST_REFERENCES && !name; i++) {
         char *borrowed;
-        if (GOOD(dwarf_diename(at, &borrowed, &error))) {
+        if (GOOD(reading->api.diename(at, &borrowed, &error))) {
             name = strdup(borrowed);
             break;
         }
@@ -174,11 +177,11 @@ static char *name_of(struct reading *reading, Dwarf_Die die) {
             !follow(reading, at, DW_AT_specification, &next))
             break;
         if (at != die)
-            dwarf_dealloc(reading->dwarf, at, DW_DLA_DIE);
+            reading->api.dealloc(reading->dwarf, at, DW_DLA_DIE);
         at = next;
     }
     if (at != die)
-        dwarf_dealloc(reading->dwarf, at, DW_DLA_DIE);
+        reading->api.dealloc(reading->dwarf, at, DW_DLA_DIE);
     return name;
 }
 
@@ -187,7 +190,8 @@ static struct jitscope_error *add_function(struct reading *reading, Dwarf_Die di
     Dwarf_Addr start, end;
     Dwarf_Half form;
     enum Dwarf_Form_Class class;
-    if (!GOOD(dwarf_lowpc(die, &start, &error)) || !GOOD(dwarf_highpc_b(die, &end, &form, &class, &error)))
+    if (!GOOD(reading->api.lowpc(die, &start, &error)) ||
+        !GOOD(reading->api.highpc_b(die, &end, &form, &class, &error)))
         return NULL;
     if (class == DW_FORM_CLASS_CONSTANT && __builtin_add_overflow(start, end, &end))
         return NULL;
@@ -210,16 +214,16 @@ static struct jitscope_error *add_functions(struct reading *reading, Dwarf_Die p
     Dwarf_Error error = NULL;
     Dwarf_Die die, next;
     struct jitscope_error *failure = NULL;
-    if (depth == MOST_DEPTH || !GOOD(dwarf_child(parent, &die, &error)))
+    if (depth == MOST_DEPTH || !GOOD(reading->api.child(parent, &die, &error)))
         return NULL;
     for (bool more = true; more; die = next) {
         Dwarf_Half tag = 0;
-        if (GOOD(dwarf_tag(die, &tag, &error)) && tag == DW_TAG_subprogram)
+        if (GOOD(reading->api.tag(die, &tag, &error)) && tag == DW_TAG_subprogram)
             failure = add_function(reading, die);
         else if (holds_functions(tag))
             failure = add_functions(reading, die, depth + 1);
-        more = !failure && GOOD(dwarf_siblingof_b(reading->dwarf, die, 1, &next, &error));
-        dwarf_dealloc(reading->dwarf, die, DW_DLA_DIE);
+        more = !failure && GOOD(reading->api.siblingof_b(reading->dwarf, die, 1, &next, &error));
+        reading->api.dealloc(reading->dwarf, die, DW_DLA_DIE);
     }
     return failure;
 }
@@ -232,11 +236,11 @@ static bool next_unit(struct reading *reading, Dwarf_Die *die, bool *has_die) {
     Dwarf_Half version, address_size, offset_size, extension, kind;
     Dwarf_Off abbreviations;
     Dwarf_Sig8 signature;
-    if (!GOOD(dwarf_next_cu_header_d(reading->dwarf, 1, &size, &version, &abbreviations, &address_size,
-                                     &offset_size, &extension, &signature, &type_offset, &next, &kind,
-                                     &error)))
+    if (!GOOD(reading->api.next_cu_header_d(reading->dwarf, 1, &size, &version, &abbreviations, &address_size,
+                                            &offset_size, &extension, &signature, &type_offset, &next, &kind,
+                                            &error)))
         return false;
-    *has_die = GOOD(dwarf_siblingof_b(reading->dwarf, NULL, 1, die, &error));
+    *has_die = GOOD(reading->api.siblingof_b(reading->dwarf, NULL, 1, die, &error));
     return true;
 }
 
@@ -250,22 +254,27 @@ static struct jitscope_error *read_units(struct reading *reading) {
         failure = add_lines(reading, unit);
         if (!failure)
             failure = add_functions(reading, unit, 0);
-        dwarf_dealloc(reading->dwarf, unit, DW_DLA_DIE);
+        reading->api.dealloc(reading->dwarf, unit, DW_DLA_DIE);
     }
     return failure;
 }
 
-static struct jitscope_error *read_source(struct source *source, struct dwarf_lines *lines) {
+static struct jitscope_error *read_source(struct reading *reading, struct source *source) {
     Dwarf_Obj_Access_Interface object = {source, &methods};
-    struct reading reading = {.lines = lines};
     Dwarf_Error error = NULL;
-    int result = dwarf_object_init_b(&object, NULL, NULL, DW_GROUPNUMBER_ANY, &reading.dwarf, &error);
-    if (result == DW_DLV_ERROR)
-        dwarf_dealloc(NULL, error, DW_DLA_ERROR);
-    if (result != DW_DLV_OK)
+    if (!GOOD(reading->api.object_init_b(&object, NULL, NULL, DW_GROUPNUMBER_ANY, &reading->dwarf, &error)))
         return NULL;
-    struct jitscope_error *failure = read_units(&reading);
-    dwarf_object_finish(reading.dwarf, &error);
+    struct jitscope_error *failure = read_units(reading);
+    reading->api.object_finish(reading->dwarf, &error);
+    return failure;
+}
+
+static struct jitscope_error *read_with_libdwarf(struct source *source, struct dwarf_lines *lines) {
+    struct reading reading = {.lines = lines};
+    if (!libdwarf_open(&reading.api))
+        return NULL;
+    struct jitscope_error *failure = read_source(&reading, source);
+    libdwarf_close(&reading.api);
     if (lines->rows.count)
         qsort(lines->rows.data, lines->rows.count, sizeof lines->rows.data[0], by_address);
     return failure;
@@ -279,7 +288,7 @@ struct jitscope_error *dwarf_lines_read(const struct debuggee_memory *memory, co
     TRY(vec_push(&lines->files, NULL));
     for (int i = 1; i < SECTIONS && !damage; i++)
         damage = debuggee_view_section(memory, elf, section_names[i], &source.sections[i]);
-    struct jitscope_error *failure = damage ? NULL : read_source(&source, lines);
+    struct jitscope_error *failure = damage ? NULL : read_with_libdwarf(&source, lines);
     for (int i = 0; i < SECTIONS; i++)
         os_release((void *)(uintptr_t)source.sections[i].data);
     return failure;
