@@ -15,12 +15,21 @@
  * linked.  Frames of listed images, of other code, and those whose rules are expressions are left to gdb's
  * unwinders.
  *
- * Limits.  gdb takes symbols within read() only, and the beacon is announced once: code that comes later is
- * unwound, but has no name until `jit-reader-unload` and `jit-reader-load` make gdb read the list again.
- * Names of code that is unloaded stay as long.  A reader cannot give types, arguments, locals, inlined frames
- * or pending breakpoints (gdb's interface has no words for them).  DWARF is read by libdwarf, which checks it
- * less strictly than the rest here is checked: a process whose memory is damaged within a DWARF section can
- * still confuse it. */
+ * Limits.  gdb takes symbols within read() only, and reads each listed file once.  So code that comes after
+ * the beacon was read is unwound, but has no name; names of code that is unloaded stay; and a gdb that was
+ * attached before the reader was loaded has read the beacon itself, and found nothing.  Then these make gdb
+ * read its list again:
+ *
+ *     (gdb) jit-reader-unload
+ *     (gdb) jit-reader-load PATH
+ *
+ * (after the late `jit-reader-load`, which there must be first).  A reader cannot give types, arguments,
+ * locals, inlined frames, or breakpoints by a function's name: gdb's interface has no words for them.  A
+ * source file that is newer than the program itself gets gdb's warning that it is.  In the callers of JIT'd
+ * frames only the general registers, flags and selectors have values.
+ *
+ * Everything that comes from the process is checked, but DWARF is read by libdwarf, which is less strict: a
+ * process whose debug sections are damaged can still confuse it. */
 #include "emit_symbols.h"
 #include "executor/debug_beacon.h"
 #include "gdb_memory.h"
