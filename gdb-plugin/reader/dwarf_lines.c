@@ -19,6 +19,14 @@ struct source {
     struct bytes sections[SECTIONS];
 };
 
+static char *copy_text(const char *text) {
+    size_t size = strlen(text) + 1;
+    char *copy = os_allocate(size);
+    if (copy)
+        memcpy(copy, text, size);
+    return copy;
+}
+
 struct reading {
     struct libdwarf api;
     Dwarf_Debug dwarf;
@@ -85,14 +93,14 @@ static struct jitscope_error *add_file(struct reading *reading, Dwarf_Line line,
     *file = NO_FILE;
     if (!GOOD(reading->api.linesrc(line, &name, &error)))
         return NULL;
-    char *own = strdup(name);
+    char *own = copy_text(name);
     reading->api.dealloc(reading->dwarf, name, DW_DLA_STRING);
     if (!own)
         return error_no_memory();
     *file = reading->lines->files.count;
     struct jitscope_error *failure = vec_push(&reading->lines->files, own);
     if (failure)
-        free(own);
+        os_release(own);
     return failure;
 }
 
@@ -170,7 +178,7 @@ static char *name_of(struct reading *reading, Dwarf_Die die) {
     for (int i = 0; i < MOST_REFERENCES && !name; i++) {
         char *borrowed;
         if (GOOD(reading->api.diename(at, &borrowed, &error))) {
-            name = strdup(borrowed);
+            name = copy_text(borrowed);
             break;
         }
         if (!follow(reading, at, DW_AT_abstract_origin, &next) &&
@@ -201,7 +209,7 @@ static struct jitscope_error *add_function(struct reading *reading, Dwarf_Die di
     struct jitscope_error *failure =
         vec_push(&reading->lines->functions, (struct dwarf_function){start, end, name});
     if (failure)
-        free(name);
+        os_release(name);
     return failure;
 }
 
@@ -296,9 +304,9 @@ struct jitscope_error *dwarf_lines_read(const struct debuggee_memory *memory, co
 
 void dwarf_lines_destroy(struct dwarf_lines *lines) {
     for (uint32_t i = 0; i < lines->files.count; i++)
-        free(lines->files.data[i]);
+        os_release(lines->files.data[i]);
     for (uint32_t i = 0; i < lines->functions.count; i++)
-        free(lines->functions.data[i].name);
+        os_release(lines->functions.data[i].name);
     vec_destroy(&lines->rows);
     vec_destroy(&lines->files);
     vec_destroy(&lines->functions);

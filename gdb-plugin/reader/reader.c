@@ -1,6 +1,6 @@
 /* jitscope's JIT debug info reader: names, lines and unwinding of JIT'd code in a gdb without the plug-in.
  *
- *     (gdb) jit-reader-load /usr/lib/jitscope/jitscope-reader.so
+ *     (gdb) jit-reader-load .../lib/jitscope/jitscope-reader.so
  *
  * gdb (manual, "Custom Debug Info") calls a reader at two occasions.
  *

@@ -188,7 +188,7 @@ class Others(Reader):
         self.assertIn("exited normally", out)
 
 
-class WithoutReader(LldbTest):
+class WithoutReader(DebuggerTest):
     """The beacon is an ELF file with nothing in it."""
 
     def test_gdb_says_nothing(self):
@@ -198,6 +198,8 @@ class WithoutReader(LldbTest):
         self.assertIn("exited normally", out)
         self.assertNotRegex(out, COMPLAINTS)
 
+
+class WithoutReaderInLldb(LldbTest):
     def test_lldb_says_nothing(self):
         program = self.compile("callbacks.c", *NO_FRAME_POINTER)
         out = self.lldb(["breakpoint set -n rand -s libc.so.6", "run", "image list", "breakpoint delete -f", "continue"], *LAZY, program)

@@ -52,8 +52,8 @@ class Policies(SteppingTest):
                 self.assertEqual(half[1], MANY / 2)
                 self.assertEqual(none, (0, 0, 0))
 
-    def test_lazy_lists_a_beacon(self):
-        """One small image without code, by which jit-readers find the process's tables."""
+    def test_lazy_lists_a_beacon_only(self):
+        """For jit-readers (debug_beacon.h); it stays until the session ends."""
         one, two, three = self.counts("lazy", *self.links, "stop", *self.unloads(range(1, 21)), "stop", *self.unloads(range(21, 41)),
                                       "stop")
         self.assertEqual((one[:2], two[:2], three[:2]), ((1, MANY), (1, 20), (1, 0)))

@@ -60,6 +60,17 @@ def eh_frame_seed(path, work):
     return bytes([len(edges) // 3]) + edges + content
 
 
+def debuggee_seed(work):
+    """Memory as fuzz_debuggee.c reads it: the root and one image's record (debuggee.h), then a linked ELF file."""
+    path, base, root_size = work / "image", 0x1000, 272
+    run("gcc", "-O2", "-g", "-nostdlib", "-static", "-fno-asynchronous-unwind-tables", "-fcf-protection=none", "-Wl,-e,twice",
+        "-Wl,-z,noseparate-code", "-Wl,--build-id=none", work / "seed_image.c", "-o", path)
+    image = path.read_bytes()
+    root = struct.pack("<8sII8Q160x32s", b"JSDBGEE", 1, root_size, 2, 0, 0, base + root_size, 1, 0, 0, 0, b"seed")
+    record = struct.pack("<4Q4I", 0, base + root_size + 48, len(image), 1, 2, 1, 1, 0)
+    return root + record + image
+
+
 def main(folder, jitscope):
     work = folder / "work"
     work.mkdir(parents=True, exist_ok=True)
@@ -96,6 +107,8 @@ def main(folder, jitscope):
         library = work / f"{name}.so"
         run("gcc", "-shared", "-nostdlib", "-fPIC", *flags, "-Wl,-soname,libseed.so", work / "seed.c", "-o", library)
         put("shared", library.name, library.read_bytes())
+    (work / "seed_image.c").write_text("int twice(int x) { volatile int r[9]; r[x & 7] = x; return r[x & 7] * 2; }\n")
+    put("debuggee", "image", debuggee_seed(work))
     for level in ("phase", "block", "edges"):
         recording = work / f"{level}.jsr"
         subprocess.run([jitscope, "link", "--phony-externals", f"--trace={level}", "--record", recording, made[1]],

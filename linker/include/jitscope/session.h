@@ -30,7 +30,7 @@ enum jitscope_debug {
     JITSCOPE_DEBUG_AUTO =
         0,                /* at once while a debugger listens; otherwise kept for one that attaches later */
     JITSCOPE_DEBUG_EAGER, /* at once, always */
-    JITSCOPE_DEBUG_LAZY,  /* kept for jitscope's plug-ins only */
+    JITSCOPE_DEBUG_LAZY,  /* kept for jitscope's plug-ins and its jit-reader */
     JITSCOPE_DEBUG_OFF,   /* nothing */
 };
 

@@ -87,6 +87,14 @@ const char *debuggee_view_elf(const struct debuggee_memory *memory, const struct
     return NULL;
 }
 
+/* Before memory is taken for it: a damaged size may be anything. */
+static bool can_be_read(const struct debuggee_memory *memory, const struct debuggee_elf *elf,
+                        const Elf64_Shdr *header) {
+    uint8_t last;
+    return lies_in(&elf->image, header->sh_offset, header->sh_size) &&
+           copy(memory, elf->image.address + header->sh_offset + (header->sh_size - 1), &last, sizeof last);
+}
+
 static const Elf64_Shdr *find(const struct debuggee_elf *elf, const char *name) {
     for (uint32_t i = 0; i < elf->count; i++)
         if (elf->sections[i].sh_name < VIEWED_NAMES &&
@@ -101,7 +109,7 @@ const char *debuggee_view_section(const struct debuggee_memory *memory, const st
     *section = (struct bytes){NULL, 0};
     if (!header || header->sh_type == SHT_NOBITS || !header->sh_size)
         return NULL;
-    if (!lies_in(&elf->image, header->sh_offset, header->sh_size))
+    if (!can_be_read(memory, elf, header))
         return "a section of a debug image lies outside it";
     uint8_t *bytes = os_allocate(header->sh_size);
     if (!bytes)
