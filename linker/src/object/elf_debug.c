@@ -15,7 +15,8 @@
 #include "object/elf_reader.h"
 #include "object/relocations.h"
 
-enum { NO_KIND = DEBUG_SECTION_COUNT };
+/* Kinds of targets besides the DWARF sections. */
+enum { KIND_MEMORY = DEBUG_SECTION_COUNT, KIND_GONE, NO_KIND = KIND_GONE };
 
 void debug_sections_clear(struct debug_sections *sections) {
     for (int i = 0; i < DEBUG_SECTION_COUNT; i++)
@@ -27,45 +28,57 @@ void debug_sections_destroy(struct debug_sections *sections) {
     for (int i = 0; i < DEBUG_SECTION_COUNT; i++)
         vec_destroy(&sections->bytes[i]);
     vec_destroy(&sections->references);
+    vec_destroy(&sections->targets);
+    vec_destroy(&sections->tables);
     vec_destroy(&sections->kinds);
-    vec_destroy(&sections->bases);
-    vec_destroy(&sections->sizes);
 }
 
 /* --- content */
 
-/* Every object has a dozen sections: lengths first. */
-static const uint8_t name_lengths[DEBUG_SECTION_COUNT] = {
-#define DEBUG_SECTION(NAME, name) sizeof(name) - 1,
+/* Behind ".debug_", with the NUL. */
+static const struct {
+    const char *name;
+    uint8_t size;
+} short_names[DEBUG_SECTION_COUNT] = {
+#define DEBUG_SECTION(NAME, name) {name + sizeof ".debug_" - 1, sizeof(name) - (sizeof ".debug_" - 1)},
 #include "executor/debug_sections.def"
 #undef DEBUG_SECTION
 };
 
-static uint8_t kind_of_name(const char *name, size_t length) {
-    bool old = length > 1 && name[1] == 'z'; /* .zdebug_info */
-    if (length < sizeof ".debug_" || name[0] != '.' || memcmp(name + 1 + old, "debug_", 6) != 0)
+static bool is_kind(const char *name, uint64_t room, uint8_t kind) {
+    return name[0] == short_names[kind].name[0] && short_names[kind].size <= room &&
+           !memcmp(name, short_names[kind].name, short_names[kind].size);
+}
+
+/* GUESS: what this section was in the last object.  Those of one compiler are alike. */
+static uint8_t kind_of_name(const char *name, uint64_t room, uint8_t guess, bool *old) {
+    enum { PREFIX = sizeof ".debug_" - 1 };
+    if (room <= PREFIX + 1 || name[0] != '.')
         return NO_KIND;
+    *old = name[1] == 'z'; /* .zdebug_info */
+    if (memcmp(name + 1 + *old, "debug_", PREFIX - 1) != 0)
+        return NO_KIND;
+    name += PREFIX + *old;
+    room -= PREFIX + *old;
+    if (guess < DEBUG_SECTION_COUNT && is_kind(name, room, guess))
+        return guess;
     for (uint8_t kind = 0; kind < DEBUG_SECTION_COUNT; kind++)
-        if (name_lengths[kind] == length - old &&
-            !memcmp(name + 7 + old, debug_section_names[kind] + 7, length - old - 7))
+        if (is_kind(name, room, kind))
             return kind;
     return NO_KIND;
 }
 
 static struct jitscope_error *append(struct elf_reader *reader, uint32_t index, const Elf64_Shdr *section,
-                                     const char *name, struct debug_sections *out, uint8_t kind) {
+                                     bool old, struct debug_sections *out, uint8_t kind) {
     struct bytes content = bytes_slice(reader->file, section->sh_offset, section->sh_size);
     uint64_t size;
     const char *failure = content.data || !section->sh_size ? NULL : "its content lies outside the file";
     enum elf_compression how = COMPRESSION_NONE;
     if (!failure)
-        failure =
-            elf_expanded_size(&content, section->sh_flags & SHF_COMPRESSED, name[1] == 'z', &how, &size);
+        failure = elf_expanded_size(&content, section->sh_flags & SHF_COMPRESSED, old, &how, &size);
     if (failure)
         return elf_error(reader, JITSCOPE_ERROR_FORMAT, index, NO_OFFSET, 0, "%s", failure);
-    out->bases.data[index] = out->bytes[kind].count;
-    out->kinds.data[index] = kind;
-    out->sizes.data[index] = (uint32_t)size;
+    out->targets.data[index] = (struct debug_target){out->bytes[kind].count, (uint32_t)size, kind};
     if (!size)
         return NULL;
     TRY(vec_reserve(&out->bytes[kind], size));
@@ -76,20 +89,44 @@ static struct jitscope_error *append(struct elf_reader *reader, uint32_t index, 
     return NULL;
 }
 
-static struct jitscope_error *append_all(struct elf_reader *reader, struct debug_sections *out) {
-    TRY(vec_reserve(&out->kinds, reader->section_count));
-    TRY(vec_reserve(&out->sizes, reader->section_count));
-    TRY(vec_reserve(&out->bases, reader->section_count));
-    memset(out->kinds.data, NO_KIND, reader->section_count);
+/* What the link decided; DWARF sections are still to come. */
+static struct jitscope_error *begin_object(const struct elf_reader *reader,
+                                           const struct elf_debug_places *places,
+                                           struct debug_sections *out) {
+    out->targets.count = out->tables.count = 0;
+    TRY(vec_reserve(&out->targets, reader->section_count));
+    TRY(vec_reserve(&out->tables, reader->section_count));
+    if (out->kinds.count < reader->section_count)
+        TRY(vec_reserve(&out->kinds, reader->section_count - out->kinds.count));
+    while (out->kinds.count < reader->section_count)
+        vec_put(&out->kinds, NO_KIND);
+    for (uint32_t i = 0; i < reader->section_count; i++) {
+        struct debug_target *target = &out->targets.data[i];
+        bool placed = i < places->count && places->sections[i] != NOT_IN_MEMORY;
+        target->value = placed ? places->sections[i] : 0;
+        target->size = 0;
+        target->kind = placed ? KIND_MEMORY : KIND_GONE;
+    }
+    out->targets.count = reader->section_count;
+    return NULL;
+}
+
+static struct jitscope_error *append_all(struct elf_reader *reader, const struct elf_debug_places *places,
+                                         struct debug_sections *out) {
+    TRY(begin_object(reader, places, out));
     for (uint32_t i = 1; i < reader->section_count; i++) {
         Elf64_Shdr section = elf_section(reader, i);
-        if (section.sh_flags & (SHF_ALLOC | SHF_EXCLUDE) || section.sh_type == SHT_RELA)
+        bool old;
+        if (section.sh_type == SHT_RELA)
+            vec_put(&out->tables, i);
+        if (section.sh_flags & (SHF_ALLOC | SHF_EXCLUDE) || section.sh_type == SHT_NOBITS ||
+            section.sh_type == SHT_RELA || section.sh_name >= reader->section_names.size)
             continue;
-        size_t length;
-        const char *name = bytes_string(reader->section_names, section.sh_name, &length);
-        uint8_t kind = name ? kind_of_name(name, length) : NO_KIND;
-        if (kind != NO_KIND && section.sh_type != SHT_NOBITS)
-            TRY(append(reader, i, &section, name, out, kind));
+        uint8_t kind = kind_of_name((const char *)reader->section_names.data + section.sh_name,
+                                    reader->section_names.size - section.sh_name, out->kinds.data[i], &old);
+        out->kinds.data[i] = kind;
+        if (kind != NO_KIND)
+            TRY(append(reader, i, &section, old, out, kind));
     }
     return NULL;
 }
@@ -102,39 +139,31 @@ struct patch {
     const struct elf_debug_places *places;
     struct debug_sections *out;
     uint32_t section;
-    uint8_t kind;
-    uint64_t size; /* of the section's content */
+    struct debug_target at; /* the section itself */
+    uint64_t tombstone;
 };
 
-/* What a symbol stands for. */
-struct meaning {
-    uint64_t value;
-    uint8_t target; /* offset into DWARF of that kind; NO_KIND: an address */
-    bool gone;      /* a tombstone: the addend has no meaning */
-};
-
-static struct meaning meaning_by_name(const struct patch *patch, const Elf64_Sym *symbol) {
+static struct debug_target target_by_name(const struct patch *patch, const Elf64_Sym *symbol) {
     size_t length;
     const char *name = bytes_string(patch->reader->symbol_names, symbol->st_name, &length);
     uint64_t value = name && length ? patch->places->find(patch->places->context, name, length) : 0;
-    return (struct meaning){value, NO_KIND, !value};
+    return (struct debug_target){.value = value, .kind = value ? KIND_MEMORY : KIND_GONE};
 }
 
-static struct meaning meaning_of(const struct patch *patch, uint32_t index) {
+/* What a symbol stands for; of what is gone, the addend has no meaning. */
+static struct debug_target target_of(const struct patch *patch, uint32_t index) {
     const struct elf_reader *reader = patch->reader;
     Elf64_Sym symbol = elf_symbol(reader, index);
     if (symbol.st_shndx == SHN_ABS || ELF64_ST_TYPE(symbol.st_info) == STT_TLS)
-        return (struct meaning){symbol.st_value, NO_KIND, false};
+        return (struct debug_target){.value = symbol.st_value, .kind = KIND_MEMORY};
     if (symbol.st_shndx == SHN_UNDEF || symbol.st_shndx == SHN_COMMON)
-        return meaning_by_name(patch, &symbol);
+        return target_by_name(patch, &symbol);
     uint32_t section = elf_reader_symbol_section(reader, index, &symbol);
-    if (section < reader->section_count && patch->out->kinds.data[section] != NO_KIND)
-        return (struct meaning){patch->out->bases.data[section] + symbol.st_value,
-                                patch->out->kinds.data[section], false};
-    if (section < patch->places->count && patch->places->sections[section] != NOT_IN_MEMORY)
-        return (struct meaning){patch->places->sections[section] + symbol.st_value, NO_KIND, false};
-    return (struct meaning){patch->kind == DEBUG_SECTION_RANGES || patch->kind == DEBUG_SECTION_LOC, NO_KIND,
-                            true};
+    struct debug_target target = {.kind = KIND_GONE};
+    if (section < reader->section_count)
+        target = patch->out->targets.data[section];
+    target.value = target.kind == KIND_GONE ? patch->tombstone : target.value + symbol.st_value;
+    return target;
 }
 
 /* The edge of a relocation type, with those of thread-local storage, whose value is an offset that the
@@ -157,27 +186,50 @@ static struct jitscope_error *apply(const struct patch *patch, const Elf64_Rela 
         return elf_error(patch->reader, JITSCOPE_ERROR_UNSUPPORTED, patch->section, rela->r_offset, 0,
                          "relocation type %u against symbol %u", type, symbol);
     uint8_t width = arch_x86_64.kinds[edge].width;
-    if (rela->r_offset > patch->size || width > patch->size - rela->r_offset)
+    if (rela->r_offset > patch->at.size || width > patch->at.size - rela->r_offset)
         return elf_error(patch->reader, JITSCOPE_ERROR_OUT_OF_RANGE, patch->section, rela->r_offset, 0,
                          "a relocation behind the end of its section");
     if (!width)
         return NULL;
-    uint32_t offset = patch->out->bases.data[patch->section] + (uint32_t)rela->r_offset;
+    uint32_t offset = (uint32_t)(patch->at.value + rela->r_offset);
     uint64_t written;
-    struct meaning meaning = meaning_of(patch, symbol);
+    struct debug_target target = target_of(patch, symbol);
     struct fixup fixup = {.kind = edge,
-                          .addend = meaning.gone ? 0 : rela->r_addend,
-                          .symbol = meaning.value,
+                          .addend = target.kind == KIND_GONE ? 0 : rela->r_addend,
+                          .symbol = target.value,
                           .place = offset,
-                          .content = patch->out->bytes[patch->kind].data + offset};
+                          .content = patch->out->bytes[patch->at.kind].data + offset};
     if (!arch_x86_64.apply(&fixup, &written))
         return elf_error(patch->reader, JITSCOPE_ERROR_OUT_OF_RANGE, patch->section, rela->r_offset, symbol,
                          "the value 0x%llx does not fit", (unsigned long long)written);
-    if (meaning.target != NO_KIND && (width == 4 || width == 8)) /* there is room */
+    if (target.kind < DEBUG_SECTION_COUNT && (width == 4 || width == 8)) /* there is room */
         vec_put(&patch->out->references,
                 (struct debug_reference){
-                    .offset = offset, .section = patch->kind, .target = meaning.target, .width = width});
+                    .offset = offset, .section = patch->at.kind, .target = target.kind, .width = width});
     return NULL;
+}
+
+/* The kind that nearly all are of: a 32-bit offset into another DWARF section, by that section's symbol.
+ * False when RELA is of another, or not sound: then nothing has happened. */
+static bool apply_offset(const struct patch *patch, const Elf64_Rela *rela) {
+    uint32_t index = (uint32_t)ELF64_R_SYM(rela->r_info);
+    if (ELF64_R_TYPE(rela->r_info) != R_X86_64_32 || index >= patch->reader->symbol_count ||
+        patch->at.size < 4 || rela->r_offset > patch->at.size - 4)
+        return false;
+    Elf64_Sym symbol = elf_symbol(patch->reader, index);
+    if (ELF64_ST_TYPE(symbol.st_info) != STT_SECTION || symbol.st_shndx >= SHN_LORESERVE ||
+        symbol.st_shndx >= patch->out->targets.count)
+        return false;
+    struct debug_target target = patch->out->targets.data[symbol.st_shndx];
+    uint64_t value = target.value + symbol.st_value + (uint64_t)rela->r_addend;
+    if (target.kind >= DEBUG_SECTION_COUNT || value > UINT32_MAX)
+        return false;
+    uint32_t offset = (uint32_t)(patch->at.value + rela->r_offset);
+    store_u32(patch->out->bytes[patch->at.kind].data + offset, (uint32_t)value);
+    vec_put(&patch->out->references,
+            (struct debug_reference){
+                .offset = offset, .section = patch->at.kind, .target = target.kind, .width = 4});
+    return true;
 }
 
 static struct jitscope_error *apply_table(struct patch *patch, const Elf64_Shdr *table) {
@@ -190,25 +242,21 @@ static struct jitscope_error *apply_table(struct patch *patch, const Elf64_Shdr 
     for (uint64_t at = 0; entries.size - at >= sizeof(Elf64_Rela); at += sizeof(Elf64_Rela)) {
         Elf64_Rela rela;
         memcpy(&rela, entries.data + at, sizeof rela);
-        TRY(apply(patch, &rela));
+        if (!apply_offset(patch, &rela))
+            TRY(apply(patch, &rela));
     }
     return NULL;
 }
 
 static struct jitscope_error *apply_all(struct elf_reader *reader, const struct elf_debug_places *places,
                                         struct debug_sections *out) {
-    for (uint32_t i = 1; i < reader->section_count; i++) {
-        Elf64_Shdr table = elf_section(reader, i);
+    for (uint32_t i = 0; i < out->tables.count; i++) {
+        Elf64_Shdr table = elf_section(reader, out->tables.data[i]);
         uint32_t section = table.sh_info;
-        if (table.sh_type != SHT_RELA || section >= reader->section_count ||
-            out->kinds.data[section] == NO_KIND)
+        if (section >= reader->section_count || out->targets.data[section].kind >= DEBUG_SECTION_COUNT)
             continue;
-        struct patch patch = {.reader = reader,
-                              .places = places,
-                              .out = out,
-                              .section = section,
-                              .kind = out->kinds.data[section],
-                              .size = out->sizes.data[section]};
+        struct patch patch = {reader, places, out, section, out->targets.data[section], 0};
+        patch.tombstone = patch.at.kind == DEBUG_SECTION_RANGES || patch.at.kind == DEBUG_SECTION_LOC;
         TRY(apply_table(&patch, &table));
     }
     return NULL;
@@ -275,7 +323,7 @@ static void go_back(struct debug_sections *out, const struct mark *mark) {
 
 static struct jitscope_error *read_debug(struct elf_reader *reader, const struct elf_debug_places *places,
                                          struct debug_sections *out, const struct mark *before) {
-    TRY(append_all(reader, out));
+    TRY(append_all(reader, places, out));
     TRY(apply_all(reader, places, out));
     TRY(check_units(reader, out, DEBUG_SECTION_INFO, before->bytes[DEBUG_SECTION_INFO]));
     TRY(check_units(reader, out, DEBUG_SECTION_TYPES, before->bytes[DEBUG_SECTION_TYPES]));

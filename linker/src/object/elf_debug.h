@@ -7,6 +7,13 @@
 #include "base/vec.h"
 #include "executor/debug_image.h"
 
+/* What an input section is to relocations of DWARF. */
+struct debug_target {
+    uint64_t value; /* address, offset into the section KIND so far, or what stands for it when it is gone */
+    uint32_t size;  /* of DWARF: bytes */
+    uint8_t kind;   /* enum debug_section, or one of those in elf_debug.c */
+};
+
 /* DWARF of objects one behind the other; zero-initialised is empty.  Kept from link to link for its memory.
  */
 struct debug_sections {
@@ -14,10 +21,10 @@ struct debug_sections {
     VEC(struct debug_reference) references;
     uint32_t units;
 
-    /* the object at hand, by section index */
-    VEC(uint8_t) kinds;  /* enum debug_section, or DEBUG_SECTION_COUNT */
-    VEC(uint32_t) bases; /* where its content starts in bytes[kind] */
-    VEC(uint32_t) sizes; /* and its bytes */
+    /* the object at hand */
+    VEC(struct debug_target) targets; /* by section index */
+    VEC(uint32_t) tables;             /* relocation tables, by section index */
+    VEC(uint8_t) kinds;               /* by section index, as the last objects had them */
 };
 void debug_sections_clear(struct debug_sections *sections);
 void debug_sections_destroy(struct debug_sections *sections);
