@@ -85,7 +85,8 @@ static void use_image(const struct debug_image *image) {
     const char *strings;
     assert_code(store_image_create(image, 2, 1, &store), JITSCOPE_SUCCESS);
     for (int i = 0; i < 2; i++) {
-        assert_true(store_image_fits(store, image));
+        store_share_measure(image, &share);
+        assert_true(store_image_fits(store, &share));
         store_image_add(store, image, &share);
         store_image_symbols(store, &share, &count, &strings);
         assert_int_equal(count, image->header->symbols.count);
@@ -161,8 +162,10 @@ static void test_references_are_moved(void **state) {
         assert_null(open_sample(&samples[i], &images[i]));
     }
     assert_code(store_image_create_for(images, 2, 1, &store), JITSCOPE_SUCCESS);
-    store_image_add(store, &images[0], &shares[0]);
-    store_image_add(store, &images[1], &shares[1]);
+    for (int i = 0; i < 2; i++) {
+        store_share_measure(&images[i], &shares[i]);
+        store_image_add(store, &images[i], &shares[i]);
+    }
     const Elf64_Shdr *info = section_of(store, ".debug_info");
     assert_non_null(info);
     assert_int_equal(info->sh_size, 4 * UNIT);

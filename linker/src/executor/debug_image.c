@@ -64,8 +64,8 @@ static bool check_references(const struct debug_image *image) {
     for (uint32_t i = 0; i < header->references.count; i++) {
         const struct debug_reference *at = &references[i];
         if (at->section >= DEBUG_SECTION_COUNT || at->target >= DEBUG_SECTION_COUNT ||
-            (at->width != 4 && at->width != 8) || at->width > header->dwarf[at->section].count ||
-            at->offset > header->dwarf[at->section].count - at->width)
+            (at->width != 4 && at->width != 8) ||
+            (uint64_t)at->offset + at->width > header->dwarf[at->section].count)
             return false;
     }
     return true;

@@ -56,6 +56,7 @@ static struct shelved_image *new_image(enum debug_listing how) {
     return image;
 }
 
+/* The batch's share is measured. */
 static void settle(struct shelved_image *image, struct shelved_batch *batch) {
     store_image_add(image->store, &batch->image, &batch->share);
     batch->home = image;
@@ -101,7 +102,8 @@ static struct jitscope_error *begin_open(struct debug_shelf *shelf, const struct
 struct jitscope_error *debug_shelf_add_open(struct debug_shelf *shelf, struct shelved_batch *batch,
                                             enum debug_listing how) {
     int which = how == LISTING_UNLISTED;
-    bool fresh = !shelf->open[which] || !store_image_fits(shelf->open[which]->store, &batch->image);
+    store_share_measure(&batch->image, &batch->share);
+    bool fresh = !shelf->open[which] || !store_image_fits(shelf->open[which]->store, &batch->share);
     if (fresh)
         TRY(begin_open(shelf, &batch->image, how, which));
     struct shelved_image *image = shelf->open[which];
@@ -190,6 +192,7 @@ struct jitscope_error *debug_shelf_announce(struct debug_shelf *shelf, struct sh
     if (!image)
         return error_no_memory();
     struct jitscope_error *error = vec_push(&image->members, batch);
+    store_share_measure(&batch->image, &batch->share);
     if (!error)
         error = gather(shelf, image);
     if (!error)

@@ -41,20 +41,25 @@ static Elf64_Shdr *elf_sections(const struct store_image *store) {
 
 /* --- what images need */
 
-static void add_needs(uint64_t needs[PART_COUNT], const struct debug_image *image) {
+void store_share_measure(const struct debug_image *image, struct store_share *share) {
     const struct debug_image_header *header = image->header;
-    needs[PART_SECTIONS] += store_image_sections(image) * sizeof(Elf64_Shdr);
-    needs[PART_SYMBOLS] += header->symbols.count * sizeof(Elf64_Sym);
-    needs[PART_STRINGS] += header->strings.count;
+    share->size[PART_SECTIONS] = store_image_sections(image) * (uint32_t)sizeof(Elf64_Shdr);
+    share->size[PART_SYMBOLS] = header->symbols.count * (uint32_t)sizeof(Elf64_Sym);
+    share->size[PART_STRINGS] = header->strings.count;
     for (int i = 0; i < DEBUG_SECTION_COUNT; i++)
-        needs[PART_DWARF + i] += header->dwarf[i].count;
+        share->size[PART_DWARF + i] = header->dwarf[i].count;
 }
 
-bool store_image_fits(const struct store_image *store, const struct debug_image *image) {
-    uint64_t needs[PART_COUNT] = {0};
-    add_needs(needs, image);
+static void add_needs(uint64_t needs[PART_COUNT], const struct debug_image *image, uint32_t times) {
+    struct store_share share;
+    store_share_measure(image, &share);
     for (int i = 0; i < PART_COUNT; i++)
-        if (needs[i] > store->room[i] - store->used[i])
+        needs[i] += (uint64_t)share.size[i] * times;
+}
+
+bool store_image_fits(const struct store_image *store, const struct store_share *share) {
+    for (int i = 0; i < PART_COUNT; i++)
+        if (share->size[i] > store->room[i] - store->used[i])
             return false;
     return true;
 }
@@ -174,9 +179,7 @@ static struct jitscope_error *create(uint64_t needs[PART_COUNT], bool filled, ui
 struct jitscope_error *store_image_create(const struct debug_image *image, uint32_t copies, uint32_t number,
                                           struct store_image **out) {
     uint64_t needs[PART_COUNT] = {0};
-    add_needs(needs, image);
-    for (int i = 0; i < PART_COUNT; i++)
-        needs[i] *= copies;
+    add_needs(needs, image, copies);
     return create(needs, copies == 1, number, out);
 }
 
@@ -184,7 +187,7 @@ struct jitscope_error *store_image_create_for(const struct debug_image *images, 
                                               uint32_t number, struct store_image **out) {
     uint64_t needs[PART_COUNT] = {0};
     for (uint32_t i = 0; i < count; i++)
-        add_needs(needs, &images[i]);
+        add_needs(needs, &images[i], 1);
     return create(needs, true, number, out);
 }
 
@@ -235,15 +238,16 @@ static void add_symbols(struct store_image *store, const struct debug_image *ima
 
 static void add_dwarf(struct store_image *store, const struct debug_image *image) {
     const struct debug_image_header *header = image->header;
-    for (int i = 0; i < DEBUG_SECTION_COUNT; i++)
+    uint8_t *sections[DEBUG_SECTION_COUNT];
+    for (unsigned i = 0; i < DEBUG_SECTION_COUNT; i++) {
+        sections[i] = part(store, PART_DWARF + i) + store->used[PART_DWARF + i];
         if (header->dwarf[i].count)
-            memcpy(part(store, PART_DWARF + (unsigned)i) + store->used[PART_DWARF + i],
-                   debug_image_table(image, header->dwarf[i]), header->dwarf[i].count);
+            memcpy(sections[i], debug_image_table(image, header->dwarf[i]), header->dwarf[i].count);
+    }
     const struct debug_reference *references = debug_image_table(image, header->references);
     for (uint32_t i = 0; i < header->references.count; i++) {
         const struct debug_reference *at = &references[i];
-        uint8_t *field =
-            part(store, PART_DWARF + at->section) + store->used[PART_DWARF + at->section] + at->offset;
+        uint8_t *field = sections[at->section] + at->offset;
         uint64_t base = store->used[PART_DWARF + at->target];
         if (at->width == 4)
             store_u32(field, load_u32(field) + (uint32_t)base);
@@ -252,20 +256,34 @@ static void add_dwarf(struct store_image *store, const struct debug_image *image
     }
 }
 
+/* Pages are brought in ahead, as much again as there is: a page fault for each costs several times as much.
+ */
+static void populate(struct store_image *store, unsigned number, uint64_t end) {
+    enum { LEAST_AHEAD = 16 << 10, MOST_AHEAD = 256 << 10 };
+    uint64_t mask = os_page_size() - 1, start = store->place[number] + store->populated[number];
+    uint64_t ahead = end < LEAST_AHEAD ? LEAST_AHEAD : end < MOST_AHEAD ? end : MOST_AHEAD;
+    if (ahead > store->room[number] - end)
+        ahead = store->room[number] - end;
+    store->populated[number] = end + ahead;
+    start = (start + mask) & ~mask;
+    end = (store->place[number] + store->populated[number]) & ~mask;
+    if (start < end)
+        os_advise((uint8_t *)(uintptr_t)store->public.address + start, end - start, MADV_POPULATE_WRITE);
+}
+
 void store_image_add(struct store_image *store, const struct debug_image *image, struct store_share *share) {
-    uint64_t needs[PART_COUNT] = {0};
-    const struct debug_image_header *header = image->header;
-    add_needs(needs, image);
-    memcpy(part(store, PART_STRINGS) + store->used[PART_STRINGS], debug_image_table(image, header->strings),
-           header->strings.count);
+    for (unsigned i = 0; i < PART_COUNT; i++) {
+        share->first[i] = (uint32_t)store->used[i];
+        if (share->size[i] && store->used[i] + share->size[i] > store->populated[i])
+            populate(store, i, store->used[i] + share->size[i]);
+    }
+    memcpy(part(store, PART_STRINGS) + store->used[PART_STRINGS],
+           debug_image_table(image, image->header->strings), image->header->strings.count);
     add_sections(store, image);
     add_symbols(store, image);
     add_dwarf(store, image);
-    for (int i = 0; i < PART_COUNT; i++) {
-        share->first[i] = (uint32_t)store->used[i];
-        share->size[i] = (uint32_t)needs[i];
-        store->used[i] += needs[i];
-    }
+    for (int i = 0; i < PART_COUNT; i++)
+        store->used[i] += share->size[i];
     store->public.batches++;
     publish(store);
 }

@@ -40,6 +40,7 @@ struct store_image {
     uint64_t place[PART_COUNT];   /* offset of each part in the image */
     uint64_t room[PART_COUNT];    /* bytes reserved there */
     uint64_t used[PART_COUNT];
+    uint64_t populated[PART_COUNT];      /* bytes that are in memory already */
     uint32_t names[DEBUG_SECTION_COUNT]; /* offsets of the DWARF sections' names */
 };
 
@@ -56,8 +57,10 @@ void store_image_destroy(struct store_image *store);
 uint32_t store_image_sections(const struct debug_image *image);
 bool store_holds_sections(uint64_t count);
 
-bool store_image_fits(const struct store_image *store, const struct debug_image *image);
-/* IMAGE joins; it must fit. */
+/* The sizes of what IMAGE will have in an image. */
+void store_share_measure(const struct debug_image *image, struct store_share *share);
+bool store_image_fits(const struct store_image *store, const struct store_share *share);
+/* IMAGE joins; SHARE is measured, and must fit. */
 void store_image_add(struct store_image *store, const struct debug_image *image, struct store_share *share);
 /* What SHARE names describes nothing any more. */
 void store_image_blot(struct store_image *store, const struct store_share *share);

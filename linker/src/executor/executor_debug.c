@@ -50,7 +50,7 @@ static uint64_t address_of(const void *memory) {
 static void begin_change(void) {
     pthread_mutex_lock(&lock);
     __atomic_store_n(&jitscope_debuggee.change, jitscope_debuggee.change + 1, __ATOMIC_RELEASE);
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    __atomic_thread_fence(__ATOMIC_RELEASE);
 }
 
 static void publish(void) {

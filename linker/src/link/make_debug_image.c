@@ -24,12 +24,14 @@ struct maker {
 void debug_scratch_destroy(struct debug_scratch *scratch) {
     debug_sections_destroy(&scratch->sections);
     vec_destroy(&scratch->places);
+    vec_destroy(&scratch->shown);
     vec_destroy(&scratch->numbers);
     vec_destroy(&scratch->slots);
 }
 
-static const char *text_of(const struct graph *graph, uint32_t name) {
-    return name == NO_NAME ? "" : string_pool_text(graph->names, name);
+/* NO_NAME is the empty one. */
+static uint32_t length_of(const struct graph *graph, uint32_t name) {
+    return graph->names->strings.data[name].length;
 }
 
 static bool in_memory(const struct graph *graph, const struct block *block) {
@@ -97,7 +99,7 @@ static bool is_shown(const struct graph *graph, const struct symbol *symbol) {
     return symbol->flags & SYMBOL_TABLE_ENTRY ||
            ((symbol->kind == SYMBOL_KIND_FUNCTION || symbol->kind == SYMBOL_KIND_OBJECT ||
              symbol->kind == SYMBOL_KIND_NONE) &&
-            text_of(graph, symbol->name)[0]);
+            length_of(graph, symbol->name));
 }
 
 static bool is_stub(const struct symbol *symbol) {
@@ -115,37 +117,11 @@ static uint32_t final_target(const struct graph *graph, uint32_t symbol) {
     return symbol;
 }
 
-static const char *target_name(const struct graph *graph, uint32_t entry) {
-    return text_of(graph, graph->symbols.data[final_target(graph, entry)].name);
-}
-
 static const char stub_suffix[] = "@plt", slot_suffix[] = "@got";
 
-static uint64_t name_room(const char *text) {
-    return text[0] ? strlen(text) + 1 : 0;
-}
-
-static uint64_t count_strings(const struct maker *maker) {
-    const struct graph *graph = maker->graph;
-    uint64_t room = 1;
-    for (uint32_t id = 0; id < graph->sections.count; id++)
-        if (maker->scratch->numbers.data[id])
-            room += name_room(text_of(graph, graph->sections.data[id].name));
-    for (uint32_t id = 0; id < graph->symbols.count; id++) {
-        const struct symbol *symbol = &graph->symbols.data[id];
-        if (!is_shown(graph, symbol))
-            continue;
-        if (symbol->flags & SYMBOL_TABLE_ENTRY)
-            room += 2 * name_room(target_name(graph, id)) + sizeof stub_suffix;
-        else
-            room += name_room(text_of(graph, symbol->name));
-    }
-    for (uint32_t i = 0; i < graph->actions.count; i++) {
-        const struct action *action = &graph->actions.data[i];
-        room += name_room(action->finalize.function ? action->finalize.function : "");
-        room += name_room(action->deallocate.function ? action->deallocate.function : "");
-    }
-    return room;
+/* Room for a text with its end; none for the empty one. */
+static uint64_t name_room(uint64_t length) {
+    return length ? length + 1 : 0;
 }
 
 static struct jitscope_error *number_sections(struct maker *maker) {
@@ -161,15 +137,38 @@ static struct jitscope_error *number_sections(struct maker *maker) {
     return NULL;
 }
 
-static void count_symbols(struct maker *maker) {
+static struct jitscope_error *choose_symbols(struct maker *maker, uint64_t *strings) {
     const struct graph *graph = maker->graph;
+    struct debug_scratch *scratch = maker->scratch;
+    scratch->shown.count = 0;
+    TRY(vec_reserve(&scratch->shown, graph->symbols.count));
     for (uint32_t id = 0; id < graph->symbols.count; id++) {
         const struct symbol *symbol = &graph->symbols.data[id];
         if (!is_shown(graph, symbol))
             continue;
-        maker->header.symbols.count++;
-        maker->header.entries.count += symbol->flags & SYMBOL_TABLE_ENTRY ? 1 : 0;
+        bool entry = symbol->flags & SYMBOL_TABLE_ENTRY;
+        uint32_t name = graph->symbols.data[entry ? final_target(graph, id) : id].name;
+        uint64_t room = name_room(length_of(graph, name));
+        *strings += entry ? 2 * room + sizeof stub_suffix : room;
+        maker->header.entries.count += entry;
+        vec_put(&scratch->shown, (struct shown_symbol){id, name});
     }
+    maker->header.symbols.count = scratch->shown.count;
+    return NULL;
+}
+
+static uint64_t count_other_strings(const struct maker *maker) {
+    const struct graph *graph = maker->graph;
+    uint64_t room = 1;
+    for (uint32_t id = 0; id < graph->sections.count; id++)
+        if (maker->scratch->numbers.data[id])
+            room += name_room(length_of(graph, graph->sections.data[id].name));
+    for (uint32_t i = 0; i < graph->actions.count; i++) {
+        const struct action *action = &graph->actions.data[i];
+        room += action->finalize.function ? name_room(strlen(action->finalize.function)) : 0;
+        room += action->deallocate.function ? name_room(strlen(action->deallocate.function)) : 0;
+    }
+    return room;
 }
 
 static bool place_table(struct debug_table *table, uint64_t size, uint64_t *at) {
@@ -201,16 +200,32 @@ static struct jitscope_error *place_tables(struct maker *maker) {
 
 /* --- filling */
 
-static uint32_t put_name(struct maker *maker, const char *text, const char *suffix) {
+/* SUFFIX comes with its NUL. */
+static uint32_t put_text(struct maker *maker, const char *text, size_t length, const char *suffix,
+                         size_t more) {
     char *strings = (char *)maker->image + maker->header.strings.offset;
-    size_t length = strlen(text), more = strlen(suffix);
     uint32_t at = maker->next_string;
     if (!length)
         return 0;
     memcpy(strings + at, text, length);
-    memcpy(strings + at + length, suffix, more + 1);
-    maker->next_string += (uint32_t)(length + more + 1);
+    memcpy(strings + at + length, suffix, more);
+    maker->next_string += (uint32_t)(length + more);
     return at;
+}
+
+static uint32_t put_name(struct maker *maker, uint32_t name) {
+    const struct pooled_string *string = &maker->graph->names->strings.data[name];
+    return put_text(maker, string->bytes, length_of(maker->graph, name), "", 1);
+}
+
+static uint32_t put_entry_name(struct maker *maker, uint32_t name, bool stub) {
+    const struct pooled_string *string = &maker->graph->names->strings.data[name];
+    return put_text(maker, string->bytes, length_of(maker->graph, name), stub ? stub_suffix : slot_suffix,
+                    sizeof stub_suffix);
+}
+
+static uint32_t put_action_name(struct maker *maker, const char *name) {
+    return name ? put_text(maker, name, strlen(name), "", 1) : 0;
 }
 
 static void put_segments(const struct maker *maker) {
@@ -229,10 +244,9 @@ static void put_sections(struct maker *maker) {
     for (uint32_t id = 0; id < graph->sections.count; id++) {
         const struct section *section = &graph->sections.data[id];
         if (numbers[id])
-            to[numbers[id] - 1] =
-                (struct debuggee_section){.name = put_name(maker, text_of(graph, section->name), ""),
-                                          .prot = section->prot,
-                                          .zero_fill = section->zero_fill};
+            to[numbers[id] - 1] = (struct debuggee_section){.name = put_name(maker, section->name),
+                                                            .prot = section->prot,
+                                                            .zero_fill = section->zero_fill};
     }
     for (uint32_t id = 0; id < graph->blocks.count; id++) {
         const struct block *block = &graph->blocks.data[id];
@@ -288,18 +302,16 @@ static struct jitscope_error *put_symbols(struct maker *maker) {
     maker->scratch->slots.count = 0;
     if (maker->header.entries.count)
         TRY(vec_reserve(&maker->scratch->slots, graph->symbols.count));
-    for (uint32_t id = 0; id < graph->symbols.count; id++) {
-        const struct symbol *symbol = &graph->symbols.data[id];
-        if (!is_shown(graph, symbol))
-            continue;
-        bool entry = symbol->flags & SYMBOL_TABLE_ENTRY;
-        const char *text = entry ? target_name(graph, id) : text_of(graph, symbol->name);
-        if (entry) {
-            maker->scratch->slots.data[id] = entries;
-            put_entry(maker, id, entries++, put_name(maker, text, ""));
+    for (; symbols < maker->scratch->shown.count; symbols++) {
+        const struct shown_symbol *shown = &maker->scratch->shown.data[symbols];
+        const struct symbol *symbol = &graph->symbols.data[shown->symbol];
+        uint32_t name = put_name(maker, shown->name);
+        if (symbol->flags & SYMBOL_TABLE_ENTRY) {
+            maker->scratch->slots.data[shown->symbol] = entries;
+            put_entry(maker, shown->symbol, entries++, name);
+            name = put_entry_name(maker, shown->name, is_stub(symbol));
         }
-        uint32_t name = put_name(maker, text, !entry ? "" : is_stub(symbol) ? stub_suffix : slot_suffix);
-        to[symbols++] = elf_symbol_of(maker, id, name);
+        to[symbols] = elf_symbol_of(maker, shown->symbol, name);
     }
     return NULL;
 }
@@ -312,9 +324,8 @@ static void put_actions(struct maker *maker) {
         const struct action_call *call = action->finalize.function ? &action->finalize : &action->deallocate;
         to[i].address = call->size >= 8 ? load_u64(call->arguments) : 0;
         to[i].size = call->size >= 16 ? load_u64(call->arguments + 8) : 0;
-        to[i].finalize = put_name(maker, action->finalize.function ? action->finalize.function : "", "");
-        to[i].deallocate =
-            put_name(maker, action->deallocate.function ? action->deallocate.function : "", "");
+        to[i].finalize = put_action_name(maker, action->finalize.function);
+        to[i].deallocate = put_action_name(maker, action->deallocate.function);
     }
 }
 
@@ -351,8 +362,8 @@ static struct jitscope_error *measure(struct maker *maker) {
     header->actions.count = maker->graph->actions.count;
     set_extent(maker);
     TRY(number_sections(maker));
-    count_symbols(maker);
-    uint64_t strings = count_strings(maker);
+    uint64_t strings = count_other_strings(maker);
+    TRY(choose_symbols(maker, &strings));
     if (strings > INT32_MAX)
         return error_create(JITSCOPE_ERROR_UNSUPPORTED, "a batch with 2 GiB of names or more");
     header->strings.count = (uint32_t)strings;

@@ -7,10 +7,17 @@
 #include "memory/memory.h"
 #include "object/elf_debug.h"
 
+/* A symbol of the image. */
+struct shown_symbol {
+    uint32_t symbol;
+    uint32_t name; /* in the string pool: its own, for a table entry that of what it leads to in the end */
+};
+
 /* Buffers kept from link to link; zero-initialised is empty. */
 struct debug_scratch {
     struct debug_sections sections;
-    VEC(uint64_t) places;  /* of the object at hand: address by section index */
+    VEC(uint64_t) places; /* of the object at hand: address by section index */
+    VEC(struct shown_symbol) shown;
     VEC(uint32_t) numbers; /* by graph section: its number in the image, 0 for none */
     VEC(uint32_t) slots;   /* by symbol: its number among the table entries */
 };
