@@ -2,6 +2,7 @@
 #include "fuzz_common.h"
 
 #include "object/elf_debug.h"
+#include "object/elf_reader.h"
 
 static uint64_t find(const void *context, const char *name, size_t length) {
     (void)context;
@@ -24,7 +25,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         .sections = addresses, .count = sizeof addresses / sizeof *addresses, .find = find};
     struct debug_sections sections = {0};
     for (int i = 0; i < 2; i++) { /* the second copy lies behind the first */
-        fuzz_expect_message(elf_read_debug((struct bytes){data, size}, &places, &sections));
+        struct elf_reader reader = {0};
+        struct jitscope_error *error = elf_open_object((struct bytes){data, size}, &reader);
+        fuzz_expect_message(error ? error : elf_read_debug(&reader, &places, &sections));
         check_references(&sections);
     }
     debug_sections_clear(&sections);

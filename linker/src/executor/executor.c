@@ -177,10 +177,10 @@ static const char *run_half(struct executor *executor, const struct action_call 
     if (!call->function)
         return NULL;
     const struct registered_action *action = find_action(executor, call->function);
-    uint64_t start = os_time_ns();
+    uint64_t start = results->timed ? os_time_ns() : 0;
     const char *failure = action ? action->function(action->context, call->arguments, call->size)
                                  : "the executor has no action of this name";
-    uint64_t duration = os_time_ns() - start;
+    uint64_t duration = results->timed ? os_time_ns() - start : 0;
     vec_put(&results->results, (struct action_result){.action = index,
                                                       .half = half,
                                                       .failed = failure != NULL,

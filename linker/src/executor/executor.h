@@ -34,6 +34,7 @@ void executor_set_arguments(struct executor *executor, int argc, char **argv, ch
 /* Results of a run of actions, in the order in which they ran. */
 struct action_results {
     VEC(struct action_result) results;
+    bool timed; /* durations are wanted: else they are 0 */
 };
 void executor_results_destroy(struct action_results *results);
 

@@ -3,6 +3,7 @@
 
 #include "executor/debug_beacon.h"
 #include "executor/debug_shelf.h"
+#include "executor/debug_slab.h"
 #include "executor/executor_state.h"
 
 #include <pthread.h>
@@ -26,6 +27,7 @@ struct debug_batch {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct debug_shelf shelf;
+static struct debug_slab slab; /* of struct debug_batch */
 static struct debug_batch *newest;
 static struct debug_batch *buckets[BUCKETS];
 static struct debuggee_grave graves[DEBUGGEE_GRAVES];
@@ -151,7 +153,7 @@ static void leave(struct debug_batch *batch) {
 static struct debug_batch *new_batch(const struct executor *executor, const struct debug_image *image,
                                      enum debug_listing how) {
     size_t size = how == LISTING_ANNOUNCED ? image->header->size : image->header->description_size;
-    struct debug_batch *batch = os_allocate(sizeof *batch + size);
+    struct debug_batch *batch = debug_slab_allocate(&slab, sizeof *batch + size);
     if (!batch)
         return NULL;
     memset(batch, 0, sizeof *batch);
@@ -184,7 +186,7 @@ static const char *add_batch(const struct executor *executor, enum debuggee_poli
     struct jitscope_error *error = batch ? shelve(batch, image) : error_no_memory();
     if (error) {
         jitscope_error_destroy(error);
-        os_release(batch);
+        debug_slab_release(&slab, batch);
         return "out of memory for debug information";
     }
     enter(batch);
@@ -235,7 +237,7 @@ const char *executor_deregister_debug_image(struct executor *executor, uint32_t 
         bury(batch);
         leave(batch);
         debug_shelf_remove(&shelf, &batch->shelved);
-        os_release(batch);
+        debug_slab_release(&slab, batch);
     }
     end_change();
     return batch ? NULL : "no debug image of this link is registered";
@@ -291,5 +293,6 @@ void executor_debug_end(void) {
     debug_shelf_trim(&shelf);
     if (!newest)
         debug_beacon_put_out();
+    debug_slab_trim(&slab);
     end_change();
 }

@@ -94,12 +94,15 @@ struct name_tables {
 };
 void name_tables_destroy(struct name_tables *tables);
 
+struct elf_reader;
+
 /* An object whose debug sections stayed in its file; its blocks are first_block and the block_count - 1
  * behind. */
 struct debug_input {
     uint32_t input;
     uint32_t first_block;
     uint32_t block_count;
+    const struct elf_reader *reader; /* object/'s view of the file, in the graph's arena */
 };
 
 struct graph {
@@ -135,8 +138,6 @@ struct graph {
 
     /* Names an input for messages: "libx.a(y.o)".  Given by the session. */
     const char *(*input_name)(const void *context, uint32_t input);
-    /* The bytes of an input, which live as long as the graph. */
-    struct bytes (*input_bytes)(const void *context, uint32_t input);
     /* The format's name of a relocation ("R_X86_64_PC32"), or NULL. */
     const char *(*relocation_name)(uint32_t origin);
     /* Whether the executor knows an action of that name; NULL when nothing is executed. */

@@ -76,8 +76,7 @@ static struct jitscope_error *read_inputs(struct maker *maker) {
                                           .count = maker->scratch->places.count,
                                           .find = find_by_name,
                                           .context = graph};
-        struct jitscope_error *error = elf_read_debug(graph->input_bytes(graph->input_context, input->input),
-                                                      &places, &maker->scratch->sections);
+        struct jitscope_error *error = elf_read_debug(input->reader, &places, &maker->scratch->sections);
         maker->inputs += !error;
         if (error)
             TRY(graph_tell_discarded(

@@ -268,6 +268,7 @@ static struct jitscope_error *finalized_create(const struct in_flight *in_flight
     finalized->number = in_flight->number;
     finalized->allocation = in_flight->allocation;
     finalized->names = graph->names;
+    finalized->results.timed = trace_wants(in_flight->memory->trace, LEVEL_BLOCK);
     struct jitscope_error *error = vec_reserve(&finalized->results.results, actions);
     if (error)
         os_release(finalized);
@@ -284,7 +285,7 @@ static void finalized_destroy(struct finalized *finalized) {
 static struct jitscope_error *run_finalize_actions(const struct in_flight *in_flight) {
     struct memory *memory = in_flight->memory;
     const struct graph *graph = in_flight->graph;
-    struct action_results results = {0};
+    struct action_results results = {.timed = trace_wants(memory->trace, LEVEL_BLOCK)};
     trace_actions(memory, graph);
     if (!memory->executor)
         return NULL;

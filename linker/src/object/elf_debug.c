@@ -68,8 +68,9 @@ static uint8_t kind_of_name(const char *name, uint64_t room, uint8_t guess, bool
     return NO_KIND;
 }
 
-static struct jitscope_error *append(struct elf_reader *reader, uint32_t index, const Elf64_Shdr *section,
-                                     bool old, struct debug_sections *out, uint8_t kind) {
+static struct jitscope_error *append(const struct elf_reader *reader, uint32_t index,
+                                     const Elf64_Shdr *section, bool old, struct debug_sections *out,
+                                     uint8_t kind) {
     struct bytes content = bytes_slice(reader->file, section->sh_offset, section->sh_size);
     uint64_t size;
     const char *failure = content.data || !section->sh_size ? NULL : "its content lies outside the file";
@@ -111,8 +112,8 @@ static struct jitscope_error *begin_object(const struct elf_reader *reader,
     return NULL;
 }
 
-static struct jitscope_error *append_all(struct elf_reader *reader, const struct elf_debug_places *places,
-                                         struct debug_sections *out) {
+static struct jitscope_error *append_all(const struct elf_reader *reader,
+                                         const struct elf_debug_places *places, struct debug_sections *out) {
     TRY(begin_object(reader, places, out));
     for (uint32_t i = 1; i < reader->section_count; i++) {
         Elf64_Shdr section = elf_section(reader, i);
@@ -135,7 +136,7 @@ static struct jitscope_error *append_all(struct elf_reader *reader, const struct
 
 /* One RELA section while it is applied. */
 struct patch {
-    struct elf_reader *reader;
+    const struct elf_reader *reader;
     const struct elf_debug_places *places;
     struct debug_sections *out;
     uint32_t section;
@@ -233,7 +234,7 @@ static bool apply_offset(const struct patch *patch, const Elf64_Rela *rela) {
 }
 
 static struct jitscope_error *apply_table(struct patch *patch, const Elf64_Shdr *table) {
-    struct elf_reader *reader = patch->reader;
+    const struct elf_reader *reader = patch->reader;
     struct bytes entries = bytes_slice(reader->file, table->sh_offset, table->sh_size);
     if (!entries.data || table->sh_entsize != sizeof(Elf64_Rela) || table->sh_link != reader->symbol_table)
         return elf_error(reader, JITSCOPE_ERROR_FORMAT, patch->section, NO_OFFSET, 0,
@@ -248,8 +249,8 @@ static struct jitscope_error *apply_table(struct patch *patch, const Elf64_Shdr 
     return NULL;
 }
 
-static struct jitscope_error *apply_all(struct elf_reader *reader, const struct elf_debug_places *places,
-                                        struct debug_sections *out) {
+static struct jitscope_error *apply_all(const struct elf_reader *reader,
+                                        const struct elf_debug_places *places, struct debug_sections *out) {
     for (uint32_t i = 0; i < out->tables.count; i++) {
         Elf64_Shdr table = elf_section(reader, out->tables.data[i]);
         uint32_t section = table.sh_info;
@@ -321,8 +322,9 @@ static void go_back(struct debug_sections *out, const struct mark *mark) {
     out->units = mark->units;
 }
 
-static struct jitscope_error *read_debug(struct elf_reader *reader, const struct elf_debug_places *places,
-                                         struct debug_sections *out, const struct mark *before) {
+static struct jitscope_error *read_debug(const struct elf_reader *reader,
+                                         const struct elf_debug_places *places, struct debug_sections *out,
+                                         const struct mark *before) {
     TRY(append_all(reader, places, out));
     TRY(apply_all(reader, places, out));
     TRY(check_units(reader, out, DEBUG_SECTION_INFO, before->bytes[DEBUG_SECTION_INFO]));
@@ -330,12 +332,10 @@ static struct jitscope_error *read_debug(struct elf_reader *reader, const struct
     return check_frames(reader, out, before->bytes[DEBUG_SECTION_FRAME]);
 }
 
-struct jitscope_error *elf_read_debug(struct bytes file, const struct elf_debug_places *places,
+struct jitscope_error *elf_read_debug(const struct elf_reader *reader, const struct elf_debug_places *places,
                                       struct debug_sections *out) {
-    struct elf_reader reader = {0};
     struct mark before = mark(out);
-    TRY(elf_open_object(file, &reader));
-    struct jitscope_error *error = read_debug(&reader, places, out, &before);
+    struct jitscope_error *error = read_debug(reader, places, out, &before);
     if (error)
         go_back(out, &before);
     return error;

@@ -42,9 +42,11 @@ struct elf_debug_places {
     const void *context;
 };
 
-/* Appends FILE's DWARF to OUT.  Compressed sections (gABI "Section Compression", and the older .zdebug) are
- * expanded.  After an error (with section and offset, not the input's name) OUT is as it was. */
-struct jitscope_error *elf_read_debug(struct bytes file, const struct elf_debug_places *places,
+struct elf_reader;
+
+/* Appends the DWARF of an opened file to OUT.  Compressed sections (gABI "Section Compression", and the older
+ * .zdebug) are expanded.  After an error (with section and offset, not the input's name) OUT is as it was. */
+struct jitscope_error *elf_read_debug(const struct elf_reader *reader, const struct elf_debug_places *places,
                                       struct debug_sections *out);
 
 #endif

@@ -182,6 +182,10 @@ struct jitscope_error *elf_read_sections(struct elf_reader *reader) {
     }
     if (!has_debug)
         return NULL;
+    struct elf_reader *kept = arena_allocate(&reader->graph->arena, sizeof *kept);
+    if (!kept)
+        return error_no_memory();
+    *kept = *reader;
     return vec_push(&reader->graph->debug_inputs,
-                    (struct debug_input){reader->input, first, reader->graph->blocks.count - first});
+                    (struct debug_input){reader->input, first, reader->graph->blocks.count - first, kept});
 }

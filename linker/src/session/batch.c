@@ -17,11 +17,6 @@ static const char *name_input(const void *context, uint32_t input) {
     return session_text(session, session->inputs.data[input].name);
 }
 
-static struct bytes input_bytes(const void *context, uint32_t input) {
-    const struct jitscope_session *session = context;
-    return session->inputs.data[input].bytes;
-}
-
 static bool knows_action(const void *context, const char *name) {
     const struct jitscope_session *session = context;
     return executor_knows_action(session->executor, name);
@@ -76,7 +71,6 @@ static struct jitscope_error *link_batch(struct jitscope_session *session, struc
     TRY(graph_create(&graph, &arch_x86_64, &session->names, &session->trace, link->number));
     graph_borrow_tables(&graph, &session->name_tables);
     graph.input_name = name_input;
-    graph.input_bytes = input_bytes;
     graph.input_context = session;
     graph.knows_action = session->executor ? knows_action : NULL;
     graph.relocation_name = elf_x86_64_relocation_name;
