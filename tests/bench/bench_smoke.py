@@ -1,11 +1,15 @@
 """The benchmark's programs work: every input is linked by jitscope in each of its modes and by the floor, and the
 linked code returns what it must.  Times are of no interest here."""
+import contextlib
+import io
 import os
 import pathlib
+import re
 import subprocess
 import tempfile
 import unittest
 
+import debuggers
 from bench import CONTESTANTS, Bench, main
 
 PROGRAMS = pathlib.Path(os.environ["BENCH_PROGRAMS"])
@@ -55,6 +59,24 @@ class Smoke(unittest.TestCase):
 
     def test_driver(self):
         self.assertEqual(main(["generated:10", "--rounds=1", "--only=^(floor|jitscope)$", f"--programs={PROGRAMS}"]), 0)
+
+    def test_debuggers(self):
+        """Breakpoints stop, attached debuggers find functions, the naive way ends too."""
+        out = io.StringIO()
+        options = debuggers.parse(["--functions=200", "--limit=60", "--all", f"--programs={PROGRAMS}"])
+        with contextlib.redirect_stdout(out):
+            debuggers.print_debuggers(debuggers.Programs(PROGRAMS, options.functions), options)
+        rows = [line.split() for line in out.getvalue().splitlines() if line.startswith(("  gdb ", "  lldb "))]
+        self.assertEqual(len(rows), len(debuggers.ROWS))
+        for row in rows:
+            with self.subTest(" ".join(row)):
+                self.assertTrue("left out" in " ".join(row) or re.fullmatch(r"\d+\.\d+", row[4]), out.getvalue())
+                self.assertNotIn("BUT", row)
+
+    def test_costs_without_a_debugger(self):
+        for load in debuggers.LOADS[:2]:
+            found = debuggers.times(load._replace(count=50), debuggers.Programs(PROGRAMS, 50), 1)
+            self.assertEqual([len(times) for times in found.values()], [1, 1, 1])
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@
 #include <jitscope/jitscope.h>
 
 #include <elf.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -172,7 +173,7 @@ static void call_one(struct run *run, int number, struct object object) {
     run->sum += ((int (*)(int))(uintptr_t)address)(number);
 }
 
-/* The one function whose instructions are counted. */
+/* Instructions are counted in this function, and in run_functions(). */
 __attribute__((noinline)) void link_functions(struct run *run, const struct object *objects, int count);
 void link_functions(struct run *run, const struct object *objects, int count) {
     for (int i = 0; i < count; i++)
@@ -202,7 +203,8 @@ static void tell_progress(int done) {
     fflush(stdout);
 }
 
-static void run_all(struct run *run) {
+__attribute__((noinline)) void run_functions(struct run *run);
+void run_functions(struct run *run) {
     struct object *objects = calloc((size_t)run->size, sizeof *objects);
     if (!objects)
         give_up("out of memory");
@@ -226,6 +228,9 @@ static enum jitscope_debug policy_of(const char *name) {
 int main(int argc, char **argv) {
     if (argc < 5)
         give_up("usage: bench_debugged OBJECT COUNT WAY SIZE [wait]");
+    /* Else glibc gives memory back after each compilation or never, as heap and luck have it: 40 us each. */
+    mallopt(M_TRIM_THRESHOLD, 1 << 28);
+    mallopt(M_MMAP_THRESHOLD, 1 << 25);
     struct run run = {.object = read_object(argv[1]), .count = atoi(argv[2]), .size = atoi(argv[4])};
     run.naive = !strcmp(argv[3], "naive");
     run.compiles = !strncmp(argv[3], "tcc-", 4);
@@ -235,7 +240,7 @@ int main(int argc, char **argv) {
     options.debug = run.naive ? JITSCOPE_DEBUG_OFF : policy_of(argv[3] + (run.compiles ? 4 : 0));
     check(jitscope_session_create(&options, &run.session));
     uint64_t began = now();
-    run_all(&run);
+    run_functions(&run);
     uint64_t ended = now();
     long n = run.count;
     if (run.sum != 3 * (n * (n - 1) / 2) + n)
