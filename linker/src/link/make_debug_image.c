@@ -24,6 +24,7 @@ struct maker {
 void debug_scratch_destroy(struct debug_scratch *scratch) {
     debug_sections_destroy(&scratch->sections);
     vec_destroy(&scratch->places);
+    vec_destroy(&scratch->image);
     vec_destroy(&scratch->shown);
     vec_destroy(&scratch->numbers);
     vec_destroy(&scratch->slots);
@@ -334,9 +335,13 @@ static void put_dwarf(const struct maker *maker) {
     if (sections->references.count)
         memcpy(maker->image + header->references.offset, sections->references.data,
                sections->references.count * sizeof *sections->references.data);
-    for (int i = 0; i < DEBUG_SECTION_COUNT; i++)
-        if (sections->bytes[i].count)
-            memcpy(maker->image + header->dwarf[i].offset, sections->bytes[i].data, sections->bytes[i].count);
+    for (int i = 0; i < DEBUG_SECTION_COUNT; i++) {
+        uint32_t count = sections->bytes[i].count;
+        if (!count)
+            continue;
+        memcpy(maker->image + header->dwarf[i].offset, sections->bytes[i].data, count);
+        memset(maker->image + header->dwarf[i].offset + count, 0, -count & 7); /* the gap behind it */
+    }
 }
 
 static void set_extent(struct maker *maker) {
@@ -370,9 +375,11 @@ static struct jitscope_error *measure(struct maker *maker) {
 }
 
 static struct jitscope_error *fill(struct maker *maker) {
-    maker->image = arena_allocate_zeroed(&maker->graph->arena, maker->header.size);
-    if (!maker->image)
-        return error_no_memory();
+    struct debug_scratch *scratch = maker->scratch;
+    scratch->image.count = 0;
+    TRY(vec_reserve(&scratch->image, maker->header.size));
+    maker->image = scratch->image.data;
+    memset(maker->image, 0, maker->header.references.offset); /* all behind it is written whole */
     maker->next_string = 1;
     put_segments(maker);
     put_sections(maker);

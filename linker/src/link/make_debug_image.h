@@ -16,6 +16,7 @@ struct shown_symbol {
 /* Buffers kept from link to link; zero-initialised is empty. */
 struct debug_scratch {
     struct debug_sections sections;
+    VEC(uint8_t) image;   /* the action's argument while the link goes on */
     VEC(uint64_t) places; /* of the object at hand: address by section index */
     VEC(struct shown_symbol) shown;
     VEC(uint32_t) numbers; /* by graph section: its number in the image, 0 for none */
