@@ -2,7 +2,8 @@
 """What debuggers make of a process that links functions with DWARF one by one, looks each up and calls it; and what having
 all this costs a process that no debugger watches.
 
-Under a debugger, seconds are those of the process's loop, with one breakpoint pending: on the last function, or on a line of
+Under a debugger, seconds are those of the process's loop ("busy": of processor time, debugger and process from start to end,
+which a busy machine disturbs less), with one breakpoint pending: on the last function, or on a line of
 a file that never comes.  "naive" is the same program that registers each object as it is, one by one.  Attaching is the whole
 life of a debugger that attaches, asks for the symbol of one function and leaves."""
 import argparse
@@ -10,6 +11,7 @@ import collections
 import os
 import pathlib
 import re
+import resource
 import shutil
 import signal
 import statistics
@@ -173,15 +175,22 @@ def measure_row(row, programs, options):
     return watched(row.debugger, row.way, place, row.plugin, programs, options.limit)
 
 
+def busy():
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 def print_debuggers(programs, options):
     print(f"{programs.count} functions linked one by one, in a process under a debugger")
-    print(f"  {'debugger':<9} {'pending':<10} {'registered':<11} {'plug-in':<8} {'seconds':>8} {'target':>7}")
+    print(f"  {'debugger':<9} {'pending':<10} {'registered':<11} {'plug-in':<8} {'seconds':>8} {'target':>7} {'busy':>7}")
     for row in ROWS:
+        before = busy()
         seconds, remark = measure_row(row, programs, options)
+        spent = busy() - before
         target = f"< {row.target}" if row.target else ""
         way = "naively" if row.way == "naive" else row.way
         print(f"  {row.debugger:<9} {row.pending:<10} {way:<11} {'yes' if row.plugin else 'no':<8} {seconds:>8} {target:>7}"
-              f"  {remark}".rstrip(), flush=True)
+              f" {spent:7.2f}  {remark}".rstrip(), flush=True)
     print()
 
 
