@@ -63,14 +63,14 @@ class Smoke(unittest.TestCase):
     def test_debuggers(self):
         """Breakpoints stop, attached debuggers find functions, the naive way ends too."""
         out = io.StringIO()
-        options = debuggers.parse(["--functions=200", "--limit=60", "--all", f"--programs={PROGRAMS}"])
+        options = debuggers.parse(["--functions=200", "--limit=60", "--full", f"--programs={PROGRAMS}"])
         with contextlib.redirect_stdout(out):
-            debuggers.print_debuggers(debuggers.Programs(PROGRAMS, options.functions), options)
+            debuggers.print_debuggers(options)
         rows = [line.split() for line in out.getvalue().splitlines() if line.startswith(("  gdb ", "  lldb "))]
         self.assertEqual(len(rows), len(debuggers.ROWS))
         for row in rows:
             with self.subTest(" ".join(row)):
-                self.assertTrue("left out" in " ".join(row) or re.fullmatch(r"\d+\.\d+", row[4]), out.getvalue())
+                self.assertTrue("left out" in " ".join(row) or re.fullmatch(r"\d+\.\d+", row[5]), out.getvalue())
                 self.assertNotIn("BUT", row)
 
     def test_costs_without_a_debugger(self):

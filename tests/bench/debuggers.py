@@ -160,8 +160,8 @@ def why_not(row, options):
         return f"left out: needs {package}"
     if row.plugin and not PLUGIN[row.debugger].exists():
         return "left out: there is no plug-in"
-    if row.way == "naive" and (row.pending == "file:line" and not options.all):
-        return "left out: --all measures it"
+    if row.way == "naive" and row.pending == "file:line" and not options.full:
+        return "left out: --full measures it"
     return None
 
 
@@ -180,17 +180,29 @@ def busy():
     return usage.ru_utime + usage.ru_stime
 
 
-def print_debuggers(programs, options):
-    print(f"{programs.count} functions linked one by one, in a process under a debugger")
-    print(f"  {'debugger':<9} {'pending':<10} {'registered':<11} {'plug-in':<8} {'seconds':>8} {'target':>7} {'busy':>7}")
+SCALE = 5  # rows in which debuggers hear of each function are that much smaller, unless --full
+
+
+def programs_for(row, options):
+    heard = row.way == "naive" or not (row.plugin or row.pending == "attach")
+    count = options.functions // SCALE if heard and not options.full else options.functions
+    return Programs(options.programs, max(count, 1))
+
+
+def print_debuggers(options):
+    print(f"functions linked one by one, in a process under a debugger; targets are for {options.functions}"
+          + ("" if options.full else f", of which some rows have 1/{SCALE} (--full: all)"))
+    print(f"  {'debugger':<9} {'functions':>9} {'pending':<10} {'registered':<11} {'plug-in':<8} {'seconds':>8} {'target':>7}"
+          f" {'busy':>7}")
     for row in ROWS:
         before = busy()
+        programs = programs_for(row, options)
         seconds, remark = measure_row(row, programs, options)
         spent = busy() - before
         target = f"< {row.target}" if row.target else ""
         way = "naively" if row.way == "naive" else row.way
-        print(f"  {row.debugger:<9} {row.pending:<10} {way:<11} {'yes' if row.plugin else 'no':<8} {seconds:>8} {target:>7}"
-              f" {spent:7.2f}  {remark}".rstrip(), flush=True)
+        print(f"  {row.debugger:<9} {programs.count:>9} {row.pending:<10} {way:<11} {'yes' if row.plugin else 'no':<8}"
+              f" {seconds:>8} {target:>7} {spent:7.2f}  {remark}".rstrip(), flush=True)
     print()
 
 
@@ -266,7 +278,7 @@ def parse(arguments):
     parser.add_argument("--functions", type=int, default=10000, help="linked under a debugger (%(default)s)")
     parser.add_argument("--limit", type=int, default=60, help="seconds that the naive way may take (%(default)s)")
     parser.add_argument("--rounds", type=int, default=9, help="for times without a debugger (%(default)s)")
-    parser.add_argument("--all", action="store_true", help="the naive way with a pending file:line too")
+    parser.add_argument("--full", action="store_true", help="all rows with so many; the naive way with a file:line too")
     parser.add_argument("--costs", action="store_true", help="only what it costs without a debugger")
     parser.add_argument("--programs", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
@@ -276,7 +288,7 @@ def main(arguments):
     options = parse(arguments)
     programs = Programs(options.programs, options.functions)
     if not options.costs:
-        print_debuggers(programs, options)
+        print_debuggers(options)
     print_costs(programs, options.rounds)
     return 0
 
