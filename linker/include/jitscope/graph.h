@@ -76,7 +76,7 @@ struct jitscope_symbol_view {
 
 /* A place whose value is computed from a symbol: a relocation of the input, or what became of it. */
 struct jitscope_edge_view {
-    const char *kind; /* "delta32": `jitscope show edges`, and the names in arch/x86_64.def; static */
+    const char *kind; /* "delta32": listed in docs/EVENTS.md, "Edge kinds"; static */
     uint32_t offset;  /* bytes, in the block */
     uint32_t target;  /* symbol */
     int64_t addend;   /* bytes */
@@ -132,7 +132,7 @@ struct jitscope_error *jitscope_graph_add_block(struct jitscope_graph *graph, ui
 struct jitscope_error *jitscope_graph_add_symbol(struct jitscope_graph *graph, const char *name,
                                                  uint32_t block, uint64_t offset, uint64_t size,
                                                  uint32_t *symbol);
-/* Adds an edge.  KIND is a name of the edge table (arch/x86_64.def: "pointer64", "delta32", "branch32", ...);
+/* Adds an edge.  KIND is one of docs/EVENTS.md, "Edge kinds" ("pointer64", "delta32", "branch32", ...);
  * OFFSET and ADDEND are in bytes, both as in a relocation of type RELA (gABI chapter 4, "Relocation").  Up to
  * and including pre-fixup; kinds that want a table entry ("request-got-...", and "branch32" to an external
  * symbol) only before prune, 32-bit addresses before layout if they are to bring the batch below 2 GiB.
