@@ -41,6 +41,9 @@ static struct jitscope_error *after_prune(struct jitscope_graph *graph, void *co
     print_refusal(
         "in what was pruned",
         jitscope_graph_add_symbol(graph, "again", jitscope_graph_symbol(graph, unused).block, 0, 0, &id));
+    print_refusal("the table's address",
+                  jitscope_graph_add_edge(graph, *block, 0, "got-base-delta32",
+                                          jitscope_graph_find_symbol(graph, "count"), 0));
     print_refusal("a table entry", jitscope_graph_add_edge(graph, *block, 0, "request-got-delta32",
                                                            jitscope_graph_find_symbol(graph, "count"), 0));
     return NULL;

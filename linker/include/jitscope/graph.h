@@ -134,10 +134,10 @@ struct jitscope_error *jitscope_graph_add_symbol(struct jitscope_graph *graph, c
                                                  uint32_t *symbol);
 /* Adds an edge.  KIND is one of docs/EVENTS.md, "Edge kinds" ("pointer64", "delta32", "branch32", ...);
  * OFFSET and ADDEND are in bytes, both as in a relocation of type RELA (gABI chapter 4, "Relocation").  Up to
- * and including pre-fixup; kinds that want a table entry ("request-got-...", and "branch32" to an external
- * symbol) only before prune, 32-bit addresses before layout if they are to bring the batch below 2 GiB.
- * Errors: USAGE (no such block, symbol or kind, a removed one, a field outside the block or in zero-fill, too
- * late). */
+ * and including pre-fixup; kinds that want the GOT or an entry in a table ("request-got-...", "got-offset64",
+ * "got-base-delta32", and "branch32" to an external symbol) only before prune, 32-bit addresses before layout
+ * if they are to bring the batch below 2 GiB. Errors: USAGE (no such block, symbol or kind, a removed one, a
+ * field outside the block or in zero-fill, too late). */
 struct jitscope_error *jitscope_graph_add_edge(struct jitscope_graph *graph, uint32_t block, uint32_t offset,
                                                const char *kind, uint32_t target, int64_t addend);
 

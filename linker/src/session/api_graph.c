@@ -204,7 +204,8 @@ static struct jitscope_error *find_kind(const struct graph *graph, const char *n
 /* Table entries are made between prune and the first post-prune pass of the program. */
 static struct jitscope_error *check_tables(const struct graph *graph, uint16_t kind, uint32_t target) {
     bool wants_stub = kind == graph->arch->branch && graph->symbols.data[target].flags & SYMBOL_EXTERNAL;
-    if (!wants_stub && !(graph->arch->got_request_kinds >> kind & 1))
+    uint64_t wants_got = graph->arch->got_request_kinds | graph->arch->got_base_kinds;
+    if (!wants_stub && !(wants_got >> kind & 1))
         return NULL;
     return too_late(graph, PHASE_PRE_PRUNE,
                     "edges that want a GOT or PLT entry are added in the pre-prune phase");
