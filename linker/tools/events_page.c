@@ -1,6 +1,7 @@
 /* The reference page of events, from the schema itself: docs/EVENTS.md is what this prints. */
 #include "help.h"
 
+#include "arch/arch.h"
 #include "trace/schema.h"
 
 #include <ctype.h>
@@ -64,6 +65,23 @@ static void print_types(struct text *out, const struct schema *schema) {
     }
 }
 
+/* What the edge_kind events of a recording say, and jitscope_graph_add_edge() takes. */
+static void print_edge_kinds(struct text *out, const struct arch *arch) {
+    text_print(
+        out,
+        "\n## Edge kinds of %s\n\n"
+        "S is the address of the target symbol, A the addend, P the address of the place, GOT that of\n"
+        "`_GLOBAL_OFFSET_TABLE_`, as in the psABI. A `request-...` is a wish for a table entry; it becomes\n"
+        "the kind of that name, which refers to the entry.\n\n"
+        "| kind | bytes | writes | |\n|---|---|---|---|\n",
+        arch->name);
+    for (uint32_t i = 0; i < arch->kind_count; i++) {
+        const struct edge_kind_info *kind = &arch->kinds[i];
+        text_print(out, "| %s | %u | %s | %s |\n", kind->name, kind->width, kind->width ? kind->formula : "",
+                   kind->purpose);
+    }
+}
+
 struct jitscope_error *events_page_print(struct text *out) {
     struct schema schema;
     size_t length;
@@ -74,6 +92,7 @@ struct jitscope_error *events_page_print(struct text *out) {
     for (uint32_t i = 0; i < schema.events.count; i++)
         print_event(out, &schema, &schema.events.data[i]);
     print_types(out, &schema);
+    print_edge_kinds(out, &arch_x86_64);
     schema_destroy(&schema);
     return NULL;
 }

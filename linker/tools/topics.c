@@ -27,8 +27,27 @@ static const struct help_topic link_topics[] = {
      "`*{8}got(puts) == puts`",
      sizeof check_rows / sizeof *check_rows, check_row}};
 
+/* --- what show can show --- */
+
+static const struct help_row view_rows[] = {
+#define COLUMN(name, type)                     " " name
+#define VIEW(name, function, meaning, columns) {name, meaning ". Columns:" columns},
+#include "mirror/views.def"
+#undef VIEW
+#undef COLUMN
+};
+
+static struct help_row view_row(size_t i) {
+    return view_rows[i];
+}
+
+static const struct help_topic show_topics[] = {
+    {"What to show",
+     "Columns have these names in --json and in --filter too. `jitscope help events` explains the events.",
+     sizeof view_rows / sizeof *view_rows, view_row}};
+
 const struct help_topic *help_topics(enum command_id command, size_t *count) {
     bool links = command == COMMAND_run || command == COMMAND_gdb || command == COMMAND_link;
-    *count = links;
-    return links ? link_topics : NULL;
+    *count = links || command == COMMAND_show;
+    return links ? link_topics : show_topics;
 }

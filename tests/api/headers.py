@@ -1,10 +1,13 @@
-"""headers.py FOLDER: each public header compiles alone, without a warning, in C17 and C++17, under gcc and clang."""
+"""headers.py FOLDER: each public header compiles alone, without a warning, in C17 and C++17, under gcc and clang; every
+function in them has a comment and is called by an example."""
 import pathlib
+import re
 import subprocess
 import sys
 import unittest
 
 FOLDER = pathlib.Path(sys.argv.pop())
+EXAMPLES = pathlib.Path(__file__).parent
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only", f"-I{FOLDER}"]
 HEADERS = sorted(path.relative_to(FOLDER) for path in FOLDER.glob("jitscope/*.h"))
 
@@ -27,6 +30,31 @@ class Headers(unittest.TestCase):
     def test_cplusplus(self):
         for compiler in ("g++", "clang++"):
             self.compile(compiler, "-std=c++17", "-xc++")
+
+
+class Functions(unittest.TestCase):
+    def declarations(self):
+        """Header, what stands before it, and name of each declared function."""
+        for header in HEADERS:
+            parts = re.split(r";\n", (FOLDER / header).read_text())
+            for part in parts:
+                found = re.search(r"(?:^|\n)[a-z][^\n{}#]*?\b(jitscope_\w+)\([^{}#]*\)$", part)
+                if found and "typedef" not in part[found.start():]:
+                    yield header, part[:found.start()], found.group(1)
+
+    def test_each_has_a_comment(self):
+        names = set()
+        for header, before, name in self.declarations():
+            names.add(name)
+            with self.subTest(function=name, header=header):
+                self.assertTrue(before.rstrip().endswith("*/"), "no comment above")
+        self.assertGreater(len(names), 60)
+
+    def test_each_is_called_by_an_example(self):
+        examples = "".join(path.read_text() for path in EXAMPLES.iterdir() if path.suffix in (".c", ".cpp", ".h"))
+        for _, _, name in self.declarations():
+            with self.subTest(function=name):
+                self.assertRegex(examples, rf"\b{name}\(")
 
 
 if __name__ == "__main__":

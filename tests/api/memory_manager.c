@@ -38,9 +38,11 @@ static struct jitscope_error *map_segment(struct double_mapping *mapping, struct
     int file = memfd_create("segment", 0);
     if (file < 0 || ftruncate(file, (off_t)size))
         return jitscope_error_create(JITSCOPE_ERROR_SYSTEM, "memfd_create");
-    mmap(target, size, PROT_READ, MAP_SHARED | MAP_FIXED, file, 0);
+    void *place = mmap(target, size, PROT_READ, MAP_SHARED | MAP_FIXED, file, 0);
     void *working = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     close(file);
+    if (place == MAP_FAILED || working == MAP_FAILED)
+        return jitscope_error_create(JITSCOPE_ERROR_SYSTEM, "mmap");
     mapping->segments[mapping->count].target = target;
     mapping->segments[mapping->count].working = working;
     mapping->segments[mapping->count++].size = size;
@@ -56,15 +58,16 @@ static struct jitscope_error *allocate(void *context, const struct jitscope_grap
     size_t total = 0;
     for (size_t i = 0; i < count; i++)
         total += segment_size(&segments[i]);
-    char *start = mmap(NULL, total, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    printf("allocate: %zu segments, %u blocks\n", count, jitscope_graph_block_count(graph));
-    (void)context;
-    struct jitscope_error *error = NULL;
+    int low = jitscope_graph_wants_low_memory(graph) ? MAP_32BIT : 0;
+    char *start = mmap(NULL, total, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | low, -1, 0);
+    printf("allocate: %zu segments, %s\n", count, low ? "below 2 GiB" : "anywhere");
+    struct jitscope_error *error =
+        mapping && start != MAP_FAILED ? NULL : jitscope_error_create(JITSCOPE_ERROR_NO_MEMORY, "allocate");
     for (size_t i = 0; i < count && !error; i++) {
         error = map_segment(mapping, &segments[i], start);
         start += segment_size(&segments[i]);
     }
-    if (error)
+    if (error && mapping)
         abandon(context, mapping);
     *allocation = mapping;
     return error;
@@ -77,7 +80,8 @@ static struct jitscope_error *finalize(void *context, void *opaque, const struct
     for (size_t i = 0; i < count; i++) {
         munmap(mapping->segments[i].working, mapping->segments[i].size);
         mapping->segments[i].working = NULL;
-        mprotect(mapping->segments[i].target, mapping->segments[i].size, (int)segments[i].prot);
+        if (mprotect(mapping->segments[i].target, mapping->segments[i].size, (int)segments[i].prot))
+            return jitscope_error_create(JITSCOPE_ERROR_SYSTEM, "mprotect");
         printf("finalize: segment %zu is %c%c%c\n", i, segments[i].prot & JITSCOPE_READ ? 'r' : '-',
                segments[i].prot & JITSCOPE_WRITE ? 'w' : '-',
                segments[i].prot & JITSCOPE_EXECUTE ? 'x' : '-');
@@ -122,6 +126,12 @@ int main(void) {
     count(2);
     printf("count(2) = %d\n", count(2));
     check(jitscope_session_unload(session, link));
+
+    /* 32-bit addresses: the place must suit them. */
+    check(jitscope_session_add_file(session, OBJECTS "low.o"));
+    check(jitscope_session_link(session, &link));
+    check(jitscope_session_lookup(session, "itself", &address));
+    printf("a 32-bit pointer to itself: %s\n", *(uint32_t *)(uintptr_t)address == address ? "yes" : "no");
     jitscope_session_destroy(session);
     return 0;
 }

@@ -1,5 +1,5 @@
-/* Passes of one's own, one at each phase: keep a function, add code, look at addresses, redirect an edge,
- * patch. */
+/* Passes of one's own at every phase: keep a function, add code and data, look at addresses and edges, patch.
+ */
 #include "check.h"
 
 #include <string.h>
@@ -7,8 +7,24 @@
 /* Pre-prune: `unused` is reached by nothing and would go with --gc-sections. */
 static struct jitscope_error *keep_unused(struct jitscope_graph *graph, void *context) {
     uint32_t symbol = jitscope_graph_find_symbol(graph, "unused");
-    *(bool *)context = symbol != JITSCOPE_NONE;
+    (void)context;
     return symbol == JITSCOPE_NONE ? NULL : jitscope_graph_keep(graph, symbol);
+}
+
+/* Pre-prune, so that it gets its entry in the GOT: mov count@GOTPCREL(%rip), %rax; ret */
+static struct jitscope_error *add_load(struct jitscope_graph *graph, void *context) {
+    static const uint8_t code[] = {0x48, 0x8b, 0x05, 0, 0, 0, 0, 0xc3};
+    uint32_t section, block, symbol;
+    (void)context;
+    struct jitscope_error *error =
+        jitscope_graph_add_section(graph, ".text.load", JITSCOPE_READ | JITSCOPE_EXECUTE, &section);
+    if (!error)
+        error = jitscope_graph_add_block(graph, section, code, sizeof code, 16, &block);
+    if (!error)
+        error = jitscope_graph_add_symbol(graph, "load", block, 0, sizeof code, &symbol);
+    return error ? error
+                 : jitscope_graph_add_edge(graph, block, 3, "request-got-rex-load32",
+                                           jitscope_graph_find_symbol(graph, "count"), -4);
 }
 
 /* Post-prune: a function of the host's own making.  mov $41, %eax; ret */
@@ -79,28 +95,43 @@ static struct jitscope_error *patch(struct jitscope_graph *graph, void *context)
     return NULL;
 }
 
+static const struct jitscope_session_options options = {
+    .size = sizeof options, .gc_sections = true, .no_default_libraries = true};
+
+static bool has_unused(struct jitscope_session *session) {
+    uint64_t address;
+    check(jitscope_session_add_root(session, "count"));
+    check(jitscope_session_add_file(session, OBJECTS "counter.o"));
+    check(jitscope_session_link(session, NULL));
+    struct jitscope_error *error = jitscope_session_lookup(session, "unused", &address);
+    bool found = !error;
+    jitscope_error_destroy(error);
+    return found;
+}
+
 int main(void) {
-    struct jitscope_session_options options = {
-        .size = sizeof options, .gc_sections = true, .no_default_libraries = true};
     struct jitscope_session *session;
     uint64_t address, pointer;
-    bool kept = false;
     check(jitscope_session_create(&options, &session));
-    check(jitscope_session_add_pass(session, JITSCOPE_PRE_PRUNE, "keep-unused", keep_unused, &kept));
+    printf("without passes, unused is %s\n", has_unused(session) ? "there" : "dropped");
+    jitscope_session_destroy(session);
+
+    check(jitscope_session_create(&options, &session));
+    check(jitscope_session_add_pass(session, JITSCOPE_PRE_PRUNE, "keep-unused", keep_unused, NULL));
+    check(jitscope_session_add_pass(session, JITSCOPE_PRE_PRUNE, "add-load", add_load, NULL));
     check(jitscope_session_add_pass(session, JITSCOPE_POST_PRUNE, "add-function", add_function, NULL));
     check(jitscope_session_add_pass(session, JITSCOPE_POST_PRUNE, "add-pointer", add_pointer, NULL));
     check(jitscope_session_add_pass(session, JITSCOPE_POST_ALLOCATION, "count-edges", count_edges, NULL));
     check(jitscope_session_add_pass(session, JITSCOPE_PRE_FIXUP, "print-pointers", print_pointers, NULL));
     check(jitscope_session_add_pass(session, JITSCOPE_POST_FIXUP, "patch", patch, NULL));
-    check(jitscope_session_add_root(session, "count"));
-    check(jitscope_session_add_file(session, OBJECTS "counter.o"));
-    check(jitscope_session_link(session, NULL));
+    printf("with them it is %s\n", has_unused(session) ? "kept" : "dropped");
     check(jitscope_session_lookup(session, "added", &address));
     printf("added() = %d\n", call(address));
     check(jitscope_session_lookup(session, "added_pointer", &pointer));
     printf("the pointer leads to it: %s\n", *(uint64_t *)(uintptr_t)pointer == address ? "yes" : "no");
-    check(jitscope_session_lookup(session, "unused", &address));
-    printf("unused was %s\n", kept ? "kept" : "not found");
+    check(jitscope_session_lookup(session, "count", &pointer));
+    check(jitscope_session_lookup(session, "load", &address));
+    printf("load() is count: %s\n", ((uint64_t(*)(void))(uintptr_t)address)() == pointer ? "yes" : "no");
     jitscope_session_destroy(session);
     return 0;
 }

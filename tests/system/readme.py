@@ -56,6 +56,7 @@ class Readme(SystemTest):
         self.assertEqual(page.read_text(), printed)
         for name in ("table_entry", "fixup", "debug_image"):
             self.assertIn(f"### {name}\n", printed)
+        self.assertIn("\n| delta32 | 4 | S + A - P |", printed)
 
     def test_the_two_commands_come_first(self):
         first = re.search(r"```\n(.*?)```", (ROOT / "README.md").read_text(), re.S).group(1).splitlines()

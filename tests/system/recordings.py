@@ -1,4 +1,5 @@
 """Recordings: what every view says of a real link, time travel, determinism, and what is left after a crash."""
+import re
 import resource
 import signal
 import subprocess
@@ -40,6 +41,21 @@ class Lua(SystemTest):
             self.assertGreater(len(table.splitlines()), 0, view)
             if view not in ("tls", "summary"):
                 self.assertEqual(len(table.splitlines()), len(rows) + (view != "events"), view)
+
+    def test_help_lists_views_and_columns(self):
+        """What can be shown, by the names that --json uses; a manual page says the same."""
+        text = self.must(JITSCOPE, "show", "--help").out.decode().split("What to show:\n")[1].split("\n\n")[0]
+        listed = {}
+        for part in re.split(r"^  (?=\S)", text, flags=re.M)[1:]:
+            name, rest = part.split(maxsplit=1)
+            listed[name] = rest.split("Columns:")[1].split()
+        self.assertEqual(list(listed), VIEWS)
+        page = self.must(JITSCOPE, "help", "--man", "show").out.decode()
+        for view, columns in listed.items():
+            self.assertIn(view.replace("-", "\\-"), page)
+            rows = self.rows(view)
+            if rows and view not in ("events", "summary"):  # whose rows have the fields of each event, and what there is
+                self.assertEqual(list(rows[0]), columns, view)
 
     def test_memory(self):
         segments = self.rows("segments")

@@ -187,6 +187,36 @@ int main(void) { return (f ? f() : 0) + (&v ? v : 0) + (where != 0) * 4 + 8; }""
                             "int main(void) { return (int)(long)answer + local_value(); }\n", "-O1", "-fPIC", name="main.o")
         self.assertEqual(self.same([main, self.folder / "abs.o"], flags=["-no-pie"]).status, 49)
 
+    def test_one_number_defined_twice(self):
+        """Absolute symbols of one name clash only when their values differ."""
+        number = ".globl answer\n.set answer, {}\n"
+        main = self.compile("extern char answer[]; int main(void) { return (int)(long)answer; }\n", "-O1", "-fPIC")
+        once, again, other = (self.assemble(name, number.format(value))
+                              for name, value in (("once", 42), ("again", 42), ("other", 43)))
+        self.assertEqual(self.same([main, once, again], flags=["-no-pie"]).status, 42)
+        outcome = self.jitscope("run", main, once, other)
+        self.assertEqual(outcome.status, 1)
+        self.assertRegex(outcome.err.decode(), "other.o: symbol 'answer': defined twice; first defined in .*once.o")
+
+    def test_weak_definitions_and_archives(self):
+        """A weak definition asks no archive; a member taken for another name brings its strong one along."""
+        main, f, g, both = self.objects("__attribute__((weak)) int f(void) { return 3; } extern int g(void);"
+                                        "int main(void) { return f() + g(); }", "int f(void) { return 4; }",
+                                        "int g(void) { return 10; }",
+                                        "int f(void) { return 5; } int g(void) { return 20; }")
+        self.assertEqual(self.same([main, self.archive("apart.a", f, g)]).status, 13)
+        self.assertEqual(self.same([main, self.archive("both.a", both)]).status, 25)
+
+    def test_unusual_definitions(self):
+        """STB_GNU_UNIQUE, a weak absolute value, and a group that is no COMDAT group."""
+        cases = {'.section .data.v,"aw"\n.globl v\n.type v, @gnu_unique_object\nv: .long 5\n.size v, 4\n': ("extern int v;", "v"),
+                 ".weak v\n.set v, 6\n": ("extern char v[] __attribute__((weak));", "(int)(long)v"),
+                 '.section .text.v,"axG",@progbits,v\n.globl v\nv: mov $7, %eax\n ret\n': ("extern int v(void);", "v()")}
+        for definition, (declaration, value) in cases.items():
+            with self.subTest(definition=definition):
+                main = self.compile(f"{declaration}\nint main(void) {{ return {value}; }}\n", "-O1", "-fPIC")
+                self.assertIn(self.same([main, self.assemble("v", definition)], flags=["-no-pie"]).status, (5, 6, 7))
+
     def test_sections_by_name(self):
         """__start_X and __stop_X around what all objects put into section X."""
         entry = '__attribute__((used, section("numbers"))) static int {} = {};'
@@ -344,6 +374,23 @@ int main(int argc, char **argv) {
             self.assertEqual(outcome.status, status)
             self.assertEqual(outcome.out.decode().splitlines(),
                              ["cxa of main", "late", "nested", "cxa of a constructor", "destructor"])
+
+    def test_exit_inside_an_initialiser(self):
+        """What was registered and what finalisers there are run, though main never does."""
+        text = PRINT + """
+#include <stdlib.h>
+static void registered(void) { puts("registered"); }
+__attribute__((constructor(101))) static void first(void) { puts("first"); atexit(registered); }
+__attribute__((constructor(102))) static void second(void) { puts("second"); exit(5); }
+__attribute__((constructor(103))) static void third(void) { puts("third"); }
+__attribute__((destructor)) static void end(void) { puts("end"); }
+int main(void) { puts("main"); return 0; }"""
+        objects = self.objects(text)
+        outcome = self.same(objects)
+        self.assertEqual((outcome.status, outcome.out.split()), (5, [b"first", b"second", b"registered", b"end"]))
+        self.jitscope("run", "--record", "exit.jsr", *objects)
+        results = [row["result"] for row in self.show("actions", self.folder / "exit.jsr") if row["half"] == "rollback"]
+        self.assertEqual(set(results), {"ok"})
 
 
 if __name__ == "__main__":

@@ -1,5 +1,10 @@
-/* Events: what the linker says while it works.  The list of events with their fields is docs/EVENTS.md, made
- * from the schema; the accessors here read any event without knowing it beforehand. */
+/* Events: what the linker says while it works.  The list of events with their fields, units and levels is
+ * docs/EVENTS.md, made from the schema (`jitscope help events` prints it); the accessors here read any event
+ * without knowing it beforehand.
+ *
+ * An event belongs to the session and lives during the callback that got it
+ * (jitscope_session_set_event_callback); only the thread that runs the callback may read it.  Accessors do
+ * not fail: what is not there reads as NULL, 0 or "" as said below. */
 #ifndef JITSCOPE_EVENT_H
 #define JITSCOPE_EVENT_H
 
@@ -23,22 +28,33 @@ enum jitscope_level {
 /* One event; valid during the callback that got it. */
 struct jitscope_event;
 
-const char *jitscope_event_name(const struct jitscope_event *event);  /* "table_entry"; static */
-uint64_t jitscope_event_sequence(const struct jitscope_event *event); /* position in the session's stream */
-uint32_t jitscope_event_link(const struct jitscope_event *event);     /* link it belongs to, 0 for none */
+/* "table_entry", ...: valid as long as the session. */
+const char *jitscope_event_name(const struct jitscope_event *event);
+/* Position in the stream that the callback gets: one more with each event, from where the session's stream
+ * was when the callback was set. */
+uint64_t jitscope_event_sequence(const struct jitscope_event *event);
+/* Number of the link it belongs to (jitscope_link_number), 0 for none. */
+uint32_t jitscope_event_link(const struct jitscope_event *event);
+
+/* How many fields the event has; FIELD below counts from 0, in the order of docs/EVENTS.md. */
 size_t jitscope_event_field_count(const struct jitscope_event *event);
-const char *jitscope_event_field_name(const struct jitscope_event *event,
-                                      size_t field); /* static; NULL beyond */
-/* A field's number, or for text its string id. */
-uint64_t jitscope_event_field_number(const struct jitscope_event *event, size_t field);
-/* A field as text: names as they are, numbers and enumerated values as show prints them.  Owned by EVENT,
- * valid until its next text call. */
-const char *jitscope_event_field_text(const struct jitscope_event *event, size_t field);
+/* The field's name, valid as long as the session; NULL beyond the last. */
+const char *jitscope_event_field_name(const struct jitscope_event *event, size_t field);
 /* Index of the field of that name, or SIZE_MAX. */
 size_t jitscope_event_find_field(const struct jitscope_event *event, const char *name);
-/* The whole event as one line of text, or as one JSON object; owned by EVENT, until its next
- * text call. */
+/* The field's number: bytes, nanoseconds, addresses and enumerated values as docs/EVENTS.md says; for text
+ * the number of the string.  0 beyond the last. */
+uint64_t jitscope_event_field_number(const struct jitscope_event *event, size_t field);
+/* A field as text: names as they are in the input, numbers and enumerated values as show prints them.  ""
+ * beyond the last, and without memory.  Owned by EVENT, valid until its next call that returns such a text.
+ */
+const char *jitscope_event_field_text(const struct jitscope_event *event, size_t field);
+
+/* The whole event as one line of text without a newline, as `jitscope show events` prints it; owned and valid
+ * as jitscope_event_field_text(). */
 const char *jitscope_event_text(const struct jitscope_event *event);
+/* The whole event as one JSON object on one line (RFC 8259; 64-bit addresses are strings, "0x..."); owned and
+ * valid as jitscope_event_field_text(). */
 const char *jitscope_event_json(const struct jitscope_event *event);
 
 #ifdef __cplusplus

@@ -7,12 +7,13 @@
  *     jitscope_session_add_file(session, "fib.o");
  *     jitscope_session_link(session, &link);
  *     jitscope_session_lookup(session, "fib", &address);
- *     ((int (*)(int))address)(30);
+ *     int answer = ((int (*)(int))address)(30);
  *     jitscope_session_unload(session, link);
  *     jitscope_session_destroy(session);
  *
- * Each call returns NULL or an error that the caller destroys (error.h).  Every call on a session may come
- * from any thread: the session has one lock.  Callbacks run under it and must not call the session again. */
+ * Each call returns NULL or an error that the caller destroys (error.h).  Threads, callbacks and what happens
+ * to code that is unloaded: session.h.  `pkg-config jitscope` says how to compile and link; the library is
+ * static. */
 #ifndef JITSCOPE_JITSCOPE_H
 #define JITSCOPE_JITSCOPE_H
 

@@ -2,7 +2,33 @@
  *
  * Inputs queue up; jitscope_session_link() takes all of them, and the archive members they need, into one
  * batch: one graph, one allocation, one GOT.  Later batches may use the definitions of earlier ones.  A batch
- * is unloaded as a whole. */
+ * is unloaded as a whole.
+ *
+ * Threads.  Every function here but jitscope_session_create() and _destroy() may be called by any thread at
+ * any time: a session has one lock, held for the whole call.  Nobody may use a session while it is destroyed.
+ * Adding and linking are two calls: when several threads do both, a lock of the program's own around the two
+ * keeps another's inputs out of the batch.  Different sessions do not wait for each other.
+ *
+ * Callbacks: passes, resolvers, actions, event callbacks, memory managers; and linked code that the session
+ * itself calls, which is initialisers and finalisers.  They run under the lock, on the thread of the call
+ * they belong to.  They can call jitscope_session_lookup(), jitscope_link_lookup(), jitscope_session_read(),
+ * jitscope_link_number() and jitscope_session_recording_failure() on it; all else that would change it
+ * returns USAGE and does nothing, and jitscope_session_destroy() must not be called.  Waiting in them for
+ * another thread that uses the session is a deadlock.  They must return: no longjmp, no C++ exception, past
+ * them; exit(3) is fine.  jitscope_session_run_main(), and calling an address oneself, hold no lock: code run
+ * so can link and unload, though not itself.
+ *
+ * Code that goes.  Addresses from a lookup hold until their batch is unloaded, or the session destroyed; then
+ * the memory may be used for something else at once.  Before that, no thread may be in the batch's code or
+ * have it on its stack, and nobody may keep a pointer into it: signal handlers, threads' destructors
+ * (pthread_key_create), functions handed to the host. What it registered with atexit or __cxa_atexit runs at
+ * unload by itself.  When the process exits with sessions left, finalisers and other deallocate actions run
+ * once, and the memory stays.  In a child of fork(2) linked code runs on; the recording stays the parent's.
+ *
+ * Names (char *) are copied unless the function says otherwise; they are what the input's string table holds,
+ * mangled for C++. Sizes are in bytes, addresses are the executor's, which is this process unless the session
+ * is simulated.  Besides the errors that a function lists, each can return NO_MEMORY, and USAGE from inside a
+ * callback. */
 #ifndef JITSCOPE_SESSION_H
 #define JITSCOPE_SESSION_H
 
@@ -19,6 +45,7 @@
 extern "C" {
 #endif
 
+/* One namespace, with its inputs, links, memory manager and events.  Owned by the program. */
 struct jitscope_session;
 /* One finished batch; owned by its session, gone after unload. */
 struct jitscope_link;
@@ -34,7 +61,8 @@ enum jitscope_debug {
     JITSCOPE_DEBUG_OFF,   /* nothing */
 };
 
-/* How a session is made; zero-initialise, set SIZE, then what you need.  Strings are copied. */
+/* How a session is made; zero-initialise, set SIZE, then what you need.  Only read during
+ * jitscope_session_create(). */
 struct jitscope_session_options {
     size_t size; /* sizeof(struct jitscope_session_options): the struct can grow */
 
@@ -62,67 +90,87 @@ struct jitscope_session_options {
     enum jitscope_debug debug; /* what debuggers are told; nothing with SIMULATE */
 };
 
-/* OPTIONS may be NULL.  Errors: USAGE, SYSTEM, NO_MEMORY, RECORDING. */
+/* OPTIONS may be NULL: all zero.  *session is the caller's, to be ended with jitscope_session_destroy(); not
+ * written on an error.  Any number of sessions can live at once.  Errors: USAGE, SYSTEM, RECORDING. */
 struct jitscope_error *jitscope_session_create(const struct jitscope_session_options *options,
                                                struct jitscope_session **session);
-/* Unloads what is left, last link first, closes libraries and the recording; NULL is allowed. */
+/* Unloads what is left, last link first, closes libraries and the recording; NULL is allowed.  Not from a
+ * callback, and only when no other thread uses the session.  Finalisers that fail are only told in events. */
 void jitscope_session_destroy(struct jitscope_session *session);
 
 /* --- inputs: order counts, as on a linker's command line
  * -------------------------------------------------------- */
 
 /* PATH is an object, an archive (GNU, thin), a shared library or a GNU ld script; told by content.  The file
- * is read now.  Errors: NOT_FOUND, SYSTEM, FORMAT, TRUNCATED, UNSUPPORTED. */
+ * is read now and may change afterwards, but for a thin archive's members; big files are mapped: those must
+ * not be truncated or written into until the session is destroyed.  What is wrong inside an object is told by
+ * the link.  Errors: NOT_FOUND, SYSTEM, FORMAT, TRUNCATED, UNSUPPORTED. */
 struct jitscope_error *jitscope_session_add_file(struct jitscope_session *session, const char *path);
-/* The same from memory; DATA is copied, NAME is what messages call it. */
+/* The same from SIZE bytes of memory; DATA is copied, NAME is what messages call it.  Files that a script or
+ * a thin archive names are looked for from the working directory.  Errors: as jitscope_session_add_file(). */
 struct jitscope_error *jitscope_session_add_memory(struct jitscope_session *session, const char *name,
                                                    const void *data, size_t size);
 /* As add_memory without the copy: DATA of an object must stay unchanged until the link that takes it has
- * returned; of an archive, shared library or script until the session is destroyed. */
+ * returned; of an archive or shared library until the session is destroyed.  Errors: as
+ * jitscope_session_add_file(). */
 struct jitscope_error *jitscope_session_add_borrowed(struct jitscope_session *session, const char *name,
                                                      const void *data, size_t size);
-/* "-l NAME": libNAME.so, then libNAME.a, in each search directory; ":FILE" the exact name. Errors: NOT_FOUND.
- */
+/* "-l NAME": libNAME.so, then libNAME.a, in each search directory; ":FILE" the exact name.  Errors:
+ * NOT_FOUND, and as jitscope_session_add_file(). */
 struct jitscope_error *jitscope_session_add_library(struct jitscope_session *session, const char *name);
-/* "-L DIRECTORY", searched before the system's own. */
+/* "-L DIRECTORY", searched before the system's own, in order of addition, by later calls of
+ * jitscope_session_add_library(). */
 struct jitscope_error *jitscope_session_add_library_path(struct jitscope_session *session,
                                                          const char *directory);
-/* For archives added from here on: take every member, needed or not. */
+/* For archives added from here on: take every member, needed or not (--whole-archive).  Off at first. */
 struct jitscope_error *jitscope_session_set_whole_archive(struct jitscope_session *session, bool whole);
-/* "--as-needed" for shared libraries added from here on: open them only when a symbol is taken from them. */
+/* "--as-needed" for shared libraries added from here on: open them only when a symbol is taken from them. Off
+ * at first. */
 struct jitscope_error *jitscope_session_set_as_needed(struct jitscope_session *session, bool as_needed);
-/* Gives NAME an absolute address for all links; it wins over libraries, not over definitions in the batch. */
+/* Gives NAME an absolute address for all later links; it wins over libraries, not over definitions in the
+ * batch.  A second one, and a later link's definition, shadow the first.  Stays until the session is
+ * destroyed. */
 struct jitscope_error *jitscope_session_define(struct jitscope_session *session, const char *name,
                                                uint64_t address);
-/* NAME must be found by the next link (archive members are taken for it) and it stays whatever gc_sections
- * says. */
+/* NAME must be defined by the next link (archive members are taken for it) or an earlier one, and what it
+ * names stays whatever gc_sections says, in all later links; the link fails with UNRESOLVED otherwise. */
 struct jitscope_error *jitscope_session_add_root(struct jitscope_session *session, const char *name);
 
 /* --- hooks
  * ----------------------------------------------------------------------------------------------------- */
 
 /* Asked, in one call per link, for the symbols that neither the batch nor earlier links define, before shared
- * libraries are: set addresses[i] and found[i] for each name known.  An error ends the link.  A name that the
- * batch declares hidden is asked for even when an earlier link has it: besides the batch itself only this and
- * jitscope_session_define() answer for one (gABI, st_other). */
+ * libraries are: set addresses[i] and found[i] for each name known; found[i] is false beforehand.  The
+ * arrays, of COUNT elements, and the names are valid during the call.  An error, which the linker then owns,
+ * ends the link.  A name that the batch declares hidden is asked for even when an earlier link has it:
+ * besides the batch itself only this and jitscope_session_define() answer for one (gABI, st_other). */
 typedef struct jitscope_error *(*jitscope_resolver)(void *context, const char *const *names, size_t count,
                                                     uint64_t *addresses, bool *found);
+/* Sets the one resolver of later links; NULL for none.  CONTEXT is passed on, and must live until it is
+ * replaced or the session destroyed. */
 struct jitscope_error *jitscope_session_set_resolver(struct jitscope_session *session,
                                                      jitscope_resolver resolver, void *context);
 
-/* Runs PASS in PHASE of every later link, after those already there.  NAME is copied and shown in events. */
+/* Runs PASS (graph.h) in PHASE of every later link, after those already there.  NAME is copied and shown in
+ * events; CONTEXT must live as long as the session.  Errors: USAGE (no such phase). */
 struct jitscope_error *jitscope_session_add_pass(struct jitscope_session *session, enum jitscope_phase phase,
                                                  const char *name, jitscope_pass pass, void *context);
 
-/* Makes an action known to the executor under NAME, for jitscope_graph_add_action().  Returns NULL or why it
- * failed; the text is copied.  Runs in the executor, under the session's lock. */
+/* One half of an allocation action: gets the SIZE bytes of ARGUMENTS that were attached, valid during the
+ * call.  Returns NULL, or why it failed; the text is copied before the next action runs.  Runs in the
+ * executor. */
 typedef const char *(*jitscope_action)(void *context, const uint8_t *arguments, size_t size);
+/* Makes ACTION known to the executor under NAME, for jitscope_graph_add_action().  CONTEXT must live until
+ * the session is destroyed, or the process ends: deallocate halves run then.  Errors: DUPLICATE (a name that
+ * is taken, also by the linker's own actions), USAGE (a simulated session runs none). */
 struct jitscope_error *jitscope_session_register_action(struct jitscope_session *session, const char *name,
                                                         jitscope_action action, void *context);
 
-/* Calls CALLBACK for each event up to LEVEL, in order; NULL ends it.  The event lives during the call only.
- */
+/* Gets one event (event.h), which lives during the call only. */
 typedef void (*jitscope_event_callback)(void *context, const struct jitscope_event *event);
+/* Calls CALLBACK for each event up to LEVEL from here on, in order; it is the session's only one, and NULL
+ * ends it.  The recording has its own level.  CONTEXT must live until it is replaced or the session
+ * destroyed. */
 struct jitscope_error *jitscope_session_set_event_callback(struct jitscope_session *session,
                                                            enum jitscope_level level,
                                                            jitscope_event_callback callback, void *context);
@@ -130,38 +178,51 @@ struct jitscope_error *jitscope_session_set_event_callback(struct jitscope_sessi
 /* --- linking
  * ------------------------------------------------------------------------------------------------------ */
 
-/* Links everything queued and runs its initialisers.  On an error nothing of the batch is left, and the queue
- * is empty. *link is owned by the session. */
+/* Links everything queued, on this thread, and runs its initialisers: .preinit_array, .init_array and .ctors
+ * in the order that the system's linker gives them (gABI chapter 5, "Initialization and Termination
+ * Functions").  Symbols, COMDAT groups and archive members are chosen as by a static linker (gABI chapter 4).
+ * Duplicates count within the batch only; a definition that an earlier link has too is the one that lookups
+ * and later links get.  LINK may be NULL; *link is owned by the session, and not written on an error.  With
+ * nothing queued the batch is empty.  On an error nothing of the batch is left, what had run of its actions
+ * has been undone, and the queue is empty. Errors: FORMAT, TRUNCATED, UNSUPPORTED (an input), DUPLICATE,
+ * UNRESOLVED, OUT_OF_RANGE, ADDRESS_SPACE, ACTION_FAILED, NOT_FOUND, SYSTEM, and what passes, resolver and
+ * memory manager return. */
 struct jitscope_error *jitscope_session_link(struct jitscope_session *session, struct jitscope_link **link);
 /* The address of a global, default-visibility definition of any link (the latest link that has it), or of a
- * --define. Errors: NOT_FOUND. */
+ * jitscope_session_define(), whichever is younger.  Shared libraries are not asked.  Errors: NOT_FOUND. */
 struct jitscope_error *jitscope_session_lookup(struct jitscope_session *session, const char *name,
                                                uint64_t *address);
-/* Same in one link; hidden symbols are found too. */
+/* Same in one link; hidden symbols are found too.  LINK must not have been unloaded.  Errors: NOT_FOUND. */
 struct jitscope_error *jitscope_link_lookup(struct jitscope_session *session,
                                             const struct jitscope_link *link, const char *name,
                                             uint64_t *address);
-/* Runs the link's finalisers and gives its memory back.  No code of it may be running.  Errors: IN_USE when a
- * later link refers to it (nothing happens then), ACTION_FAILED when a finaliser failed (the memory is gone
- * all the same). */
+/* Runs the link's finalisers and other deallocate actions, in reverse, and gives its memory back; LINK is
+ * gone afterwards, and its names are free or fall back to older links'.  No code of it may be running: see
+ * "Code that goes" above.  Errors: IN_USE when a later link refers to it (nothing happens then: unload that
+ * one first; what addresses from lookups are used for is not known and not counted), ACTION_FAILED when a
+ * finaliser failed, SYSTEM (the memory is gone all the same). */
 struct jitscope_error *jitscope_session_unload(struct jitscope_session *session, struct jitscope_link *link);
 
 /* Why the recording ended before its time (the disk is full, say), or NULL while it is whole or there is
  * none.  A link never fails because of its recording: ask.  Owned by SESSION, valid until it is destroyed. */
 const char *jitscope_session_recording_failure(struct jitscope_session *session);
 
-/* Number of the link in the session's events, from 1. */
+/* Number of the link in the session's events, from 1; links that failed have one too.  LINK must not have
+ * been unloaded. */
 uint32_t jitscope_link_number(const struct jitscope_link *link);
 
 /* What initialisers and jitscope_session_run_main() get as argc, argv and envp; borrowed until the session
- * ends. */
+ * ends.  At first 0, nothing, and this process's environment.  Errors: USAGE (a simulated session). */
 struct jitscope_error *jitscope_session_set_arguments(struct jitscope_session *session, int argc, char **argv,
                                                       char **envp);
-/* Calls the function at ADDRESS as main on this thread, without holding the session's lock. */
+/* Calls the function at ADDRESS as main on this thread, without holding the session's lock; *status is what
+ * it returned. exit(3) in it ends the process.  Errors: USAGE (a simulated session). */
 struct jitscope_error *jitscope_session_run_main(struct jitscope_session *session, uint64_t address,
                                                  int *status);
 
-/* Copies SIZE bytes at ADDRESS of linked memory; works in simulated sessions too.  Errors: OUT_OF_RANGE. */
+/* Copies SIZE bytes at ADDRESS of linked memory to BUFFER; works in simulated sessions too.  A program that
+ * writes there at the same time sees to it itself.  Errors: OUT_OF_RANGE when a byte of it lies in no link's
+ * memory; BUFFER may have been written in part. */
 struct jitscope_error *jitscope_session_read(struct jitscope_session *session, uint64_t address, void *buffer,
                                              size_t size);
 

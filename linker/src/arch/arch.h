@@ -54,6 +54,8 @@ struct arch {
     uint64_t got_base_kinds;
     /* Kinds that a visitor must have replaced, and those relax_got_load may rewrite. */
     uint64_t got_request_kinds, got_load_kinds;
+    /* Kinds that hold an address in 32 bits: a batch with one to a place of its own lies low. */
+    uint64_t low_kinds;
 
     /* Kinds the generic passes speak of. */
     uint16_t pointer64, delta64, delta32, negative_delta32, branch, branch_to_stub;

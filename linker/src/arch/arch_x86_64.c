@@ -173,6 +173,7 @@ const struct arch arch_x86_64 = {
     .got_request_kinds = BIT(EDGE_X86_64_REQUEST_GOT_DELTA32) | BIT(EDGE_X86_64_REQUEST_GOT_LOAD32) |
                          BIT(EDGE_X86_64_REQUEST_GOT_REX_LOAD32),
     .got_load_kinds = BIT(EDGE_X86_64_GOT_LOAD32) | BIT(EDGE_X86_64_GOT_REX_LOAD32),
+    .low_kinds = BIT(EDGE_X86_64_POINTER32) | BIT(EDGE_X86_64_POINTER32S),
     .pointer64 = EDGE_X86_64_POINTER64,
     .delta64 = EDGE_X86_64_DELTA64,
     .delta32 = EDGE_X86_64_DELTA32,

@@ -208,15 +208,29 @@ static struct jitscope_error *undo(struct executor *executor, const struct actio
 struct jitscope_error *executor_finalize(struct executor *executor, const struct action *actions,
                                          uint32_t count, struct action_results *results) {
     TRY(vec_reserve(&results->results, 2 * (uint64_t)count));
-    for (uint32_t i = 0; i < count; i++) {
+    struct jitscope_error *error = NULL;
+    executor->running = actions;
+    executor->running_results = results;
+    for (uint32_t i = 0; i < count && !error; i++) {
+        executor->running_index = i;
         const char *failure = run_half(executor, &actions[i].finalize, i, ACTION_FINALIZE, results);
-        if (!failure)
-            continue;
-        struct jitscope_error *error = action_error(i, actions[i].finalize.function, failure);
-        jitscope_error_destroy(undo(executor, actions, i, ACTION_ROLLBACK, results));
-        return error;
+        if (failure) {
+            error = action_error(i, actions[i].finalize.function, failure);
+            jitscope_error_destroy(undo(executor, actions, i, ACTION_ROLLBACK, results));
+        }
     }
-    return NULL;
+    executor->running = NULL;
+    return error;
+}
+
+bool executor_roll_back_interrupted(struct executor *executor) {
+    const struct action *actions = executor->running;
+    if (!actions)
+        return false;
+    executor->running = NULL;
+    jitscope_error_destroy(
+        undo(executor, actions, executor->running_index, ACTION_ROLLBACK, executor->running_results));
+    return true;
 }
 
 struct jitscope_error *executor_deallocate(struct executor *executor, const struct action *actions,

@@ -30,6 +30,11 @@ struct executor {
     enum debug_listing debug_listing; /* how the last debug image was made known, or had been */
     char message[192];                /* the last failure of a built-in action */
 
+    /* What executor_finalize() is in the middle of; NULL when it is not running. */
+    const struct action *running;
+    uint32_t running_index;
+    struct action_results *running_results;
+
     /* At exit; see executor_at_exit(). */
     void (*exit_callback)(void *);
     void *exit_context;

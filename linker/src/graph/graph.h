@@ -130,7 +130,7 @@ struct graph {
     uint64_t live_edges;   /* edges of those */
     uint32_t zero_symbol;  /* the absolute value 0, NO_SYMBOL until needed; in .eh_frame: discarded */
     uint64_t got_base;     /* address of _GLOBAL_OFFSET_TABLE_, from post-allocation on */
-    bool laid_out;         /* no section, block or symbol is added any more */
+    uint8_t phase;         /* PHASE_*: of the pass that runs */
     bool wants_low_memory; /* some edge needs 32-bit absolute addresses */
 
     /* The addresses of symbols, index is the symbol's id; filled before fixups. */

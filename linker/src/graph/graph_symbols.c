@@ -134,6 +134,11 @@ static void merge_commons(struct graph *graph, uint32_t id, const struct symbol 
     take_over(graph, id, merged);
 }
 
+/* Two absolute symbols of one value are one, for linkers: nothing depends on which is taken. */
+static bool is_same_number(const struct symbol *a, const struct symbol *b) {
+    return a->kind == SYMBOL_KIND_ABSOLUTE && b->kind == SYMBOL_KIND_ABSOLUTE && a->value == b->value;
+}
+
 enum decision { KEEP, REPLACE, MERGE, CLASH };
 
 /* Who wins when NEW meets OLD, both definitions; *reason says why. */
@@ -169,7 +174,12 @@ struct jitscope_error *graph_define(struct graph *graph, struct symbol definitio
     uint32_t reason;
     switch (decide(old->linkage, definition.linkage, &reason)) {
     case CLASH:
-        return duplicate(graph, old, &definition);
+        *won = false;
+        if (!is_same_number(old, &definition))
+            return duplicate(graph, old, &definition);
+        trace_discarded(graph, &definition, old, REASON_FIRST_DEFINITION);
+        narrow_scope(graph, *id, definition.scope);
+        break;
     case MERGE:
         merge_commons(graph, *id, &definition);
         break;

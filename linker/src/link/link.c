@@ -50,7 +50,6 @@ struct placement {
 
 static struct jitscope_error *allocate(struct graph *graph, void *context) {
     struct placement *placement = context;
-    graph->laid_out = true;
     return memory_allocate(placement->memory, graph, placement->in_flight);
 }
 

@@ -289,8 +289,11 @@ static struct jitscope_error *run_finalize_actions(const struct in_flight *in_fl
     trace_actions(memory, graph);
     if (!memory->executor)
         return NULL;
+    memory->finalizing = in_flight;
+    memory->finalizing_results = &results;
     struct jitscope_error *error =
         executor_finalize(memory->executor, graph->actions.data, graph->actions.count, &results);
+    memory->finalizing = NULL;
     trace_results(memory, graph->names, in_flight->number, graph->actions.data, &results);
     executor_results_destroy(&results);
     return error;
@@ -372,7 +375,16 @@ static struct jitscope_error *run_deallocate_actions(struct memory *memory, stru
     return error;
 }
 
+static void roll_back_interrupted(struct memory *memory) {
+    const struct in_flight *in_flight = memory->finalizing;
+    memory->finalizing = NULL;
+    if (in_flight && executor_roll_back_interrupted(memory->executor))
+        trace_results(memory, in_flight->graph->names, in_flight->number, in_flight->graph->actions.data,
+                      memory->finalizing_results);
+}
+
 void memory_run_exit_actions(struct memory *memory) {
+    roll_back_interrupted(memory);
     for (uint32_t i = memory->finalized.count; i-- > 0;)
         if (memory->finalized.data[i])
             jitscope_error_destroy(run_deallocate_actions(memory, memory->finalized.data[i]));

@@ -24,7 +24,9 @@ struct memory {
     struct trace *trace;
     uint64_t page_size;
     uint32_t next_allocation;
-    VEC(struct finalized *) finalized; /* by handle - 1; NULL when deallocated */
+    VEC(struct finalized *) finalized;  /* by handle - 1; NULL when deallocated */
+    const struct in_flight *finalizing; /* whose finalize actions are running */
+    const struct action_results *finalizing_results;
 };
 
 /* One allocation on its way; lives until finalize or abandon. */
@@ -57,7 +59,7 @@ struct jitscope_error *memory_deallocate(struct memory *memory, uint64_t finaliz
 
 /* exit(3) is running in the executor: runs all deallocate actions, last allocation first, but leaves the
  * memory in place, since other threads may still be running in it.  Deallocation afterwards runs none again.
- */
+ * When it was called inside a finalize action, those before that one are rolled back first. */
 void memory_run_exit_actions(struct memory *memory);
 
 /* The bytes at [address, address + size) of what is finalized or simulated, read through the manager's

@@ -67,10 +67,10 @@ static struct jitscope_error *unusual_target(struct elf_reader *reader, const st
         "the objects were compiled from different versions of an inline function or template");
 }
 
-static void note_absolute_32(struct graph *graph, const struct source *source, uint32_t type,
+static void note_absolute_32(struct graph *graph, const struct source *source, uint8_t kind,
                              uint32_t target) {
-    bool absolute_32 = type == R_X86_64_32 || type == R_X86_64_32S;
-    if (absolute_32 && source->alloc && graph->symbols.data[target].kind != SYMBOL_KIND_ABSOLUTE)
+    bool low = graph->arch->low_kinds >> kind & 1;
+    if (low && source->alloc && graph->symbols.data[target].kind != SYMBOL_KIND_ABSOLUTE)
         graph->wants_low_memory = true;
 }
 
@@ -93,7 +93,7 @@ static struct jitscope_error *read_relocation(struct elf_reader *reader, const s
         TRY(unusual_target(reader, source, rela, &target, &drop));
     if (drop)
         return NULL;
-    note_absolute_32(reader->graph, source, type, target);
+    note_absolute_32(reader->graph, source, info->edge, target);
     graph_put_edge(reader->graph, source->block,
                    (struct edge){.addend = rela->r_addend,
                                  .offset = (uint32_t)rela->r_offset,

@@ -21,6 +21,7 @@ struct jitscope_error *pass_run(struct graph *graph, uint32_t *number, uint8_t p
                                 pass_function run, void *context) {
     uint32_t pass = (*number)++;
     uint64_t began = trace_time(graph->trace);
+    graph->phase = phase;
     TRACE(graph->trace, pass_begin, .pass = pass, .name = pass_name(graph, name), .phase = phase,
           .time = began);
     struct jitscope_error *error = run(graph, context);

@@ -111,21 +111,34 @@ bool jitscope_graph_wants_low_memory(const struct jitscope_graph *graph) {
 /* --- changes
  * ------------------------------------------------------------------------------------------------------- */
 
+static struct jitscope_error *too_late(const struct graph *graph, uint8_t last, const char *what) {
+    return graph->phase <= last ? NULL : error_create(JITSCOPE_ERROR_USAGE, "too late in the link: %s", what);
+}
+
+static struct jitscope_error *check_not_laid_out(const struct graph *graph) {
+    return too_late(graph, PHASE_POST_PRUNE,
+                    "sections, blocks and symbols can be added up to the post-prune phase");
+}
+
+/* What was pruned has no place; neither is it brought back. */
+static struct jitscope_error *check_there(const struct graph *graph, uint32_t block, const char *what,
+                                          uint32_t id) {
+    if (!(graph->blocks.data[block].flags & BLOCK_REMOVED))
+        return NULL;
+    return error_with_help(error_create(JITSCOPE_ERROR_USAGE, "%s %u is not in the link any more", what, id),
+                           "keep it with a pass in the pre-prune phase, or ask a block's view for LIVE");
+}
+
 struct jitscope_error *jitscope_graph_keep(struct jitscope_graph *handle, uint32_t id) {
     struct graph *graph = graph_of(handle);
+    TRY(too_late(graph, PHASE_PRE_PRUNE, "what stays is decided in the pre-prune phase"));
     if (id >= graph->symbols.count)
         return usage("symbol", id);
     if (graph->symbols.data[id].block == NO_BLOCK)
         return error_create(JITSCOPE_ERROR_USAGE, "symbol %u has no block to keep", id);
+    TRY(check_there(graph, graph->symbols.data[id].block, "symbol", id));
     prune_keep(graph, graph->symbols.data[id].block);
     return NULL;
-}
-
-static struct jitscope_error *check_not_laid_out(const struct graph *graph) {
-    return graph->laid_out
-               ? error_create(JITSCOPE_ERROR_USAGE, "the batch is laid out: sections, blocks and symbols "
-                                                    "can be added up to the post-prune phase")
-               : NULL;
 }
 
 struct jitscope_error *jitscope_graph_add_section(struct jitscope_graph *handle, const char *text,
@@ -166,6 +179,7 @@ struct jitscope_error *jitscope_graph_add_symbol(struct jitscope_graph *handle, 
     TRY(check_not_laid_out(graph));
     if (block >= graph->blocks.count)
         return usage("block", block);
+    TRY(check_there(graph, block, "block", block));
     if (offset > graph->blocks.data[block].size)
         return error_create(JITSCOPE_ERROR_USAGE, "an offset behind the end of block %u", block);
     struct symbol definition = {.block = block,
@@ -180,22 +194,51 @@ struct jitscope_error *jitscope_graph_add_symbol(struct jitscope_graph *handle, 
     return graph_define(graph, definition, symbol, &won);
 }
 
+static struct jitscope_error *find_kind(const struct graph *graph, const char *name, uint16_t *kind) {
+    for (*kind = 0; *kind < graph->arch->kind_count; ++*kind)
+        if (!strcmp(graph->arch->kinds[*kind].name, name))
+            return NULL;
+    return error_create(JITSCOPE_ERROR_USAGE, "no edge kind '%s' on %s", name, graph->arch->name);
+}
+
+/* Table entries are made between prune and the first post-prune pass of the program. */
+static struct jitscope_error *check_tables(const struct graph *graph, uint16_t kind, uint32_t target) {
+    bool wants_stub = kind == graph->arch->branch && graph->symbols.data[target].flags & SYMBOL_EXTERNAL;
+    uint64_t wants_got = graph->arch->got_request_kinds | graph->arch->got_base_kinds;
+    if (!wants_stub && !(wants_got >> kind & 1))
+        return NULL;
+    return too_late(graph, PHASE_PRE_PRUNE,
+                    "edges that want a GOT or PLT entry are added in the pre-prune phase");
+}
+
+static struct jitscope_error *check_field(const struct graph *graph, uint32_t id, struct edge edge) {
+    const struct block *block = &graph->blocks.data[id];
+    uint8_t width = graph->arch->kinds[edge.kind].width;
+    if ((uint64_t)edge.offset + width > block->size)
+        return error_create(JITSCOPE_ERROR_USAGE, "an edge behind the end of block %u", id);
+    if (width && block->flags & BLOCK_ZERO_FILL)
+        return error_create(JITSCOPE_ERROR_USAGE, "an edge in block %u, which is zero-fill and stays so", id);
+    return NULL;
+}
+
 struct jitscope_error *jitscope_graph_add_edge(struct jitscope_graph *handle, uint32_t block, uint32_t offset,
                                                const char *kind, uint32_t target, int64_t addend) {
     struct graph *graph = graph_of(handle);
+    struct edge edge = {.offset = offset, .target = target, .addend = addend};
+    TRY(too_late(graph, PHASE_PRE_FIXUP, "edges can be added up to the pre-fixup phase"));
     if (block >= graph->blocks.count)
         return usage("block", block);
     if (target >= graph->symbols.count)
         return usage("symbol", target);
-    uint16_t id = 0;
-    while (id < graph->arch->kind_count && strcmp(graph->arch->kinds[id].name, kind) != 0)
-        id++;
-    if (id == graph->arch->kind_count)
-        return error_create(JITSCOPE_ERROR_USAGE, "no edge kind '%s' on %s", kind, graph->arch->name);
-    if ((uint64_t)offset + graph->arch->kinds[id].width > graph->blocks.data[block].size)
-        return error_create(JITSCOPE_ERROR_USAGE, "an edge behind the end of block %u", block);
-    return graph_add_edge(graph, block,
-                          (struct edge){.kind = id, .offset = offset, .target = target, .addend = addend});
+    TRY(check_there(graph, block, "block", block));
+    if (graph->symbols.data[target].block != NO_BLOCK)
+        TRY(check_there(graph, graph->symbols.data[target].block, "symbol", target));
+    TRY(find_kind(graph, kind, &edge.kind));
+    TRY(check_field(graph, block, edge));
+    TRY(check_tables(graph, edge.kind, target));
+    if (graph->phase <= PHASE_POST_PRUNE && graph->arch->low_kinds >> edge.kind & 1)
+        graph->wants_low_memory = true;
+    return graph_add_edge(graph, block, edge);
 }
 
 static struct jitscope_error *check_action(const struct graph *graph, const char *name) {

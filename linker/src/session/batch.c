@@ -109,7 +109,7 @@ static struct jitscope_error *link_queue(struct jitscope_session *session, struc
 }
 
 struct jitscope_error *jitscope_session_link(struct jitscope_session *session, struct jitscope_link **link) {
-    session_lock(session);
+    TRY(session_enter(session));
     struct jitscope_error *error = link_queue(session, link);
     if (error)
         session_drop_queue(session, session->inputs.count);
@@ -136,7 +136,7 @@ static struct jitscope_error *unload(struct jitscope_session *session, struct ji
 }
 
 struct jitscope_error *jitscope_session_unload(struct jitscope_session *session, struct jitscope_link *link) {
-    session_lock(session);
+    TRY(session_enter(session));
     struct jitscope_error *error = unload(session, link);
     session_unlock(session);
     return error;

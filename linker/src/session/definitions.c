@@ -72,7 +72,7 @@ struct jitscope_error *session_announce(struct graph *graph, void *context) {
 struct jitscope_error *jitscope_session_define(struct jitscope_session *session, const char *name,
                                                uint64_t address) {
     uint32_t id, index;
-    session_lock(session);
+    TRY(session_enter(session));
     struct jitscope_error *error = session_intern(session, name, &id);
     if (!error)
         error = session_add_definition(session, (struct definition){.address = address, .name = id}, &index);

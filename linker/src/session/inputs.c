@@ -144,6 +144,13 @@ static uint8_t kind_of(struct bytes bytes) {
 /* --- ld scripts
  * -------------------------------------------------------------------------------------------------- */
 
+static struct jitscope_error *add_path(struct jitscope_session *session, const char *path) {
+    struct bytes bytes;
+    uint8_t ownership;
+    TRY(error_with_usual_help(session_read_file(path, &bytes, &ownership)));
+    return session_add_bytes(session, bytes, ownership, path);
+}
+
 static struct jitscope_error *add_script_item(struct jitscope_session *session, const char *script,
                                               const struct ld_script_item *item) {
     uint32_t name;
@@ -162,15 +169,15 @@ static struct jitscope_error *add_script_item(struct jitscope_session *session, 
     if (item->is_library) {
         error = session_find_library(session, item->text);
     } else if (item->text[0] == '/' || !slash) {
-        error = jitscope_session_add_file(session, item->text);
+        error = add_path(session, item->text);
     } else {
         /* ld looks beside the script first, then in the working directory. */
         error = session_intern_format(session, &name, "%.*s/%s", (int)(slash - script), script, item->text);
         if (!error)
-            error = jitscope_session_add_file(session, session_text(session, name));
+            error = add_path(session, session_text(session, name));
         if (jitscope_error_code(error) == JITSCOPE_ERROR_NOT_FOUND) {
             jitscope_error_destroy(error);
-            error = jitscope_session_add_file(session, item->text);
+            error = add_path(session, item->text);
         }
     }
     session->as_needed = as_needed;
@@ -254,19 +261,28 @@ struct jitscope_error *session_add_bytes(struct jitscope_session *session, struc
     return error_with_usual_help(error);
 }
 
-struct jitscope_error *jitscope_session_add_file(struct jitscope_session *session, const char *path) {
-    struct bytes bytes;
-    uint8_t ownership;
-    TRY(error_with_usual_help(session_read_file(path, &bytes, &ownership)));
-    session_lock(session);
-    struct jitscope_error *error = session_add_bytes(session, bytes, ownership, path);
+static struct jitscope_error *add_owned(struct jitscope_session *session, struct bytes bytes,
+                                        uint8_t ownership, const char *name) {
+    struct jitscope_error *error = session_enter(session);
+    if (error) {
+        session_release_bytes(bytes, ownership);
+        return error;
+    }
+    error = session_add_bytes(session, bytes, ownership, name);
     session_unlock(session);
     return error;
 }
 
+struct jitscope_error *jitscope_session_add_file(struct jitscope_session *session, const char *path) {
+    struct bytes bytes;
+    uint8_t ownership;
+    TRY(error_with_usual_help(session_read_file(path, &bytes, &ownership)));
+    return add_owned(session, bytes, ownership, path);
+}
+
 struct jitscope_error *jitscope_session_add_borrowed(struct jitscope_session *session, const char *name,
                                                      const void *data, size_t size) {
-    session_lock(session);
+    TRY(session_enter(session));
     struct jitscope_error *error = session_add_bytes(session, (struct bytes){data, size}, BORROWED, name);
     session_unlock(session);
     return error;
@@ -279,8 +295,5 @@ struct jitscope_error *jitscope_session_add_memory(struct jitscope_session *sess
         return error_no_memory();
     if (size)
         memcpy(copy, data, size);
-    session_lock(session);
-    struct jitscope_error *error = session_add_bytes(session, (struct bytes){copy, size}, ON_HEAP, name);
-    session_unlock(session);
-    return error;
+    return add_owned(session, (struct bytes){copy, size}, ON_HEAP, name);
 }

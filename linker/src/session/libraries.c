@@ -107,7 +107,7 @@ struct jitscope_error *session_add_default_libraries(struct jitscope_session *se
 }
 
 struct jitscope_error *jitscope_session_add_library(struct jitscope_session *session, const char *name) {
-    session_lock(session);
+    TRY(session_enter(session));
     struct jitscope_error *error = session_find_library(session, name);
     session_unlock(session);
     return error;
@@ -116,7 +116,7 @@ struct jitscope_error *jitscope_session_add_library(struct jitscope_session *ses
 struct jitscope_error *jitscope_session_add_library_path(struct jitscope_session *session,
                                                          const char *directory) {
     uint32_t name;
-    session_lock(session);
+    TRY(session_enter(session));
     struct jitscope_error *error = session_intern(session, directory, &name);
     if (!error)
         error = vec_push(&session->library_paths, name);

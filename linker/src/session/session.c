@@ -14,11 +14,24 @@ enum { LIBRARY_DISTANCE = 0x40000000, SIMULATED_PAGE = 4096 };
 
 void session_lock(struct jitscope_session *session) {
     pthread_mutex_lock(&session->lock);
+    session->depth++;
     trace_enter_link(&session->trace, session->trace.link);
 }
 
 void session_unlock(struct jitscope_session *session) {
+    session->depth--;
     pthread_mutex_unlock(&session->lock);
+}
+
+struct jitscope_error *session_enter(struct jitscope_session *session) {
+    session_lock(session);
+    if (session->depth == 1)
+        return NULL;
+    session_unlock(session);
+    return error_with_help(
+        error_create(JITSCOPE_ERROR_USAGE, "the session is changed from inside one of its own calls"),
+        "callbacks, initialisers and finalisers can look up and read; do the rest when the call has "
+        "returned");
 }
 
 struct jitscope_error *session_intern(struct jitscope_session *session, const char *text, uint32_t *name) {
@@ -245,14 +258,14 @@ void jitscope_session_destroy(struct jitscope_session *session) {
  * ------------------------------------------------------------------------------------------------------ */
 
 struct jitscope_error *jitscope_session_set_whole_archive(struct jitscope_session *session, bool whole) {
-    session_lock(session);
+    TRY(session_enter(session));
     session->whole_archive = whole;
     session_unlock(session);
     return NULL;
 }
 
 struct jitscope_error *jitscope_session_set_as_needed(struct jitscope_session *session, bool as_needed) {
-    session_lock(session);
+    TRY(session_enter(session));
     session->as_needed = as_needed;
     session_unlock(session);
     return NULL;
@@ -260,7 +273,7 @@ struct jitscope_error *jitscope_session_set_as_needed(struct jitscope_session *s
 
 struct jitscope_error *jitscope_session_add_root(struct jitscope_session *session, const char *name) {
     uint32_t id;
-    session_lock(session);
+    TRY(session_enter(session));
     struct jitscope_error *error = session_intern(session, name, &id);
     if (!error)
         error = vec_push(&session->roots, id);
@@ -270,7 +283,7 @@ struct jitscope_error *jitscope_session_add_root(struct jitscope_session *sessio
 
 struct jitscope_error *jitscope_session_set_resolver(struct jitscope_session *session,
                                                      jitscope_resolver resolver, void *context) {
-    session_lock(session);
+    TRY(session_enter(session));
     session->resolver = resolver;
     session->resolver_context = context;
     session_unlock(session);
@@ -306,7 +319,7 @@ struct jitscope_error *jitscope_session_add_pass(struct jitscope_session *sessio
     };
     if ((size_t)phase >= sizeof phases)
         return error_create(JITSCOPE_ERROR_USAGE, "there is no phase %d", (int)phase);
-    session_lock(session);
+    TRY(session_enter(session));
     struct jitscope_error *error =
         add_user_pass(session, phases[phase], name, (struct user_pass){pass, context});
     session_unlock(session);
@@ -317,7 +330,7 @@ struct jitscope_error *jitscope_session_register_action(struct jitscope_session 
                                                         jitscope_action action, void *context) {
     if (!session->executor)
         return error_create(JITSCOPE_ERROR_USAGE, "a simulated session runs no actions");
-    session_lock(session);
+    TRY(session_enter(session));
     struct jitscope_error *error = executor_register_action(session->executor, name, action, context);
     session_unlock(session);
     return error;
@@ -326,7 +339,7 @@ struct jitscope_error *jitscope_session_register_action(struct jitscope_session 
 struct jitscope_error *jitscope_session_set_event_callback(struct jitscope_session *session,
                                                            enum jitscope_level level,
                                                            jitscope_event_callback callback, void *context) {
-    session_lock(session);
+    TRY(session_enter(session));
     struct jitscope_error *error = session_prepare_event(session);
     if (error) {
         session_unlock(session);
@@ -351,7 +364,7 @@ struct jitscope_error *jitscope_session_set_arguments(struct jitscope_session *s
                                                       char **envp) {
     if (!session->executor)
         return error_create(JITSCOPE_ERROR_USAGE, "a simulated session runs nothing");
-    session_lock(session);
+    TRY(session_enter(session));
     executor_set_arguments(session->executor, argc, argv, envp);
     session_unlock(session);
     return NULL;

@@ -77,6 +77,7 @@ struct user_pass {
 
 struct jitscope_session {
     pthread_mutex_t lock; /* recursive: exit(3) inside an initialiser comes back here */
+    uint32_t depth;       /* how many times its thread holds it */
     struct string_pool names;
     struct trace trace;
     struct executor *executor; /* NULL when simulated */
@@ -122,6 +123,9 @@ struct jitscope_session {
 
 void session_lock(struct jitscope_session *session);
 void session_unlock(struct jitscope_session *session);
+/* Locks for a call that changes the session.  USAGE, and not locked, when this thread is in the middle of
+ * such a call: a callback, an initialiser or a finaliser came back. */
+struct jitscope_error *session_enter(struct jitscope_session *session);
 
 static inline const char *session_text(const struct jitscope_session *session, uint32_t name) {
     return string_pool_text(&session->names, name);
