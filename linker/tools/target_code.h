@@ -22,13 +22,14 @@ struct target_function {
     uint32_t line;
 };
 
-struct target_image; /* one debug image, read when first asked for */
+struct target_image; /* one debug image: its names, and its lines when first asked for */
 
 struct target_code {
     const struct target_process *process;
     struct debuggee root;
     VEC(struct target_range) ranges; /* by start */
     VEC(struct target_image *) images;
+    bool changing;      /* the process was stopped while it changed its lists */
     const char *absent; /* why there is no JIT'd code to be seen; NULL when there is */
 };
 

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
 
@@ -17,7 +18,7 @@
 static bool read_memory(void *context, uint64_t address, void *to, uint64_t size) {
     const struct target_process *process = context;
     struct iovec local = {to, size}, remote = {(void *)(uintptr_t)address, size};
-    return !size || process_vm_readv(process->pid, &local, 1, &remote, 1, 0) == (ssize_t)size;
+    return !size || process_vm_readv(process->living, &local, 1, &remote, 1, 0) == (ssize_t)size;
 }
 
 /* --- modules */
@@ -25,6 +26,8 @@ static bool read_memory(void *context, uint64_t address, void *to, uint64_t size
 static struct jitscope_error *read_whole(const char *path, struct text *out) {
     char buffer[8192];
     int fd = os_open(path, O_RDONLY, 0);
+    if (fd < 0 && (errno == EACCES || errno == EPERM))
+        return error_with_help(error_system("cannot open", path), "it must be a process of your own");
     if (fd < 0)
         return error_system("cannot open", path);
     ssize_t got;
@@ -38,43 +41,71 @@ static struct jitscope_error *read_whole(const char *path, struct text *out) {
 
 /* Mappings of one file follow each other. */
 static struct jitscope_error *add_mapping(struct target_process *process, uint64_t start, uint64_t end,
-                                          uint64_t offset, const char *path) {
+                                          uint64_t offset, bool runs, const char *path) {
     struct target_module *last =
         process->modules.count ? &process->modules.data[process->modules.count - 1] : NULL;
     if (last && !strcmp(last->path, path)) {
         last->end = end;
+        last->runs |= runs;
         return NULL;
     }
     char *copy = arena_copy(&process->arena, path, strlen(path));
     if (!copy)
         return error_no_memory();
-    return vec_push(&process->modules, (struct target_module){copy, start, end, offset});
+    return vec_push(&process->modules, (struct target_module){copy, start, end, offset, runs});
 }
 
 static struct jitscope_error *parse_maps(struct target_process *process, char *line) {
     for (char *next; line && *line; line = next) {
         uint64_t start, end, offset;
+        char prot[8];
         int path = 0;
         next = strchr(line, '\n');
         if (next)
             *next++ = '\0';
-        if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %*s %" SCNx64 " %*s %*s %n", &start, &end, &offset,
-                   &path) >= 3 &&
+        if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %7s %" SCNx64 " %*s %*s %n", &start, &end, prot, &offset,
+                   &path) >= 4 &&
             path && line[path] == '/')
-            TRY(add_mapping(process, start, end, offset, line + path));
+            TRY(add_mapping(process, start, end, offset, strchr(prot, 'x') != NULL, line + path));
     }
     return NULL;
 }
 
-struct jitscope_error *target_process_open(pid_t pid, struct target_process *process) {
+/* Also for a thread, by whose number everything can be asked that can be asked of its process. */
+static struct jitscope_error *read_maps(struct target_process *process, pid_t number) {
     char path[48];
     struct text maps = {0};
-    *process = (struct target_process){.pid = pid, .memory = {read_memory, process}};
-    snprintf(path, sizeof path, "/proc/%d/maps", (int)pid);
+    snprintf(path, sizeof path, "/proc/%d/maps", (int)number);
     struct jitscope_error *error = read_whole(path, &maps);
     if (!error && maps.data)
         error = parse_maps(process, maps.data);
     text_destroy(&maps);
+    return error;
+}
+
+static void try_thread(void *context, const char *name) {
+    struct target_process *process = context;
+    pid_t number = (pid_t)strtol(name, NULL, 10);
+    if (process->modules.count || number <= 0)
+        return;
+    jitscope_error_destroy(read_maps(process, number));
+    process->living = number;
+}
+
+/* Whose first thread has ended before the others has no memory under its own number. */
+static struct jitscope_error *read_process(struct target_process *process) {
+    char folder[48];
+    TRY(read_maps(process, process->pid));
+    if (process->modules.count)
+        return NULL;
+    snprintf(folder, sizeof folder, "/proc/%d/task", (int)process->pid);
+    os_each_entry(folder, try_thread, process);
+    return NULL;
+}
+
+struct jitscope_error *target_process_open(pid_t pid, struct target_process *process) {
+    *process = (struct target_process){.pid = pid, .living = pid, .memory = {read_memory, process}};
+    struct jitscope_error *error = read_process(process);
     if (jitscope_error_code(error) == JITSCOPE_ERROR_NOT_FOUND) {
         jitscope_error_destroy(error);
         error = error_create(JITSCOPE_ERROR_NOT_FOUND, "there is no process %d", (int)pid);
@@ -159,13 +190,25 @@ static uint64_t linked_address(struct bytes file, uint64_t offset) {
     return offset;
 }
 
-/* The file as the process has it: through its own view of the file system. */
+static bool is_program(const struct target_process *process, const struct target_module *module) {
+    char link[48], path[4096];
+    snprintf(link, sizeof link, "/proc/%d/exe", (int)process->living);
+    ssize_t length = os_read_link(link, path, sizeof path);
+    return length > 0 && (size_t)length == strlen(module->path) &&
+           !memcmp(path, module->path, (size_t)length);
+}
+
+/* The file as the process has it: through its own view of the file system, and also when the program was
+ * built anew since. */
 static struct bytes map_module(const struct target_process *process, const struct target_module *module) {
     struct text path = {0};
     uint64_t size;
     bool regular;
     void *memory = NULL;
-    text_print(&path, "/proc/%d/root%s", (int)process->pid, module->path);
+    if (is_program(process, module))
+        text_print(&path, "/proc/%d/exe", (int)process->living);
+    else
+        text_print(&path, "/proc/%d/root%s", (int)process->living, module->path);
     int fd = path.failed ? -1 : os_open(path.data, O_RDONLY, 0);
     text_destroy(&path);
     if (fd < 0)
@@ -180,6 +223,8 @@ uint64_t target_process_symbol(const struct target_process *process, const char 
     uint64_t value, address = 0;
     for (uint32_t i = 0; i < process->modules.count && !address; i++) {
         const struct target_module *module = &process->modules.data[i];
+        if (!module->runs)
+            continue; /* data, of which some, as devices, are better not opened */
         struct bytes file = map_module(process, module);
         if (!file.data)
             continue;

@@ -16,10 +16,12 @@ struct target_module {
     uint64_t start; /* lowest address of it */
     uint64_t end;
     uint64_t offset; /* in the file, of what is mapped at START */
+    bool runs;       /* some of it is executable */
 };
 
 struct target_process {
     pid_t pid;
+    pid_t living;                      /* a thread of it: the first, unless that has ended */
     VEC(struct target_module) modules; /* by address */
     struct arena arena;
     struct debuggee_memory memory; /* reads this process */
