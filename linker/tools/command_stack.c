@@ -17,6 +17,7 @@ struct printer {
     uint32_t frame;
     bool json;
     bool first; /* of a list */
+    struct jitscope_error *error;
 };
 
 static const char *file_name(const char *path) {
@@ -37,15 +38,12 @@ static void print_text(struct printer *printer, const struct stack_frame *frame,
                        const struct target_function *function, const struct target_module *module) {
     struct text *out = &printer->out;
     text_print(out, "#%-3u 0x%016" PRIx64 "  ", printer->frame, frame->address);
-    if (frame->jit)
-        print_place(printer, function->name, function->name ? frame->address - function->start : 0);
-    else
-        print_place(printer, frame->name, frame->offset);
+    print_place(printer, function->name, frame->address - function->start);
     if (frame->jit)
         text_append(out, "  [jit]");
     if (function->file)
         text_print(out, "  %s:%u", file_name(function->file), function->line);
-    if (module && frame->name[0])
+    if (module && function->name)
         text_print(out, "  (%s)", file_name(module->path));
     else if (module)
         text_print(out, "  (%s+0x%" PRIx64 ")", file_name(module->path), frame->address - module->start);
@@ -66,12 +64,10 @@ static void print_string(struct printer *printer, const char *key, const char *v
 static void print_json(struct printer *printer, const struct stack_frame *frame,
                        const struct target_function *function, const struct target_module *module) {
     struct text *out = &printer->out;
-    uint64_t offset = frame->jit ? frame->address - function->start : frame->offset;
     text_print(out, "%s\n    {\"address\": \"0x%" PRIx64 "\", \"jit\": %s", printer->first ? "" : ",",
                frame->address, frame->jit ? "true" : "false");
-    print_string(printer, "function", frame->jit ? function->name : frame->name);
-    text_print(out, ", \"offset\": %" PRIu64,
-               (frame->jit ? function->name != NULL : frame->name[0]) ? offset : 0);
+    print_string(printer, "function", function->name);
+    text_print(out, ", \"offset\": %" PRIu64, function->name ? frame->address - function->start : 0);
     print_string(printer, "file", function->file);
     text_print(out, ", \"line\": %u", function->line);
     print_string(printer, "module", module ? module->path : NULL);
@@ -79,16 +75,25 @@ static void print_json(struct printer *printer, const struct stack_frame *frame,
     printer->first = false;
 }
 
+static void find_in_module(struct printer *printer, uint64_t address, struct target_function *function) {
+    const struct indexed_symbol *symbol;
+    printer->error = target_process_function_at(printer->process, address, &symbol);
+    if (!printer->error && symbol)
+        *function = (struct target_function){.start = symbol->start, .name = symbol->name};
+}
+
 static bool print_frame(void *context, const struct stack_frame *frame) {
     struct printer *printer = context;
     struct target_function function = {0};
-    if (frame->jit)
-        target_code_function_at(printer->code, frame->inside, &function);
     const struct target_module *module =
         frame->jit ? NULL : target_process_module_at(printer->process, frame->inside);
+    if (frame->jit)
+        target_code_function_at(printer->code, frame->inside, &function);
+    else
+        find_in_module(printer, frame->inside, &function);
     (printer->json ? print_json : print_text)(printer, frame, &function, module);
     printer->frame++;
-    return !printer->out.failed;
+    return !printer->error && !printer->out.failed;
 }
 
 static void begin_thread(struct printer *printer, const struct target_thread *thread, bool first) {
@@ -110,6 +115,7 @@ static struct jitscope_error *print_threads(struct printer *printer, struct stac
         printer->frame = 0;
         printer->first = true;
         TRY(stack_walker_walk(walker, i, code, print_frame, printer));
+        TRY(printer->error);
         if (printer->json)
             text_append(&printer->out, "]}");
     }

@@ -125,23 +125,19 @@ static int find_proc_info(unw_addr_space_t space, unw_word_t ip, unw_proc_info_t
 
 /* --- walking */
 
-static void describe(unw_cursor_t *cursor, uint64_t address, bool interrupted, struct stack_frame *frame) {
-    unw_word_t offset = 0;
-    *frame = (struct stack_frame){.address = address, .inside = interrupted ? address : address - 1};
-    frame->jit = current.code && target_code_range_at(current.code, frame->inside);
-    if (!frame->jit && current.libunwind->get_proc_name(cursor, frame->name, sizeof frame->name, &offset) < 0)
-        frame->name[0] = '\0';
-    frame->offset = offset;
+static struct stack_frame describe(uint64_t address, bool interrupted) {
+    struct stack_frame frame = {.address = address, .inside = interrupted ? address : address - 1};
+    frame.jit = current.code && target_code_range_at(current.code, frame.inside);
+    return frame;
 }
 
 static void walk_frames(unw_cursor_t *cursor, stack_frame_function function, void *context) {
     bool interrupted = true;
     for (int i = 0; i < MOST_FRAMES && !target_threads_hurry(); i++) {
-        struct stack_frame frame;
         unw_word_t address;
         if (current.libunwind->get_reg(cursor, UNW_REG_IP, &address) < 0 || !address)
             return;
-        describe(cursor, address, interrupted, &frame);
+        struct stack_frame frame = describe(address, interrupted);
         interrupted = current.libunwind->is_signal_frame(cursor) > 0;
         if (!function(context, &frame) || current.libunwind->step(cursor) <= 0)
             return;

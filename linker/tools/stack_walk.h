@@ -8,8 +8,6 @@
 struct stack_frame {
     uint64_t address; /* of the instruction that runs, or that is returned to */
     uint64_t inside;  /* the same for frame 0 and interrupted frames; otherwise inside the call */
-    uint64_t offset;  /* from the start of NAME */
-    char name[256];   /* as its module names it; empty when not known, or JIT'd */
     bool jit;
 };
 

@@ -15,15 +15,9 @@ enum { MOST_BATCHES = 1 << 22, MOST_SECTION = 256 << 20, EXECUTE = 4 };
 #define MOST_DESCRIPTIONS ((uint64_t)1 << 30)
 #define MOST_IMAGES       ((uint64_t)4 << 30)
 
-struct target_symbol {
-    uint64_t start, size; /* 0: not said, it reaches to the next one */
-    uint32_t name;
-    uint32_t rank; /* which of several at one place is shown: the lowest */
-};
-
 struct target_image {
     struct debuggee_elf elf;
-    VEC(struct target_symbol) symbols; /* by start, the last at a place is shown */
+    struct symbol_index symbols;
     struct bytes names;
     struct dwarf_lines lines;
     bool has_lines;
@@ -114,42 +108,22 @@ static struct jitscope_error *read_batches(struct target_code *code) {
 /* --- images */
 
 static void destroy_image(struct target_image *image) {
-    vec_destroy(&image->symbols);
+    symbol_index_destroy(&image->symbols);
     os_release((void *)(uintptr_t)image->names.data);
     if (image->has_lines)
         dwarf_lines_destroy(&image->lines);
     os_release(image);
 }
 
-static bool is_code(const Elf64_Sym *symbol) {
-    int type = ELF64_ST_TYPE(symbol->st_info);
-    return symbol->st_name && symbol->st_shndx != SHN_UNDEF && symbol->st_shndx != SHN_ABS &&
-           (type == STT_FUNC || type == STT_NOTYPE || type == STT_GNU_IFUNC);
-}
-
-static int by_place(const void *a, const void *b) {
-    const struct target_symbol *x = a, *y = b;
-    if (x->start != y->start)
-        return x->start < y->start ? -1 : 1;
-    if (x->rank != y->rank)
-        return x->rank > y->rank ? -1 : 1;
-    return (x->name < y->name) - (x->name > y->name);
-}
-
 static struct jitscope_error *index_symbols(struct target_image *image, struct bytes table) {
-    TRY(vec_reserve(&image->symbols, table.size / sizeof(Elf64_Sym)));
     for (uint64_t at = 0; table.size - at >= sizeof(Elf64_Sym); at += sizeof(Elf64_Sym)) {
         Elf64_Sym symbol;
+        size_t length;
         memcpy(&symbol, table.data + at, sizeof symbol);
-        if (!is_code(&symbol))
-            continue;
-        uint32_t untyped = ELF64_ST_TYPE(symbol.st_info) == STT_NOTYPE;
-        uint32_t local = ELF64_ST_BIND(symbol.st_info) != STB_GLOBAL;
-        vec_put(&image->symbols,
-                (struct target_symbol){symbol.st_value, symbol.st_size, symbol.st_name, 2 * untyped + local});
+        TRY(symbol_index_add(&image->symbols, &symbol, bytes_string(image->names, symbol.st_name, &length),
+                             0));
     }
-    if (image->symbols.count)
-        qsort(image->symbols.data, image->symbols.count, sizeof *image->symbols.data, by_place);
+    symbol_index_sort(&image->symbols);
     return NULL;
 }
 
@@ -191,7 +165,7 @@ static struct jitscope_error *read_images(struct target_code *code) {
 
 /* --- the whole */
 
-struct jitscope_error *target_code_open(const struct target_process *process, struct target_code *code) {
+struct jitscope_error *target_code_open(struct target_process *process, struct target_code *code) {
     *code = (struct target_code){.process = process};
     uint64_t address = target_process_symbol(process, "jitscope_debuggee");
     code->absent =
@@ -253,40 +227,6 @@ struct nongnu_table *target_code_unwind_table(struct target_code *code, struct t
     return range->table;
 }
 
-static uint32_t symbols_up_to(const struct target_image *image, uint64_t address) {
-    uint32_t low = 0, high = image->symbols.count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (image->symbols.data[middle].start <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-/* Backwards through the segment, to one that holds the address; a function without a size, as assemblers make
- * them, holds what is behind it when no other does. */
-static bool find_symbol(const struct target_image *image, const struct target_range *range, uint64_t address,
-                        struct target_function *function) {
-    const struct target_symbol *found = NULL;
-    for (uint32_t i = symbols_up_to(image, address); i-- > 0;) {
-        const struct target_symbol *symbol = &image->symbols.data[i];
-        if (symbol->start < range->start)
-            break;
-        bool holds = address - symbol->start < symbol->size;
-        if (holds || (!symbol->size && !found))
-            found = symbol;
-        if (holds)
-            break;
-    }
-    size_t length;
-    const char *name = found ? bytes_string(image->names, found->name, &length) : NULL;
-    if (name)
-        *function = (struct target_function){.start = found->start, .size = found->size, .name = name};
-    return name != NULL;
-}
-
 /* Rows of which the last at or before ADDRESS counts: what it ends holds nothing. */
 static void find_line(struct target_code *code, struct target_image *image, uint64_t address,
                       struct target_function *function) {
@@ -311,10 +251,14 @@ static void find_line(struct target_code *code, struct target_image *image, uint
 
 bool target_code_function_at(struct target_code *code, uint64_t address, struct target_function *function) {
     const struct target_range *range = target_code_range_at(code, address);
-    for (uint32_t i = 0; range && i < code->images.count; i++)
-        if (find_symbol(code->images.data[i], range, address, function)) {
-            find_line(code, code->images.data[i], address, function);
+    for (uint32_t i = 0; range && i < code->images.count; i++) {
+        struct target_image *image = code->images.data[i];
+        const struct indexed_symbol *symbol = symbol_index_find(&image->symbols, address, range->start);
+        if (symbol) {
+            *function = (struct target_function){.start = symbol->start, .name = symbol->name};
+            find_line(code, image, address, function);
             return true;
         }
+    }
     return false;
 }

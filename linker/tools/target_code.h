@@ -16,7 +16,7 @@ struct target_range {
 };
 
 struct target_function {
-    uint64_t start, size;
+    uint64_t start;
     const char *name;
     const char *file; /* of the address asked about; NULL when not known */
     uint32_t line;
@@ -34,7 +34,7 @@ struct target_code {
 };
 
 /* Errors: NO_MEMORY.  A process without jitscope, or with a damaged table, is no error: ABSENT says it. */
-struct jitscope_error *target_code_open(const struct target_process *process, struct target_code *code);
+struct jitscope_error *target_code_open(struct target_process *process, struct target_code *code);
 void target_code_close(struct target_code *code);
 
 struct target_range *target_code_range_at(struct target_code *code, uint64_t address);

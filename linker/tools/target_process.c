@@ -4,6 +4,7 @@
 #include "base/bytes.h"
 #include "base/os.h"
 #include "base/text.h"
+#include "module_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -39,12 +40,14 @@ static struct jitscope_error *read_whole(const char *path, struct text *out) {
     return out->failed ? error_no_memory() : NULL;
 }
 
-/* Mappings of one file follow each other. */
+/* Mappings of one module follow each other, as their places in the file do; the same file may lie there once
+ * more, read as data. */
 static struct jitscope_error *add_mapping(struct target_process *process, uint64_t start, uint64_t end,
                                           uint64_t offset, bool runs, const char *path) {
     struct target_module *last =
         process->modules.count ? &process->modules.data[process->modules.count - 1] : NULL;
-    if (last && !strcmp(last->path, path)) {
+    if (last && offset && offset >= last->last_offset && !strcmp(last->path, path)) {
+        last->last_offset = offset;
         last->end = end;
         last->runs |= runs;
         return NULL;
@@ -52,7 +55,10 @@ static struct jitscope_error *add_mapping(struct target_process *process, uint64
     char *copy = arena_copy(&process->arena, path, strlen(path));
     if (!copy)
         return error_no_memory();
-    return vec_push(&process->modules, (struct target_module){copy, start, end, offset, runs});
+    return vec_push(
+        &process->modules,
+        (struct target_module){
+            .path = copy, .start = start, .end = end, .offset = offset, .last_offset = offset, .runs = runs});
 }
 
 static struct jitscope_error *parse_maps(struct target_process *process, char *line) {
@@ -116,79 +122,29 @@ struct jitscope_error *target_process_open(pid_t pid, struct target_process *pro
 }
 
 void target_process_close(struct target_process *process) {
+    for (uint32_t i = 0; i < process->modules.count; i++) {
+        struct target_module *module = &process->modules.data[i];
+        symbol_index_destroy(&module->functions);
+        if (module->file.data)
+            os_unmap((void *)(uintptr_t)module->file.data, module->file.size);
+    }
     vec_destroy(&process->modules);
     arena_destroy(&process->arena);
     *process = (struct target_process){0};
 }
 
-const struct target_module *target_process_module_at(const struct target_process *process, uint64_t address) {
+static struct target_module *find_module(const struct target_process *process, uint64_t address) {
     for (uint32_t i = 0; i < process->modules.count; i++)
         if (address >= process->modules.data[i].start && address < process->modules.data[i].end)
             return &process->modules.data[i];
     return NULL;
 }
 
-/* --- symbols of a module's file (gABI chapter 4) */
-
-static bool section_at(struct bytes file, const Elf64_Ehdr *header, uint32_t index, Elf64_Shdr *section) {
-    uint64_t offset = header->e_shoff + (uint64_t)index * sizeof *section;
-    if (index >= header->e_shnum || offset < header->e_shoff || !bytes_contain(file, offset, sizeof *section))
-        return false;
-    memcpy(section, file.data + offset, sizeof *section);
-    return true;
+const struct target_module *target_process_module_at(const struct target_process *process, uint64_t address) {
+    return find_module(process, address);
 }
 
-static bool find_in_table(struct bytes file, const Elf64_Ehdr *header, const Elf64_Shdr *table,
-                          const char *name, uint64_t *value) {
-    Elf64_Shdr strings;
-    struct bytes symbols = bytes_slice(file, table->sh_offset, table->sh_size);
-    if (!symbols.data || !section_at(file, header, table->sh_link, &strings))
-        return false;
-    struct bytes names = bytes_slice(file, strings.sh_offset, strings.sh_size);
-    for (uint64_t at = 0; symbols.size - at >= sizeof(Elf64_Sym); at += sizeof(Elf64_Sym)) {
-        Elf64_Sym symbol;
-        size_t length;
-        memcpy(&symbol, symbols.data + at, sizeof symbol);
-        const char *text = symbol.st_shndx != SHN_UNDEF ? bytes_string(names, symbol.st_name, &length) : NULL;
-        if (text && !strcmp(text, name)) {
-            *value = symbol.st_value;
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool find_in_file(struct bytes file, const char *name, uint64_t *value) {
-    Elf64_Ehdr header;
-    Elf64_Shdr section;
-    if (!bytes_contain(file, 0, sizeof header))
-        return false;
-    memcpy(&header, file.data, sizeof header);
-    if (memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_ident[EI_CLASS] != ELFCLASS64)
-        return false;
-    for (uint32_t i = 0; section_at(file, &header, i, &section); i++)
-        if ((section.sh_type == SHT_SYMTAB || section.sh_type == SHT_DYNSYM) &&
-            find_in_table(file, &header, &section, name, value))
-            return true;
-    return false;
-}
-
-/* Virtual address of the file's byte OFFSET, by its program headers. */
-static uint64_t linked_address(struct bytes file, uint64_t offset) {
-    Elf64_Ehdr header;
-    memcpy(&header, file.data, sizeof header);
-    for (uint32_t i = 0; i < header.e_phnum; i++) {
-        Elf64_Phdr segment;
-        uint64_t at = header.e_phoff + (uint64_t)i * sizeof segment;
-        if (at < header.e_phoff || !bytes_contain(file, at, sizeof segment))
-            break;
-        memcpy(&segment, file.data + at, sizeof segment);
-        uint64_t start = segment.p_offset & ~(uint64_t)4095;
-        if (segment.p_type == PT_LOAD && offset >= start && offset < segment.p_offset + segment.p_filesz)
-            return segment.p_vaddr - segment.p_offset + offset;
-    }
-    return offset;
-}
+/* --- symbols of modules */
 
 static bool is_program(const struct target_process *process, const struct target_module *module) {
     char link[48], path[4096];
@@ -219,18 +175,67 @@ static struct bytes map_module(const struct target_process *process, const struc
     return memory ? (struct bytes){memory, size} : (struct bytes){NULL, 0};
 }
 
-uint64_t target_process_symbol(const struct target_process *process, const char *name) {
-    uint64_t value, address = 0;
-    for (uint32_t i = 0; i < process->modules.count && !address; i++) {
-        const struct target_module *module = &process->modules.data[i];
+static void open_module(const struct target_process *process, struct target_module *module) {
+    module->asked = true;
+    module->file = map_module(process, module);
+    module->bias =
+        module->start - (module->file.data ? module_file_address(module->file, module->offset) : 0);
+}
+
+struct wanted {
+    const char *name;
+    uint64_t value;
+    bool found;
+};
+
+static bool compare(void *context, const Elf64_Sym *symbol, const char *name) {
+    struct wanted *wanted = context;
+    wanted->found = !strcmp(name, wanted->name);
+    wanted->value = symbol->st_value;
+    return !wanted->found;
+}
+
+uint64_t target_process_symbol(struct target_process *process, const char *name) {
+    for (uint32_t i = 0; i < process->modules.count; i++) {
+        struct target_module *module = &process->modules.data[i];
+        struct wanted wanted = {.name = name};
         if (!module->runs)
             continue; /* data, of which some, as devices, are better not opened */
-        struct bytes file = map_module(process, module);
-        if (!file.data)
-            continue;
-        if (find_in_file(file, name, &value))
-            address = module->start - linked_address(file, module->offset) + value;
-        os_unmap((void *)(uintptr_t)file.data, file.size);
+        if (!module->asked)
+            open_module(process, module);
+        module_file_each_symbol(module->file, compare, &wanted);
+        if (wanted.found)
+            return module->bias + wanted.value;
     }
-    return address;
+    return 0;
+}
+
+struct indexing {
+    struct target_module *module;
+    struct jitscope_error *error;
+};
+
+static bool add_to_index(void *context, const Elf64_Sym *symbol, const char *name) {
+    struct indexing *indexing = context;
+    indexing->error = symbol_index_add(&indexing->module->functions, symbol, name, indexing->module->bias);
+    return !indexing->error;
+}
+
+struct jitscope_error *target_process_function_at(struct target_process *process, uint64_t address,
+                                                  const struct indexed_symbol **function) {
+    struct target_module *module = find_module(process, address);
+    *function = NULL;
+    if (!module || !module->runs)
+        return NULL;
+    if (!module->asked)
+        open_module(process, module);
+    if (!module->indexed) {
+        struct indexing indexing = {module, NULL};
+        module->indexed = true;
+        module_file_each_symbol(module->file, add_to_index, &indexing);
+        symbol_index_sort(&module->functions);
+        TRY(indexing.error);
+    }
+    *function = symbol_index_find(&module->functions, address, module->start);
+    return NULL;
 }
