@@ -109,11 +109,9 @@ static int access_mem(unw_addr_space_t space, unw_word_t address, unw_word_t *va
 
 static int find_proc_info(unw_addr_space_t space, unw_word_t ip, unw_proc_info_t *info, int need, void *upt) {
     struct target_range *range = current.code ? target_code_range_at(current.code, ip) : NULL;
-    if (!range)
-        return current.libunwind->ptrace_find_proc_info(space, ip, info, need, upt);
-    current.table = target_code_unwind_table(current.code, range);
+    current.table = range ? target_code_unwind_table(current.code, range) : NULL;
     if (!current.table)
-        return -UNW_ENOINFO;
+        return current.libunwind->ptrace_find_proc_info(space, ip, info, need, upt);
     unw_dyn_info_t batch = {
         .start_ip = range->start, .end_ip = range->end, .format = UNW_INFO_FORMAT_REMOTE_TABLE};
     batch.u.rti.segbase = range->eh_frame;

@@ -11,7 +11,7 @@
 
 enum { MOST_BATCHES = 1 << 22, MOST_SECTION = 256 << 20, EXECUTE = 4 };
 
-/* Of all that is read together; lists that lead in a circle end here too. */
+/* Of all that is read together. */
 #define MOST_DESCRIPTIONS ((uint64_t)1 << 30)
 #define MOST_IMAGES       ((uint64_t)4 << 30)
 
@@ -92,11 +92,13 @@ static int by_start(const void *a, const void *b) {
 
 static struct jitscope_error *read_batches(struct target_code *code) {
     struct debuggee_batch batch;
-    uint64_t address = code->root.batch, size = 0;
-    for (int i = 0; address && i < MOST_BATCHES && copy(code, address, &batch, sizeof batch); i++) {
+    uint64_t address = code->root.batch, size = 0, seen = 0;
+    for (uint32_t i = 0; address && i < MOST_BATCHES && copy(code, address, &batch, sizeof batch); i++) {
         size += batch.description_size;
-        if (size > MOST_DESCRIPTIONS)
+        if (address == seen || size > MOST_DESCRIPTIONS)
             break;
+        if (is_power_of_two(i))
+            seen = address; /* a circle comes back to one of these */
         TRY(read_batch(code, &batch));
         address = batch.next;
     }
