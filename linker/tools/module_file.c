@@ -41,10 +41,14 @@ void module_file_each_symbol(struct bytes file, module_symbol_function function,
     Elf64_Shdr section;
     if (!read_header(file, &header))
         return;
-    for (uint32_t i = 0; section_at(file, &header, i, &section); i++)
-        if ((section.sh_type == SHT_SYMTAB || section.sh_type == SHT_DYNSYM) &&
-            !each_in_table(file, &header, &section, function, context))
+    bool seen[SHT_DYNSYM + 1] = {false}; /* a file has one of each (gABI, sh_type) */
+    for (uint32_t i = 0; section_at(file, &header, i, &section); i++) {
+        if ((section.sh_type != SHT_SYMTAB && section.sh_type != SHT_DYNSYM) || seen[section.sh_type])
+            continue;
+        seen[section.sh_type] = true;
+        if (!each_in_table(file, &header, &section, function, context))
             return;
+    }
 }
 
 uint64_t module_file_address(struct bytes file, uint64_t offset) {

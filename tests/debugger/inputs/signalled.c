@@ -17,7 +17,8 @@ static void send(pid_t to, int wanted) {
     for (int sent = 0; sent < wanted;) {
         if (sigqueue(to, SIGRTMIN, (union sigval){.sival_int = sent}) == 0)
             sent++;
-        usleep(100);
+        else
+            usleep(100); /* the queue is full */
     }
     _exit(0);
 }
