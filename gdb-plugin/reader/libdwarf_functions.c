@@ -8,10 +8,22 @@
 /* The interface of libdwarf 20210528; later ones have another number, and other arguments. */
 #define LIBDWARF "libdwarf.so.1"
 
+/* Inside gdb the library must not find gdb's symbols in front of its own; AddressSanitizer refuses that. */
+#if defined __SANITIZE_ADDRESS__
+#define OWN_SYMBOLS 0
+#elif defined __has_feature
+#if __has_feature(address_sanitizer)
+#define OWN_SYMBOLS 0
+#endif
+#endif
+#ifndef OWN_SYMBOLS
+#define OWN_SYMBOLS RTLD_DEEPBIND
+#endif
+
 static bool complain(void) {
     static bool was_said;
     if (!was_said)
-        fprintf(stderr, "jitscope-reader: JIT frames have no lines: %s\n", dlerror());
+        fprintf(stderr, "jitscope: JIT frames have no lines: %s\n", dlerror());
     was_said = true;
     return false;
 }
@@ -23,7 +35,7 @@ static bool find(struct libdwarf *libdwarf, const char *name, void *function, si
 }
 
 bool libdwarf_open(struct libdwarf *libdwarf) {
-    libdwarf->library = dlopen(LIBDWARF, RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND);
+    libdwarf->library = dlopen(LIBDWARF, RTLD_NOW | RTLD_LOCAL | OWN_SYMBOLS);
     if (!libdwarf->library)
         return complain();
 #define FUNCTION(name) find(libdwarf, "dwarf_" #name, &libdwarf->name, sizeof libdwarf->name) &&

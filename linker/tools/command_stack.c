@@ -6,6 +6,9 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <time.h>
+
+enum { MOST_TRIES = 50 };
 
 struct printer {
     struct target_process *process;
@@ -14,6 +17,7 @@ struct printer {
     uint32_t frame;
     bool json;
     bool first; /* of a list */
+    struct jitscope_error *error;
 };
 
 static const char *file_name(const char *path) {
@@ -34,16 +38,15 @@ static void print_text(struct printer *printer, const struct stack_frame *frame,
                        const struct target_function *function, const struct target_module *module) {
     struct text *out = &printer->out;
     text_print(out, "#%-3u 0x%016" PRIx64 "  ", printer->frame, frame->address);
-    if (frame->jit)
-        print_place(printer, function->name, function->name ? frame->address - function->start : 0);
-    else
-        print_place(printer, frame->name, frame->offset);
+    print_place(printer, function->name, frame->address - function->start);
     if (frame->jit)
         text_append(out, "  [jit]");
     if (function->file)
         text_print(out, "  %s:%u", file_name(function->file), function->line);
-    if (module)
+    if (module && function->name)
         text_print(out, "  (%s)", file_name(module->path));
+    else if (module)
+        text_print(out, "  (%s+0x%" PRIx64 ")", file_name(module->path), frame->address - module->start);
     text_append(out, "\n");
 }
 
@@ -61,72 +64,103 @@ static void print_string(struct printer *printer, const char *key, const char *v
 static void print_json(struct printer *printer, const struct stack_frame *frame,
                        const struct target_function *function, const struct target_module *module) {
     struct text *out = &printer->out;
-    uint64_t offset = frame->jit ? frame->address - function->start : frame->offset;
     text_print(out, "%s\n    {\"address\": \"0x%" PRIx64 "\", \"jit\": %s", printer->first ? "" : ",",
                frame->address, frame->jit ? "true" : "false");
-    print_string(printer, "function", frame->jit ? function->name : frame->name);
-    text_print(out, ", \"offset\": %" PRIu64,
-               (frame->jit ? function->name != NULL : frame->name[0]) ? offset : 0);
+    print_string(printer, "function", function->name);
+    text_print(out, ", \"offset\": %" PRIu64, function->name ? frame->address - function->start : 0);
     print_string(printer, "file", function->file);
     text_print(out, ", \"line\": %u", function->line);
     print_string(printer, "module", module ? module->path : NULL);
-    text_append(out, "}");
+    text_print(out, ", \"module_offset\": %" PRIu64 "}", module ? frame->address - module->start : 0);
     printer->first = false;
+}
+
+static void find_in_module(struct printer *printer, uint64_t address, struct target_function *function) {
+    const struct indexed_symbol *symbol;
+    printer->error = target_process_function_at(printer->process, address, &symbol);
+    if (!printer->error && symbol)
+        *function = (struct target_function){.start = symbol->start, .name = symbol->name};
 }
 
 static bool print_frame(void *context, const struct stack_frame *frame) {
     struct printer *printer = context;
     struct target_function function = {0};
-    if (frame->jit)
-        target_code_function_at(printer->code, frame->inside, &function);
     const struct target_module *module =
         frame->jit ? NULL : target_process_module_at(printer->process, frame->inside);
+    if (frame->jit)
+        target_code_function_at(printer->code, frame->inside, &function);
+    else
+        find_in_module(printer, frame->inside, &function);
     (printer->json ? print_json : print_text)(printer, frame, &function, module);
     printer->frame++;
-    return !printer->out.failed;
+    return !printer->error && !printer->out.failed;
 }
 
-static struct jitscope_error *print_thread(struct printer *printer, struct stack_walker *walker,
-                                           size_t index) {
-    int thread = (int)stack_walker_thread(walker, index);
+static void begin_thread(struct printer *printer, const struct target_thread *thread, bool first) {
+    struct text *out = &printer->out;
     if (printer->json)
-        text_print(&printer->out, "%s\n  {\"thread\": %d, \"frames\": [", index ? "," : "", thread);
+        text_print(out, "%s\n  {\"thread\": %d, \"stopped\": %s, \"frames\": [", first ? "" : ",",
+                   (int)thread->number, thread->stopped ? "true" : "false");
     else
-        text_print(&printer->out, "%sthread %d\n", index ? "\n" : "", thread);
-    printer->frame = 0;
-    printer->first = true;
-    TRY(stack_walker_walk(walker, index, printer->code->absent ? NULL : printer->code, print_frame, printer));
+        text_print(out, "%sthread %d%s\n", first ? "" : "\n", (int)thread->number,
+                   thread->stopped ? "" : ": does not stop, it waits in the kernel");
+}
+
+static struct jitscope_error *print_threads(struct printer *printer, struct stack_walker *walker) {
+    struct target_code *code = printer->code->absent ? NULL : printer->code;
     if (printer->json)
-        text_append(&printer->out, "]}");
+        text_append(&printer->out, "[");
+    for (size_t i = 0; i < stack_walker_count(walker); i++) {
+        begin_thread(printer, stack_walker_thread(walker, i), i == 0);
+        printer->frame = 0;
+        printer->first = true;
+        TRY(stack_walker_walk(walker, i, code, print_frame, printer));
+        TRY(printer->error);
+        if (printer->json)
+            text_append(&printer->out, "]}");
+    }
+    if (printer->json)
+        text_append(&printer->out, "]\n");
     return NULL;
 }
 
-static struct jitscope_error *print_stacks(struct printer *printer, struct stack_walker *walker) {
+static void warn(const struct target_process *process, const struct target_code *code) {
+    if (code->absent)
+        fprintf(stderr, "jitscope: process %d: no JIT'd code to be seen: %s\n", (int)process->pid,
+                code->absent);
+    else if (code->changing)
+        fprintf(stderr,
+                "jitscope: process %d: stands in the middle of a link: JIT'd frames may have no name\n",
+                (int)process->pid);
+}
+
+/* *again: the process has to run a little, so that its lists become whole. */
+static struct jitscope_error *try_process(struct printer *printer, bool last, bool *again) {
+    struct stack_walker *walker;
     struct target_code code;
+    TRY(stack_walker_create(printer->process, &walker));
     struct jitscope_error *error = target_code_open(printer->process, &code);
     printer->code = &code;
-    if (!error && code.absent && !printer->json)
-        fprintf(stderr, "jitscope: process %d: no JIT'd code to be seen: %s\n", (int)printer->process->pid,
-                code.absent);
-    if (printer->json)
-        text_append(&printer->out, "[");
-    for (size_t i = 0; i < stack_walker_count(walker) && !error; i++)
-        error = print_thread(printer, walker, i);
-    if (printer->json)
-        text_append(&printer->out, "]\n");
+    *again = !error && code.changing && !last;
+    if (!error && !*again) {
+        error = print_threads(printer, walker);
+        warn(printer->process, &code);
+    }
     target_code_close(&code);
+    stack_walker_destroy(walker);
     return error;
 }
 
 static struct jitscope_error *print_process(pid_t pid, bool json) {
     struct target_process process;
-    struct stack_walker *walker;
-    TRY(target_process_open(pid, &process));
     struct printer printer = {.process = &process, .json = json};
-    struct jitscope_error *error = stack_walker_create(&process, &walker);
-    if (!error) {
-        error = print_stacks(&printer, walker);
-        stack_walker_destroy(walker);
+    struct jitscope_error *error = NULL;
+    TRY(target_process_open(pid, &process));
+    bool again = true;
+    for (int i = 1; again && !error; i++) {
+        error = try_process(&printer, i == MOST_TRIES, &again);
+        if (again)
+            nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     }
     if (!error && printer.out.failed)
         error = error_no_memory();

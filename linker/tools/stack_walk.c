@@ -3,87 +3,44 @@
  * for JIT'd code the answer comes from the batch's own .eh_frame, in the process, and from a sorted table of
  * its records, made here. libunwind reads that table as if it were in the process, at addresses that no
  * process has. */
-#define _GNU_SOURCE
 #include "stack_walk.h"
 
 #include "base/os.h"
 #include "executor/executor_nongnu.h"
 #include "libunwind_functions.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/ptrace.h>
-#include <sys/wait.h>
-
 /* Where tables seem to lie: not canonical, so that nothing of the process is there. */
 #define TABLE_BASE ((uint64_t)1 << 62)
 
-enum { MOST_FRAMES = 100000 };
+enum { MOST_FRAMES = 1 << 20, PAGE = 4096, PAGES = 32 };
+
+/* libunwind reads word by word, and the same records for each frame of a recursion. */
+struct page {
+    bool read;
+    uint64_t address;
+    uint8_t bytes[PAGE];
+};
 
 struct stack_walker {
     const struct target_process *process;
     struct libunwind libunwind;
-    VEC(pid_t) threads;
+    struct target_threads threads;
+    bool holds; /* THREADS are stopped */
+    struct page pages[PAGES];
 };
 
-/* --- stopping and letting go */
-
-static struct jitscope_error *seize(struct stack_walker *walker, pid_t thread) {
-    TRY(vec_reserve(&walker->threads, 1));
-    if (ptrace(PTRACE_SEIZE, thread, NULL, NULL)) {
-        if (errno == ESRCH)
-            return NULL; /* it has just ended */
-        return error_with_help(error_system("cannot stop the process: ptrace", NULL),
-                               "it must be a process of your own, not traced by a debugger; "
-                               "/proc/sys/kernel/yama/ptrace_scope may ask for root");
-    }
-    vec_put(&walker->threads, thread);
-    if (ptrace(PTRACE_INTERRUPT, thread, NULL, NULL) || waitpid(thread, NULL, __WALL) < 0)
-        walker->threads.count--;
-    return NULL;
-}
-
-static bool is_known(const struct stack_walker *walker, pid_t thread) {
-    for (uint32_t i = 0; i < walker->threads.count; i++)
-        if (walker->threads.data[i] == thread)
-            return true;
-    return false;
-}
-
-/* Until a pass over the list finds no thread that is new: those that run may start others. */
-static struct jitscope_error *seize_all(struct stack_walker *walker, const char *folder) {
-    for (bool more = true; more;) {
-        more = false;
-        DIR *tasks = opendir(folder);
-        if (!tasks)
-            return error_system("cannot list", folder);
-        struct jitscope_error *error = NULL;
-        for (struct dirent *entry; !error && (entry = readdir(tasks));) {
-            pid_t thread = (pid_t)strtol(entry->d_name, NULL, 10);
-            if (thread <= 0 || is_known(walker, thread))
-                continue;
-            uint32_t before = walker->threads.count;
-            error = seize(walker, thread);
-            more |= walker->threads.count > before;
-        }
-        closedir(tasks);
-        TRY(error);
-    }
-    return NULL;
-}
+/* --- the walker */
 
 struct jitscope_error *stack_walker_create(const struct target_process *process, struct stack_walker **out) {
-    char folder[48];
     struct stack_walker *walker = os_allocate_zeroed(sizeof *walker);
     if (!walker)
         return error_no_memory();
     walker->process = process;
-    snprintf(folder, sizeof folder, "/proc/%d/task", (int)process->pid);
     struct jitscope_error *error = libunwind_open(&walker->libunwind);
-    if (!error)
-        error = seize_all(walker, folder);
+    if (!error) {
+        error = target_threads_stop(process->pid, &walker->threads);
+        walker->holds = !error;
+    }
     if (error)
         stack_walker_destroy(walker);
     else
@@ -92,19 +49,18 @@ struct jitscope_error *stack_walker_create(const struct target_process *process,
 }
 
 void stack_walker_destroy(struct stack_walker *walker) {
-    for (uint32_t i = 0; i < walker->threads.count; i++)
-        ptrace(PTRACE_DETACH, walker->threads.data[i], NULL, NULL);
-    vec_destroy(&walker->threads);
+    if (walker->holds)
+        target_threads_release(&walker->threads);
     libunwind_close(&walker->libunwind);
     os_release(walker);
 }
 
 size_t stack_walker_count(const struct stack_walker *walker) {
-    return walker->threads.count;
+    return walker->threads.list.count;
 }
 
-pid_t stack_walker_thread(const struct stack_walker *walker, size_t index) {
-    return walker->threads.data[index];
+const struct target_thread *stack_walker_thread(const struct stack_walker *walker, size_t index) {
+    return &walker->threads.list.data[index];
 }
 
 /* --- accessors
@@ -117,6 +73,7 @@ static struct walk {
     const struct target_process *process;
     struct target_code *code;
     const struct nongnu_table *table; /* seems to lie at TABLE_BASE */
+    struct page *pages;               /* PAGES of them */
 } current;
 
 static int read_table(uint64_t offset, unw_word_t *value) {
@@ -127,22 +84,34 @@ static int read_table(uint64_t offset, unw_word_t *value) {
     return 0;
 }
 
+static bool read_word(uint64_t address, unw_word_t *value) {
+    const struct debuggee_memory *memory = &current.process->memory;
+    uint64_t start = address & ~(uint64_t)(PAGE - 1);
+    struct page *page = &current.pages[start / PAGE % PAGES];
+    if (address - start > PAGE - sizeof *value)
+        return memory->read(memory->context, address, value, sizeof *value);
+    if (!page->read || page->address != start) {
+        page->read = memory->read(memory->context, start, page->bytes, PAGE);
+        page->address = start;
+    }
+    if (page->read)
+        memcpy(value, page->bytes + (address - start), sizeof *value);
+    return page->read;
+}
+
 static int access_mem(unw_addr_space_t space, unw_word_t address, unw_word_t *value, int write, void *upt) {
     if (address >= TABLE_BASE && address < 2 * TABLE_BASE)
         return write ? -UNW_EINVAL : read_table(address - TABLE_BASE, value);
-    const struct debuggee_memory *memory = &current.process->memory;
-    if (!write && memory->read(memory->context, address, value, sizeof *value))
+    if (!write && read_word(address, value))
         return 0;
     return current.libunwind->ptrace_access_mem(space, address, value, write, upt);
 }
 
 static int find_proc_info(unw_addr_space_t space, unw_word_t ip, unw_proc_info_t *info, int need, void *upt) {
     struct target_range *range = current.code ? target_code_range_at(current.code, ip) : NULL;
-    if (!range)
-        return current.libunwind->ptrace_find_proc_info(space, ip, info, need, upt);
-    current.table = target_code_unwind_table(current.code, range);
+    current.table = range ? target_code_unwind_table(current.code, range) : NULL;
     if (!current.table)
-        return -UNW_ENOINFO;
+        return current.libunwind->ptrace_find_proc_info(space, ip, info, need, upt);
     unw_dyn_info_t batch = {
         .start_ip = range->start, .end_ip = range->end, .format = UNW_INFO_FORMAT_REMOTE_TABLE};
     batch.u.rti.segbase = range->eh_frame;
@@ -154,23 +123,19 @@ static int find_proc_info(unw_addr_space_t space, unw_word_t ip, unw_proc_info_t
 
 /* --- walking */
 
-static void describe(unw_cursor_t *cursor, uint64_t address, bool interrupted, struct stack_frame *frame) {
-    unw_word_t offset = 0;
-    *frame = (struct stack_frame){.address = address, .inside = interrupted ? address : address - 1};
-    frame->jit = current.code && target_code_range_at(current.code, frame->inside);
-    if (!frame->jit && current.libunwind->get_proc_name(cursor, frame->name, sizeof frame->name, &offset) < 0)
-        frame->name[0] = '\0';
-    frame->offset = offset;
+static struct stack_frame describe(uint64_t address, bool interrupted) {
+    struct stack_frame frame = {.address = address, .inside = interrupted ? address : address - 1};
+    frame.jit = current.code && target_code_range_at(current.code, frame.inside);
+    return frame;
 }
 
 static void walk_frames(unw_cursor_t *cursor, stack_frame_function function, void *context) {
     bool interrupted = true;
-    for (int i = 0; i < MOST_FRAMES; i++) {
-        struct stack_frame frame;
+    for (int i = 0; i < MOST_FRAMES && !target_threads_hurry(); i++) {
         unw_word_t address;
         if (current.libunwind->get_reg(cursor, UNW_REG_IP, &address) < 0 || !address)
             return;
-        describe(cursor, address, interrupted, &frame);
+        struct stack_frame frame = describe(address, interrupted);
         interrupted = current.libunwind->is_signal_frame(cursor) > 0;
         if (!function(context, &frame) || current.libunwind->step(cursor) <= 0)
             return;
@@ -180,12 +145,15 @@ static void walk_frames(unw_cursor_t *cursor, stack_frame_function function, voi
 struct jitscope_error *stack_walker_walk(struct stack_walker *walker, size_t index, struct target_code *code,
                                          stack_frame_function function, void *context) {
     const struct libunwind *libunwind = &walker->libunwind;
+    const struct target_thread *thread = stack_walker_thread(walker, index);
+    if (!thread->stopped)
+        return NULL;
     unw_accessors_t accessors = *libunwind->ptrace_accessors;
     accessors.access_mem = access_mem;
     accessors.find_proc_info = find_proc_info;
-    current = (struct walk){libunwind, walker->process, code, NULL};
+    current = (struct walk){libunwind, walker->process, code, NULL, walker->pages};
     unw_addr_space_t space = libunwind->create_addr_space(&accessors, 0);
-    void *upt = libunwind->ptrace_create(walker->threads.data[index]);
+    void *upt = libunwind->ptrace_create(thread->number);
     unw_cursor_t cursor;
     if (space && upt && libunwind->init_remote(&cursor, space, upt) == 0)
         walk_frames(&cursor, function, context);

@@ -9,11 +9,16 @@
 
 #include <stdlib.h>
 
-enum { MOST_BATCHES = 1 << 22, MOST_DESCRIPTION = 64 << 20, MOST_SECTION = 256 << 20, EXECUTE = 4 };
+enum { MOST_BATCHES = 1 << 22, MOST_SECTION = 256 << 20, EXECUTE = 4 };
+
+/* Of all that is read together. */
+#define MOST_DESCRIPTIONS ((uint64_t)1 << 30)
+#define MOST_IMAGES       ((uint64_t)4 << 30)
 
 struct target_image {
     struct debuggee_elf elf;
-    struct bytes symbols, names;
+    struct symbol_index symbols;
+    struct bytes names;
     struct dwarf_lines lines;
     bool has_lines;
 };
@@ -25,7 +30,8 @@ static bool copy(const struct target_code *code, uint64_t address, void *to, uin
 }
 
 static bool table_fits(const struct debug_image_header *header, struct debug_table table, size_t entry) {
-    return table.offset <= header->description_size &&
+    bool aligned = entry == 1 || table.offset % sizeof(uint64_t) == 0;
+    return aligned && table.offset <= header->description_size &&
            (uint64_t)table.count * entry <= header->description_size - table.offset;
 }
 
@@ -58,7 +64,8 @@ static struct jitscope_error *add_ranges(struct target_code *code, const uint8_t
         if (!(segments[i].prot & EXECUTE) || !segments[i].size)
             continue;
         range.start = segments[i].address;
-        range.end = segments[i].address + segments[i].size;
+        if (__builtin_add_overflow(range.start, segments[i].size, &range.end))
+            continue;
         TRY(vec_push(&code->ranges, range));
     }
     return NULL;
@@ -66,7 +73,7 @@ static struct jitscope_error *add_ranges(struct target_code *code, const uint8_t
 
 static struct jitscope_error *read_batch(struct target_code *code, const struct debuggee_batch *batch) {
     uint32_t size = batch->description_size;
-    if (size < sizeof(struct debug_image_header) || size > MOST_DESCRIPTION)
+    if (size < sizeof(struct debug_image_header))
         return NULL;
     uint8_t *description = os_allocate(size);
     if (!description)
@@ -85,8 +92,13 @@ static int by_start(const void *a, const void *b) {
 
 static struct jitscope_error *read_batches(struct target_code *code) {
     struct debuggee_batch batch;
-    uint64_t address = code->root.batch;
-    for (int i = 0; address && i < MOST_BATCHES && copy(code, address, &batch, sizeof batch); i++) {
+    uint64_t address = code->root.batch, size = 0, seen = 0;
+    for (uint32_t i = 0; address && i < MOST_BATCHES && copy(code, address, &batch, sizeof batch); i++) {
+        size += batch.description_size;
+        if (address == seen || size > MOST_DESCRIPTIONS)
+            break;
+        if (is_power_of_two(i))
+            seen = address; /* a circle comes back to one of these */
         TRY(read_batch(code, &batch));
         address = batch.next;
     }
@@ -98,27 +110,45 @@ static struct jitscope_error *read_batches(struct target_code *code) {
 /* --- images */
 
 static void destroy_image(struct target_image *image) {
-    os_release((void *)(uintptr_t)image->symbols.data);
+    symbol_index_destroy(&image->symbols);
     os_release((void *)(uintptr_t)image->names.data);
     if (image->has_lines)
         dwarf_lines_destroy(&image->lines);
     os_release(image);
 }
 
+static struct jitscope_error *index_symbols(struct target_image *image, struct bytes table) {
+    for (uint64_t at = 0; table.size - at >= sizeof(Elf64_Sym); at += sizeof(Elf64_Sym)) {
+        Elf64_Sym symbol;
+        size_t length;
+        memcpy(&symbol, table.data + at, sizeof symbol);
+        TRY(symbol_index_add(&image->symbols, &symbol, bytes_string(image->names, symbol.st_name, &length),
+                             0));
+    }
+    symbol_index_sort(&image->symbols);
+    return NULL;
+}
+
+/* One that is damaged is left out. */
 static struct jitscope_error *read_image(struct target_code *code, const struct debuggee_image *record) {
     const struct debuggee_memory *memory = &code->process->memory;
+    struct bytes symbols = {NULL, 0};
     TRY(vec_reserve(&code->images, 1));
     struct target_image *image = os_allocate_zeroed(sizeof *image);
     if (!image)
         return error_no_memory();
-    if (debuggee_view_elf(memory, record, &image->elf) ||
-        debuggee_view_section(memory, &image->elf, ".symtab", &image->symbols) ||
-        debuggee_view_section(memory, &image->elf, ".strtab", &image->names)) {
+    struct jitscope_error *error = NULL;
+    bool readable = !debuggee_view_elf(memory, record, &image->elf) &&
+                    !debuggee_view_section(memory, &image->elf, ".symtab", &symbols) &&
+                    !debuggee_view_section(memory, &image->elf, ".strtab", &image->names);
+    if (readable)
+        error = index_symbols(image, symbols);
+    os_release((void *)(uintptr_t)symbols.data);
+    if (readable && !error)
+        vec_put(&code->images, image);
+    else
         destroy_image(image);
-        return NULL;
-    }
-    vec_put(&code->images, image);
-    return NULL;
+    return error;
 }
 
 static struct jitscope_error *read_images(struct target_code *code) {
@@ -126,21 +156,25 @@ static struct jitscope_error *read_images(struct target_code *code) {
     uint32_t count;
     code->absent = debuggee_view_images(&code->process->memory, &code->root, &images, &count);
     struct jitscope_error *error = NULL;
-    for (uint32_t i = 0; images && i < count && !error; i++)
+    uint64_t left = MOST_IMAGES;
+    for (uint32_t i = 0; images && i < count && !error && images[i].size <= left; i++) {
+        left -= images[i].size;
         error = read_image(code, &images[i]);
+    }
     os_release(images);
     return error;
 }
 
 /* --- the whole */
 
-struct jitscope_error *target_code_open(const struct target_process *process, struct target_code *code) {
+struct jitscope_error *target_code_open(struct target_process *process, struct target_code *code) {
     *code = (struct target_code){.process = process};
     uint64_t address = target_process_symbol(process, "jitscope_debuggee");
     code->absent =
         address ? debuggee_view_root(&process->memory, address, &code->root) : "it does not contain jitscope";
     if (code->absent)
         return NULL;
+    code->changing = code->root.change & 1;
     struct jitscope_error *error = read_batches(code);
     return error ? error : read_images(code);
 }
@@ -189,51 +223,44 @@ struct nongnu_table *target_code_unwind_table(struct target_code *code, struct t
     uint8_t *section = os_allocate(range->eh_frame_size);
     if (section && copy(code, range->eh_frame, section, range->eh_frame_size) &&
         is_sound((struct bytes){section, range->eh_frame_size}))
-        range->table = executor_nongnu_table_create((struct bytes){section, range->eh_frame_size});
+        range->table =
+            executor_nongnu_table_create((struct bytes){section, range->eh_frame_size}, range->eh_frame);
     os_release(section);
     return range->table;
 }
 
-static bool find_symbol(const struct target_image *image, uint64_t address,
-                        struct target_function *function) {
-    bool found = false;
-    for (uint64_t at = 0; image->symbols.size - at >= sizeof(Elf64_Sym); at += sizeof(Elf64_Sym)) {
-        Elf64_Sym symbol;
-        size_t length;
-        memcpy(&symbol, image->symbols.data + at, sizeof symbol);
-        uint64_t size = symbol.st_size ? symbol.st_size : 1;
-        const char *name = symbol.st_name && address >= symbol.st_value && address - symbol.st_value < size
-                               ? bytes_string(image->names, symbol.st_name, &length)
-                               : NULL;
-        if (name) {
-            *function =
-                (struct target_function){.start = symbol.st_value, .size = symbol.st_size, .name = name};
-            found = true;
-        }
-    }
-    return found;
-}
-
+/* Rows of which the last at or before ADDRESS counts: what it ends holds nothing. */
 static void find_line(struct target_code *code, struct target_image *image, uint64_t address,
                       struct target_function *function) {
     if (!image->has_lines) {
         image->has_lines = true;
         jitscope_error_destroy(dwarf_lines_read(&code->process->memory, &image->elf, &image->lines));
     }
-    for (uint32_t i = 0; i + 1 < image->lines.rows.count; i++) {
-        const struct line_row *row = &image->lines.rows.data[i];
-        if (row->is_end || row->address > address || row[1].address <= address)
-            continue;
+    uint32_t low = 0, high = image->lines.rows.count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (image->lines.rows.data[middle].address <= address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    const struct line_row *row = low ? &image->lines.rows.data[low - 1] : NULL;
+    if (row && !row->is_end) {
         function->file = image->lines.files.data[row->file];
         function->line = row->line;
     }
 }
 
 bool target_code_function_at(struct target_code *code, uint64_t address, struct target_function *function) {
-    for (uint32_t i = 0; i < code->images.count; i++)
-        if (find_symbol(code->images.data[i], address, function)) {
-            find_line(code, code->images.data[i], address, function);
+    const struct target_range *range = target_code_range_at(code, address);
+    for (uint32_t i = 0; range && i < code->images.count; i++) {
+        struct target_image *image = code->images.data[i];
+        const struct indexed_symbol *symbol = symbol_index_find(&image->symbols, address, range->start);
+        if (symbol) {
+            *function = (struct target_function){.start = symbol->start, .name = symbol->name};
+            find_line(code, image, address, function);
             return true;
         }
+    }
     return false;
 }

@@ -16,24 +16,25 @@ struct target_range {
 };
 
 struct target_function {
-    uint64_t start, size;
+    uint64_t start;
     const char *name;
     const char *file; /* of the address asked about; NULL when not known */
     uint32_t line;
 };
 
-struct target_image; /* one debug image, read when first asked for */
+struct target_image; /* one debug image: its names, and its lines when first asked for */
 
 struct target_code {
     const struct target_process *process;
     struct debuggee root;
     VEC(struct target_range) ranges; /* by start */
     VEC(struct target_image *) images;
+    bool changing;      /* the process was stopped while it changed its lists */
     const char *absent; /* why there is no JIT'd code to be seen; NULL when there is */
 };
 
 /* Errors: NO_MEMORY.  A process without jitscope, or with a damaged table, is no error: ABSENT says it. */
-struct jitscope_error *target_code_open(const struct target_process *process, struct target_code *code);
+struct jitscope_error *target_code_open(struct target_process *process, struct target_code *code);
 void target_code_close(struct target_code *code);
 
 struct target_range *target_code_range_at(struct target_code *code, uint64_t address);

@@ -80,8 +80,9 @@ static uint8_t pointer_encoding(struct bytes cie) {
     return ENCODING_ABSPTR;
 }
 
-/* Reads the pointer at OFFSET of the section. */
-static bool read_pointer(struct bytes section, uint64_t offset, uint8_t encoding, uint64_t *value) {
+/* Reads the pointer at OFFSET of the section, which lies at ADDRESS in its process. */
+static bool read_pointer(struct bytes section, uint64_t address, uint64_t offset, uint8_t encoding,
+                         uint64_t *value) {
     uint32_t size = encoded_size(encoding);
     if (!size || (encoding & ~(ENCODING_FORMAT | ENCODING_PCREL)) || !bytes_contain(section, offset, size))
         return false;
@@ -89,20 +90,22 @@ static bool read_pointer(struct bytes section, uint64_t offset, uint8_t encoding
     if ((encoding & ENCODING_FORMAT) == ENCODING_SDATA4)
         *value = (uint64_t)(int64_t)(int32_t)*value;
     if (encoding & ENCODING_PCREL)
-        *value += (uint64_t)(uintptr_t)section.data + offset;
+        *value += address + offset;
     return true;
 }
 
 /* Start and end of the code that the FDE at OFFSET describes. */
-static bool read_fde(struct bytes section, uint64_t offset, uint64_t *start, uint64_t *end) {
+static bool read_fde(struct bytes section, uint64_t address, uint64_t offset, uint64_t *start,
+                     uint64_t *end) {
     uint64_t length, id_at = offset + 4;
     uint32_t back = load_u32(section.data + id_at);
     if (back > id_at || !bytes_contain(section, id_at - back, 4))
         return false;
     struct bytes cie = bytes_slice(section, id_at - back + 4, load_u32(section.data + id_at - back));
     uint8_t encoding = pointer_encoding(cie);
-    if (!read_pointer(section, id_at + 4, encoding, start) ||
-        !read_pointer(section, id_at + 4 + encoded_size(encoding), encoding & ENCODING_FORMAT, &length))
+    if (!read_pointer(section, address, id_at + 4, encoding, start) ||
+        !read_pointer(section, address, id_at + 4 + encoded_size(encoding), encoding & ENCODING_FORMAT,
+                      &length))
         return false;
     *end = *start + length;
     return true;
@@ -119,7 +122,7 @@ static bool is_fde(struct bytes section, uint64_t offset) {
 static bool add_fde(struct nongnu_table *table, struct bytes section, uint64_t offset) {
     struct nongnu_info *info = &table->info;
     uint64_t start, end;
-    if (!read_fde(section, offset, &start, &end))
+    if (!read_fde(section, info->segment_base, offset, &start, &end))
         return false;
     int64_t distance = (int64_t)(start - info->segment_base);
     if (distance != (int32_t)distance || offset > INT32_MAX)
@@ -135,7 +138,7 @@ static int compare_entries(const void *left, const void *right) {
     return (a->function > b->function) - (a->function < b->function);
 }
 
-struct nongnu_table *executor_nongnu_table_create(struct bytes section) {
+struct nongnu_table *executor_nongnu_table_create(struct bytes section, uint64_t address) {
     uint64_t count = 0;
     for (uint64_t at = 0; load_u32(section.data + at); at = next_record(section, at))
         count += is_fde(section, at);
@@ -145,7 +148,7 @@ struct nongnu_table *executor_nongnu_table_create(struct bytes section) {
         return NULL;
     table->info.format = FORMAT_REMOTE_TABLE;
     table->info.start_ip = UINT64_MAX;
-    table->info.segment_base = (uint64_t)(uintptr_t)section.data;
+    table->info.segment_base = address;
     table->info.table = (uint64_t)(uintptr_t)table->entries;
     for (uint64_t at = 0; load_u32(section.data + at); at = next_record(section, at))
         if (is_fde(section, at) && !add_fde(table, section, at)) {

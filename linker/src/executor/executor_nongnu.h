@@ -33,9 +33,10 @@ struct nongnu_table {
     struct nongnu_entry entries[];
 };
 
-/* The table of a section whose records are whole and end with a terminator; NULL when there is nothing to
+/* The table of a section whose records are whole and end with a terminator, and which lies at ADDRESS in its
+ * process (this one or another); NULL when there is nothing to
  * tell: no FDE, an encoding or a distance that does not fit, no memory. */
-struct nongnu_table *executor_nongnu_table_create(struct bytes section);
+struct nongnu_table *executor_nongnu_table_create(struct bytes section, uint64_t address);
 void executor_nongnu_table_destroy(struct nongnu_table *table);
 
 #endif

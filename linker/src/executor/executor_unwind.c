@@ -110,7 +110,8 @@ const char *executor_register_eh_frame(struct unwinders *unwinders, uint64_t add
     }
     find_unwinders(unwinders);
     uint8_t with = known_unwinders(unwinders);
-    struct nongnu_table *table = with & UNWINDER_NONGNU ? executor_nongnu_table_create(section) : NULL;
+    struct nongnu_table *table =
+        with & UNWINDER_NONGNU ? executor_nongnu_table_create(section, address) : NULL;
     vec_put(&unwinders->registered, (struct registered_eh_frame){address, size, table, with});
     if (with & UNWINDER_LIBGCC)
         unwinders->gcc_register(section.data);
