@@ -114,8 +114,7 @@ static struct jitscope_error *add_row(struct reading *reading, Dwarf_Line line, 
         !GOOD(reading->api.lineno(line, &number, &error)) ||
         !GOOD(reading->api.lineendsequence(line, &is_end, &error)) ||
         !GOOD(reading->api.linebeginstatement(line, &is_statement, &error)) ||
-        !GOOD(reading->api.line_srcfileno(line, &in_file, &error)) || number > INT32_MAX ||
-        !(is_end || is_statement))
+        !GOOD(reading->api.line_srcfileno(line, &in_file, &error)) || number > INT32_MAX)
         return NULL;
     if (in_file != *file_number) {
         *file_number = in_file;
@@ -125,7 +124,8 @@ static struct jitscope_error *add_row(struct reading *reading, Dwarf_Line line, 
                                                              .line = (uint32_t)number,
                                                              .file = *file,
                                                              .order = reading->lines->rows.count,
-                                                             .is_end = is_end});
+                                                             .is_end = is_end,
+                                                             .is_statement = is_statement});
 }
 
 static struct jitscope_error *add_lines(struct reading *reading, Dwarf_Die unit) {

@@ -13,9 +13,10 @@ enum { NO_FILE = 0 };
 struct line_row {
     uint64_t address;
     uint32_t line;
-    uint32_t file;  /* index in FILES */
-    uint32_t order; /* among the rows as they were read */
-    bool is_end;    /* of a sequence: first address behind it */
+    uint32_t file;     /* index in FILES */
+    uint32_t order;    /* among the rows as they were read */
+    bool is_end;       /* of a sequence: first address behind it */
+    bool is_statement; /* a place to stop at */
 };
 
 struct dwarf_function {

@@ -81,6 +81,13 @@ static uint32_t find_row(const struct dwarf_lines *lines, uint64_t address) {
     return low;
 }
 
+/* What gdb gets are places to stop at.  A row that is none, as where a line goes on behind an inlined
+ * function, is needed all the same where its addresses would have the line before it. */
+static bool is_needed(const struct image_symbols *image, const struct line_row *row) {
+    uint32_t count = image->mappings.count;
+    return row->is_statement || !count || image->mappings.data[count - 1].line != (int)row->line;
+}
+
 /* The rows that cover FUNCTION, its end, and the file that it begins in. */
 static struct jitscope_error *map_lines(struct image_symbols *image, const struct function *function,
                                         uint32_t *file) {
@@ -97,7 +104,7 @@ static struct jitscope_error *map_lines(struct image_symbols *image, const struc
             continue;
         if (!image->mappings.count)
             *file = row->file;
-        if (row->is_end || row->file == *file)
+        if (row->is_end || (row->file == *file && is_needed(image, row)))
             TRY(vec_push(&image->mappings, (struct gdb_line_mapping){row->is_end ? 0 : (int)row->line, pc}));
     }
     return image->mappings.count ? vec_push(&image->mappings, (struct gdb_line_mapping){0, function->end})

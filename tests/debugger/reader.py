@@ -85,6 +85,45 @@ class Lazy(Reader):
         self.assertRegex(after(out, "fifth"), rf"main \(\) at .*callbacks\.c:{LINES['sort']}\n")
         self.assertIn("exited normally", out)
 
+    DEEP = [*NO_FRAME_POINTER, "-fno-optimize-sibling-calls"]
+
+    def test_line_behind_an_inlined_function(self):
+        """As gdb finds it itself."""
+        lines = lines_of("inlined_line.c")
+        program = self.compile("inlined_line.c", *self.DEEP)
+        expected = [("roll", lines["rand"]), *[("deep", lines["deep"])] * 3, ("main", lines["main"])]
+        for commands, policy in (([LOAD], "lazy"), ([], "eager")):
+            with self.subTest(policy):
+                out = self.gdb([*commands, *BREAK, "run", mark("bt"), "bt", mark("end")],
+                               JITSCOPE, "run", f"--debug={policy}", program, "--", "2")
+                self.assertEqual(frames(after(out, "bt"))[1:6], expected, out)
+
+    def test_deep_recursion(self):
+        out = self.gdb([LOAD, *BREAK, "run", mark("bt"), "bt", mark("end")], *LAZY, self.compile("inlined_line.c", *self.DEEP),
+                       "--", "3000")
+        names = [name for name, _ in frames(after(out, "bt"))]
+        self.assertEqual(names[:3003], ["rand", "roll", *["deep"] * 3001], names[:5])
+        self.assertEqual((names[3003], names[-1]), ("main", "main"))
+
+    def test_signal(self):
+        """The interrupted frame is looked up where it stands: before it is another function."""
+        lines = lines_of("interrupted.c")
+        out = self.gdb([LOAD, *BREAK, "handle SIGILL nostop noprint pass", "run", mark("bt"), "bt", mark("end")], *LAZY,
+                       self.compile("interrupted.c", *NO_FRAME_POINTER))
+        self.assertRegex(after(out, "bt"), r"#2 +<signal handler called>\n#3 .* in trap \(\)\n#4 .* in outer \(\) at .*:%d\n"
+                         % lines["trap"])
+        self.assertIn("jitscope_session_run_main", after(out, "bt"))
+
+    def test_threads(self):
+        program = self.compile("blocked.c", *self.DEEP, "-fno-inline")
+        process = self.start(*LAZY, program)
+        self.assertEqual(process.stdout.readline(), b"blocked\n")
+        out = self.gdb([LOAD, f"attach {process.pid}", mark("bt"), "thread apply all bt", mark("end"), "kill"])
+        stacks = [[name for name, _ in frames(part)] for part in after(out, "bt").split("\nThread ")]
+        own = ("stay", "compare", "sorting", "sorter", "deep", "diver", "main")
+        found = sorted([name for name in stack if name in own] for stack in stacks if stack)
+        self.assertEqual(found, [["stay", "compare", "sorting", "sorter"], ["stay", *["deep"] * 21, "diver"], ["stay", "main", "main"]], out)
+
     def test_run_again(self):
         out = self.gdb([LOAD, *BREAK, "run", mark("one"), "bt", mark("again"), "run", mark("two"), "bt", mark("end")],
                        *LAZY, self.program(*NO_FRAME_POINTER, "-fno-inline"))
