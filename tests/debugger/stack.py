@@ -211,7 +211,7 @@ int main() { shapes::Box boxes[2] = {{1}, {2}}; try { return shapes::sort(boxes)
         self.wait_for(lambda: self.state(process) == "t", "the stop", 20)
         tool.send_signal(signal.SIGINT)
         self.assertEqual((tool.wait(20), tool.stdout.read()), (-signal.SIGINT, b""))
-        self.assertEqual(self.state(process), "S")
+        self.wait_for(lambda: self.state(process) == "S", "going on")
 
     def test_absolute_frames_and_no_size(self):
         """Call frame information with absolute addresses; a function of which assembly says no size."""
@@ -237,6 +237,8 @@ int main() { shapes::Box boxes[2] = {{1}, {2}}; try { return shapes::sort(boxes)
         process.send_signal(signal.SIGSTOP)
         self.wait_for(lambda: self.state(process) == "T", "the stop")
         self.check(self.stacks(process), True)
+        self.wait_for(lambda: self.state(process) == "T", "the stop, again")
+        time.sleep(0.1)
         self.assertEqual(self.state(process), "T")
         process.send_signal(signal.SIGCONT)
         self.wait_for(lambda: self.state(process) == "S", "going on")
