@@ -20,6 +20,13 @@ class JitFrame(FrameDecorator):
         return f"{tables.clean(name)} {self._mark}"
 
 
+class NamelessFrame(FrameDecorator):
+    """With any frame filter at work gdb prints nothing for a function it does not know: here it is its usual ??."""
+
+    def function(self):
+        return "??"
+
+
 class Filter:
     name = "jitscope"
     enabled = True
@@ -38,7 +45,9 @@ class Filter:
             mark, gone = marks.mark(state, frame.inferior_frame().pc())
         except target.ERRORS:
             return frame
-        return JitFrame(frame, mark, gone) if mark else frame
+        if mark:
+            return JitFrame(frame, mark, gone)
+        return frame if frame.inferior_frame().name() else NamelessFrame(frame)
 
 
 def install():
