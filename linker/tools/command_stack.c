@@ -38,12 +38,15 @@ static void print_text(struct printer *printer, const struct stack_frame *frame,
                        const struct target_function *function, const struct target_module *module) {
     struct text *out = &printer->out;
     text_print(out, "#%-3u 0x%016" PRIx64 "  ", printer->frame, frame->address);
-    print_place(printer, function->name, frame->address - function->start);
+    if (frame->signal)
+        text_append(out, "<signal handler called>");
+    else
+        print_place(printer, function->name, frame->address - function->start);
     if (frame->jit)
         text_append(out, "  [jit]");
     if (function->file)
         text_print(out, "  %s:%u", file_name(function->file), function->line);
-    if (module && function->name)
+    if (module && (function->name || frame->signal))
         text_print(out, "  (%s)", file_name(module->path));
     else if (module)
         text_print(out, "  (%s+0x%" PRIx64 ")", file_name(module->path), frame->address - module->start);
@@ -64,8 +67,9 @@ static void print_string(struct printer *printer, const char *key, const char *v
 static void print_json(struct printer *printer, const struct stack_frame *frame,
                        const struct target_function *function, const struct target_module *module) {
     struct text *out = &printer->out;
-    text_print(out, "%s\n    {\"address\": \"0x%" PRIx64 "\", \"jit\": %s", printer->first ? "" : ",",
-               frame->address, frame->jit ? "true" : "false");
+    text_print(out, "%s\n    {\"address\": \"0x%" PRIx64 "\", \"jit\": %s, \"signal\": %s",
+               printer->first ? "" : ",", frame->address, frame->jit ? "true" : "false",
+               frame->signal ? "true" : "false");
     print_string(printer, "function", function->name);
     text_print(out, ", \"offset\": %" PRIu64, function->name ? frame->address - function->start : 0);
     print_string(printer, "file", function->file);
@@ -89,7 +93,7 @@ static bool print_frame(void *context, const struct stack_frame *frame) {
         frame->jit ? NULL : target_process_module_at(printer->process, frame->inside);
     if (frame->jit)
         target_code_function_at(printer->code, frame->inside, &function);
-    else
+    else if (!frame->signal)
         find_in_module(printer, frame->inside, &function);
     (printer->json ? print_json : print_text)(printer, frame, &function, module);
     printer->frame++;

@@ -129,6 +129,13 @@ static struct stack_frame describe(uint64_t address, bool interrupted) {
     return frame;
 }
 
+/* To the caller.  Only there does libunwind say that it came through a signal's frame. */
+static bool step(unw_cursor_t *cursor, struct stack_frame *frame) {
+    bool more = current.libunwind->step(cursor) > 0;
+    frame->signal = more && current.libunwind->is_signal_frame(cursor) > 0;
+    return more;
+}
+
 static void walk_frames(unw_cursor_t *cursor, stack_frame_function function, void *context) {
     bool interrupted = true;
     for (int i = 0; i < MOST_FRAMES && !target_threads_hurry(); i++) {
@@ -136,8 +143,9 @@ static void walk_frames(unw_cursor_t *cursor, stack_frame_function function, voi
         if (current.libunwind->get_reg(cursor, UNW_REG_IP, &address) < 0 || !address)
             return;
         struct stack_frame frame = describe(address, interrupted);
-        interrupted = current.libunwind->is_signal_frame(cursor) > 0;
-        if (!function(context, &frame) || current.libunwind->step(cursor) <= 0)
+        bool more = step(cursor, &frame);
+        interrupted = frame.signal;
+        if (!function(context, &frame) || !more)
             return;
     }
 }

@@ -9,6 +9,7 @@ struct stack_frame {
     uint64_t address; /* of the instruction that runs, or that is returned to */
     uint64_t inside;  /* the same for frame 0 and interrupted frames; otherwise inside the call */
     bool jit;
+    bool signal; /* not a call: the system interrupted the next frame for a signal's handler */
 };
 
 /* Sees each frame of a thread, innermost first; false ends the walk. */

@@ -165,17 +165,50 @@ static struct jitscope_error *read_images(struct target_code *code) {
     return error;
 }
 
+/* --- the root */
+
+static bool is_root_at(struct target_code *code, uint64_t address) {
+    return !debuggee_view_root(&code->process->memory, address, &code->root);
+}
+
+static struct jitscope_error *search_root_in(struct target_code *code, struct target_data data, bool *found) {
+    uint64_t size = data.end - data.start;
+    if (size > MOST_SECTION)
+        return NULL;
+    uint8_t *copied = os_allocate(size);
+    if (!copied)
+        return error_no_memory();
+    if (copy(code, data.start, copied, size))
+        for (uint64_t at = 0; at + sizeof code->root <= size && !*found; at += _Alignof(struct debuggee))
+            *found = !memcmp(copied + at, DEBUGGEE_MAGIC, sizeof DEBUGGEE_MAGIC) &&
+                     is_root_at(code, data.start + at);
+    os_release(copied);
+    return NULL;
+}
+
+/* Programs are installed without their symbols: the root is known by how it begins, too. */
+static struct jitscope_error *search_root(struct target_code *code) {
+    bool found = false;
+    for (uint32_t i = 0; i < code->process->data.count && !found; i++)
+        TRY(search_root_in(code, code->process->data.data[i], &found));
+    code->absent = found ? NULL : "it does not contain jitscope";
+    return NULL;
+}
+
 /* --- the whole */
 
 struct jitscope_error *target_code_open(struct target_process *process, struct target_code *code) {
     *code = (struct target_code){.process = process};
     uint64_t address = target_process_symbol(process, "jitscope_debuggee");
-    code->absent =
-        address ? debuggee_view_root(&process->memory, address, &code->root) : "it does not contain jitscope";
-    if (code->absent)
-        return NULL;
+    struct jitscope_error *error = NULL;
+    if (address)
+        code->absent = debuggee_view_root(&process->memory, address, &code->root);
+    else
+        error = search_root(code);
+    if (error || code->absent)
+        return error;
     code->changing = code->root.change & 1;
-    struct jitscope_error *error = read_batches(code);
+    error = read_batches(code);
     return error ? error : read_images(code);
 }
 

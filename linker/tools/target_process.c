@@ -70,9 +70,12 @@ static struct jitscope_error *parse_maps(struct target_process *process, char *l
         if (next)
             *next++ = '\0';
         if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %7s %" SCNx64 " %*s %*s %n", &start, &end, prot, &offset,
-                   &path) >= 4 &&
-            path && line[path] == '/')
-            TRY(add_mapping(process, start, end, offset, strchr(prot, 'x') != NULL, line + path));
+                   &path) < 4 ||
+            !path || line[path] != '/')
+            continue;
+        TRY(add_mapping(process, start, end, offset, strchr(prot, 'x') != NULL, line + path));
+        if (!strcmp(prot, "rw-p"))
+            TRY(vec_push(&process->data, (struct target_data){start, end}));
     }
     return NULL;
 }
@@ -129,6 +132,7 @@ void target_process_close(struct target_process *process) {
             os_unmap((void *)(uintptr_t)module->file.data, module->file.size);
     }
     vec_destroy(&process->modules);
+    vec_destroy(&process->data);
     arena_destroy(&process->arena);
     *process = (struct target_process){0};
 }

@@ -25,10 +25,16 @@ struct target_module {
     struct symbol_index functions; /* by their addresses in the process */
 };
 
+/* Memory of a file that the process has its own copy of: initialised variables. */
+struct target_data {
+    uint64_t start, end;
+};
+
 struct target_process {
     pid_t pid;
     pid_t living;                      /* a thread of it: the first, unless that has ended */
     VEC(struct target_module) modules; /* by address */
+    VEC(struct target_data) data;      /* what modules may write to, by address */
     struct arena arena;
     struct debuggee_memory memory; /* reads this process */
 };

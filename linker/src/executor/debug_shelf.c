@@ -149,6 +149,16 @@ static struct jitscope_error *add_members(struct shelved_image *image, const str
     return NULL;
 }
 
+/* What offsets of 32 bits reach: names, and 32-bit DWARF. */
+#define MOST_BYTES ((uint64_t)UINT32_MAX)
+
+static uint64_t count_bytes(const struct shelved_image *image) {
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < image->members.count; i++)
+        bytes += image->members.data[i]->image.header->size;
+    return bytes;
+}
+
 static uint64_t count_sections(const struct shelved_image *image) {
     uint64_t count = 0;
     for (uint32_t i = 0; i < image->members.count; i++)
@@ -160,11 +170,13 @@ static uint64_t count_sections(const struct shelved_image *image) {
 static bool can_merge(const struct debug_shelf *shelf, const struct shelved_image *image) {
     if (!is_full(shelf, image->rank))
         return false;
-    uint64_t sections = count_sections(image);
+    uint64_t sections = count_sections(image), bytes = count_bytes(image);
     for (const struct shelved_image *at = shelf->newest; at; at = at->older)
-        if (at->how == LISTING_ANNOUNCED && at->rank == image->rank)
+        if (at->how == LISTING_ANNOUNCED && at->rank == image->rank) {
             sections += count_sections(at);
-    return store_holds_sections(sections);
+            bytes += count_bytes(at);
+        }
+    return store_holds_sections(sections) && bytes <= MOST_BYTES;
 }
 
 static struct jitscope_error *gather(const struct debug_shelf *shelf, struct shelved_image *image) {

@@ -76,6 +76,7 @@ static struct jitscope_error *use_cie(struct converter *converter, uint32_t bloc
     struct cfi cfi = read_cfi(converter->graph, block);
     if (block == converter->cie_block)
         return NULL;
+    converter->cie_block = NO_BLOCK; /* whatever is found, the view is another one */
     *usable = cfi.is_cie && !cie_parse(cfi.bytes, LENGTH_SIZE, &converter->cie);
     if (!*usable)
         return NULL;

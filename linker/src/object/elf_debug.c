@@ -40,7 +40,7 @@ static const struct {
     const char *name;
     uint8_t size;
 } short_names[DEBUG_SECTION_COUNT] = {
-#define DEBUG_SECTION(NAME, name) {name + sizeof ".debug_" - 1, sizeof(name) - (sizeof ".debug_" - 1)},
+#define DEBUG_SECTION(NAME, name) {&(name)[sizeof ".debug_" - 1], sizeof(name) - (sizeof ".debug_" - 1)},
 #include "executor/debug_sections.def"
 #undef DEBUG_SECTION
 };

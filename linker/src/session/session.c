@@ -142,9 +142,20 @@ static struct jitscope_error *announce_session(struct jitscope_session *session)
     return NULL;
 }
 
+/* In a child of fork() the lock may be held by a thread that is not there: what that thread was changing is
+ * left alone. */
+static bool is_lost(struct jitscope_session *session) {
+    if (session->process == os_process_id() || pthread_mutex_trylock(&session->lock))
+        return session->process != os_process_id();
+    session_unlock(session);
+    return false;
+}
+
 /* exit(3) in JIT'd code ends the process without destroying the session. */
 static void run_exit_actions(void *context) {
     struct jitscope_session *session = context;
+    if (is_lost(session))
+        return;
     session_lock(session);
     memory_run_exit_actions(&session->memory);
     trace_flush(&session->trace);
@@ -153,6 +164,7 @@ static void run_exit_actions(void *context) {
 
 static struct jitscope_error *set_up(struct jitscope_session *session,
                                      const struct jitscope_session_options *options) {
+    session->process = os_process_id();
     session->simulate = options->simulate;
     session->gc_sections = options->gc_sections;
     session->phony_externals = options->phony_externals;

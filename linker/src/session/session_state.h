@@ -76,6 +76,7 @@ struct user_pass {
 };
 
 struct jitscope_session {
+    int process;          /* that created it; a child of fork() has another */
     pthread_mutex_t lock; /* recursive: exit(3) inside an initialiser comes back here */
     uint32_t depth;       /* how many times its thread holds it */
     struct string_pool names;

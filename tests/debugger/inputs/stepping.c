@@ -1,4 +1,5 @@
-/* A program to walk through in a debugger.  LINE comments are found by the tests; keep one statement a line. */
+/* A program to walk through in a debugger.  LINE comments are found by the tests; keep one statement a line.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -24,10 +25,10 @@ static inline __attribute__((always_inline)) int scaled(int value) {
 
 __attribute__((noinline)) int area(const struct point *corner, enum colour colour) {
     static int calls;
-    calls++;                             /* LINE: area */
-    int size = corner->x * corner->y;    /* LINE: size */
-    int more = scaled(size);             /* LINE: call-inlined */
-    total += more;                       /* LINE: total */
+    calls++;                          /* LINE: area */
+    int size = corner->x * corner->y; /* LINE: size */
+    int more = scaled(size);          /* LINE: call-inlined */
+    total += more;                    /* LINE: total */
     return size + (colour == GREEN) * calls + (corner->next == corner);
 }
 
@@ -52,6 +53,7 @@ int main(int argc, char **argv) {
     int two = area(first.next, GREEN);           /* LINE: second-area */
     int deep = depth(3);
     int sum = loop(10);
-    printf("%d %d %d %d %d %d %s\n", one, two, deep, sum, numbers[0], comparisons > 0, argc > 1 ? argv[1] : "-");
+    printf("%d %d %d %d %d %d %s\n", one, two, deep, sum, numbers[0], comparisons > 0,
+           argc > 1 ? argv[1] : "-");
     return sum; /* LINE: end */
 }
