@@ -81,7 +81,8 @@ struct jitscope_session_options {
     const char *record_path;
     enum jitscope_level level;
 
-    bool keep_debug_sections; /* lay out and fix up non-allocated sections too */
+    bool keep_debug_sections; /* lay out and fix up non-allocated sections too, for passes to read; debuggers
+                                 then get names and call frames of these inputs, not their DWARF */
     bool gc_sections;     /* drop what is not reachable from the roots (jitscope_session_add_root) and from
                              initialisers; without it everything stays, as in a static linker */
     bool phony_externals; /* symbols that nobody defines get made-up addresses; only with SIMULATE */

@@ -59,11 +59,6 @@ struct debuggee_image {
     uint32_t spare;
 };
 
-struct debuggee_table {
-    uint32_t offset; /* from the start of the batch's DESCRIPTION */
-    uint32_t count;  /* entries */
-};
-
 struct debuggee_segment {
     uint64_t address;
     uint64_t size;     /* bytes, zero-fill included */
