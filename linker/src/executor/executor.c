@@ -248,6 +248,8 @@ struct jitscope_error *executor_finalize(struct executor *executor, const struct
         const char *failure = run_half(executor, &actions[i].finalize, i, ACTION_FINALIZE, results);
         if (failure) {
             error = action_error(i, actions[i].finalize.function, failure);
+            if (!executor->running) /* a replayed exit(3): rolled back already */
+                break;
             jitscope_error_destroy(undo(executor, actions, i, ACTION_ROLLBACK, results));
         }
     }
