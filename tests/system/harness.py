@@ -42,11 +42,20 @@ class Outcome:
 
 class SystemTest(unittest.TestCase):
     maxDiff = None
+    damaged = ()  # names of recordings that need not replay
 
     def setUp(self):
         folder = tempfile.TemporaryDirectory(prefix="jitscope-test-")
         self.addCleanup(folder.cleanup)
         self.folder = pathlib.Path(folder.name)
+        self.addCleanup(self.replay_recordings)
+
+    def replay_recordings(self):
+        """What a test has recorded and not damaged must replay."""
+        for recording in sorted(self.folder.glob("*.jsr")):
+            if recording.name not in self.damaged:
+                outcome = self.run_command(JITSCOPE, "replay", recording)
+                self.assertEqual(outcome.status, 0, f"{recording.name}: {outcome!r}")
 
     def run_command(self, *command, stdin=b"", env=None, cwd=None):
         command = [str(word) for word in command]
