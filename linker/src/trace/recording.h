@@ -71,6 +71,7 @@ struct recording_run {
     uint64_t sequence; /* of the first */
     uint64_t offset;   /* of the first, in the file */
     uint64_t bytes;
+    uint64_t reach; /* the highest sequence number of an event in this and all earlier runs */
     uint32_t count;
     uint32_t link;
     uint32_t thread;
@@ -121,6 +122,12 @@ struct event_cursor {
 /* Events in order of sequence; false at the end.  Events that the file's own schema does not know are
  * skipped. */
 bool event_next(struct event_cursor *cursor, struct event_view *view);
+/* The same; false also when the next event would not lie before END. */
+bool event_next_before(struct event_cursor *cursor, const struct event_cursor *end, struct event_view *view);
+/* Run and index of the first event, in order, with a sequence number above SEQUENCE: up to there goes the
+ * state at SEQUENCE. It is for event_next_before only. */
+struct event_cursor event_after(const struct recording_file *file, uint64_t sequence);
+bool event_cursor_is_before(const struct event_cursor *cursor, const struct event_cursor *other);
 uint64_t event_field(const struct event_view *view, uint32_t field);
 /* The bytes behind the fields; NULL when events of this type have none. */
 struct bytes event_trailing_bytes(const struct event_view *view);

@@ -208,6 +208,18 @@ static int by_sequence(const void *a, const void *b) {
     return x->offset < y->offset ? -1 : x->offset > y->offset;
 }
 
+static void order_runs(struct recording_file *file) {
+    uint64_t reach = 0;
+    if (file->runs.count)
+        qsort(file->runs.data, file->runs.count, sizeof *file->runs.data, by_sequence);
+    for (uint32_t i = 0; i < file->runs.count; i++) {
+        struct recording_run *run = &file->runs.data[i];
+        uint64_t last = run->sequence + (run->count - 1);
+        last = last < run->sequence ? UINT64_MAX : last;
+        run->reach = reach = last > reach ? last : reach;
+    }
+}
+
 static struct jitscope_error *read_file(struct recording_file *file) {
     struct recording_header header;
     TRY(read_header(file->bytes, &header));
@@ -218,8 +230,7 @@ static struct jitscope_error *read_file(struct recording_file *file) {
         if (left <= header.chunk_size)
             break;
     }
-    if (file->runs.count)
-        qsort(file->runs.data, file->runs.count, sizeof *file->runs.data, by_sequence);
+    order_runs(file);
     return NULL;
 }
 
@@ -314,6 +325,33 @@ bool event_next(struct event_cursor *cursor, struct event_view *view) {
             return true;
     }
     return false;
+}
+
+bool event_cursor_is_before(const struct event_cursor *cursor, const struct event_cursor *other) {
+    return cursor->run != other->run ? cursor->run < other->run : cursor->index < other->index;
+}
+
+bool event_next_before(struct event_cursor *cursor, const struct event_cursor *end, struct event_view *view) {
+    if (!event_cursor_is_before(cursor, end) || !event_next(cursor, view))
+        return false;
+    /* It may have passed events that nobody knows. */
+    struct event_cursor found = {.run = cursor->run, .index = cursor->index - 1};
+    return event_cursor_is_before(&found, end);
+}
+
+struct event_cursor event_after(const struct recording_file *file, uint64_t sequence) {
+    uint32_t low = 0, high = file->runs.count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (file->runs.data[middle].reach <= sequence)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    struct event_cursor found = {.file = file, .run = low};
+    if (low < file->runs.count && file->runs.data[low].sequence <= sequence)
+        found.index = (uint32_t)(sequence + 1 - file->runs.data[low].sequence);
+    return found;
 }
 
 uint64_t event_field(const struct event_view *view, uint32_t index) {
