@@ -83,10 +83,32 @@ static void test_bytes_beyond_record(void **state) {
     expect_refused(&made, "fewer bytes behind its fields");
 }
 
+/* Archives bring in more names than a recording tells: a name's number may be far beyond the file's size. */
+static void test_far_strings(void **state) {
+    struct made made;
+    struct recording_file file;
+    (void)state;
+    begin(&made);
+    MADE_ADD(&made, HEAD(EVENT_ID_string, 16), 5, 4, 0x6e696874);
+    MADE_ADD(&made, HEAD(EVENT_ID_string, 16), 3000000, 4, 0x21726166);
+    MADE_ADD(&made, HEAD(EVENT_ID_string, 16), UINT32_MAX, 4, 0x646c6977);
+    MADE_ADD(&made, HEAD(EVENT_ID_string, 16), 3000000, 4, 0x74736166);
+    assert_null(made_open(&made, &file));
+    assert_true(file.strings.count < 10);
+    assert_memory_equal(recording_string(&file, 5).bytes, "thin", 4);
+    assert_memory_equal(recording_string(&file, 3000000).bytes, "fast", 4);
+    assert_memory_equal(recording_string(&file, UINT32_MAX).bytes, "wild", 4);
+    assert_int_equal(recording_string(&file, 6).length, 0);
+    assert_int_equal(recording_string(&file, 3000001).length, 0);
+    recording_close(&file);
+    made_destroy(&made);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bytes_behind_fields),
         cmocka_unit_test(test_bytes_beyond_record),
+        cmocka_unit_test(test_far_strings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

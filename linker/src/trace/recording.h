@@ -15,6 +15,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/map64.h"
 #include "base/vec.h"
 #include "trace/schema.h"
 
@@ -87,10 +88,13 @@ struct recording_file {
     struct schema schema;
     bool is_builtin_schema;              /* records are exactly this version's structs */
     VEC(struct recording_run) runs;      /* by sequence */
-    VEC(struct recorded_string) strings; /* by id */
-    uint64_t events;                     /* records, `run` not counted */
-    uint32_t open_chunks;                /* unsealed ones: the writer is still at work, or died */
-    void *memory;                        /* anonymous mapping that holds BYTES; NULL when they are borrowed */
+    VEC(struct recorded_string) strings; /* by id, below MOST_STRINGS */
+    VEC(struct recorded_string) far_strings;
+    struct map64 far_places; /* in far_strings, by id, from MOST_STRINGS on */
+    uint32_t most_strings;   /* records of strings that the file could hold */
+    uint64_t events;         /* records, `run` not counted */
+    uint32_t open_chunks;    /* unsealed ones: the writer is still at work, or died */
+    void *memory;            /* anonymous mapping that holds BYTES; NULL when they are borrowed */
     uint64_t memory_size;
 };
 
