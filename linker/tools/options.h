@@ -78,7 +78,7 @@ struct option {
     const char *argument; /* NULL: takes none */
     const char *help;
     char letter;
-    uint8_t commands; /* bit per command_id */
+    uint32_t commands; /* bit per command_id */
     enum option_kind kind;
     uint32_t target; /* offset in struct options, or enum item_kind */
 };

@@ -102,9 +102,8 @@ static void print_json_value(struct text *out, const struct event_view *view, ui
     }
 }
 
-void event_print_json(struct text *out, const struct event_view *view, const struct name_source *names) {
-    text_print(out, "{\"sequence\":%" PRIu64 ",\"link_number\":%u,\"event\":\"%s\"", view->sequence,
-               view->link, view->type->name);
+void event_print_json_fields(struct text *out, const struct event_view *view,
+                             const struct name_source *names) {
     for (uint32_t i = 0; i < view->type->field_count; i++) {
         text_print(out, ",\"%s\":", name_of_field(view, i));
         print_json_value(out, view, i, names);
@@ -115,6 +114,12 @@ void event_print_json(struct text *out, const struct event_view *view, const str
         text_append_json(out, string.bytes, string.length);
         text_append(out, "\"");
     }
+}
+
+void event_print_json(struct text *out, const struct event_view *view, const struct name_source *names) {
+    text_print(out, "{\"sequence\":%" PRIu64 ",\"link_number\":%u,\"event\":\"%s\"", view->sequence,
+               view->link, view->type->name);
+    event_print_json_fields(out, view, names);
     text_append(out, "}");
 }
 
