@@ -31,6 +31,7 @@ struct why_step {
     uint32_t chain;          /* steps of one chain stand together; the first is its answer */
     uint32_t order;          /* of answer and notes */
     const char *text;        /* one sentence, names escaped */
+    const char *fields;      /* of an answer: more JSON members, each behind a comma, or "" */
     struct event_view event; /* of WHY_EVENT: valid while the recording is open */
 };
 

@@ -78,44 +78,112 @@ static void put_owner(struct text *out, const struct why_query *query, const str
     text_append(out, symbol ? ")" : "");
 }
 
-static void put_writer(struct text *out, const struct why_query *query, const struct byte *byte) {
-    if (byte->fixup) {
-        uint64_t index = byte->offset - byte->fixup->offset;
-        text_print(out, ": 0x%02x, byte %" PRIu64 " of %u that the fixup to ",
-                   (unsigned)(byte->fixup->after >> (8 * index) & 0xff), index,
+/* What determined the byte's value; the texts are those of --json. */
+#define ORIGINS                                                                                              \
+    ORIGIN(FIXUP, "fixup")                                                                                   \
+    ORIGIN(ZERO_FILL, "zero-fill")                                                                           \
+    ORIGIN(RELAXATION, "relaxation")                                                                         \
+    ORIGIN(REFERENCE, "reference")                                                                           \
+    ORIGIN(LINKER, "linker")                                                                                 \
+    ORIGIN(INPUT, "input")                                                                                   \
+    ORIGIN(UNKNOWN, "input-or-fixup")
+
+enum origin {
+#define ORIGIN(id, text) ORIGIN_##id,
+    ORIGINS
+#undef ORIGIN
+};
+
+static const char *const origin_texts[] = {
+#define ORIGIN(id, text) text,
+    ORIGINS
+#undef ORIGIN
+};
+
+static bool is_rewritten(const struct byte *byte) {
+    uint64_t index = byte->relaxed ? byte->offset - window_of(byte->relaxed) : 8;
+    return index < 8 && (byte->relaxed->bytes_before ^ byte->relaxed->bytes_after) >> (8 * index) & 0xff;
+}
+
+static enum origin origin_of(const struct why_query *query, const struct byte *byte) {
+    if (byte->fixup)
+        return ORIGIN_FIXUP;
+    if (byte->block->event.zero_fill)
+        return ORIGIN_ZERO_FILL;
+    if (is_rewritten(byte))
+        return ORIGIN_RELAXATION;
+    if (byte->relaxed || (byte->asked_for && !has_edges(query, byte->link)))
+        return ORIGIN_REFERENCE;
+    if (byte->block->event.input == NO_ID)
+        return ORIGIN_LINKER;
+    return has_edges(query, byte->link) ? ORIGIN_INPUT : ORIGIN_UNKNOWN;
+}
+
+/* The byte itself, where the recording tells it; -1 where it does not. */
+static int value_of(const struct byte *byte, enum origin origin) {
+    if (origin == ORIGIN_FIXUP)
+        return byte->fixup->after >> (8 * (byte->offset - byte->fixup->offset)) & 0xff;
+    if (origin == ORIGIN_RELAXATION)
+        return byte->relaxed->bytes_after >> (8 * (byte->offset - window_of(byte->relaxed))) & 0xff;
+    return origin == ORIGIN_ZERO_FILL ? 0 : -1;
+}
+
+static uint32_t target_of(const struct byte *byte) {
+    return byte->fixup       ? byte->fixup->target
+           : byte->relaxed   ? byte->relaxed->target
+           : byte->asked_for ? byte->asked_for->target
+                             : NO_ID;
+}
+
+static void put_writer(struct text *out, const struct why_query *query, const struct byte *byte,
+                       enum origin origin) {
+    static const char *const texts[] = {
+        [ORIGIN_FIXUP] = "that the fixup to ",
+        [ORIGIN_ZERO_FILL] = "zero-fill",
+        [ORIGIN_RELAXATION] = "written when a reference was relaxed, to ",
+        [ORIGIN_REFERENCE] = "part of a reference to ",
+        [ORIGIN_LINKER] = "made by the linker",
+        [ORIGIN_INPUT] = "content of the input, as it was",
+        [ORIGIN_UNKNOWN] = "content of the input, or written by a fixup",
+    };
+    int value = value_of(byte, origin);
+    text_append(out, ": ");
+    if (value >= 0)
+        text_print(out, "0x%02x, ", (unsigned)value);
+    if (origin == ORIGIN_FIXUP)
+        text_print(out, "byte %" PRIu64 " of %u ", byte->offset - byte->fixup->offset,
                    edge_width(query, byte->fixup->kind));
-        put_symbol(out, query, byte->link, byte->fixup->target);
-        text_append(out, " wrote");
-    } else if (byte->block->event.zero_fill) {
-        text_append(out, ": zero-fill");
-    } else if (byte->relaxed && byte->offset - byte->relaxed->offset >= 4) {
-        uint64_t index = byte->offset - window_of(byte->relaxed);
-        text_print(out, ": 0x%02x, written by the relaxation of a reference to ",
-                   (unsigned)(byte->relaxed->bytes_after >> (8 * index) & 0xff));
-        put_symbol(out, query, byte->link, byte->relaxed->target);
-    } else if (byte->relaxed || (byte->asked_for && !has_edges(query))) {
-        text_append(out, ": part of a reference to ");
-        put_symbol(out, query, byte->link, byte->relaxed ? byte->relaxed->target : byte->asked_for->target);
-    } else if (byte->block->event.input == NO_ID) {
-        text_append(out, ": made by the linker");
-    } else if (has_edges(query)) {
-        text_append(out, ": content of the input, as it was");
-    } else {
-        text_append(out, ": content of the input, or written by a fixup");
-    }
+    text_append(out, texts[origin]);
+    if (origin == ORIGIN_FIXUP || origin == ORIGIN_RELAXATION || origin == ORIGIN_REFERENCE)
+        put_symbol(out, query, byte->link, target_of(byte));
+    text_append(out, origin == ORIGIN_FIXUP ? " wrote" : "");
+}
+
+static void put_fields(struct text *out, const struct byte *byte, enum origin origin) {
+    int value = value_of(byte, origin);
+    text_print(out,
+               ",\"link\":%u,\"address\":\"0x%" PRIx64 "\",\"block\":%u,\"offset\":\"0x%" PRIx64
+               "\",\"origin\":\"%s\",\"value\":",
+               byte->link->number, byte->address, byte->id, byte->offset, origin_texts[origin]);
+    if (value >= 0)
+        text_print(out, "%d", value);
+    else
+        text_append(out, "null");
 }
 
 static struct jitscope_error *begin_byte(struct why_query *query, const struct byte *byte) {
     const struct mirror_segment *segment = &byte->link->segments.data[byte->block->segment];
-    struct text text = {0};
+    enum origin origin = origin_of(query, byte);
+    struct text text = {0}, fields = {0};
     text_print(&text, "0x%" PRIx64 " is ", byte->address);
     put_owner(&text, query, byte);
-    put_writer(&text, query, byte);
+    put_writer(&text, query, byte, origin);
     text_append(&text, "; ");
     put_link(&text, query, byte->link);
     if (segment->event.lifetime == LIFETIME_FINALIZE)
         text_append(&text, "; its segment was given back after the finalize actions");
-    return chain_begin(query, &text);
+    put_fields(&fields, byte, origin);
+    return chain_begin(query, &text, &fields);
 }
 
 /* --- its chain */
@@ -136,16 +204,15 @@ static struct jitscope_error *want_writer(struct why_query *query, const struct 
             asked_for = entry_of_symbol(link, link->claims.data[i].entry);
     if (asked_for)
         TRY(want(query, EVENT_ID_table_entry, link->number, asked_for->table, asked_for->entry, 0));
-    uint32_t target = byte->fixup     ? byte->fixup->target
-                      : byte->relaxed ? byte->relaxed->target
-                      : asked_for     ? asked_for->target
-                                      : NO_ID;
+    uint32_t target = target_of(byte);
+    if (target == NO_ID && asked_for)
+        target = asked_for->target;
     return want_symbol(query, link, target);
 }
 
 static struct jitscope_error *note_level(struct why_query *query, const struct byte *byte) {
     struct text text = {0};
-    if (has_edges(query) || byte->block->event.zero_fill)
+    if (has_edges(query, byte->link) || byte->block->event.zero_fill)
         return NULL;
     text_append(
         &text,
@@ -209,7 +276,7 @@ static struct jitscope_error *padding_chain(struct why_query *query, const struc
     }
     text_append(&text, "; ");
     put_link(&text, query, link);
-    TRY(chain_begin(query, &text));
+    TRY(chain_begin(query, &text, NULL));
     TRY(want_block(query, link, behind));
     TRY(want(query, EVENT_ID_segment, link->number, segment, 0, 0));
     return want_memory(query, link, address);
@@ -237,7 +304,7 @@ static struct jitscope_error *chains_of_externals(struct why_query *query, uint6
         put_name(&text, query, symbol->name);
         text_append(&text, " begins, outside of what was linked; ");
         put_link(&text, query, link);
-        TRY(chain_begin(query, &text));
+        TRY(chain_begin(query, &text, NULL));
         TRY(want_symbol(query, link, i));
     }
     return NULL;
@@ -273,8 +340,11 @@ static struct jitscope_error *reserved_chain(struct why_query *query, uint64_t a
         struct text text = {0};
         if (address - event->address >= event->size)
             continue;
-        text_print(&text, "0x%" PRIx64 " is reserved address space that no link has used", address);
-        TRY(chain_begin(query, &text));
+        text_print(&text, "0x%" PRIx64 " is reserved address space", address);
+        text_append(&text, query->mirror->counts[EVENT_ID_segment]
+                               ? " that no link has used"
+                               : "; what links have put there is known with --trace=block");
+        TRY(chain_begin(query, &text, NULL));
         return want(query, EVENT_ID_reservation, 0, event->address, 0, 0);
     }
     return nobody_has(query, address);

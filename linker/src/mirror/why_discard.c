@@ -19,7 +19,7 @@ static struct jitscope_error *lost_symbol(struct why_query *query, const struct 
     put_value(&text, query, "reason", event->reason);
     text_append(&text, "); ");
     put_link(&text, query, link);
-    TRY(chain_begin(query, &text));
+    TRY(chain_begin(query, &text, NULL));
     TRY(want_input(query, link, event->input));
     TRY(want_input(query, link, event->in_favour_of));
     for (uint32_t i = 0; i < link->symbols.count; i++)
@@ -47,7 +47,7 @@ static struct jitscope_error *lost_section(struct why_query *query, const struct
     }
     text_append(&text, "; ");
     put_link(&text, query, link);
-    TRY(chain_begin(query, &text));
+    TRY(chain_begin(query, &text, NULL));
     TRY(want_input(query, link, event->input));
     TRY(want_input(query, link, event->in_favour_of));
     for (uint32_t i = 0; i < link->symbols.count; i++)
@@ -100,7 +100,7 @@ static struct jitscope_error *removed_chain(struct why_query *query, const struc
         text_append(&text, " from the entry, -u, initialisers, or what these lead to");
     text_append(&text, "; ");
     put_link(&text, query, link);
-    TRY(chain_begin(query, &text));
+    TRY(chain_begin(query, &text, NULL));
     TRY(want_block(query, link, id));
     return want_symbol(query, link, symbol);
 }
@@ -135,7 +135,7 @@ static struct jitscope_error *not_discarded(struct why_query *query, const char 
                                    : " was not discarded: no input of the link defines it");
             text_append(&text, "; ");
             put_link(&text, query, link);
-            TRY(chain_begin(query, &text));
+            TRY(chain_begin(query, &text, NULL));
             TRY(want_symbol(query, link, i));
             TRY(want_block(query, link, link->symbols.data[i].block));
         }
@@ -148,7 +148,7 @@ static struct jitscope_error *not_discarded(struct why_query *query, const char 
             put_name(&text, query, link->sections.data[i].event.name.id);
             text_append(&text, " was not discarded; ");
             put_link(&text, query, link);
-            TRY(chain_begin(query, &text));
+            TRY(chain_begin(query, &text, NULL));
             TRY(want(query, EVENT_ID_section, link->number, i, 0, 0));
         }
     }

@@ -17,8 +17,13 @@ uint32_t edge_width(const struct why_query *query, uint32_t kind) {
     return kind < query->kinds.count ? query->kinds.data[kind].width : 0;
 }
 
-bool has_edges(const struct why_query *query) {
-    return query->mirror->counts[EVENT_ID_edge] || query->mirror->counts[EVENT_ID_fixup];
+bool has_edges(const struct why_query *query, const struct mirror_link *link) {
+    if (query->mirror->counts[EVENT_ID_edge] || query->mirror->counts[EVENT_ID_fixup])
+        return true;
+    for (uint32_t i = 0; i < link->passes.count; i++)
+        if (link->passes.data[i].ended && link->passes.data[i].end.edges)
+            return false;
+    return link->passes.count > 0;
 }
 
 bool link_is_live(const struct mirror_link *link) {

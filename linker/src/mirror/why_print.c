@@ -36,6 +36,7 @@ static void print_json_step(struct text *out, const struct why_step *step, const
     } else {
         text_print(out, "{\"sequence\":null,\"chain\":%u,\"what\":\"%s\"", step->chain,
                    step->kind == WHY_ANSWER ? "answer" : "note");
+        text_append(out, step->fields);
     }
     text_append(out, ",\"text\":\"");
     text_append_json(out, step->text, __builtin_strlen(step->text));

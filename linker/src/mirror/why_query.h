@@ -40,8 +40,8 @@ struct why_query {
 
 /* --- building chains: why_want.c */
 
-/* Starts a chain with its answer; TEXT is taken over. */
-struct jitscope_error *chain_begin(struct why_query *query, struct text *text);
+/* Starts a chain with its answer; TEXT and FIELDS (JSON members, NULL for none) are taken over. */
+struct jitscope_error *chain_begin(struct why_query *query, struct text *text, struct text *fields);
 struct jitscope_error *chain_note(struct why_query *query, struct text *text);
 /* The chain under construction has the events of this kind with this key, whoever many there are. */
 struct jitscope_error *want(struct why_query *query, uint32_t event, uint32_t link, uint64_t key0,
@@ -81,7 +81,8 @@ struct jitscope_error *want_edge(struct why_query *query, const struct mirror_li
 struct recorded_string text_of(const struct why_query *query, uint32_t name);
 bool text_is(const struct why_query *query, uint32_t name, const char *text, size_t length);
 uint32_t edge_width(const struct why_query *query, uint32_t kind);
-bool has_edges(const struct why_query *query);
+/* Whether the recording has the edges of LINK; one without any has them at every level. */
+bool has_edges(const struct why_query *query, const struct mirror_link *link);
 /* Whether the memory of a link is there at the end of what the mirror has seen. */
 bool link_is_live(const struct mirror_link *link);
 const struct event_table_entry *entry_of_symbol(const struct mirror_link *link, uint32_t symbol);

@@ -53,7 +53,8 @@ static void put_resolved(struct text *out, const struct why_query *query,
 static struct jitscope_error *begin_symbol(struct why_query *query, const struct mirror_link *link,
                                            uint32_t id) {
     const struct mirror_symbol *symbol = &link->symbols.data[id];
-    struct text text = {0};
+    struct text text = {0}, fields = {0};
+    uint64_t address;
     put_name(&text, query, symbol->name);
     if (symbol->state == SYMBOL_DEFINED)
         put_defined(&text, query, link, symbol);
@@ -65,7 +66,10 @@ static struct jitscope_error *begin_symbol(struct why_query *query, const struct
         text_append(&text, " was not looked up: the link ended before");
     text_append(&text, "; ");
     put_link(&text, query, link);
-    return chain_begin(query, &text);
+    text_print(&fields, ",\"link\":%u,\"symbol\":%u", link->number, id);
+    if (mirror_symbol_address(link, symbol, &address))
+        text_print(&fields, ",\"address\":\"0x%" PRIx64 "\"", address);
+    return chain_begin(query, &text, &fields);
 }
 
 /* --- why nobody defines it */
@@ -135,20 +139,23 @@ static struct jitscope_error *want_entries(struct why_query *query, const struct
 static struct jitscope_error *note_references(struct why_query *query, const struct mirror_link *link,
                                               uint32_t id) {
     uint64_t direct = 0, relaxed = 0;
+    if (!link->ended)
+        return NULL;
     for (uint32_t i = 0; i < link->fixups.count; i++)
         direct += link->fixups.data[i].target == id;
     for (uint32_t i = 0; i < link->relaxations.count; i++)
         relaxed += link->relaxations.data[i].target == id;
     struct text text = {0};
-    if (has_edges(query)) {
+    if (has_edges(query, link)) {
         put_count(&text, direct, "fixup");
         text_print(&text, " lead%s straight to it", direct == 1 ? "s" : "");
     }
     if (relaxed) {
-        text_append(&text, has_edges(query) ? "; " : "");
+        text_append(&text, has_edges(query, link) ? "; " : "");
         put_count(&text, relaxed, "reference");
-        text_append(&text, has_edges(query) ? " of these went through a table before relaxation"
-                                            : " to it went through a table and was relaxed to go straight");
+        text_append(&text, has_edges(query, link)
+                               ? " of these went through a table before relaxation"
+                               : " to it went through a table and was relaxed to go straight");
     }
     return text.length ? chain_note(query, &text) : NULL;
 }

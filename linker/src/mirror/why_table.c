@@ -27,7 +27,7 @@ static void put_slot_value(struct text *out, const struct why_query *query, cons
     const struct mirror_symbol *target = mirror_symbol(link, entry->target);
     const struct event_fixup *fixup = fixup_covering(query, link, entry->block, 0);
     uint64_t address;
-    bool value = !has_edges(query) && link->ended && link->end.outcome == OUTCOME_OK && target &&
+    bool value = !has_edges(query, link) && link->ended && link->end.outcome == OUTCOME_OK && target &&
                  mirror_symbol_address(link, target, &address);
     if (fixup || value)
         text_print(out, " and holds 0x%" PRIx64, fixup ? fixup->after : address);
@@ -53,7 +53,9 @@ static void put_jump(struct text *out, const struct why_query *query, const stru
 static struct jitscope_error *begin_entry(struct why_query *query, const struct mirror_link *link,
                                           const struct event_table_entry *entry) {
     const struct mirror_block *block = mirror_block(link, entry->block);
-    struct text text = {0};
+    const struct mirror_symbol *target = mirror_symbol(link, entry->target);
+    uint64_t address;
+    struct text text = {0}, fields = {0};
     put_symbol(&text, query, link, entry->symbol);
     if (block && block->segment != NO_ID)
         text_print(&text, " is at 0x%" PRIx64, block->address);
@@ -65,7 +67,12 @@ static struct jitscope_error *begin_entry(struct why_query *query, const struct 
         put_slot_value(&text, query, link, entry);
     text_append(&text, "; ");
     put_link(&text, query, link);
-    return chain_begin(query, &text);
+    text_print(&fields, ",\"link\":%u,\"entry\":%u", link->number, entry->entry);
+    if (block && block->segment != NO_ID)
+        text_print(&fields, ",\"address\":\"0x%" PRIx64 "\"", block->address);
+    if (target && mirror_symbol_address(link, target, &address))
+        text_print(&fields, ",\"target\":\"0x%" PRIx64 "\"", address);
+    return chain_begin(query, &text, &fields);
 }
 
 /* --- who needs it */
@@ -116,7 +123,7 @@ static struct jitscope_error *note_users(struct why_query *query, const struct m
     struct text text = {0};
     struct users users = users_of(link, entry);
     bool stub = has_stub(link, entry);
-    if (!has_edges(query)) {
+    if (!has_edges(query, link)) {
         bool relaxed = was_relaxed(link, entry->asked_by, entry->asked_at);
         text_print(&text,
                    "the reference that asked first %s; how many others asked is known with --trace=edges",
@@ -158,7 +165,7 @@ static struct jitscope_error *no_entry_chain(struct why_query *query, const stru
         text_append(&text, " (calls inside of a link go straight to the definition)");
     text_append(&text, "; ");
     put_link(&text, query, link);
-    TRY(chain_begin(query, &text));
+    TRY(chain_begin(query, &text, NULL));
     return want_symbol(query, link, id);
 }
 

@@ -166,23 +166,25 @@ static const char *keep_text(struct why_query *query, struct text *text) {
     return kept;
 }
 
-static struct jitscope_error *add_step(struct why_query *query, enum why_step_kind kind, struct text *text) {
-    const char *kept = keep_text(query, text);
-    if (!kept)
+static struct jitscope_error *add_step(struct why_query *query, enum why_step_kind kind, struct text *text,
+                                       struct text *fields) {
+    const char *kept = keep_text(query, text), *kept_fields = fields ? keep_text(query, fields) : "";
+    if (!kept || !kept_fields)
         return error_no_memory();
     return vec_push(&query->answer->steps, (struct why_step){.kind = kind,
                                                              .chain = query->chains - 1,
                                                              .order = query->answer->steps.count,
-                                                             .text = kept});
+                                                             .text = kept,
+                                                             .fields = kept_fields});
 }
 
-struct jitscope_error *chain_begin(struct why_query *query, struct text *text) {
+struct jitscope_error *chain_begin(struct why_query *query, struct text *text, struct text *fields) {
     query->chains++;
-    return add_step(query, WHY_ANSWER, text);
+    return add_step(query, WHY_ANSWER, text, fields);
 }
 
 struct jitscope_error *chain_note(struct why_query *query, struct text *text) {
-    return add_step(query, WHY_NOTE, text);
+    return add_step(query, WHY_NOTE, text, NULL);
 }
 
 static int by_chain(const void *a, const void *b) {
