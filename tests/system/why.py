@@ -240,6 +240,18 @@ class Program(Why):
             self.one(self.why(self.recording, "pick"), "symbol_discarded")
             self.assertIn("work was not discarded", self.why(self.recording, "discard:work")[0]["text"])
 
+    def test_a_member_never_taken(self):
+        for _ in self.each():
+            steps = self.why(self.recording, "discard:never")
+            self.assertIn(f"nobody referred to it, so that no link took {self.library}(never.o)", steps[0]["text"])
+            self.one(steps, "input", name=str(self.library))
+            self.one(self.why(self.recording, f"discard:{self.library}(late.o)"), "input", pulled_by="late")
+            self.library.unlink()
+            os.mkfifo(self.library)
+            self.unknown(self.recording, "discard:never")
+            self.library.unlink()
+            self.unknown(self.recording, "discard:never")
+
     def test_unknown(self):
         for _ in self.each():
             self.assertIn("did you mean counter?", self.unknown(self.recording, "cuonter"))
@@ -323,9 +335,11 @@ class Others(Why):
     def test_weak_undefined(self):
         text = "extern int perhaps(void) __attribute__((weak));\nint main(void) { return perhaps ? perhaps() : 0; }\n"
         main = self.compile(text, name="main.o")
+        library = self.archive("libperhaps.a", self.compile("int perhaps(void) { return 1; }\n", name="perhaps.o"))
         recording = self.folder / "r.jsr"
-        self.must(JITSCOPE, "run", "--record", recording, main)
+        self.must(JITSCOPE, "run", "--record", recording, main, library)
         steps = self.why(recording, "perhaps")
+        self.assertIn(f"perhaps would be in {library}(perhaps.o), but a weak reference alone", steps[-1]["text"])
         self.assertEqual(self.one(steps, "symbol_resolved")["provider"], "weak-undefined")
         self.assertIn("all references are weak", steps[0]["text"])
 

@@ -167,7 +167,8 @@ static void destroy_query(struct why_query *query) {
     os_release(query);
 }
 
-struct jitscope_error *why_ask(const struct mirror *mirror, const char *question, struct why_answer *answer) {
+struct jitscope_error *why_ask(const struct mirror *mirror, const char *question,
+                               const struct why_archives *archives, struct why_answer *answer) {
     struct why_query *query = os_allocate_zeroed(sizeof *query);
     *answer = (struct why_answer){.mirror = mirror};
     if (!query)
@@ -175,6 +176,7 @@ struct jitscope_error *why_ask(const struct mirror *mirror, const char *question
     query->mirror = mirror;
     query->answer = answer;
     query->question = question;
+    query->archives = archives;
     struct jitscope_error *error = decoder_create(&query->decoder, &mirror->file->schema);
     if (error) {
         os_release(query);

@@ -6,7 +6,7 @@
  * placement before fixups.  A step keeps its event, so that whoever shows it can go there.
  *
  *     struct why_answer answer;
- *     TRY(why_ask(mirror, "got:puts", &answer));
+ *     TRY(why_ask(mirror, "got:puts", NULL, &answer));
  *     why_print_text(&text, &answer);
  *     why_destroy(&answer);
  *
@@ -41,9 +41,17 @@ struct why_answer {
     struct arena arena;
 };
 
-/* MIRROR and its recording must outlive the answer.  Errors: NOT_FOUND (nothing has that name or address; the
- * help tells what is near), RECORDING, NO_MEMORY. */
-struct jitscope_error *why_ask(const struct mirror *mirror, const char *question, struct why_answer *answer);
+/* Looks into archives that the recording only names, for members that were never taken. */
+struct why_archives {
+    /* Whether the archive at PATH has a member that defines NAME; its name is appended to MEMBER. */
+    bool (*defines)(void *context, const char *path, const char *name, size_t length, struct text *member);
+    void *context;
+};
+
+/* MIRROR and its recording must outlive the answer; ARCHIVES may be NULL: then nobody looks.  Errors:
+ * NOT_FOUND (nothing has that name or address; the help tells what is near), RECORDING, NO_MEMORY. */
+struct jitscope_error *why_ask(const struct mirror *mirror, const char *question,
+                               const struct why_archives *archives, struct why_answer *answer);
 void why_destroy(struct why_answer *answer);
 
 /* Each step a line that begins with its event's number; chains separated by empty lines. */

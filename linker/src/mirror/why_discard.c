@@ -155,10 +155,69 @@ static struct jitscope_error *not_discarded(struct why_query *query, const char 
     return NULL;
 }
 
+/* --- what never came near */
+
+static struct jitscope_error *tell_member(struct why_query *query, uint32_t archive, const char *name,
+                                          size_t length, const char *member, size_t member_length) {
+    bool note = query->chains;
+    struct text text = {0};
+    text_append_escaped(&text, name, length);
+    text_append(&text,
+                note ? " would be in " : " is not in memory: nobody referred to it, so that no link took ");
+    put_input(&text, query, archive);
+    text_append(&text, "(");
+    text_append_escaped(&text, member, member_length);
+    text_append(&text, note ? "), but a weak reference alone takes no member" : "), which defines it");
+    text_append(&text, " (as the archive is on disk now)");
+    TRY(note ? chain_note(query, &text) : chain_begin(query, &text, NULL));
+    return want_input(query, query->mirror->links.data, archive);
+}
+
+struct jitscope_error *ask_archives(struct why_query *query, const char *name, size_t length) {
+    const struct mirror *mirror = query->mirror;
+    struct jitscope_error *error = NULL;
+    struct text path = {0}, member = {0};
+    for (uint32_t i = 0; i < mirror->inputs.count && query->archives && mirror->links.count && !error; i++) {
+        const struct mirror_input *input = mirror_input(mirror, i);
+        if (!input || input->event.kind != INPUT_KIND_ARCHIVE)
+            continue;
+        struct recorded_string archive = text_of(query, input->event.name.id);
+        text_clear(&path);
+        text_clear(&member);
+        text_append_bytes(&path, archive.bytes, archive.length);
+        if (path.data && !path.failed &&
+            query->archives->defines(query->archives->context, path.data, name, length, &member))
+            error = tell_member(query, i, name, length, member.data ? member.data : "", member.length);
+    }
+    text_destroy(&path);
+    text_destroy(&member);
+    return error;
+}
+
+static struct jitscope_error *inputs_of_name(struct why_query *query, const char *name, size_t length) {
+    for (uint32_t i = 0; i < query->mirror->inputs.count; i++) {
+        const struct mirror_input *input = mirror_input(query->mirror, i);
+        struct text text = {0};
+        if (!input || !query->mirror->links.count || !text_is(query, input->event.name.id, name, length))
+            continue;
+        put_input(&text, query, i);
+        text_append(&text, " came in as ");
+        put_value(&text, query, "input_kind", input->event.kind);
+        TRY(chain_begin(query, &text, NULL));
+        /* Members are pulled by a link; the latest that there is knows the name that did it. */
+        TRY(want_input(query, &query->mirror->links.data[query->mirror->links.count - 1], i));
+    }
+    return NULL;
+}
+
 struct jitscope_error *ask_discard(struct why_query *query, const char *name, size_t length) {
     EACH_LINK_LATEST_FIRST(link) {
         TRY(chains_of_losers(query, link, name, length));
         TRY(chains_of_removed(query, link, name, length));
     }
-    return query->chains ? NULL : not_discarded(query, name, length);
+    if (!query->chains)
+        TRY(not_discarded(query, name, length));
+    if (!query->chains)
+        TRY(inputs_of_name(query, name, length));
+    return query->chains ? NULL : ask_archives(query, name, length);
 }

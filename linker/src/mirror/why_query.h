@@ -30,7 +30,8 @@ struct why_query {
     const struct mirror *mirror;
     struct why_answer *answer;
     const char *question;
-    uint32_t chains; /* so far; the last is under construction */
+    const struct why_archives *archives; /* or NULL */
+    uint32_t chains;                     /* so far; the last is under construction */
     VEC(struct why_want) wants;
     struct map64 by_key; /* of wants: hash -> first with it */
     bool wanted[SCHEMA_EVENT_IDS];
@@ -131,6 +132,9 @@ struct jitscope_error *ask_address(struct why_query *query, uint64_t address);
 struct jitscope_error *ask_symbol(struct why_query *query, const char *name, size_t length);
 struct jitscope_error *ask_table(struct why_query *query, uint32_t table, const char *name, size_t length);
 struct jitscope_error *ask_discard(struct why_query *query, const char *name, size_t length);
+/* Tells of each archive's member that defines NAME: notes of the chain under construction when there is one,
+ * or else chains of their own. */
+struct jitscope_error *ask_archives(struct why_query *query, const char *name, size_t length);
 /* NOT_FOUND, with the names nearest to NAME as help. */
 struct jitscope_error *unknown_name(const struct why_query *query, const char *name, size_t length);
 

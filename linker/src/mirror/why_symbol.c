@@ -171,6 +171,8 @@ static struct jitscope_error *symbol_chain(struct why_query *query, const struct
         TRY(note_others(query, link, id));
         return note_searched(query);
     }
+    if (symbol->state == SYMBOL_EXTERNAL_RESOLVED && symbol->provider == PROVIDER_WEAK_UNDEFINED)
+        TRY(ask_archives(query, text_of(query, symbol->name).bytes, text_of(query, symbol->name).length));
     uint64_t address;
     if (symbol->state == SYMBOL_DEFINED && symbol->block != NO_ID) {
         TRY(want_block(query, link, symbol->block));
