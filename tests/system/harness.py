@@ -6,6 +6,7 @@ the environment variable JITSCOPE.
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import tempfile
@@ -20,7 +21,7 @@ LIMIT = 120  # seconds for one command; a hang fails the test instead of the mac
 
 def numbers(row):
     """Addresses are hexadecimal strings in JSON, since 64 bits do not survive every reader."""
-    return {key: int(value, 16) if isinstance(value, str) and value.startswith("0x") else value
+    return {key: int(value, 16) if isinstance(value, str) and re.fullmatch("0x[0-9a-f]+", value) else value
             for key, value in row.items()}
 
 
