@@ -15,9 +15,10 @@ enum {
     LINK = 1 << COMMAND_link,
     SHOW = 1 << COMMAND_show,
     STACK = 1 << COMMAND_stack,
+    EXPORT = 1 << COMMAND_export,
     HELP = 1 << COMMAND_help,
     LINKS = RUN | LINK,
-    ALL = RUN | LINK | SHOW | STACK | HELP,
+    ALL = RUN | LINK | SHOW | STACK | EXPORT | HELP,
 };
 
 #define TARGET_FLAG(field)   offsetof(struct options, field)

@@ -57,7 +57,7 @@ struct options {
 
     bool help, json, man, completion;
     bool no_default_libraries, gc_sections, phony_externals, stats, progress;
-    const char *entry, *record, *filter;
+    const char *entry, *record, *filter, *to, *output;
     struct optional_number base, at;
     enum jitscope_level level; /* 0: not given */
     enum jitscope_debug debug;
@@ -78,7 +78,7 @@ struct option {
     const char *argument; /* NULL: takes none */
     const char *help;
     char letter;
-    uint8_t commands; /* bit per command_id */
+    uint32_t commands; /* bit per command_id */
     enum option_kind kind;
     uint32_t target; /* offset in struct options, or enum item_kind */
 };

@@ -1,0 +1,62 @@
+/* jitscope export: a recording as another tool reads it. */
+#include "commands.h"
+
+#include "base/text.h"
+#include "export/export.h"
+
+#include <string.h>
+
+static const char *format_name(const void *context, size_t i) {
+    (void)context;
+    return export_formats[i].name;
+}
+
+static struct jitscope_error *find_format(const struct options *options,
+                                          const struct export_format **format) {
+    const char *word = options->to;
+    if (!word)
+        return error_with_help(error_create(JITSCOPE_ERROR_USAGE, "--to FORMAT is missing"),
+                               "`jitscope export --help` lists the formats");
+    *format = export_format_find(word);
+    if (*format)
+        return NULL;
+    struct jitscope_error *error =
+        error_create(JITSCOPE_ERROR_USAGE, "there is no format '%s' to export to", word);
+    const char *near = nearest_word(word, export_format_count, format_name, NULL);
+    return near ? error_with_help(error, "did you mean %s?", near)
+                : error_with_help(error, "`jitscope export --help` lists the formats");
+}
+
+/* What an export is made from: the recording, the state at its end, and the bytes of linked memory. */
+static struct jitscope_error *make_source(const struct recording_file *file, const struct mirror *mirror,
+                                          struct export_source *source) {
+    *source = (struct export_source){.file = file, .mirror = mirror};
+    return NULL;
+}
+
+static struct jitscope_error *export_file(const struct export_format *format,
+                                          const struct recording_file *file, const char *path) {
+    struct export_source source;
+    struct mirror mirror;
+    TRY(mirror_load(&mirror, file, UINT64_MAX));
+    struct jitscope_error *error = make_source(file, &mirror, &source);
+    if (!error)
+        error = export_write(format, &source, path);
+    mirror_destroy(&mirror);
+    return error;
+}
+
+struct jitscope_error *command_export(const struct options *options) {
+    const struct export_format *format;
+    struct recording_file file;
+    TRY(find_format(options, &format));
+    if (options->items.count != 1)
+        return error_with_help(error_create(JITSCOPE_ERROR_USAGE, options->items.count
+                                                                      ? "one recording at a time"
+                                                                      : "the recording's name is missing"),
+                               "jitscope export --to %s FILE.jsr", format->name);
+    TRY(recording_open(options->items.data[0].text, &file));
+    struct jitscope_error *error = export_file(format, &file, options->output);
+    recording_close(&file);
+    return error;
+}
