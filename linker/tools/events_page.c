@@ -18,9 +18,11 @@ static const char introduction[] =
     "allocations count in their session, all others in their link. 4294967295 stands for \"none\".\n\n"
     "A record is a 32-bit header (event id in the low 12 bits, record size in bytes in the high 20), then "
     "the fields,\n"
-    "packed without gaps, little-endian. Only `string` has bytes behind its fields. The schema stands in "
-    "every recording,\n"
-    "so that a reader needs no knowledge of the version that wrote it.\n";
+    "packed without gaps, little-endian. An event whose last field is a `count` called `length` has so many "
+    "bytes behind\n"
+    "its fields, padded to four. The schema stands in every recording, so that a reader needs no knowledge "
+    "of the version\n"
+    "that wrote it.\n";
 
 /* As the command line writes it: --trace=phase. */
 static void print_level(struct text *out, uint8_t level) {

@@ -229,6 +229,14 @@ const char *jitscope_error_message(const struct jitscope_error *error) {
     return error->message ? error->message : error->text;
 }
 
+const char *error_text(const struct jitscope_error *error) {
+    return error->text;
+}
+
+const char *error_help(const struct jitscope_error *error) {
+    return error->help;
+}
+
 const char *jitscope_error_input(const struct jitscope_error *error) {
     return error ? error->input : NULL;
 }

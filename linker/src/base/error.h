@@ -37,6 +37,10 @@ struct jitscope_error *error_at(enum jitscope_error_code code, const struct coor
                                 const char *format, ...) __attribute__((format(printf, 3, 4), cold));
 /* "call: strerror(errno)", plus what it was about when WHAT is not NULL. */
 struct jitscope_error *error_system(const char *call, const char *what) __attribute__((cold));
+/* What happened, and what would help (NULL when nobody said), without the coordinates; as
+ * jitscope_error_input(). */
+const char *error_text(const struct jitscope_error *error);
+const char *error_help(const struct jitscope_error *error);
 /* Adds what would help; ERROR is consumed and its successor returned. */
 struct jitscope_error *error_with_help(struct jitscope_error *error, const char *format, ...)
     __attribute__((format(printf, 2, 3), cold));

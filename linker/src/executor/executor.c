@@ -83,14 +83,39 @@ struct jitscope_error *executor_create(struct executor **out) {
     return NULL;
 }
 
-void executor_destroy(struct executor *executor) {
+struct jitscope_error *executor_create_answered(const struct executor_answers *answers,
+                                                struct executor **out) {
+    struct executor *executor = os_allocate_zeroed(sizeof *executor);
     if (!executor)
+        return error_no_memory();
+    executor->answers = *answers;
+    struct jitscope_error *error = executor_register_builtin_actions(executor);
+    if (error)
+        executor_destroy(executor);
+    else
+        *out = executor;
+    return error;
+}
+
+bool executor_is_answered(const struct executor *executor) {
+    return executor->answers.run != NULL;
+}
+
+static void leave_process(struct executor *executor) {
+    if (executor_is_answered(executor))
         return;
     leave_exit_list(executor);
     executor_unwinders_destroy(&executor->unwinders);
     executor_debug_end();
+}
+
+void executor_destroy(struct executor *executor) {
+    if (!executor)
+        return;
+    leave_process(executor);
     for (uint32_t i = executor->libraries.count; i-- > 0;) {
-        os_library_close(executor->libraries.data[i].handle);
+        if (executor->libraries.data[i].handle)
+            os_library_close(executor->libraries.data[i].handle);
         os_release(executor->libraries.data[i].path);
     }
     vec_destroy(&executor->libraries);
@@ -111,6 +136,11 @@ void executor_set_debug_policy(struct executor *executor, enum debuggee_policy p
 }
 
 const char *executor_debug_audience(const struct executor *executor) {
+    const char *names[EXECUTOR_UNWINDERS] = {"nobody"};
+    if (executor_is_answered(executor)) {
+        executor->answers.registrars(executor->answers.context, names);
+        return names[0];
+    }
     static const char *const texts[] = {
         [LISTING_NONE] = "nobody",
         [LISTING_ANNOUNCED] = "debuggers, at once",
@@ -121,7 +151,8 @@ const char *executor_debug_audience(const struct executor *executor) {
 }
 
 void executor_begin_end(struct executor *executor) {
-    executor_debug_begin_end(executor);
+    if (!executor_is_answered(executor))
+        executor_debug_begin_end(executor);
 }
 
 bool executor_debugger_listens(void) {
@@ -178,8 +209,9 @@ static const char *run_half(struct executor *executor, const struct action_call 
         return NULL;
     const struct registered_action *action = find_action(executor, call->function);
     uint64_t start = results->timed ? os_time_ns() : 0;
-    const char *failure = action ? action->function(action->context, call->arguments, call->size)
-                                 : "the executor has no action of this name";
+    const char *failure = executor_is_answered(executor) ? executor->answers.run(executor->answers.context)
+                          : action ? action->function(action->context, call->arguments, call->size)
+                                   : "the executor has no action of this name";
     uint64_t duration = results->timed ? os_time_ns() - start : 0;
     vec_put(&results->results, (struct action_result){.action = index,
                                                       .half = half,
@@ -240,10 +272,20 @@ struct jitscope_error *executor_deallocate(struct executor *executor, const stru
 }
 
 uint32_t executor_unwinders(const struct executor *executor, const char *names[EXECUTOR_UNWINDERS]) {
+    if (executor_is_answered(executor))
+        return executor->answers.registrars(executor->answers.context, names);
     return executor_unwinder_names(&executor->unwinders, names);
 }
 
 /* --- libraries */
+
+static struct jitscope_error *open_handle(const struct executor *executor, const char *path, void **handle) {
+    const char *text;
+    if (executor_is_answered(executor))
+        return executor->answers.open_library(executor->answers.context, path);
+    *handle = os_library_open(path, &text);
+    return *handle ? NULL : error_create(JITSCOPE_ERROR_NOT_FOUND, "%s", text);
+}
 
 struct jitscope_error *executor_open_library(struct executor *executor, const char *path, uint32_t *library) {
     for (uint32_t i = 0; i < executor->libraries.count; i++)
@@ -255,11 +297,11 @@ struct jitscope_error *executor_open_library(struct executor *executor, const ch
     char *copy = copy_string(path);
     if (!copy)
         return error_no_memory();
-    const char *text;
-    void *handle = os_library_open(path, &text);
-    if (!handle) {
+    void *handle = NULL;
+    struct jitscope_error *error = open_handle(executor, path, &handle);
+    if (error) {
         os_release(copy);
-        return error_create(JITSCOPE_ERROR_NOT_FOUND, "%s", text);
+        return error;
     }
     *library = executor->libraries.count;
     vec_put(&executor->libraries, (struct library){copy, handle});
@@ -272,6 +314,8 @@ struct jitscope_error *executor_lookup(struct executor *executor, const uint32_t
     for (size_t i = 0; i < count; i++)
         if (libraries[i] >= executor->libraries.count)
             return error_create(JITSCOPE_ERROR_USAGE, "the executor has no library %u", libraries[i]);
+    if (executor_is_answered(executor))
+        return executor->answers.lookup(executor->answers.context, names, count, addresses);
     for (size_t i = 0; i < count; i++)
         addresses[i] =
             (uint64_t)(uintptr_t)os_library_symbol(executor->libraries.data[libraries[i]].handle, names[i]);

@@ -15,10 +15,28 @@
 
 struct executor;
 
+enum { EXECUTOR_UNWINDERS = 3 }; /* at most so many unwinders there are to tell */
+
 /* A user's action: ARGUMENTS are SIZE bytes as attached; returns NULL, or why it failed (copied at once). */
 typedef const char *(*executor_action_function)(void *context, const uint8_t *arguments, size_t size);
 
 struct jitscope_error *executor_create(struct executor **executor);
+
+/* What a target that is not there would say: a replay has it from a recording. */
+struct executor_answers {
+    void *context;
+    /* The next half of an action "runs": NULL, or why it failed, good until the next call. */
+    const char *(*run)(void *context);
+    struct jitscope_error *(*open_library)(void *context, const char *path);
+    struct jitscope_error *(*lookup)(void *context, const char *const *names, size_t count,
+                                     uint64_t *addresses);
+    /* Whom the registration that was asked for last was made with; static or long-lived texts. */
+    uint32_t (*registrars)(void *context, const char *names[EXECUTOR_UNWINDERS]);
+};
+/* An executor that runs nothing: ANSWERS, copied, stand for all that it would do. */
+struct jitscope_error *executor_create_answered(const struct executor_answers *answers,
+                                                struct executor **executor);
+bool executor_is_answered(const struct executor *executor);
 /* Closes the libraries it opened.  No allocation may be left. */
 void executor_destroy(struct executor *executor);
 
@@ -54,7 +72,6 @@ struct jitscope_error *executor_deallocate(struct executor *executor, const stru
 
 /* The unwinders that .eh_frame sections are registered with, by name ("libgcc", ...); how many.  0 before the
  * first registration. */
-enum { EXECUTOR_UNWINDERS = 3 };
 uint32_t executor_unwinders(const struct executor *executor, const char *names[EXECUTOR_UNWINDERS]);
 
 /* What debuggers are told; DEBUGGEE_AUTO before. */

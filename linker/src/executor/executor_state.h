@@ -19,6 +19,7 @@ struct library {
 };
 
 struct executor {
+    struct executor_answers answers; /* all NULL: this executor is real */
     VEC(struct registered_action) actions;
     VEC(struct library) libraries;
     struct unwinders unwinders;

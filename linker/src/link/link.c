@@ -12,6 +12,7 @@
  * Whatever fails on the way abandons the allocation once; after finalize only the session holds it. */
 #include "link/link.h"
 
+#include "graph/graph_digest.h"
 #include "link/fixups.h"
 #include "link/unresolved.h"
 #include "pass/relax.h"
@@ -28,6 +29,8 @@ static struct jitscope_error *run(struct link_job *job, uint8_t phase, const cha
 static struct jitscope_error *run_user_passes(struct link_job *job, uint8_t phase) {
     return pass_run_phase(job->graph, &job->pass_number, job->user_passes, phase);
 }
+
+enum { WHOLE_GRAPH = GRAPH_SECTIONS | GRAPH_BLOCKS | GRAPH_SYMBOLS | GRAPH_EDGES };
 
 /* From here on: what is in the graph is complete; no block is added but by post-prune passes. */
 static struct jitscope_error *prepare(struct link_job *job) {
@@ -103,7 +106,9 @@ static struct jitscope_error *finalize(struct graph *graph, void *context) {
 
 struct jitscope_error *link_run(struct link_job *job, uint64_t *finalized) {
     struct in_flight *in_flight = NULL;
+    graph_tell_digest(job->graph, STAGE_GRAPH, WHOLE_GRAPH);
     TRY(prepare(job));
+    graph_tell_digest(job->graph, STAGE_PRUNED, WHOLE_GRAPH);
     struct placement placement = {job->memory, &in_flight};
     struct jitscope_error *error = run(job, PHASE_LAYOUT, "allocate", allocate, &placement);
     if (!error)
@@ -115,6 +120,7 @@ struct jitscope_error *link_run(struct link_job *job, uint64_t *finalized) {
             memory_abandon(in_flight);
         return error;
     }
+    graph_tell_digest(job->graph, STAGE_FIXED_UP, GRAPH_SYMBOLS | GRAPH_EDGES);
     struct handover handover = {in_flight, finalized};
     return run(job, PHASE_FINALIZE, "finalize", finalize, &handover);
 }

@@ -1,7 +1,10 @@
 #include "memory/memory.h"
 #include "base/bytes.h"
 #include "executor/executor_debug.h"
+#include "graph/graph_digest.h"
 #include "memory/managers.h"
+#include "memory/segment_digest.h"
+#include "trace/answers.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -140,6 +143,29 @@ static void trace_protections(const struct in_flight *in_flight) {
     }
 }
 
+/* What the manager said to the wish that the allocation be in STATE. */
+static void note_answer(const struct memory *memory, struct string_pool *names, uint32_t state,
+                        const struct jitscope_error *error) {
+    trace_failure(memory->trace, names, error);
+    TRACE_ANSWER(memory->trace, answer_memory, .state = state, .outcome = outcome_of(error));
+}
+
+static void note_places(const struct in_flight *in_flight) {
+    for (uint32_t i = 0; i < in_flight->layout.alloc_count; i++)
+        TRACE_ANSWER(in_flight->memory->trace, answer_place, .segment = i,
+                     .address = in_flight->views[i].address);
+}
+
+/* Halves that failed, by their number in the session; what is not told went well. */
+static void note_results(struct memory *memory, struct string_pool *names,
+                         const struct action_results *results) {
+    for (uint32_t i = 0; i < results->results.count && trace_keeps_answers(memory->trace); i++)
+        if (results->results.data[i].failed)
+            TRACE_ANSWER(memory->trace, answer_action, .ordinal = memory->halves + i,
+                         .message = trace_text(memory->trace, names, results->results.data[i].message));
+    memory->halves += results->results.count;
+}
+
 /* --- allocate */
 
 /* No-alloc sections are fixed up like all others but exist only until finalize. */
@@ -183,9 +209,13 @@ static struct jitscope_error *place(struct in_flight *in_flight) {
     struct layout *layout = &in_flight->layout;
     for (uint32_t i = 0; i < layout->alloc_count; i++)
         in_flight->views[i] = layout->segments.data[i].view;
-    TRY(memory->ops->allocate(memory->context, (const struct jitscope_graph *)(const void *)in_flight->graph,
-                              in_flight->views, layout->alloc_count, &in_flight->allocation));
-    struct jitscope_error *error = check_placement(in_flight);
+    struct jitscope_error *error =
+        memory->ops->allocate(memory->context, (const struct jitscope_graph *)(const void *)in_flight->graph,
+                              in_flight->views, layout->alloc_count, &in_flight->allocation);
+    note_answer(memory, in_flight->graph->names, MEMORY_STATE_IN_FLIGHT, error);
+    TRY(error);
+    note_places(in_flight);
+    error = check_placement(in_flight);
     if (error)
         memory->ops->abandon(memory->context, in_flight->allocation);
     for (uint32_t i = 0; i < layout->alloc_count; i++) {
@@ -205,6 +235,7 @@ struct jitscope_error *memory_allocate(struct memory *memory, struct graph *grap
     struct layout layout;
     uint64_t start = trace_time(memory->trace);
     TRY(layout_create(&layout, graph, memory->page_size));
+    graph_tell_digest(graph, STAGE_LAID_OUT, GRAPH_ADDRESSES);
     struct in_flight *in_flight =
         os_allocate_zeroed(sizeof *in_flight + layout.alloc_count * sizeof in_flight->views[0]);
     if (!in_flight) {
@@ -225,6 +256,7 @@ struct jitscope_error *memory_allocate(struct memory *memory, struct graph *grap
     trace_allocation(memory, in_flight->number, MEMORY_STATE_IN_FLIGHT, start, in_flight->views,
                      layout.alloc_count);
     layout_apply(&in_flight->layout, graph);
+    graph_tell_digest(graph, STAGE_ALLOCATED, GRAPH_ADDRESSES);
     *out = in_flight;
     return NULL;
 }
@@ -294,6 +326,7 @@ static struct jitscope_error *run_finalize_actions(const struct in_flight *in_fl
     struct jitscope_error *error =
         executor_finalize(memory->executor, graph->actions.data, graph->actions.count, &results);
     memory->finalizing = NULL;
+    note_results(memory, graph->names, &results);
     trace_results(memory, graph->names, in_flight->number, graph->actions.data, &results);
     executor_results_destroy(&results);
     return error;
@@ -313,10 +346,12 @@ static void release_segments(const struct in_flight *in_flight, struct finalized
 
 static struct jitscope_error *finalize(struct in_flight *in_flight, struct finalized **finalized) {
     struct memory *memory = in_flight->memory;
+    segments_tell_digests(&in_flight->layout, in_flight->graph);
     TRY(vec_reserve(&memory->finalized, 1));
     TRY(finalized_create(in_flight, finalized));
     struct jitscope_error *error = memory->ops->finalize(memory->context, in_flight->allocation,
                                                          in_flight->views, in_flight->layout.alloc_count);
+    note_answer(memory, in_flight->graph->names, MEMORY_STATE_FINALIZED, error);
     if (!error) {
         trace_protections(in_flight);
         error = run_finalize_actions(in_flight);
@@ -338,6 +373,7 @@ struct jitscope_error *memory_finalize(struct in_flight *in_flight, uint64_t *ha
     release_segments(in_flight, finalized);
     vec_put(&memory->finalized, finalized);
     *handle = memory->finalized.count;
+    graph_tell_digest(in_flight->graph, STAGE_FINALIZED, GRAPH_ADDRESSES | GRAPH_ACTIONS);
     trace_allocation(memory, in_flight->number, MEMORY_STATE_FINALIZED, start, in_flight->views,
                      in_flight->layout.alloc_count);
     release_in_flight(in_flight);
@@ -347,7 +383,7 @@ struct jitscope_error *memory_finalize(struct in_flight *in_flight, uint64_t *ha
 /* The in-process manager lets code rest that a debugger may have breakpoints in; others give it to whom they
  * like. */
 static void let_debuggers_go(const struct memory *memory) {
-    if (memory->executor && memory->ops != &memory_in_process_ops)
+    if (memory->executor && memory->ops != &memory_in_process_ops && !executor_is_answered(memory->executor))
         executor_debug_settle();
 }
 
@@ -371,6 +407,7 @@ static struct jitscope_error *run_deallocate_actions(struct memory *memory, stru
         return NULL;
     struct jitscope_error *error =
         executor_deallocate(memory->executor, finalized->actions, count, &finalized->results);
+    note_results(memory, finalized->names, &finalized->results);
     trace_results(memory, finalized->names, finalized->number, finalized->actions, &finalized->results);
     return error;
 }
@@ -378,7 +415,11 @@ static struct jitscope_error *run_deallocate_actions(struct memory *memory, stru
 static void roll_back_interrupted(struct memory *memory) {
     const struct in_flight *in_flight = memory->finalizing;
     memory->finalizing = NULL;
-    if (in_flight && executor_roll_back_interrupted(memory->executor))
+    if (!in_flight)
+        return;
+    TRACE_ANSWER(memory->trace, answer_exit,
+                 .ordinal = memory->halves + memory->finalizing_results->results.count);
+    if (executor_roll_back_interrupted(memory->executor))
         trace_results(memory, in_flight->graph->names, in_flight->number, in_flight->graph->actions.data,
                       memory->finalizing_results);
 }
@@ -399,6 +440,7 @@ struct jitscope_error *memory_deallocate(struct memory *memory, uint64_t handle)
     struct jitscope_error *error = run_deallocate_actions(memory, finalized);
     let_debuggers_go(memory);
     struct jitscope_error *second = memory->ops->deallocate(memory->context, finalized->allocation);
+    note_answer(memory, finalized->names, MEMORY_STATE_DEALLOCATED, second);
     trace_allocation(memory, finalized->number, MEMORY_STATE_DEALLOCATED, start, finalized->segments,
                      finalized->segment_count);
     finalized_destroy(finalized);

@@ -24,6 +24,7 @@ struct memory {
     struct trace *trace;
     uint64_t page_size;
     uint32_t next_allocation;
+    uint32_t halves; /* of actions that have run */
     VEC(struct finalized *) finalized;  /* by handle - 1; NULL when deallocated */
     const struct in_flight *finalizing; /* whose finalize actions are running */
     const struct action_results *finalizing_results;

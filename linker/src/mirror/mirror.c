@@ -119,6 +119,51 @@ HANDLER(string) { /* recording_open has collected them */
     return NULL;
 }
 
+/* Calls and answers are for replays; what follows from them has events of its own. */
+#define PASS_OVER(name)                                                                                      \
+    HANDLER(name) {                                                                                          \
+        (void)mirror, (void)link, (void)view;                                                                \
+        return NULL;                                                                                         \
+    }
+
+PASS_OVER(content)
+PASS_OVER(call_create)
+PASS_OVER(call_add_file)
+PASS_OVER(call_add_memory)
+PASS_OVER(call_add_library)
+PASS_OVER(call_add_library_path)
+PASS_OVER(call_set_modes)
+PASS_OVER(call_define)
+PASS_OVER(call_add_root)
+PASS_OVER(call_add_pass)
+PASS_OVER(call_register_action)
+PASS_OVER(call_set_resolver)
+PASS_OVER(call_link)
+PASS_OVER(call_unload)
+PASS_OVER(call_exit)
+PASS_OVER(call_destroy)
+PASS_OVER(call_failed)
+PASS_OVER(failure)
+PASS_OVER(answer_file)
+PASS_OVER(answer_compiler)
+PASS_OVER(answer_library)
+PASS_OVER(answer_symbol)
+PASS_OVER(answer_resolver)
+PASS_OVER(answer_place)
+PASS_OVER(answer_memory)
+PASS_OVER(answer_action)
+PASS_OVER(answer_exit)
+PASS_OVER(edit_keep)
+PASS_OVER(edit_section)
+PASS_OVER(edit_block)
+PASS_OVER(edit_symbol)
+PASS_OVER(edit_edge)
+PASS_OVER(edit_action)
+PASS_OVER(edit_bytes)
+PASS_OVER(edit_end)
+PASS_OVER(digest)
+PASS_OVER(segment_digest)
+
 HANDLER(session_begin) {
     READ(view, session_begin);
     (void)link;

@@ -138,6 +138,7 @@ struct jitscope_error *jitscope_graph_keep(struct jitscope_graph *handle, uint32
         return error_create(JITSCOPE_ERROR_USAGE, "symbol %u has no block to keep", id);
     TRY(check_there(graph, graph->symbols.data[id].block, "symbol", id));
     prune_keep(graph, graph->symbols.data[id].block);
+    TRACE_ANSWER(graph->trace, edit_keep, .symbol = id);
     return NULL;
 }
 
@@ -151,7 +152,17 @@ struct jitscope_error *jitscope_graph_add_section(struct jitscope_graph *handle,
         return error_create(JITSCOPE_ERROR_USAGE,
                             "protection %u: wants read, write or execute, never the last two", prot);
     TRY(string_pool_intern(graph->names, text, strlen(text), &name));
+    TRACE_ANSWER(graph->trace, edit_section, .name = trace_name(graph->trace, name), .prot = prot);
     return graph_add_section(graph, name, (uint8_t)prot, LIFETIME_STANDARD, false, section);
+}
+
+static void note_block(const struct graph *graph, uint32_t section, struct bytes content, uint64_t size,
+                       uint64_t alignment) {
+    if (!trace_keeps_answers(graph->trace))
+        return;
+    uint32_t number = content.data ? trace_content(graph->trace, content) : NO_CONTENT;
+    TRACE_ANSWER(graph->trace, edit_block, .section = section, .content = number, .size = size,
+                 .alignment = alignment);
 }
 
 struct jitscope_error *jitscope_graph_add_block(struct jitscope_graph *handle, uint32_t section,
@@ -163,6 +174,7 @@ struct jitscope_error *jitscope_graph_add_block(struct jitscope_graph *handle, u
         return usage("section", section);
     if (!is_power_of_two(alignment))
         return error_create(JITSCOPE_ERROR_USAGE, "an alignment that is no power of two");
+    note_block(graph, section, (struct bytes){content, content ? size : 0}, size, alignment);
     const uint8_t *copy = NULL;
     if (content && !(copy = (const uint8_t *)arena_copy(&graph->arena, content, size)))
         return error_no_memory();
@@ -182,6 +194,8 @@ struct jitscope_error *jitscope_graph_add_symbol(struct jitscope_graph *handle, 
     TRY(check_there(graph, block, "block", block));
     if (offset > graph->blocks.data[block].size)
         return error_create(JITSCOPE_ERROR_USAGE, "an offset behind the end of block %u", block);
+    TRACE_ANSWER(graph->trace, edit_symbol, .name = trace_text(graph->trace, graph->names, text),
+                 .block = block, .offset = offset, .size = size);
     struct symbol definition = {.block = block,
                                 .value = offset,
                                 .size = size,
@@ -236,6 +250,8 @@ struct jitscope_error *jitscope_graph_add_edge(struct jitscope_graph *handle, ui
     TRY(find_kind(graph, kind, &edge.kind));
     TRY(check_field(graph, block, edge));
     TRY(check_tables(graph, edge.kind, target));
+    TRACE_ANSWER(graph->trace, edit_edge, .block = block, .offset = offset, .kind = edge.kind,
+                 .target = target, .addend = addend);
     if (graph->phase <= PHASE_POST_PRUNE && graph->arch->low_kinds >> edge.kind & 1)
         graph->wants_low_memory = true;
     return graph_add_edge(graph, block, edge);
@@ -248,6 +264,18 @@ static struct jitscope_error *check_action(const struct graph *graph, const char
                            "register it with jitscope_session_register_action()");
 }
 
+static void note_action(const struct graph *graph, const char *finalize, struct bytes finalize_arguments,
+                        const char *deallocate, struct bytes deallocate_arguments) {
+    if (!trace_keeps_answers(graph->trace))
+        return;
+    uint32_t first = finalize ? trace_content(graph->trace, finalize_arguments) : NO_CONTENT;
+    uint32_t second = deallocate ? trace_content(graph->trace, deallocate_arguments) : NO_CONTENT;
+    TRACE_ANSWER(graph->trace, edit_action, .finalize = trace_text(graph->trace, graph->names, finalize),
+                 .finalize_arguments = first,
+                 .deallocate = trace_text(graph->trace, graph->names, deallocate),
+                 .deallocate_arguments = second);
+}
+
 struct jitscope_error *jitscope_graph_add_action(struct jitscope_graph *handle, const char *finalize,
                                                  const void *finalize_arguments, size_t finalize_size,
                                                  const char *deallocate, const void *deallocate_arguments,
@@ -257,6 +285,8 @@ struct jitscope_error *jitscope_graph_add_action(struct jitscope_graph *handle, 
     TRY(check_action(graph, deallocate));
     if (finalize_size > UINT32_MAX || deallocate_size > UINT32_MAX)
         return error_create(JITSCOPE_ERROR_USAGE, "more than 4 GiB of arguments");
+    note_action(graph, finalize, (struct bytes){finalize_arguments, finalize_size}, deallocate,
+                (struct bytes){deallocate_arguments, deallocate_size});
     return graph_add_action(
         graph, (struct action_call){finalize, finalize_arguments, (uint32_t)finalize_size},
         (struct action_call){deallocate, deallocate_arguments, (uint32_t)deallocate_size});

@@ -110,11 +110,11 @@ static struct jitscope_error *link_queue(struct jitscope_session *session, struc
 
 struct jitscope_error *jitscope_session_link(struct jitscope_session *session, struct jitscope_link **link) {
     TRY(session_enter(session));
+    TRACE_ANSWER(&session->trace, call_link, .time = trace_time(&session->trace));
     struct jitscope_error *error = link_queue(session, link);
     if (error)
         session_drop_queue(session, session->inputs.count);
-    session_unlock(session);
-    return error;
+    return session_leave(session, error);
 }
 
 uint32_t jitscope_link_number(const struct jitscope_link *link) {
@@ -137,7 +137,6 @@ static struct jitscope_error *unload(struct jitscope_session *session, struct ji
 
 struct jitscope_error *jitscope_session_unload(struct jitscope_session *session, struct jitscope_link *link) {
     TRY(session_enter(session));
-    struct jitscope_error *error = unload(session, link);
-    session_unlock(session);
-    return error;
+    TRACE_ANSWER(&session->trace, call_unload, .link = link->number);
+    return session_leave(session, unload(session, link));
 }

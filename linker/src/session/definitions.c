@@ -74,10 +74,12 @@ struct jitscope_error *jitscope_session_define(struct jitscope_session *session,
     uint32_t id, index;
     TRY(session_enter(session));
     struct jitscope_error *error = session_intern(session, name, &id);
-    if (!error)
+    if (!error) {
+        TRACE_ANSWER(&session->trace, call_define, .name = trace_name(&session->trace, id),
+                     .address = address);
         error = session_add_definition(session, (struct definition){.address = address, .name = id}, &index);
-    session_unlock(session);
-    return error;
+    }
+    return session_leave(session, error);
 }
 
 static struct jitscope_error *not_found(const char *name, const char *where) {

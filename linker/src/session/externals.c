@@ -49,6 +49,12 @@ static struct jitscope_error *collect(const struct graph *graph, struct question
     return NULL;
 }
 
+static void note_answer(const struct graph *graph, uint32_t symbol, uint64_t address, uint32_t provider) {
+    TRACE_ANSWER(graph->trace, answer_symbol,
+                 .name = trace_name(graph->trace, graph->symbols.data[symbol].name), .provider = provider,
+                 .address = address);
+}
+
 static struct jitscope_error *ask_resolver(struct jitscope_session *session, struct graph *graph,
                                            const struct questions *questions) {
     uint32_t count = questions->symbols.count, name;
@@ -61,9 +67,14 @@ static struct jitscope_error *ask_resolver(struct jitscope_session *session, str
         addresses && found
             ? session->resolver(session->resolver_context, questions->names.data, count, addresses, found)
             : error_no_memory();
-    for (uint32_t i = 0; i < count && !error; i++)
-        if (found[i])
-            graph_resolve(graph, questions->symbols.data[i], addresses[i], PROVIDER_RESOLVER, name);
+    trace_failure(graph->trace, graph->names, error);
+    TRACE_ANSWER(graph->trace, answer_resolver, .outcome = outcome_of(error));
+    for (uint32_t i = 0; i < count && !error; i++) {
+        if (!found[i])
+            continue;
+        note_answer(graph, questions->symbols.data[i], addresses[i], PROVIDER_RESOLVER);
+        graph_resolve(graph, questions->symbols.data[i], addresses[i], PROVIDER_RESOLVER, name);
+    }
     os_release(addresses);
     os_release(found);
     return error;
@@ -76,15 +87,6 @@ struct library_lookup {
     VEC(uint32_t) handles;
     VEC(const char *) names;
 };
-
-static struct jitscope_error *open_provider(struct jitscope_session *session,
-                                            struct shared_provider *provider) {
-    if (provider->opened)
-        return NULL;
-    TRY(executor_open_library(session->executor, session_text(session, provider->path), &provider->handle));
-    provider->opened = true;
-    return NULL;
-}
 
 /* Decides which library answers for SYMBOL; simulated libraries answer at once. */
 static struct jitscope_error *choose_library(struct jitscope_session *session, struct graph *graph,
@@ -99,7 +101,7 @@ static struct jitscope_error *choose_library(struct jitscope_session *session, s
         graph_resolve(graph, symbol, provider->base + found.value, PROVIDER_SHARED, provider->path);
         return NULL;
     }
-    TRY(open_provider(session, provider));
+    TRY(session_open_library(session, provider));
     TRY(vec_push(&lookup->symbols, symbol));
     TRY(vec_push(&lookup->providers, (uint32_t)index));
     TRY(vec_push(&lookup->handles, provider->handle));
@@ -116,10 +118,12 @@ static struct jitscope_error *look_up(struct jitscope_session *session, struct g
         return error_no_memory();
     struct jitscope_error *error =
         executor_lookup(session->executor, lookup->handles.data, lookup->names.data, count, addresses);
-    for (uint32_t i = 0; i < count && !error; i++)
+    for (uint32_t i = 0; i < count && !error; i++) {
+        note_answer(graph, lookup->symbols.data[i], addresses[i], PROVIDER_SHARED);
         if (addresses[i])
             graph_resolve(graph, lookup->symbols.data[i], addresses[i], PROVIDER_SHARED,
                           session->shared.data[lookup->providers.data[i]].path);
+    }
     os_release(addresses);
     return error;
 }

@@ -83,12 +83,33 @@ static struct jitscope_error *read_descriptor(int fd, const char *path, struct b
     return NULL;
 }
 
-struct jitscope_error *session_read_file(const char *path, struct bytes *bytes, uint8_t *ownership) {
+struct jitscope_error *world_read_file(void *unused, const char *path, struct bytes *bytes,
+                                       uint8_t *ownership) {
+    (void)unused;
     int fd = os_open(path, O_RDONLY, 0);
     if (fd < 0)
         return error_system("cannot open", path);
     struct jitscope_error *error = read_descriptor(fd, path, bytes, ownership);
     os_close(fd);
+    return error;
+}
+
+/* What was read, or why it could not be, as a recording keeps it. */
+static void note_file(struct jitscope_session *session, const char *path, struct bytes bytes,
+                      const struct jitscope_error *error) {
+    struct trace *trace = &session->trace;
+    if (!trace_keeps_answers(trace))
+        return;
+    trace_failure(trace, &session->names, error);
+    uint32_t content = error ? NO_CONTENT : trace_content(trace, bytes);
+    TRACE_ANSWER(trace, answer_file, .path = trace_text(trace, &session->names, path),
+                 .outcome = outcome_of(error), .content = content);
+}
+
+struct jitscope_error *session_read_file(struct jitscope_session *session, const char *path,
+                                         struct bytes *bytes, uint8_t *ownership) {
+    struct jitscope_error *error = session->world.read_file(session->world.context, path, bytes, ownership);
+    note_file(session, path, *bytes, error);
     return error;
 }
 
@@ -147,7 +168,7 @@ static uint8_t kind_of(struct bytes bytes) {
 static struct jitscope_error *add_path(struct jitscope_session *session, const char *path) {
     struct bytes bytes;
     uint8_t ownership;
-    TRY(error_with_usual_help(session_read_file(path, &bytes, &ownership)));
+    TRY(error_with_usual_help(session_read_file(session, path, &bytes, &ownership)));
     return session_add_bytes(session, bytes, ownership, path);
 }
 
@@ -261,31 +282,40 @@ struct jitscope_error *session_add_bytes(struct jitscope_session *session, struc
     return error_with_usual_help(error);
 }
 
-static struct jitscope_error *add_owned(struct jitscope_session *session, struct bytes bytes,
-                                        uint8_t ownership, const char *name) {
+/* The file is read before the lock is taken: threads need not wait for each other's disks. */
+struct jitscope_error *jitscope_session_add_file(struct jitscope_session *session, const char *path) {
+    struct bytes bytes = {0};
+    uint8_t ownership = BORROWED;
+    struct jitscope_error *failure =
+        session->world.read_file(session->world.context, path, &bytes, &ownership);
     struct jitscope_error *error = session_enter(session);
     if (error) {
+        jitscope_error_destroy(failure);
         session_release_bytes(bytes, ownership);
         return error;
     }
-    error = session_add_bytes(session, bytes, ownership, name);
-    session_unlock(session);
-    return error;
+    TRACE_ANSWER(&session->trace, call_add_file, .path = trace_text(&session->trace, &session->names, path));
+    note_file(session, path, bytes, failure);
+    if (failure)
+        return session_leave(session, error_with_usual_help(failure));
+    return session_leave(session, session_add_bytes(session, bytes, ownership, path));
 }
 
-struct jitscope_error *jitscope_session_add_file(struct jitscope_session *session, const char *path) {
-    struct bytes bytes;
-    uint8_t ownership;
-    TRY(error_with_usual_help(session_read_file(path, &bytes, &ownership)));
-    return add_owned(session, bytes, ownership, path);
+static struct jitscope_error *add_memory(struct jitscope_session *session, const char *name,
+                                         struct bytes bytes, uint8_t ownership) {
+    struct trace *trace = &session->trace;
+    if (trace_keeps_answers(trace)) {
+        uint32_t content = trace_content(trace, bytes);
+        TRACE_ANSWER(trace, call_add_memory, .name = trace_text(trace, &session->names, name),
+                     .content = content);
+    }
+    return session_leave(session, session_add_bytes(session, bytes, ownership, name));
 }
 
 struct jitscope_error *jitscope_session_add_borrowed(struct jitscope_session *session, const char *name,
                                                      const void *data, size_t size) {
     TRY(session_enter(session));
-    struct jitscope_error *error = session_add_bytes(session, (struct bytes){data, size}, BORROWED, name);
-    session_unlock(session);
-    return error;
+    return add_memory(session, name, (struct bytes){data, size}, BORROWED);
 }
 
 struct jitscope_error *jitscope_session_add_memory(struct jitscope_session *session, const char *name,
@@ -295,5 +325,10 @@ struct jitscope_error *jitscope_session_add_memory(struct jitscope_session *sess
         return error_no_memory();
     if (size)
         memcpy(copy, data, size);
-    return add_owned(session, (struct bytes){copy, size}, ON_HEAP, name);
+    struct jitscope_error *error = session_enter(session);
+    if (error) {
+        os_release(copy);
+        return error;
+    }
+    return add_memory(session, name, (struct bytes){copy, size}, ON_HEAP);
 }

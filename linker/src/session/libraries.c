@@ -17,7 +17,8 @@ static struct jitscope_error *try_file(struct jitscope_session *session, const c
     TRY(session_intern_format(session, &path, "%s/%s%s%s", folder, prefix, name, suffix));
     struct bytes bytes;
     uint8_t ownership;
-    struct jitscope_error *error = session_read_file(session_text(session, path), &bytes, &ownership);
+    struct jitscope_error *error =
+        session_read_file(session, session_text(session, path), &bytes, &ownership);
     if (jitscope_error_code(error) == JITSCOPE_ERROR_NOT_FOUND) {
         jitscope_error_destroy(error);
         return NULL;
@@ -40,14 +41,25 @@ static void note_version(void *context, const char *name) {
     *newest = version > *newest ? version : *newest;
 }
 
+struct jitscope_error *world_newest_compiler(void *unused, uint32_t *version) {
+    long newest = 0;
+    (void)unused;
+    if (os_each_entry(gcc_root, note_version, &newest) && errno != ENOENT)
+        return error_system("cannot list", gcc_root);
+    *version = newest > 0 && newest < INT32_MAX ? (uint32_t)newest : 0;
+    return NULL;
+}
+
 /* The folder of the newest gcc installed: libgcc.a and libstdc++.so are there.  NO_NAME when there is none.
  */
 static struct jitscope_error *find_gcc_folder(struct jitscope_session *session, uint32_t *folder) {
-    long newest = 0;
+    uint32_t newest = 0;
     *folder = NO_NAME;
-    if (os_each_entry(gcc_root, note_version, &newest) && errno != ENOENT)
-        return error_system("cannot list", gcc_root);
-    return newest ? session_intern_format(session, folder, "%s/%ld", gcc_root, newest) : NULL;
+    struct jitscope_error *error = session->world.newest_compiler(session->world.context, &newest);
+    trace_failure(&session->trace, &session->names, error);
+    TRACE_ANSWER(&session->trace, answer_compiler, .outcome = outcome_of(error), .version = newest);
+    TRY(error);
+    return newest ? session_intern_format(session, folder, "%s/%u", gcc_root, newest) : NULL;
 }
 
 struct jitscope_error *session_find_library(struct jitscope_session *session, const char *name) {
@@ -108,9 +120,9 @@ struct jitscope_error *session_add_default_libraries(struct jitscope_session *se
 
 struct jitscope_error *jitscope_session_add_library(struct jitscope_session *session, const char *name) {
     TRY(session_enter(session));
-    struct jitscope_error *error = session_find_library(session, name);
-    session_unlock(session);
-    return error;
+    TRACE_ANSWER(&session->trace, call_add_library,
+                 .name = trace_text(&session->trace, &session->names, name));
+    return session_leave(session, session_find_library(session, name));
 }
 
 struct jitscope_error *jitscope_session_add_library_path(struct jitscope_session *session,
@@ -118,8 +130,10 @@ struct jitscope_error *jitscope_session_add_library_path(struct jitscope_session
     uint32_t name;
     TRY(session_enter(session));
     struct jitscope_error *error = session_intern(session, directory, &name);
-    if (!error)
+    if (!error) {
+        TRACE_ANSWER(&session->trace, call_add_library_path,
+                     .path = trace_text(&session->trace, &session->names, directory));
         error = vec_push(&session->library_paths, name);
-    session_unlock(session);
-    return error;
+    }
+    return session_leave(session, error);
 }

@@ -67,7 +67,7 @@ static struct jitscope_error *member_bytes(struct jitscope_session *session,
     TRY(session_intern_format(
         session, &path, "%s%s%.*s", absolute ? "" : session_text(session, archive->folder),
         absolute || archive->folder == NO_NAME ? "" : "/", (int)member->name_length, member->name));
-    struct jitscope_error *error = session_read_file(session_text(session, path), bytes, ownership);
+    struct jitscope_error *error = session_read_file(session, session_text(session, path), bytes, ownership);
     return error ? error_with_help(
                        error,
                        "the thin archive %s holds no more than this name: bring the file back, or make "
@@ -176,11 +176,21 @@ struct jitscope_error *session_add_archive(struct jitscope_session *session, uin
 /* --- shared libraries
  * ---------------------------------------------------------------------------------------------- */
 
-static struct jitscope_error *open_now(struct jitscope_session *session, struct shared_provider *provider) {
-    if (!session->executor || session->as_needed)
+struct jitscope_error *session_open_library(struct jitscope_session *session,
+                                            struct shared_provider *provider) {
+    if (provider->opened)
         return NULL;
-    provider->opened = true;
-    return executor_open_library(session->executor, session_text(session, provider->path), &provider->handle);
+    struct jitscope_error *error =
+        executor_open_library(session->executor, session_text(session, provider->path), &provider->handle);
+    trace_failure(&session->trace, &session->names, error);
+    TRACE_ANSWER(&session->trace, answer_library, .path = trace_name(&session->trace, provider->path),
+                 .outcome = outcome_of(error));
+    provider->opened = !error;
+    return error;
+}
+
+static struct jitscope_error *open_now(struct jitscope_session *session, struct shared_provider *provider) {
+    return session->executor && !session->as_needed ? session_open_library(session, provider) : NULL;
 }
 
 /* The loader searches names without a slash in its own path, not in the working directory. */

@@ -2,6 +2,8 @@
 #include "session/session_state.h"
 
 #include "memory/managers.h"
+#include "session/pass_watch.h"
+#include "session/session_replay.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -32,6 +34,14 @@ struct jitscope_error *session_enter(struct jitscope_session *session) {
         error_create(JITSCOPE_ERROR_USAGE, "the session is changed from inside one of its own calls"),
         "callbacks, initialisers and finalisers can look up and read; do the rest when the call has "
         "returned");
+}
+
+struct jitscope_error *session_leave(struct jitscope_session *session, struct jitscope_error *error) {
+    if (error)
+        TRACE_ANSWER(&session->trace, call_failed,
+                     .error = trace_text(&session->trace, &session->names, jitscope_error_message(error)));
+    session_unlock(session);
+    return error;
 }
 
 struct jitscope_error *session_intern(struct jitscope_session *session, const char *text, uint32_t *name) {
@@ -107,11 +117,14 @@ static enum event_level level_of(enum jitscope_level level) {
 }
 
 static struct jitscope_error *create_memory(struct jitscope_session *session,
-                                            const struct jitscope_session_options *options) {
-    const struct jitscope_memory_ops *ops = options->memory;
-    void *context = options->memory_context;
-    uint64_t page = session->simulate ? SIMULATED_PAGE : os_page_size();
-    if (session->simulate) {
+                                            const struct jitscope_session_options *options,
+                                            const struct session_replay *replay) {
+    const struct jitscope_memory_ops *ops = replay ? replay->memory : options->memory;
+    void *context = replay ? replay->memory_context : options->memory_context;
+    uint64_t page = replay ? replay->page_size : session->simulate ? SIMULATED_PAGE : os_page_size();
+    if (replay) {
+        /* the places are known */
+    } else if (session->simulate) {
         ops = &memory_simulated_ops;
         TRY(memory_simulated_create(session->base, page, &context));
     } else if (!ops) {
@@ -132,7 +145,11 @@ static struct jitscope_error *announce_session(struct jitscope_session *session)
     struct trace *trace = &session->trace;
     TRACE(trace, session_begin, .version = trace_name(trace, version), .target = trace_name(trace, target),
           .memory_manager = trace_name(trace, manager), .page_size = session->memory.page_size,
-          .process = (uint32_t)os_process_id());
+          .process = (uint32_t)session->process);
+    TRACE_ANSWER(trace, call_create, .simulate = session->simulate, .base = session->base,
+                 .keep_debug_sections = session->keep_debug_sections, .gc_sections = session->gc_sections,
+                 .phony_externals = session->phony_externals,
+                 .no_default_libraries = session->no_default_libraries, .debug = session->debug);
     for (uint32_t kind = 0; kind < arch->kind_count && trace_wants(trace, LEVEL_SESSION); kind++) {
         TRY(session_intern(session, arch->kinds[kind].name, &name));
         TRY(session_intern(session, arch->kinds[kind].formula, &formula));
@@ -157,13 +174,13 @@ static void run_exit_actions(void *context) {
     if (is_lost(session))
         return;
     session_lock(session);
+    TRACE_ANSWER(&session->trace, call_exit, .time = trace_time(&session->trace));
     memory_run_exit_actions(&session->memory);
     trace_flush(&session->trace);
     session_unlock(session);
 }
 
-static struct jitscope_error *set_up(struct jitscope_session *session,
-                                     const struct jitscope_session_options *options) {
+static void take_options(struct jitscope_session *session, const struct jitscope_session_options *options) {
     session->process = os_process_id();
     session->simulate = options->simulate;
     session->gc_sections = options->gc_sections;
@@ -173,22 +190,37 @@ static struct jitscope_error *set_up(struct jitscope_session *session,
     session->no_default_libraries = options->no_default_libraries || options->simulate;
     session->base = options->base;
     session->next_library_base = options->base + LIBRARY_DISTANCE;
+}
+
+static struct jitscope_error *create_executor(struct jitscope_session *session,
+                                              const struct session_replay *replay) {
+    if (session->simulate)
+        return NULL;
+    if (replay)
+        return executor_create_answered(&replay->executor, &session->executor);
+    TRY(executor_create(&session->executor));
+    executor_set_debug_policy(session->executor, (enum debuggee_policy)session->debug);
+    return executor_at_exit(session->executor, run_exit_actions, session);
+}
+
+static struct jitscope_error *set_up(struct jitscope_session *session,
+                                     const struct jitscope_session_options *options,
+                                     const struct session_replay *replay) {
+    static const struct session_world live = {NULL, world_read_file, world_newest_compiler};
+    take_options(session, options);
+    session->world = replay ? replay->world : live;
     if (options->record_path)
         TRY(trace_record_to(&session->trace, options->record_path));
     trace_set_record_level(&session->trace, level_of(options->level));
-    if (!session->simulate) {
-        TRY(executor_create(&session->executor));
-        executor_set_debug_policy(session->executor, (enum debuggee_policy)session->debug);
-        TRY(executor_at_exit(session->executor, run_exit_actions, session));
-    }
-    TRY(create_memory(session, options));
+    if (replay)
+        trace_compare(&session->trace, replay->level, replay->compare, replay->compare_context);
+    TRY(create_executor(session, replay));
+    TRY(create_memory(session, options, replay));
     return announce_session(session);
 }
 
-struct jitscope_error *jitscope_session_create(const struct jitscope_session_options *given,
-                                               struct jitscope_session **out) {
-    struct jitscope_session_options options = known_options(given);
-    TRY(check_options(&options));
+struct jitscope_error *session_create(const struct jitscope_session_options *options,
+                                      const struct session_replay *replay, struct jitscope_session **out) {
     struct jitscope_session *session = os_allocate_zeroed(sizeof *session);
     if (!session)
         return error_no_memory();
@@ -200,7 +232,7 @@ struct jitscope_error *jitscope_session_create(const struct jitscope_session_opt
     error = string_pool_create(&session->names);
     if (!error) {
         trace_create(&session->trace, &session->names);
-        error = set_up(session, &options);
+        error = set_up(session, options, replay);
     }
     if (error) {
         jitscope_session_destroy(session);
@@ -208,6 +240,17 @@ struct jitscope_error *jitscope_session_create(const struct jitscope_session_opt
     }
     *out = session;
     return NULL;
+}
+
+struct jitscope_error *jitscope_session_create(const struct jitscope_session_options *given,
+                                               struct jitscope_session **out) {
+    struct jitscope_session_options options = known_options(given);
+    TRY(check_options(&options));
+    return session_create(&options, NULL, out);
+}
+
+void session_exit(struct jitscope_session *session) {
+    run_exit_actions(session);
 }
 
 static void destroy_links(struct jitscope_session *session) {
@@ -252,6 +295,8 @@ static void destroy_tables(struct jitscope_session *session) {
 void jitscope_session_destroy(struct jitscope_session *session) {
     if (!session)
         return;
+    trace_enter_link(&session->trace, 0);
+    TRACE_ANSWER(&session->trace, call_destroy, .time = trace_time(&session->trace));
     destroy_links(session);
     if (session->memory.ops)
         memory_destroy(&session->memory);
@@ -269,28 +314,34 @@ void jitscope_session_destroy(struct jitscope_session *session) {
 /* --- settings
  * ------------------------------------------------------------------------------------------------------ */
 
+static void note_modes(struct jitscope_session *session) {
+    TRACE_ANSWER(&session->trace, call_set_modes, .whole_archive = session->whole_archive,
+                 .as_needed = session->as_needed);
+}
+
 struct jitscope_error *jitscope_session_set_whole_archive(struct jitscope_session *session, bool whole) {
     TRY(session_enter(session));
     session->whole_archive = whole;
-    session_unlock(session);
-    return NULL;
+    note_modes(session);
+    return session_leave(session, NULL);
 }
 
 struct jitscope_error *jitscope_session_set_as_needed(struct jitscope_session *session, bool as_needed) {
     TRY(session_enter(session));
     session->as_needed = as_needed;
-    session_unlock(session);
-    return NULL;
+    note_modes(session);
+    return session_leave(session, NULL);
 }
 
 struct jitscope_error *jitscope_session_add_root(struct jitscope_session *session, const char *name) {
     uint32_t id;
     TRY(session_enter(session));
     struct jitscope_error *error = session_intern(session, name, &id);
-    if (!error)
+    if (!error) {
+        TRACE_ANSWER(&session->trace, call_add_root, .name = trace_name(&session->trace, id));
         error = vec_push(&session->roots, id);
-    session_unlock(session);
-    return error;
+    }
+    return session_leave(session, error);
 }
 
 struct jitscope_error *jitscope_session_set_resolver(struct jitscope_session *session,
@@ -298,19 +349,24 @@ struct jitscope_error *jitscope_session_set_resolver(struct jitscope_session *se
     TRY(session_enter(session));
     session->resolver = resolver;
     session->resolver_context = context;
-    session_unlock(session);
-    return NULL;
+    TRACE_ANSWER(&session->trace, call_set_resolver, .present = resolver != NULL);
+    return session_leave(session, NULL);
 }
 
 static struct jitscope_error *run_user_pass(struct graph *graph, void *context) {
     const struct user_pass *pass = context;
-    return pass->run(public_graph(graph), pass->context);
+    struct pass_watch watch = {0};
+    TRY(pass_watch_begin(&watch, graph));
+    struct jitscope_error *error = pass->run(public_graph(graph), pass->context);
+    pass_watch_end(&watch, graph, error);
+    return error;
 }
 
 static struct jitscope_error *add_user_pass(struct jitscope_session *session, uint8_t phase, const char *text,
                                             struct user_pass wanted) {
     uint32_t name;
     TRY(session_intern(session, text, &name));
+    TRACE_ANSWER(&session->trace, call_add_pass, .phase = phase, .name = trace_name(&session->trace, name));
     TRY(vec_reserve(&session->user_passes, 1));
     struct user_pass *pass = os_allocate(sizeof *pass);
     if (!pass)
@@ -334,8 +390,7 @@ struct jitscope_error *jitscope_session_add_pass(struct jitscope_session *sessio
     TRY(session_enter(session));
     struct jitscope_error *error =
         add_user_pass(session, phases[phase], name, (struct user_pass){pass, context});
-    session_unlock(session);
-    return error;
+    return session_leave(session, error);
 }
 
 struct jitscope_error *jitscope_session_register_action(struct jitscope_session *session, const char *name,
@@ -343,9 +398,10 @@ struct jitscope_error *jitscope_session_register_action(struct jitscope_session 
     if (!session->executor)
         return error_create(JITSCOPE_ERROR_USAGE, "a simulated session runs no actions");
     TRY(session_enter(session));
+    TRACE_ANSWER(&session->trace, call_register_action,
+                 .name = trace_text(&session->trace, &session->names, name));
     struct jitscope_error *error = executor_register_action(session->executor, name, action, context);
-    session_unlock(session);
-    return error;
+    return session_leave(session, error);
 }
 
 struct jitscope_error *jitscope_session_set_event_callback(struct jitscope_session *session,

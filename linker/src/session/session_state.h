@@ -10,6 +10,7 @@
 #include "object/archive.h"
 #include "object/elf_object.h"
 #include "object/elf_shared.h"
+#include "trace/answers.h"
 
 #include <pthread.h>
 
@@ -75,12 +76,24 @@ struct user_pass {
     void *context;
 };
 
+/* What a session asks of the machine it runs on, besides executor and memory manager; a replay has its own
+ * (session_replay.h). */
+struct session_world {
+    void *context;
+    /* The bytes of the file at PATH, to be released by session_release_bytes(). */
+    struct jitscope_error *(*read_file)(void *context, const char *path, struct bytes *bytes,
+                                        uint8_t *ownership);
+    /* Major version of the newest gcc installed, 0 when there is none. */
+    struct jitscope_error *(*newest_compiler)(void *context, uint32_t *version);
+};
+
 struct jitscope_session {
     int process;          /* that created it; a child of fork() has another */
     pthread_mutex_t lock; /* recursive: exit(3) inside an initialiser comes back here */
     uint32_t depth;       /* how many times its thread holds it */
     struct string_pool names;
     struct trace trace;
+    struct session_world world;
     struct executor *executor; /* NULL when simulated */
     struct memory memory;
     struct pass_list passes;
@@ -127,6 +140,8 @@ void session_unlock(struct jitscope_session *session);
 /* Locks for a call that changes the session.  USAGE, and not locked, when this thread is in the middle of
  * such a call: a callback, an initialiser or a finaliser came back. */
 struct jitscope_error *session_enter(struct jitscope_session *session);
+/* Ends what session_enter() began; notes that the call failed when it did.  Returns ERROR. */
+struct jitscope_error *session_leave(struct jitscope_session *session, struct jitscope_error *error);
 
 static inline const char *session_text(const struct jitscope_session *session, uint32_t name) {
     return string_pool_text(&session->names, name);
@@ -142,7 +157,12 @@ struct jitscope_error *session_intern_format(struct jitscope_session *session, u
 /* Takes BYTES over as one more input, and what it holds into queue or providers. RANK as for providers. */
 struct jitscope_error *session_add_bytes(struct jitscope_session *session, struct bytes bytes,
                                          uint8_t ownership, const char *name);
-struct jitscope_error *session_read_file(const char *path, struct bytes *bytes, uint8_t *ownership);
+struct jitscope_error *session_read_file(struct jitscope_session *session, const char *path,
+                                         struct bytes *bytes, uint8_t *ownership);
+/* The live world's read_file and newest_compiler. */
+struct jitscope_error *world_read_file(void *unused, const char *path, struct bytes *bytes,
+                                       uint8_t *ownership);
+struct jitscope_error *world_newest_compiler(void *unused, uint32_t *version);
 void session_release_bytes(struct bytes bytes, uint8_t ownership);
 struct jitscope_error *session_new_input(struct jitscope_session *session, struct input input,
                                          uint32_t pulled_by, uint32_t *id);
@@ -172,6 +192,9 @@ int64_t session_find_shared(const struct jitscope_session *session, uint32_t nam
 
 /* The resolve pass: earlier links and --define, the resolver, shared libraries. */
 struct jitscope_error *session_resolve_externals(struct graph *graph, void *session);
+
+struct jitscope_error *session_open_library(struct jitscope_session *session,
+                                            struct shared_provider *provider);
 
 /* --- definitions.c
  * ------------------------------------------------------------------------------------------------- */

@@ -1,8 +1,8 @@
 /* event: the records, expanded from events.def.
  *
  * A record is a 32-bit header (event id in the low 12 bits, record size in bytes in the high 20), then the
- * fields, packed without gaps, little-endian.  Every size is a multiple of four.  Only `string` has bytes
- * behind its fields. */
+ * fields, packed without gaps, little-endian.  Every size is a multiple of four.  An event whose
+ * last field is a `count` called `length` (`string`) has so many bytes behind its fields, padded to four. */
 #ifndef TRACE_EVENT_H
 #define TRACE_EVENT_H
 

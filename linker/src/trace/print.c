@@ -65,17 +65,35 @@ void event_print_field(struct text *out, const struct event_view *view, uint32_t
     }
 }
 
+/* Content may be large: text shows how it begins, JSON has all of it. */
+enum { SHOWN_BYTES = 16 };
+
+static void print_hex(struct text *out, struct bytes bytes) {
+    static const char digits[] = "0123456789abcdef";
+    for (uint64_t i = 0; i < bytes.size; i++)
+        text_append_bytes(out, (char[]){digits[bytes.data[i] >> 4], digits[bytes.data[i] & 15]}, 2);
+}
+
+static void print_trailing(struct text *out, const struct event_view *view) {
+    struct bytes bytes = event_trailing_bytes(view);
+    if (view->type->id == EVENT_ID_string) {
+        text_append(out, " text=");
+        text_append_escaped(out, (const char *)bytes.data, bytes.size);
+        return;
+    }
+    text_append(out, " bytes=");
+    print_hex(out, (struct bytes){bytes.data, bytes.size < SHOWN_BYTES ? bytes.size : SHOWN_BYTES});
+    text_append(out, bytes.size > SHOWN_BYTES ? "..." : "");
+}
+
 void event_print_text(struct text *out, const struct event_view *view, const struct name_source *names) {
     text_print(out, "%8" PRIu64 "  %u  %-18s", view->sequence, view->link, view->type->name);
     for (uint32_t i = 0; i < view->type->field_count; i++) {
         text_print(out, " %s=", name_of_field(view, i));
         event_print_field(out, view, i, names);
     }
-    if (view->type->id == EVENT_ID_string) {
-        struct recorded_string string = event_trailing_text(view);
-        text_append(out, " text=");
-        text_append_escaped(out, string.bytes, string.length);
-    }
+    if (view->type->has_trailing)
+        print_trailing(out, view);
 }
 
 static void print_json_value(struct text *out, const struct event_view *view, uint32_t field,
@@ -102,6 +120,17 @@ static void print_json_value(struct text *out, const struct event_view *view, ui
     }
 }
 
+static void print_trailing_json(struct text *out, const struct event_view *view) {
+    struct bytes bytes = event_trailing_bytes(view);
+    bool is_text = view->type->id == EVENT_ID_string;
+    text_append(out, is_text ? ",\"text\":\"" : ",\"bytes\":\"");
+    if (is_text)
+        text_append_json(out, (const char *)bytes.data, bytes.size);
+    else
+        print_hex(out, bytes);
+    text_append(out, "\"");
+}
+
 void event_print_json(struct text *out, const struct event_view *view, const struct name_source *names) {
     text_print(out, "{\"sequence\":%" PRIu64 ",\"link_number\":%u,\"event\":\"%s\"", view->sequence,
                view->link, view->type->name);
@@ -109,12 +138,8 @@ void event_print_json(struct text *out, const struct event_view *view, const str
         text_print(out, ",\"%s\":", name_of_field(view, i));
         print_json_value(out, view, i, names);
     }
-    if (view->type->id == EVENT_ID_string) {
-        struct recorded_string string = event_trailing_text(view);
-        text_append(out, ",\"text\":\"");
-        text_append_json(out, string.bytes, string.length);
-        text_append(out, "\"");
-    }
+    if (view->type->has_trailing)
+        print_trailing_json(out, view);
     text_append(out, "}");
 }
 

@@ -122,7 +122,9 @@ struct event_cursor {
  * skipped. */
 bool event_next(struct event_cursor *cursor, struct event_view *view);
 uint64_t event_field(const struct event_view *view, uint32_t field);
-/* The bytes behind the fields of a `string` event. */
+/* The bytes behind the fields; NULL when events of this type have none. */
+struct bytes event_trailing_bytes(const struct event_view *view);
+/* The same as text. */
 struct recorded_string event_trailing_text(const struct event_view *view);
 
 /* Text behind a string id; empty when the recording has none. */

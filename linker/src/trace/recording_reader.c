@@ -48,7 +48,8 @@ static struct jitscope_error *read_header(struct bytes bytes, struct recording_h
  * knows them. */
 static bool has_layout(const struct schema *schema, const struct schema *builtin, uint32_t id) {
     const struct schema_event *event = schema_event(schema, id), *known = schema_event(builtin, id);
-    if (!event || event->field_count != known->field_count || event->size != known->size)
+    if (!event || event->field_count != known->field_count || event->size != known->size ||
+        event->has_trailing != known->has_trailing)
         return false;
     for (uint32_t i = 0; i < event->field_count; i++)
         if (schema->fields.data[event->first_field + i].offset !=
@@ -108,12 +109,10 @@ static struct jitscope_error *begin_run(struct walk *walk, const uint8_t *record
     return NULL;
 }
 
-static struct jitscope_error *add_string(struct walk *walk, const uint8_t *record, uint32_t size) {
+static struct jitscope_error *add_string(struct walk *walk, const uint8_t *record) {
     struct event_string string;
     struct recording_file *file = walk->file;
     memcpy(&string, record, sizeof string);
-    if (string.length > size - sizeof string)
-        return bad_file(walk->at, "a string longer than its record");
     /* Ids are dense: each needs a record of its own, so that a wild id cannot ask for wild memory. */
     if (string.string > file->bytes.size / sizeof string || string.string >= UINT32_MAX - 1)
         return bad_file(walk->at, "a string with an impossible number");
@@ -134,7 +133,17 @@ static uint32_t record_size(const struct walk *walk, uint32_t header) {
     const struct schema_event *event = schema_event(&walk->file->schema, id);
     if (size < 4 || size % 4 || size > walk->end - walk->at)
         return 0;
-    return event && (id == EVENT_ID_string ? size < event->size : size != event->size) ? 0 : size;
+    return event && (event->has_trailing ? size < event->size : size != event->size) ? 0 : size;
+}
+
+/* What the last field of an event with trailing bytes says. */
+static uint32_t trailing_length(const uint8_t *record, const struct schema_event *event) {
+    return load_u32(record + event->size - 4);
+}
+
+static bool has_its_trailing_bytes(const struct walk *walk, const uint8_t *record, uint32_t size) {
+    const struct schema_event *event = schema_event(&walk->file->schema, EVENT_HEADER_ID(load_u32(record)));
+    return !event || !event->has_trailing || trailing_length(record, event) <= size - event->size;
 }
 
 static struct jitscope_error *walk_chunk(struct recording_file *file, const struct chunk_header *chunk,
@@ -155,10 +164,12 @@ static struct jitscope_error *walk_chunk(struct recording_file *file, const stru
             TRY(begin_run(&walk, record));
         else if (!walk.in_run)
             return bad_file(walk.at, "events before the first run record of a chunk");
+        else if (!has_its_trailing_bytes(&walk, record, size))
+            return bad_file(walk.at, "a record with fewer bytes behind its fields than it says");
         else
             walk.run.count++;
         if (EVENT_HEADER_ID(header) == EVENT_ID_string)
-            TRY(add_string(&walk, record, size));
+            TRY(add_string(&walk, record));
         walk.at += size;
     }
     TRY(end_run(&walk));
@@ -311,11 +322,16 @@ uint64_t event_field(const struct event_view *view, uint32_t index) {
     return view->schema->types.data[field->type].bytes == 8 ? load_u64(at) : load_u32(at);
 }
 
+struct bytes event_trailing_bytes(const struct event_view *view) {
+    if (!view->type->has_trailing)
+        return (struct bytes){NULL, 0};
+    uint32_t room = view->size - view->type->size, length = trailing_length(view->record, view->type);
+    return (struct bytes){view->record + view->type->size, length < room ? length : room};
+}
+
 struct recorded_string event_trailing_text(const struct event_view *view) {
-    uint32_t room = view->size - view->type->size;
-    uint64_t length = load_u32(view->record + offsetof(struct event_string, length));
-    return (struct recorded_string){(const char *)view->record + view->type->size,
-                                    length < room ? (uint32_t)length : room};
+    struct bytes bytes = event_trailing_bytes(view);
+    return (struct recorded_string){bytes.data ? (const char *)bytes.data : "", (uint32_t)bytes.size};
 }
 
 struct recorded_string recording_string(const struct recording_file *file, uint32_t id) {

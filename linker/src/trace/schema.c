@@ -104,6 +104,8 @@ static struct jitscope_error *add_field(struct schema *schema, char **cell) {
     TRY(vec_push(&schema->fields, (struct schema_field){cell[2], cell[3], type, event->size}));
     event->field_count++;
     event->size += schema->types.data[type].bytes;
+    event->has_trailing = !strcmp(schema->types.data[type].name, "count") && !strcmp(cell[2], "length") &&
+                          schema->types.data[type].bytes == 4;
     return event->size < 4096 ? NULL : bad_line("F", "record size");
 }
 

@@ -60,7 +60,8 @@ struct schema_event {
     uint8_t level;
     uint32_t first_field;
     uint32_t field_count;
-    uint32_t size; /* of the record, without trailing bytes */
+    uint32_t size;     /* of the record, without trailing bytes */
+    bool has_trailing; /* the last field is a `count` called `length`: so many bytes follow the fields */
 };
 
 enum { SCHEMA_EVENT_IDS = 4096 };

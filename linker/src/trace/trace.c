@@ -1,5 +1,6 @@
 #include "trace/trace.h"
 
+#include "trace/answers.h"
 #include "trace/recording.h"
 
 #include <pthread.h>
@@ -286,6 +287,11 @@ void trace_set_callback(struct trace *trace, enum event_level level, trace_callb
     forget(&trace->named);
 }
 
+void trace_compare(struct trace *trace, enum event_level level, trace_callback callback, void *context) {
+    trace_set_callback(trace, level, callback, context);
+    trace->compares = callback != NULL;
+}
+
 void trace_set_record_level(struct trace *trace, enum event_level level) {
     bool starts = is_recording(trace) && level && !trace->record_level;
     set_levels(trace, is_recording(trace) ? level : LEVEL_OFF, trace->callback_level);
@@ -319,6 +325,7 @@ void trace_flush(struct trace *trace) {
 void trace_destroy(struct trace *trace) {
     trace_flush(trace);
     recording_destroy(trace->recording);
+    trace_forget_contents(trace);
     struct writers *writers = writers_of(trace);
     if (writers)
         vec_destroy(&writers->list);

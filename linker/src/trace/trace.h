@@ -38,6 +38,7 @@ struct bit_set {
 struct trace {
     enum event_level level; /* the higher of the two below: events above it are not emitted */
     enum event_level record_level, callback_level; /* LEVEL_OFF for none */
+    bool compares;                                 /* the callback is a replay's: it gets calls and answers */
     enum event_level emitting;                     /* level of the event whose fields are being collected */
     uint8_t *next;                                 /* where the next record goes */
     uint8_t *end;                                  /* end of the current chunk */
@@ -48,6 +49,7 @@ struct trace {
     struct bit_set recorded, told;                 /* string ids that the recording, and the callback, know */
     struct bit_set named;                          /* those that every sink knows */
     const struct string_pool *names;
+    struct contents *contents;   /* bytes that have their number, private to contents.c; NULL: none yet */
     struct recording *recording; /* NULL: none */
     trace_callback callback;
     void *callback_context;
@@ -65,6 +67,8 @@ void trace_destroy(struct trace *trace);
 struct jitscope_error *trace_record_to(struct trace *trace, const char *path);
 /* CALLBACK gets events up to LEVEL; NULL ends it. */
 void trace_set_callback(struct trace *trace, enum event_level level, trace_callback callback, void *context);
+/* The same for a replay, which gets calls and answers as well. */
+void trace_compare(struct trace *trace, enum event_level level, trace_callback callback, void *context);
 /* The recording gets events up to LEVEL from now on; without recording there is nothing to set. */
 void trace_set_record_level(struct trace *trace, enum event_level level);
 /* Seals what was written, so that readers can check it; the recording stays open. */
@@ -115,6 +119,28 @@ static inline void trace_emit(struct trace *trace, enum event_level level, const
     if (__builtin_expect(trace->callback_level >= level, 0))
         trace_notify(trace, record);
 }
+
+/* Calls and answers (events.def) are kept by recordings and compared by replays, whatever the level. */
+static inline bool trace_keeps_answers(const struct trace *trace) {
+    return __builtin_expect(trace->record_level || trace->compares, 0);
+}
+
+static inline void trace_emit_answer(struct trace *trace, const void *record, size_t size) {
+    if (trace->record_level)
+        trace_append(trace, record, size);
+    if (trace->compares)
+        trace_notify(trace, record);
+}
+
+#define TRACE_ANSWER(trace, event, ...)                                                                      \
+    do {                                                                                                     \
+        if (trace_keeps_answers(trace)) {                                                                    \
+            (trace)->emitting = LEVEL_SESSION;                                                               \
+            struct event_##event record_ = {                                                                 \
+                .header = EVENT_HEADER(EVENT_ID_##event, sizeof(struct event_##event)), __VA_ARGS__};        \
+            trace_emit_answer(trace, &record_, sizeof record_);                                              \
+        }                                                                                                    \
+    } while (0)
 
 #define TRACE(trace, event, ...)                                                                             \
     do {                                                                                                     \

@@ -1,0 +1,96 @@
+#include "graph/graph_digest.h"
+
+#include <string.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+/* One multiplication per value; the shift brings high bits back to where the next one can spread them. */
+static inline uint64_t mix(uint64_t digest, uint64_t value) {
+    digest = (digest ^ value) * UINT64_C(0x9e3779b97f4a7c15);
+    return digest ^ digest >> 32;
+}
+
+static inline uint64_t pair(uint32_t low, uint32_t high) {
+    return low | (uint64_t)high << 32;
+}
+
+static uint32_t name_hash(const struct graph *graph, uint32_t name) {
+    return graph->names->strings.data[name].hash;
+}
+
+static uint64_t mix_sections(const struct graph *graph, uint64_t digest) {
+    for (uint32_t i = 0; i < graph->sections.count; i++) {
+        const struct section *section = &graph->sections.data[i];
+        digest = mix(digest, pair(name_hash(graph, section->name), section->blocks));
+        digest = mix(digest, pair(section->order, section->prot | (uint32_t)section->lifetime << 8 |
+                                                      (uint32_t)section->zero_fill << 16 |
+                                                      (uint32_t)section->dependent << 24));
+    }
+    return digest;
+}
+
+static uint64_t mix_blocks(const struct graph *graph, uint64_t digest) {
+    for (uint32_t i = 0; i < graph->blocks.count; i++) {
+        const struct block *block = &graph->blocks.data[i];
+        digest = mix(digest, block->size);
+        digest = mix(digest, pair(block->section, block->input));
+        digest = mix(digest, pair(block->input_section, block->input_offset));
+        digest = mix(digest, pair(block->edge_count, block->attached));
+        digest = mix(digest, pair(block->next_attached, block->alignment_log2 | (uint32_t)block->flags << 8));
+    }
+    return digest;
+}
+
+static uint64_t mix_symbols(const struct graph *graph, uint64_t digest) {
+    for (uint32_t i = 0; i < graph->symbols.count; i++) {
+        const struct symbol *symbol = &graph->symbols.data[i];
+        digest = mix(digest, symbol->value);
+        digest = mix(digest, symbol->size ^ (uint64_t)name_hash(graph, symbol->name) << 32);
+        digest = mix(digest, pair(symbol->block, symbol->input));
+        digest = mix(digest, symbol->linkage | (uint32_t)symbol->scope << 8 | (uint32_t)symbol->kind << 16 |
+                                 (uint32_t)symbol->flags << 24);
+    }
+    return digest;
+}
+
+static uint64_t mix_addresses(const struct graph *graph, uint64_t digest) {
+    for (uint32_t i = 0; i < graph->blocks.count; i++)
+        digest = mix(digest, graph->blocks.data[i].address);
+    return digest;
+}
+
+static uint64_t mix_call(uint64_t digest, const struct action_call *call) {
+    if (!call->function)
+        return mix(digest, 0);
+    digest = mix(digest, XXH3_64bits(call->function, strlen(call->function)));
+    return mix(digest, XXH3_64bits(call->arguments, call->size));
+}
+
+static uint64_t mix_actions(const struct graph *graph, uint64_t digest) {
+    for (uint32_t i = 0; i < graph->actions.count; i++) {
+        digest = mix_call(digest, &graph->actions.data[i].finalize);
+        digest = mix_call(digest, &graph->actions.data[i].deallocate);
+    }
+    return digest;
+}
+
+uint64_t graph_digest(const struct graph *graph, uint32_t parts) {
+    uint64_t digest = mix(pair(graph->sections.count, graph->blocks.count),
+                          pair(graph->symbols.count, graph->actions.count));
+    if (parts & GRAPH_SECTIONS)
+        digest = mix_sections(graph, digest);
+    if (parts & GRAPH_BLOCKS)
+        digest = mix_blocks(graph, digest);
+    if (parts & GRAPH_SYMBOLS)
+        digest = mix_symbols(graph, digest);
+    if (parts & GRAPH_EDGES)
+        digest = mix(digest, XXH3_64bits(graph->edges.data, graph->edges.count * sizeof *graph->edges.data));
+    if (parts & GRAPH_ADDRESSES)
+        digest = mix_addresses(graph, digest);
+    return parts & GRAPH_ACTIONS ? mix_actions(graph, digest) : digest;
+}
+
+void graph_tell_digest(const struct graph *graph, uint32_t stage, uint32_t parts) {
+    if (trace_keeps_answers(graph->trace))
+        TRACE_ANSWER(graph->trace, digest, .stage = stage, .digest = graph_digest(graph, parts));
+}
