@@ -256,7 +256,7 @@ class Ctf(ExportTest):
         times = [int(row[0]) for row in rows]
         self.assertEqual(times, sorted(times))
         for row, event in zip(rows, events):
-            if event["event"] in ("pass_begin", "link_begin", "session_end"):
+            if event["event"] in ("pass_begin", "link_begin", "call_link", "call_exit"):
                 self.assertEqual(int(row[0]), event["time"])
 
     def test_fields(self):

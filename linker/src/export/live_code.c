@@ -4,25 +4,14 @@
 
 /* --- links */
 
-/* Events that a session's way out consists of. */
-static bool is_farewell(uint32_t id) {
-    return id == EVENT_ID_unload || id == EVENT_ID_allocation || id == EVENT_ID_action_result ||
-           id == EVENT_ID_registration || id == EVENT_ID_string;
-}
-
-/* Sequence number from which on there are only farewells; UINT64_MAX when the session has no end: then what
- * was unloaded last was unloaded by somebody who went on. */
+/* Sequence number of the call that ends the session; UINT64_MAX when it is not recorded. */
 static uint64_t find_way_out(const struct export_source *source) {
     struct event_cursor cursor = {.file = source->file};
     struct event_view view;
-    uint64_t start = 0;
-    bool ended = false;
-    while (event_next(&cursor, &view)) {
-        ended = view.type->id == EVENT_ID_session_end;
-        if (!ended && !is_farewell(view.type->id))
-            start = view.sequence + 1;
-    }
-    return ended ? start : UINT64_MAX;
+    while (event_next(&cursor, &view))
+        if (view.type->id == EVENT_ID_call_destroy || view.type->id == EVENT_ID_call_exit)
+            return view.sequence;
+    return UINT64_MAX;
 }
 
 /* Links unloaded before WAY_OUT, as flags by number. */

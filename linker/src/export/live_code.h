@@ -1,8 +1,8 @@
 /* live_code: which links are in memory when a recording ends, and the code in them.
  *
- * A session that ends in good order unloads all its links on the way out, and a program's exit runs their
- * deallocate actions; neither is what an export is about.  So the end of a recording is the last event before
- * nothing but such farewells follow. */
+ * A session that is destroyed unloads all its links on the way out, and a program's exit runs their
+ * deallocate actions; neither is what an export is about.  So the end of a recording is the call that ends
+ * the session. */
 #ifndef EXPORT_LIVE_CODE_H
 #define EXPORT_LIVE_CODE_H
 

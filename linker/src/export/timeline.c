@@ -100,6 +100,15 @@ static void place(struct timeline *timeline, struct thread_clock *clock) {
     case EVENT_ID_unload:
         set_time(timeline, clock, event->unload.time);
         break;
+    case EVENT_ID_call_link:
+        set_time(timeline, clock, event->call_link.time);
+        break;
+    case EVENT_ID_call_exit:
+        set_time(timeline, clock, event->call_exit.time);
+        break;
+    case EVENT_ID_call_destroy:
+        set_time(timeline, clock, event->call_destroy.time);
+        break;
     case EVENT_ID_session_end:
         set_time(timeline, clock, event->session_end.time);
         break;
