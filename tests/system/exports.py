@@ -10,7 +10,7 @@ from harness import INPUTS, JITSCOPE, LIBRARIES, SystemTest, numbers
 
 LUA = LIBRARIES / "liblua5.4.a"
 RECORD_LINKS = os.path.abspath(os.environ.get("RECORD_LINKS", "build/dev/tests/system/record_links"))
-FORMATS = ("json", "perf-map", "jitdump", "perfetto", "ctf")
+FORMATS = ("json", "perf-map", "jitdump", "perfetto", "ctf", "elf")
 TEXT = """
 int counter = 3;
 __attribute__((noinline)) int add_NAME(int a, int b) { return a + b + counter; }
