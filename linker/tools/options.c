@@ -15,10 +15,11 @@ enum {
     LINK = 1 << COMMAND_link,
     SHOW = 1 << COMMAND_show,
     STACK = 1 << COMMAND_stack,
+    REPLAY = 1 << COMMAND_replay,
     EXPORT = 1 << COMMAND_export,
     HELP = 1 << COMMAND_help,
     LINKS = RUN | LINK,
-    ALL = RUN | LINK | SHOW | STACK | EXPORT | HELP,
+    ALL = RUN | LINK | SHOW | STACK | REPLAY | EXPORT | HELP,
 };
 
 #define TARGET_FLAG(field)   offsetof(struct options, field)

@@ -49,7 +49,7 @@ static const struct help_topic show_topics[] = {
 /* --- what export can make --- */
 
 static const struct help_row format_rows[] = {
-#define FORMAT(name, function, extension, kind, meaning) {name, meaning},
+#define FORMAT(name, function, extension, kind, needs, meaning) {name, meaning},
 #include "export/export_formats.def"
 #undef FORMAT
 };

@@ -118,6 +118,7 @@ class Stepping(DebuggerTest):
         self.assertIn("exited with code 055", out)
 
     def test_calling_a_function(self):
+        self.need_calls()
         out = self.walk([f"break {at('end')}", "run", mark("call"), "print depth(4)", "print loop(5)",
                          "call area(&first, GREEN)"], "-O0")
         self.assertRegex(after(out, "call"), r"= 5\n\$\d+ = 10\n\$\d+ = 15")

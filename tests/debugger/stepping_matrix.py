@@ -98,12 +98,17 @@ class Stepping:
 
     def test_statics_and_globals(self):
         out = self.drive("break j_loop", "run", mark("values"), "print j_counter", "print j_origin", "ptype j_origin",
-                         "print j_origin.x = 7", "print &j_origin", "whatis j_add", "print j_add(20, 22)", "print j_counter")
+                         "print j_origin.x = 7", "print &j_origin", "whatis j_add")
         text = after(out, "values")
         self.assertIn('$1 = 1\n$2 = {x = 40, y = 2, name = "origin"}\n', text)
         self.assertIn("type = struct j_point {\n    int x;\n    int y;\n    const char *name;\n}\n$3 = 7\n", text)
         self.assertIn("$4 = (struct j_point *) <j_origin>", text)
-        self.assertIn("type = int (int, int)\n$5 = 42\n$6 = 2", text)
+        self.assertIn("type = int (int, int)", text)
+
+    def test_calling_a_function(self):
+        self.need_calls()
+        out = self.drive("break j_loop", "run", mark("call"), "print j_counter", "print j_add(20, 22)", "print j_counter")
+        self.assertEqual(after(out, "call"), "$1 = 1\n$2 = 42\n$3 = 2")
 
     def test_hardware_watchpoint(self):
         out = self.drive(f"break program.c:{at('add')}", "run", "watch j_counter", mark("first"), "c", "bt 2", mark("second"), "c", "bt 3")

@@ -6,8 +6,8 @@
 #include <string.h>
 
 const struct export_format export_formats[] = {
-#define FORMAT(name, function, extension, kind, meaning)                                                     \
-    {name, extension, meaning, EXPORT_##kind, export_##function},
+#define FORMAT(name, function, extension, kind, needs, meaning)                                              \
+    {name, extension, meaning, EXPORT_##kind, EXPORT_##needs, export_##function},
 #include "export/export_formats.def"
 #undef FORMAT
 };

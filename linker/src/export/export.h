@@ -13,7 +13,7 @@
 
 struct output;
 
-/* What is exported.  The functions may be NULL: then the formats that need bytes say that there are none. */
+/* What is exported.  The functions may be NULL for formats that need EVENTS alone. */
 struct export_source {
     const struct recording_file *file;
     const struct mirror *mirror; /* the state at the recording's end */
@@ -26,12 +26,14 @@ struct export_source {
 };
 
 enum export_output { EXPORT_TEXT, EXPORT_BINARY, EXPORT_FOLDER };
+enum export_needs { EXPORT_EVENTS, EXPORT_BYTES };
 
 struct export_format {
     const char *name;
     const char *extension;
     const char *meaning;
     enum export_output output;
+    enum export_needs needs; /* BYTES: the source's `read` */
     /* OUT is an open file, or for EXPORT_FOLDER the folder's name alone (output_open_in). */
     struct jitscope_error *(*write)(const struct export_source *source, struct output *out);
 };
@@ -49,7 +51,7 @@ struct jitscope_error *export_write(const struct export_format *format, const st
 /* For the formats: what names the recording's texts and edge kinds. */
 struct name_source export_names(const struct export_source *source);
 
-#define FORMAT(name, function, extension, kind, meaning)                                                     \
+#define FORMAT(name, function, extension, kind, needs, meaning)                                              \
     struct jitscope_error *export_##function(const struct export_source *source, struct output *out);
 #include "export/export_formats.def"
 #undef FORMAT

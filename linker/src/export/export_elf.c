@@ -299,8 +299,6 @@ struct jitscope_error *export_elf(const struct export_source *source, struct out
     uint64_t page = source->mirror->session.page_size;
     struct writer writer = {
         .source = source, .out = out, .page = is_power_of_two(page) && page <= 1 << 16 ? page : 4096};
-    if (!source->read)
-        return error_create(JITSCOPE_ERROR_UNSUPPORTED, "the bytes of the linked memory are not known");
     struct jitscope_error *error = write_file(&writer);
     elf_contents_destroy(&writer.contents);
     vec_destroy(&writer.images);

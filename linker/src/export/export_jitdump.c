@@ -125,8 +125,6 @@ static struct jitscope_error *write_codes(const struct export_source *source, st
 
 struct jitscope_error *export_jitdump(const struct export_source *source, struct output *out) {
     struct live_codes codes;
-    if (!source->read)
-        return error_create(JITSCOPE_ERROR_UNSUPPORTED, "the bytes of the linked code are not known");
     TRY(live_codes_find(source, &codes));
     write_header(source, out);
     struct jitscope_error *error = write_codes(source, out, &codes);

@@ -419,9 +419,11 @@ static void roll_back_interrupted(struct memory *memory) {
         return;
     TRACE_ANSWER(memory->trace, answer_exit,
                  .ordinal = memory->halves + memory->finalizing_results->results.count);
-    if (executor_roll_back_interrupted(memory->executor))
-        trace_results(memory, in_flight->graph->names, in_flight->number, in_flight->graph->actions.data,
-                      memory->finalizing_results);
+    if (!executor_roll_back_interrupted(memory->executor))
+        return;
+    note_results(memory, in_flight->graph->names, memory->finalizing_results);
+    trace_results(memory, in_flight->graph->names, in_flight->number, in_flight->graph->actions.data,
+                  memory->finalizing_results);
 }
 
 void memory_run_exit_actions(struct memory *memory) {

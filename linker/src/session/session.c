@@ -136,7 +136,8 @@ static struct jitscope_error *create_memory(struct jitscope_session *session,
 }
 
 /* Whoever reads the stream later knows neither this library nor its target. */
-static struct jitscope_error *announce_session(struct jitscope_session *session) {
+static struct jitscope_error *announce_session(struct jitscope_session *session,
+                                               const struct session_replay *replay) {
     const struct arch *arch = &arch_x86_64;
     uint32_t version, target, manager, name, formula;
     TRY(session_intern(session, JITSCOPE_VERSION, &version));
@@ -149,7 +150,8 @@ static struct jitscope_error *announce_session(struct jitscope_session *session)
     TRACE_ANSWER(trace, call_create, .simulate = session->simulate, .base = session->base,
                  .keep_debug_sections = session->keep_debug_sections, .gc_sections = session->gc_sections,
                  .phony_externals = session->phony_externals,
-                 .no_default_libraries = session->no_default_libraries, .debug = session->debug);
+                 .no_default_libraries = session->no_default_libraries, .debug = session->debug,
+                 .level = replay ? replay->recorded_level : trace->record_level);
     for (uint32_t kind = 0; kind < arch->kind_count && trace_wants(trace, LEVEL_SESSION); kind++) {
         TRY(session_intern(session, arch->kinds[kind].name, &name));
         TRY(session_intern(session, arch->kinds[kind].formula, &formula));
@@ -209,6 +211,8 @@ static struct jitscope_error *set_up(struct jitscope_session *session,
     static const struct session_world live = {NULL, world_read_file, world_newest_compiler};
     take_options(session, options);
     session->world = replay ? replay->world : live;
+    if (replay)
+        *replay->names = &session->names;
     if (options->record_path)
         TRY(trace_record_to(&session->trace, options->record_path));
     trace_set_record_level(&session->trace, level_of(options->level));
@@ -216,7 +220,7 @@ static struct jitscope_error *set_up(struct jitscope_session *session,
         trace_compare(&session->trace, replay->level, replay->compare, replay->compare_context);
     TRY(create_executor(session, replay));
     TRY(create_memory(session, options, replay));
-    return announce_session(session);
+    return announce_session(session, replay);
 }
 
 struct jitscope_error *session_create(const struct jitscope_session_options *options,

@@ -1,0 +1,143 @@
+#include "record/recorded.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static struct jitscope_error *damaged(const struct event_view *view, const char *what) {
+    return error_create(JITSCOPE_ERROR_RECORDING, "event %" PRIu64 ": %s", view->sequence, what);
+}
+
+/* --- contents */
+
+static struct jitscope_error *assemble(struct recorded_content *content, struct bytes part) {
+    uint8_t *grown = os_reallocate(content->owned, content->bytes.size + part.size + 1);
+    if (!grown)
+        return error_no_memory();
+    if (!content->owned && content->bytes.size)
+        memcpy(grown, content->bytes.data, content->bytes.size);
+    if (part.size)
+        memcpy(grown + content->bytes.size, part.data, part.size);
+    content->owned = grown;
+    content->bytes = (struct bytes){grown, content->bytes.size + part.size};
+    return NULL;
+}
+
+/* Numbers are dense and parts follow each other, as the writer gives them. */
+static struct jitscope_error *add_content(struct recorded *recorded, const struct event_view *view) {
+    const struct event_content event = decode_event(&recorded->decoder, view)->content;
+    struct bytes part = event_trailing_bytes(view);
+    if (event.content > recorded->contents.count)
+        return damaged(view, "content with an impossible number");
+    if (event.content == recorded->contents.count)
+        TRY(vec_push(&recorded->contents, (struct recorded_content){.size = event.size}));
+    struct recorded_content *content = &recorded->contents.data[event.content];
+    if (event.offset != content->bytes.size || part.size > content->size - content->bytes.size)
+        return damaged(view, "a part of content that does not follow the one before it");
+    if (content->bytes.data)
+        return assemble(content, part);
+    content->bytes = part;
+    return NULL;
+}
+
+struct jitscope_error *recorded_content(const struct recorded *recorded, uint32_t number,
+                                        struct bytes *bytes) {
+    if (number >= recorded->contents.count)
+        return error_create(JITSCOPE_ERROR_RECORDING, "the recording does not hold content %u", number);
+    const struct recorded_content *content = &recorded->contents.data[number];
+    if (content->bytes.size != content->size)
+        return error_create(JITSCOPE_ERROR_RECORDING, "the recording ends inside content %u", number);
+    *bytes = content->bytes;
+    return NULL;
+}
+
+/* --- opening */
+
+static struct jitscope_error *note(struct recorded *recorded, const struct event_view *view) {
+    if (view->type->id == EVENT_ID_content)
+        return add_content(recorded, view);
+    const union any_event *event = decode_event(&recorded->decoder, view);
+    switch (view->type->id) {
+    case EVENT_ID_session_begin:
+        recorded->has_begin = true;
+        recorded->begin = event->session_begin;
+        return NULL;
+    case EVENT_ID_call_create:
+        recorded->has_create = true;
+        recorded->create = event->call_create;
+        return NULL;
+    case EVENT_ID_answer_action:
+        return vec_push(&recorded->failed_halves,
+                        (struct recorded_half){event->answer_action.ordinal, event->answer_action.message});
+    case EVENT_ID_answer_exit:
+        recorded->exit_ordinal = event->answer_exit.ordinal;
+        return NULL;
+    case EVENT_ID_lost:
+        recorded->has_lost = true;
+        return NULL;
+    default:
+        return NULL;
+    }
+}
+
+static struct jitscope_error *read_all(struct recorded *recorded) {
+    struct event_cursor cursor = {.file = recorded->file};
+    struct event_view view;
+    while (event_next(&cursor, &view)) {
+        recorded->last_sequence = view.sequence;
+        TRY(note(recorded, &view));
+    }
+    if (recorded->has_begin && recorded->has_create)
+        return NULL;
+    return error_with_help(
+        error_create(JITSCOPE_ERROR_RECORDING, "the recording does not hold what replaying needs"),
+        "it was written by a version before replays, or cut off before the first link");
+}
+
+struct jitscope_error *recorded_open(struct recorded *recorded, const struct recording_file *file) {
+    *recorded = (struct recorded){.file = file, .exit_ordinal = UINT64_MAX};
+    TRY(decoder_create(&recorded->decoder, &file->schema));
+    struct jitscope_error *error = read_all(recorded);
+    if (error)
+        recorded_close(recorded);
+    return error;
+}
+
+void recorded_close(struct recorded *recorded) {
+    for (uint32_t i = 0; i < recorded->contents.count; i++)
+        os_release(recorded->contents.data[i].owned);
+    vec_destroy(&recorded->contents);
+    vec_destroy(&recorded->failed_halves);
+    decoder_destroy(&recorded->decoder);
+}
+
+/* --- reading on */
+
+bool recorded_next(struct recorded *recorded, struct event_cursor *cursor, struct event_view *view) {
+    cursor->file = recorded->file;
+    while (event_next(cursor, view))
+        if (view->type->id != EVENT_ID_string && view->type->id != EVENT_ID_content &&
+            view->type->id != EVENT_ID_run)
+            return true;
+    return false;
+}
+
+char *recorded_text(const struct recorded *recorded, struct arena *arena, struct name_ref name) {
+    struct recorded_string string = recording_string(recorded->file, name.id);
+    return arena_copy(arena, string.bytes ? string.bytes : "", string.length);
+}
+
+struct jitscope_error *recorded_error(const struct recorded *recorded, struct arena *arena,
+                                      const struct event_failure *failure) {
+    char *input = recorded_text(recorded, arena, failure->input);
+    char *section = recorded_text(recorded, arena, failure->section);
+    char *symbol = recorded_text(recorded, arena, failure->symbol);
+    char *text = recorded_text(recorded, arena, failure->text);
+    char *help = recorded_text(recorded, arena, failure->help);
+    if (!input || !section || !symbol || !text || !help || failure->code == JITSCOPE_ERROR_NO_MEMORY)
+        return error_no_memory();
+    struct coordinates where = {*input ? input : NULL, *section ? section : NULL, failure->offset,
+                                *symbol ? symbol : NULL};
+    enum jitscope_error_code code = failure->code ? failure->code : JITSCOPE_ERROR_SYSTEM;
+    struct jitscope_error *error = error_at(code, &where, "%s", text);
+    return *help ? error_with_help(error, "%s", help) : error;
+}

@@ -1,0 +1,52 @@
+/* recorded: a recording as a replay reads it: calls in order, answers ahead of the place that was compared
+ * last, inputs by number.
+ *
+ * The file is untrusted: contents are no larger than their parts, which lie in the file; texts and numbers
+ * mean nothing until the linker, which trusts no input either, has taken them. */
+#ifndef RECORD_RECORDED_H
+#define RECORD_RECORDED_H
+
+#include "base/bytes.h"
+#include "trace/decode.h"
+
+struct recorded_content {
+    struct bytes bytes;
+    uint8_t *owned; /* assembled from parts; NULL when they lie in the file */
+    uint64_t size;  /* as announced; the bytes may be fewer when the writer died */
+};
+
+/* A half of an action that failed. */
+struct recorded_half {
+    uint32_t ordinal;
+    struct name_ref message;
+};
+
+struct recorded {
+    const struct recording_file *file; /* borrowed */
+    struct decoder decoder;
+    struct event_session_begin begin;
+    struct event_call_create create;
+    VEC(struct recorded_content) contents;
+    VEC(struct recorded_half) failed_halves; /* by ordinal */
+    uint64_t exit_ordinal;                   /* of the half that called exit(3); UINT64_MAX: none did */
+    bool has_begin, has_create, has_lost;
+    uint64_t last_sequence;
+};
+
+/* FILE must outlive RECORDED.  Errors: RECORDING (no recording of a session's inputs), NO_MEMORY. */
+struct jitscope_error *recorded_open(struct recorded *recorded, const struct recording_file *file);
+void recorded_close(struct recorded *recorded);
+
+/* The bytes of content NUMBER.  Errors: RECORDING when the recording does not hold all of them. */
+struct jitscope_error *recorded_content(const struct recorded *recorded, uint32_t number,
+                                        struct bytes *bytes);
+/* A text as a C string in the caller's arena; NULL without memory. */
+char *recorded_text(const struct recorded *recorded, struct arena *arena, struct name_ref name);
+/* The error that FAILURE describes; never NULL. */
+struct jitscope_error *recorded_error(const struct recorded *recorded, struct arena *arena,
+                                      const struct event_failure *failure);
+
+/* The next event at CURSOR that means something to a replay: no string, no content.  False at the end. */
+bool recorded_next(struct recorded *recorded, struct event_cursor *cursor, struct event_view *view);
+
+#endif

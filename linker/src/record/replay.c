@@ -1,0 +1,153 @@
+#include "record/replay_state.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* The options as they were; the debug policy decides whether debug images are made. */
+static struct jitscope_session_options options_of(const struct replay *replay) {
+    const struct event_call_create *create = &replay->recorded.create;
+    return (struct jitscope_session_options){
+        .size = sizeof(struct jitscope_session_options),
+        .simulate = create->simulate,
+        .base = create->base,
+        .record_path = replay->options.record_path,
+        .level = replay->options.level ? replay->options.level : (enum jitscope_level)create->level,
+        .keep_debug_sections = create->keep_debug_sections,
+        .gc_sections = create->gc_sections,
+        .phony_externals = create->phony_externals,
+        .no_default_libraries = create->no_default_libraries,
+        .debug = (enum jitscope_debug)create->debug};
+}
+
+static struct jitscope_error *check_recording(struct replay *replay) {
+    const struct recorded *recorded = &replay->recorded;
+    uint64_t page = recorded->begin.page_size;
+    if (page < 512 || page > 1 << 24 || page & (page - 1))
+        return error_create(JITSCOPE_ERROR_RECORDING, "a page size of %" PRIu64 " bytes", page);
+    if (recorded->create.level < LEVEL_SESSION || recorded->create.level > LEVEL_EDGES ||
+        recorded->create.debug > JITSCOPE_DEBUG_OFF)
+        return error_create(JITSCOPE_ERROR_RECORDING, "options that no session can have");
+    replay->manager_name = recorded_text(recorded, &replay->arena, recorded->begin.memory_manager);
+    return replay->manager_name ? NULL : error_no_memory();
+}
+
+static struct jitscope_error *create_session(struct replay *replay) {
+    struct jitscope_session_options options = options_of(replay);
+    struct session_replay setting = {.page_size = replay->recorded.begin.page_size,
+                                     .level = (enum event_level)replay->recorded.create.level,
+                                     .recorded_level = replay->recorded.create.level,
+                                     .names = &replay->names,
+                                     .compare = replay_compare,
+                                     .compare_context = replay};
+    replay_give_world(replay, &setting);
+    replay_give_memory(replay, &setting);
+    return session_create(&options, &setting, &replay->session);
+}
+
+static bool ends_session(uint32_t id) {
+    return id == EVENT_ID_call_destroy || id == EVENT_ID_call_exit;
+}
+
+/* Errors of calls are the recorded ones and told by events; those of the replay itself end it. */
+static void make_calls(struct replay *replay) {
+    struct event_view view;
+    while (!replay->diverged && !replay->ended && replay->session && replay_peek(replay, &view)) {
+        if (replay->options.keep_memory && ends_session(view.type->id))
+            return;
+        if (view.type->id == EVENT_ID_lost)
+            break;
+        uint64_t before = replay->compared;
+        jitscope_error_destroy(replay_call(replay, &view));
+        if (!replay->diverged && !replay->ended && replay->compared == before) {
+            replay_diverge(replay, &view, NULL, "event");
+            return;
+        }
+    }
+}
+
+/* --- what to say of a recording that ends early */
+
+static void tell_end(struct replay *replay) {
+    const struct recorded *recorded = &replay->recorded;
+    if (!replay->ended)
+        return;
+    text_print(&replay->report, "the recording ends here, %s: the same up to event %" PRIu64 "\n",
+               recorded->has_lost ? "because it could not be written any further"
+               : recorded->exit_ordinal != UINT64_MAX
+                   ? "because the program called exit inside an action"
+                   : "in the middle of a call, because its writer was stopped",
+               recorded->last_sequence);
+}
+
+/* --- all of it */
+
+static void impossible(struct replay *replay, struct jitscope_error *error) {
+    replay->verdict = REPLAY_IMPOSSIBLE;
+    text_append(&replay->report, jitscope_error_message(error));
+    text_append(&replay->report, "\n");
+    jitscope_error_destroy(error);
+}
+
+static struct jitscope_error *run(struct replay *replay, const struct recording_file *file) {
+    struct jitscope_error *error = recorded_open(&replay->recorded, file);
+    if (!error)
+        error = check_recording(replay);
+    if (jitscope_error_code(error) == JITSCOPE_ERROR_RECORDING) {
+        impossible(replay, error);
+        return NULL;
+    }
+    TRY(error);
+    TRY(create_session(replay));
+    make_calls(replay);
+    replay->verdict = replay->diverged ? REPLAY_DIVERGED : REPLAY_IDENTICAL;
+    if (!replay->diverged)
+        tell_end(replay);
+    return NULL;
+}
+
+struct jitscope_error *replay_run(const struct recording_file *file, const struct replay_options *options,
+                                  struct replay **out) {
+    struct replay *replay = os_allocate_zeroed(sizeof *replay);
+    if (!replay)
+        return error_no_memory();
+    replay->options = *options;
+    replay->cursor.file = file;
+    struct jitscope_error *error = run(replay, file);
+    if (error)
+        replay_destroy(replay);
+    else
+        *out = replay;
+    return error;
+}
+
+void replay_destroy(struct replay *replay) {
+    if (!replay)
+        return;
+    replay->ended = true; /* what the end of a session that was kept says is nobody's */
+    jitscope_session_destroy(replay->session);
+    recorded_close(&replay->recorded);
+    vec_destroy(&replay->images);
+    text_destroy(&replay->report);
+    arena_destroy(&replay->arena);
+    os_release(replay);
+}
+
+enum replay_verdict replay_verdict(const struct replay *replay) {
+    return replay->verdict;
+}
+
+uint64_t replay_compared(const struct replay *replay) {
+    return replay->compared;
+}
+
+uint64_t replay_divergence(const struct replay *replay) {
+    return replay->divergence;
+}
+
+const char *replay_report(const struct replay *replay) {
+    return replay->report.data ? replay->report.data : "";
+}
+
+struct jitscope_session *replay_session(struct replay *replay) {
+    return replay->session;
+}

@@ -1,0 +1,78 @@
+/* replay_state: what the files of a replay share. */
+#ifndef RECORD_REPLAY_STATE_H
+#define RECORD_REPLAY_STATE_H
+
+#include "record/recorded.h"
+#include "record/replay.h"
+#include "session/session_replay.h"
+
+/* Passes of the recording that have begun, for the story of a divergence. */
+struct pass_place {
+    struct name_ref name;
+    uint32_t number;
+    bool inside;
+};
+
+/* The argument of a register-debug-image. */
+struct kept_image {
+    uint8_t *bytes; /* in the arena, aligned to 16 */
+    size_t size;
+    uint32_t link;
+};
+
+struct replay {
+    struct recorded recorded;
+    struct replay_options options;
+    struct jitscope_session *session;
+    const struct string_pool *names; /* the session's */
+    struct event_cursor cursor;      /* behind the last event that was compared */
+    struct arena arena;              /* texts and lists that live as long as the replay */
+    struct jitscope_memory_ops memory_ops;
+    VEC(struct kept_image) images; /* with keep_memory */
+    char *manager_name;
+    uint32_t halves; /* of actions that have "run" */
+    uint64_t compared;
+    uint64_t divergence;
+    struct pass_place pass;
+    bool diverged;
+    bool ended; /* the recording holds nothing from here on: what is said now is not compared */
+    enum replay_verdict verdict;
+    struct text report;
+};
+
+/* The next event that the session must come to; false at the recording's end. */
+static inline bool replay_peek(struct replay *replay, struct event_view *view) {
+    struct event_cursor ahead = replay->cursor;
+    return recorded_next(&replay->recorded, &ahead, view);
+}
+
+/* The first event of type ID from the next one on, and the failure right before it when there is one, without
+ * looking further than one call.  False when there is none. */
+struct answer {
+    struct event_cursor behind; /* the answer */
+    struct event_view view;
+    struct event_failure failure;
+    bool failed;
+};
+bool replay_find(struct replay *replay, uint32_t id, struct answer *answer);
+/* The recorded error of an answer that failed. */
+struct jitscope_error *replay_failure(struct replay *replay, const struct answer *answer);
+/* The session asks what the recording does not answer: a divergence, or its end. */
+struct jitscope_error *replay_no_answer(struct replay *replay, const char *question);
+
+/* --- the files */
+void replay_give_world(struct replay *replay, struct session_replay *setting);
+void replay_give_memory(struct replay *replay, struct session_replay *setting);
+struct jitscope_error *replay_pass(struct jitscope_graph *graph, void *replay);
+struct jitscope_error *replay_resolve(void *replay, const char *const *names, size_t count,
+                                      uint64_t *addresses, bool *found);
+/* Makes the call that VIEW tells of, the next event. */
+struct jitscope_error *replay_call(struct replay *replay, const struct event_view *view);
+bool replay_is_call(uint32_t id);
+void replay_compare(void *replay, uint64_t sequence, uint32_t link, const void *record);
+
+/* RECORD is what the session said instead; NULL: nothing.  EXPECTED NULL: the recording says nothing more. */
+void replay_diverge(struct replay *replay, const struct event_view *expected, const void *record,
+                    const char *what);
+
+#endif
