@@ -18,6 +18,7 @@ enum {
     SHOW = 1 << COMMAND_show,
     STACK = 1 << COMMAND_stack,
     REPLAY = 1 << COMMAND_replay,
+    EXPORT = 1 << COMMAND_export,
     WHY = 1 << COMMAND_why,
     HELP = 1 << COMMAND_help,
     LINKS = RUN | LINK,

@@ -57,7 +57,7 @@ struct options {
 
     bool help, json, man, completion;
     bool no_default_libraries, gc_sections, phony_externals, stats, progress;
-    const char *entry, *record, *filter;
+    const char *entry, *record, *filter, *to, *output;
     struct optional_number base, at;
     enum jitscope_level level; /* 0: not given */
     enum jitscope_debug debug;

@@ -46,8 +46,23 @@ static const struct help_topic show_topics[] = {
      "Columns have these names in --json and in --filter too. `jitscope help events` explains the events.",
      sizeof view_rows / sizeof *view_rows, view_row}};
 
+/* --- what export can make --- */
+
+static const struct help_row format_rows[] = {
+#define FORMAT(name, function, extension, kind, needs, meaning) {name, meaning},
+#include "export/export_formats.def"
+#undef FORMAT
+};
+
+static struct help_row format_row(size_t i) {
+    return format_rows[i];
+}
+
+static const struct help_topic export_topics[] = {
+    {"Formats", NULL, sizeof format_rows / sizeof *format_rows, format_row}};
+
 const struct help_topic *help_topics(enum command_id command, size_t *count) {
     bool links = command == COMMAND_run || command == COMMAND_gdb || command == COMMAND_link;
-    *count = links || command == COMMAND_show;
-    return links ? link_topics : show_topics;
+    *count = links || command == COMMAND_show || command == COMMAND_export;
+    return links ? link_topics : command == COMMAND_show ? show_topics : export_topics;
 }

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <link.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -231,6 +232,22 @@ int os_preallocate(int fd, uint64_t offset, uint64_t size) {
         return -1;
     errno = posix_fallocate(fd, (off_t)offset, (off_t)size);
     return errno ? -1 : 0;
+}
+
+int os_rename(const char *from, const char *to) {
+    return must_fail(EIO) ? -1 : rename(from, to);
+}
+
+int os_remove(const char *path) {
+    return unlink(path);
+}
+
+int os_make_folder(const char *path, mode_t mode) {
+    return must_fail(EIO) ? -1 : mkdir(path, mode);
+}
+
+bool os_is_terminal(int fd) {
+    return isatty(fd) == 1;
 }
 
 int os_each_entry(const char *folder, void (*function)(void *context, const char *name), void *context) {

@@ -32,6 +32,11 @@ ssize_t os_write(int fd, const void *buffer, size_t size);
 int os_file_size(int fd, uint64_t *size, bool *regular);
 int os_resize(int fd, uint64_t size);
 int os_preallocate(int fd, uint64_t offset, uint64_t size);
+/* rename(2), unlink(2), mkdir(2). */
+int os_rename(const char *from, const char *to);
+int os_remove(const char *path);
+int os_make_folder(const char *path, mode_t mode);
+bool os_is_terminal(int fd);
 
 /* Calls FUNCTION for each name in a folder, in no order; -1 when it cannot be read. */
 int os_each_entry(const char *folder, void (*function)(void *context, const char *name), void *context);

@@ -209,7 +209,8 @@ static const char *run_half(struct executor *executor, const struct action_call 
         return NULL;
     const struct registered_action *action = find_action(executor, call->function);
     uint64_t start = results->timed ? os_time_ns() : 0;
-    const char *failure = executor_is_answered(executor) ? executor->answers.run(executor->answers.context)
+    const char *failure = executor_is_answered(executor)
+                              ? executor->answers.run(executor->answers.context, call)
                           : action ? action->function(action->context, call->arguments, call->size)
                                    : "the executor has no action of this name";
     uint64_t duration = results->timed ? os_time_ns() - start : 0;

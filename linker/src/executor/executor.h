@@ -25,8 +25,8 @@ struct jitscope_error *executor_create(struct executor **executor);
 /* What a target that is not there would say: a replay has it from a recording. */
 struct executor_answers {
     void *context;
-    /* The next half of an action "runs": NULL, or why it failed, good until the next call. */
-    const char *(*run)(void *context);
+    /* CALL, the next half of an action, "runs": NULL, or why it failed, good until the next call. */
+    const char *(*run)(void *context, const struct action_call *call);
     struct jitscope_error *(*open_library)(void *context, const char *path);
     struct jitscope_error *(*lookup)(void *context, const char *const *names, size_t count,
                                      uint64_t *addresses);

@@ -126,6 +126,7 @@ void replay_destroy(struct replay *replay) {
     replay->ended = true; /* what the end of a session that was kept says is nobody's */
     jitscope_session_destroy(replay->session);
     recorded_close(&replay->recorded);
+    vec_destroy(&replay->images);
     text_destroy(&replay->report);
     arena_destroy(&replay->arena);
     os_release(replay);

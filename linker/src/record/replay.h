@@ -47,6 +47,9 @@ uint64_t replay_divergence(const struct replay *replay);
 /* What there is to say: the divergence, why replaying is impossible, where the recording ends early; "" when
  * all is well. */
 const char *replay_report(const struct replay *replay);
+/* With keep_memory: the debug image that LINK was registered with (executor/debug_image.h); false when there
+ * was none. Good until replay_destroy(). */
+bool replay_debug_image(const struct replay *replay, uint32_t link, struct bytes *image);
 /* The session as it is at the end; NULL when it could not be made. */
 struct jitscope_session *replay_session(struct replay *replay);
 

@@ -13,6 +13,13 @@ struct pass_place {
     bool inside;
 };
 
+/* The argument of a register-debug-image. */
+struct kept_image {
+    uint8_t *bytes; /* in the arena, aligned to 16 */
+    size_t size;
+    uint32_t link;
+};
+
 struct replay {
     struct recorded recorded;
     struct replay_options options;
@@ -21,6 +28,7 @@ struct replay {
     struct event_cursor cursor;      /* behind the last event that was compared */
     struct arena arena;              /* texts and lists that live as long as the replay */
     struct jitscope_memory_ops memory_ops;
+    VEC(struct kept_image) images; /* with keep_memory */
     char *manager_name;
     uint32_t halves; /* of actions that have "run" */
     uint64_t compared;

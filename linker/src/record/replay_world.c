@@ -1,6 +1,8 @@
 /* What the world outside said, said again: files, the compiler's folder, libraries, symbols, actions. */
 #include "record/replay_state.h"
 
+#include "executor/debug_image.h"
+
 #include <string.h>
 
 /* A question is answered before the next call, or not at all. */
@@ -143,7 +145,34 @@ static const char *exit_here(struct replay *replay) {
     return "exit(3) was called here";
 }
 
-static const char *run(void *context) {
+/* Debug images stay where their sections can be asked for, as memory does. */
+static const char *keep_image(struct replay *replay, const struct action_call *call) {
+    struct kept_image image = {.size = call->size};
+    struct debug_image_header header;
+    if (!replay->options.keep_memory || strcmp(call->function, bridge_action_REGISTER_DEBUG_IMAGE) != 0 ||
+        call->size < sizeof header)
+        return NULL;
+    memcpy(&header, call->arguments, sizeof header);
+    image.link = header.link;
+    image.bytes = arena_allocate(&replay->arena, call->size);
+    if (!image.bytes)
+        return "out of memory";
+    memcpy(image.bytes, call->arguments, call->size);
+    struct jitscope_error *error = vec_push(&replay->images, image);
+    jitscope_error_destroy(error);
+    return error ? "out of memory" : NULL;
+}
+
+bool replay_debug_image(const struct replay *replay, uint32_t link, struct bytes *image) {
+    for (uint32_t i = 0; i < replay->images.count; i++)
+        if (replay->images.data[i].link == link) {
+            *image = (struct bytes){replay->images.data[i].bytes, replay->images.data[i].size};
+            return true;
+        }
+    return false;
+}
+
+static const char *run(void *context, const struct action_call *call) {
     struct replay *replay = context;
     const struct recorded *recorded = &replay->recorded;
     uint32_t ordinal = replay->halves++;
@@ -158,7 +187,7 @@ static const char *run(void *context) {
         const char *text = recorded_text(recorded, &replay->arena, half->message);
         return text ? text : "out of memory";
     }
-    return NULL;
+    return keep_image(replay, call);
 }
 
 /* The `registration` events that come next name them. */

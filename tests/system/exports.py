@@ -1,0 +1,359 @@
+"""Exports: what other tools read out of a recording, compared with what `jitscope show` says of it."""
+import collections
+import json
+import os
+import re
+import subprocess
+import unittest
+
+from harness import INPUTS, JITSCOPE, LIBRARIES, SystemTest, numbers
+
+LUA = LIBRARIES / "liblua5.4.a"
+RECORD_LINKS = os.path.abspath(os.environ.get("RECORD_LINKS", "build/dev/tests/system/record_links"))
+FORMATS = ("json", "perf-map", "jitdump", "perfetto", "ctf", "elf")
+TEXT = """
+int counter = 3;
+__attribute__((noinline)) int add_NAME(int a, int b) { return a + b + counter; }
+int call_NAME(int a) { return add_NAME(a, a); }
+"""
+HOSTILE = b"evil\n\x1b[31m\xff%s \"\\"
+ESCAPED = 'evil\\x0a\\x1b[31m\\xff%s "\\'
+
+
+class ExportTest(SystemTest):
+    def export(self, form, recording, *words):
+        return self.must(JITSCOPE, "export", "--to", form, recording, *words).out
+
+    def lua(self, *words):
+        host = self.compile("../../demo/host.c", "-O2", "-I/usr/include/lua5.4")
+        recording = self.folder / "lua.jsr"
+        outcome = self.jitscope("run", *words, "--record", recording, host, LUA, "-lm", "--",
+                                INPUTS.parent.parent / "demo" / "demo.lua")
+        self.assertEqual(outcome.status, 0, outcome)
+        return recording
+
+    def links(self, end, names, gone=None):
+        """A recording of one session with a link for each name; GONE is linked too, and unloaded before the last."""
+        objects = [self.compile(TEXT.replace("NAME", name).replace("counter", f"counter_{name}"), "-O1", "-g",
+                                name=f"{name}.o") for name in [*names, *([gone] if gone else [])]]
+        recording = self.folder / f"{end}.jsr"
+        words = objects if not gone else [*objects[:-1], "-", objects[-1]]
+        self.must(RECORD_LINKS, recording, end, *words)
+        return recording
+
+    def hostile(self):
+        """A recording with a function whose name attacks whoever prints it."""
+        plain = self.compile("int evil(void) { return 1; }\nint main(void) { return evil(); }\n", "-O0")
+        subprocess.run(["objcopy", "--redefine-sym", b"evil=" + HOSTILE, plain], check=True)
+        recording = self.folder / "hostile.jsr"
+        self.must(JITSCOPE, "link", "--record", recording, plain)
+        return recording
+
+
+class Json(ExportTest):
+    def test_lines_are_the_events(self):
+        recording = self.lua("--trace", "edges")
+        lines = [json.loads(line, object_hook=numbers) for line in self.export("json", recording).splitlines()]
+        self.assertGreater(len(lines), 10000)
+        self.assertEqual(lines, self.show("events", recording))
+        kinds = {line["kind"] for line in lines if line["event"] == "fixup"}
+        self.assertIn("branch32", kinds)
+
+    def test_hostile_names(self):
+        names = [json.loads(line).get("text") for line in self.export("json", self.hostile()).splitlines()]
+        self.assertIn("evil\n\x1b[31m\ufffd%s \"\\", names)
+
+
+class PerfMap(ExportTest):
+    def read(self, text):
+        rows = [line.split(" ", 2) for line in text.decode().splitlines()]
+        return {name: (int(start, 16), int(size, 16)) for start, size, name in rows}
+
+    def test_functions_and_stubs(self):
+        recording = self.lua()
+        rows = self.read(self.export("perf-map", recording))
+        functions = {s["name"]: (s["address"], s["size"]) for s in self.show("symbols", recording)
+                     if s["kind"] == "function" and s["state"] == "defined"}
+        self.assertGreater(len(functions), 300)
+        self.assertLessEqual(functions.items(), rows.items())
+        stubs = {row["symbol"] + "@plt": row["stub"] for row in self.show("plt", recording)}
+        self.assertEqual(stubs, {name: start for name, (start, size) in rows.items() if name.endswith("@plt")})
+
+    def test_what_is_live(self):
+        for end in ("end", "leave"):
+            recording = self.links(end, ("first", "second"), "gone")
+            rows = self.read(self.export("perf-map", recording))
+            self.assertEqual(set(rows), {"add_first", "call_first", "add_second", "call_second"}, end)
+
+    def test_a_failed_link_is_not_there(self):
+        main = self.compile("int missing(void);\nint main(void) { return missing(); }\n")
+        recording = self.folder / "failed.jsr"
+        self.assertEqual(self.jitscope("link", "--record", recording, main).status, 1)
+        self.assertEqual(self.export("perf-map", recording), b"")
+
+    def test_assembly(self):
+        main = self.compile("asm(\".globl main, tail\\nmain: nop\\nnop\\ntail: ret\\n\");\n")
+        recording = self.folder / "r.jsr"
+        self.must(JITSCOPE, "link", "--base", "0x5000000", "--record", recording, main)
+        self.assertEqual(self.read(self.export("perf-map", recording)), {"main": (0x5000000, 3), "tail": (0x5000002, 1)})
+
+    def test_hostile_names(self):
+        self.assertIn(ESCAPED, self.read(self.export("perf-map", self.hostile())))
+
+
+def parse_message(lines):
+    """protoc's text of a message, as a list of pairs of field and value; values are texts or such lists."""
+    fields = []
+    for line in lines:
+        line = line.strip()
+        if line == "}":
+            return fields
+        if line.endswith(" {"):
+            fields.append((line[:-2], parse_message(lines)))
+        else:
+            name, value = line.split(": ", 1)
+            fields.append((name, value.strip('"') if value.startswith('"') else value))
+    return fields
+
+
+class Perfetto(ExportTest):
+    def packets(self, recording):
+        data = self.export("perfetto", recording)
+        outcome = self.must("protoc", "--decode=Trace", f"--proto_path={INPUTS}", "perfetto.proto", stdin=data)
+        packets = [dict(packet) for _, packet in parse_message(iter(outcome.out.decode().splitlines()))]
+        self.assertEqual(packets[0]["sequence_flags"], "1")
+        for packet in packets:
+            self.assertEqual(packet["trusted_packet_sequence_id"], "1")
+            self.assertFalse(set(packet) - {"timestamp", "trusted_packet_sequence_id", "track_event", "sequence_flags",
+                                            "track_descriptor"}, packet)
+        return packets
+
+    def tracks(self, packets):
+        return {dict(p["track_descriptor"])["uuid"]: dict(p["track_descriptor"]) for p in packets
+                if "track_descriptor" in p}
+
+    def events(self, packets):
+        """(time, track, type, name, whole event), sorted by time as trace processors do: stable."""
+        found = []
+        for packet in packets:
+            if "track_event" in packet:
+                event = dict(packet["track_event"])
+                found.append((int(packet["timestamp"]), event["track_uuid"], event["type"], event.get("name"),
+                              packet["track_event"]))
+        return sorted(found, key=lambda e: e[0])
+
+    def slices(self, events):
+        """Closed slices as (names from the outermost in, begin, end, annotations); checks that they nest."""
+        stacks, done = collections.defaultdict(list), []
+        for time, track, kind, name, whole in events:
+            if kind == "TYPE_SLICE_BEGIN":
+                stacks[track].append((name, time, self.annotations(whole)))
+            elif kind == "TYPE_SLICE_END":
+                path = tuple(entry[0] for entry in stacks[track])
+                name, begin, annotations = stacks[track].pop()
+                done.append((path, begin, time, annotations))
+        self.assertFalse(any(stacks.values()))
+        return done
+
+    def annotations(self, event):
+        pairs = [dict(value) for field, value in event if field == "debug_annotations"]
+        return {pair.pop("name"): next(iter(pair.values())) for pair in pairs}
+
+    def test_passes_and_links(self):
+        recording = self.lua()
+        packets = self.packets(recording)
+        tracks, events = self.tracks(packets), self.events(packets)
+        slices = self.slices(events)
+        starts = {e["pass"]: e["time"] for e in self.show("events", recording) if e["event"] == "pass_begin"}
+        wanted = []
+        for row in self.show("passes", recording):
+            begin = starts[row["pass"]]
+            wanted.append((("link 1", row["name"]), begin, row["phase"], str(row["edges"])))
+        passes = [s for s in slices if len(s[0]) == 2]
+        self.assertEqual([(path, begin, notes["phase"], notes["edges"]) for path, begin, end, notes in passes], wanted)
+        durations = [e["duration"] for e in self.show("events", recording) if e["event"] == "pass_end"]
+        self.assertEqual([end - begin for path, begin, end, notes in passes], durations)
+        link = next(s for s in slices if s[0] == ("link 1",))
+        ended = next(e for e in self.show("events", recording) if e["event"] == "link_end")
+        self.assertEqual(link[2] - link[1], ended["duration"])
+        self.assertEqual(link[3]["outcome"], "ok")
+        process = next(t for t in tracks.values() if "process" in t)
+        pid = dict(process["process"])["pid"]
+        begun = next(e for e in self.show("events", recording) if e["event"] == "session_begin")
+        self.assertEqual(pid, str(begun["process"]))
+
+    def test_actions_lie_in_allocations(self):
+        slices = self.slices(self.events(self.packets(self.lua())))
+        actions = [s for s in slices if len(s[0]) == 4]
+        self.assertEqual({s[0][:3] for s in actions}, {("link 1", "finalize", "allocation 1")})
+        self.assertIn("register-eh-frames", {s[0][3] for s in actions})
+        late = {s[0][-1] for s in slices if s[0][0] != "link 1"}
+        self.assertIn("deregister-eh-frames", late)
+
+    def test_counters(self):
+        recording = self.lua()
+        packets = self.packets(recording)
+        tracks, events = self.tracks(packets), self.events(packets)
+        names = {t["uuid"]: t["name"] for t in tracks.values() if "counter" in t}
+        self.assertEqual(set(names.values()), {"blocks", "symbols", "edges", "linked memory"})
+        values = collections.defaultdict(list)
+        for time, track, kind, name, whole in events:
+            if kind == "TYPE_COUNTER":
+                values[names[track]].append(int(dict(whole)["counter_value"]))
+        rows = self.show("passes", recording)
+        for name in ("blocks", "symbols", "edges"):
+            self.assertEqual(values[name], [row[name] for row in rows])
+        held = sum(s["content"] + s["zero_fill"] for s in self.show("segments", recording))
+        self.assertEqual(values["linked memory"], [held, held])
+
+    def test_threads_and_unloading(self):
+        packets = self.packets(self.links("end", ("first", "second"), "gone"))
+        tracks, events = self.tracks(packets), self.events(packets)
+        outer = [s for s in self.slices(events) if len(s[0]) == 1 and s[0][0].startswith("link")]
+        self.assertEqual([s[0][0] for s in outer], ["link 1", "link 2", "link 3"])
+        threads = [t for t in tracks.values() if "thread" in t]
+        self.assertEqual(len({dict(t["thread"])["tid"] for t in threads}), len(threads))
+        self.assertGreaterEqual(len(threads), 2)
+        instants = [e[3] for e in events if e[2] == "TYPE_INSTANT"]
+        self.assertLess(instants.index("unload link 2"), instants.index("unload link 3"))
+        self.assertTrue(any(name.startswith("registered with") for name in instants))
+        values = [int(dict(e[4])["counter_value"]) for e in events if e[2] == "TYPE_COUNTER"
+                  and tracks[e[1]]["name"] == "linked memory"]
+        self.assertEqual(values[-1], 0)
+
+    def test_a_killed_program(self):
+        """Slices that have no end are ended."""
+        recording = self.folder / "r.jsr"
+        main = self.compile("#include <signal.h>\n__attribute__((constructor)) static void die(void) "
+                            "{ raise(SIGKILL); }\nint main(void) { return 0; }\n")
+        self.assertEqual(self.jitscope("run", "--record", recording, main).status, -9)
+        slices = self.slices(self.events(self.packets(recording)))
+        paths = [s[0] for s in slices]
+        self.assertEqual(paths[-1], ("link 1",))
+        self.assertIn(("link 1", "finalize"), paths)
+
+
+class Ctf(ExportTest):
+    LINE = re.compile(r"\[(\d+)\] \(.*\) (\w+): \{ sequence = (\d+), link_number = (\d+), thread = (\d+) \}, \{ (.*) \}")
+
+    def read(self, recording):
+        folder = self.folder / "trace"
+        self.export("ctf", recording, "-o", folder)
+        outcome = self.must("babeltrace2", "--clock-cycles", folder)
+        self.assertEqual(outcome.err, b"")
+        rows = []
+        for line in outcome.out.decode().splitlines():
+            match = self.LINE.fullmatch(line)
+            self.assertTrue(match, line)
+            rows.append(match.groups())
+        return rows
+
+    def test_every_event(self):
+        recording = self.lua("--trace", "edges")
+        rows, events = self.read(recording), self.show("events", recording)
+        self.assertEqual([(name, int(sequence), int(link)) for _, name, sequence, link, _, _ in rows],
+                         [(e["event"], e["sequence"], e["link_number"]) for e in events])
+        times = [int(row[0]) for row in rows]
+        self.assertEqual(times, sorted(times))
+        for row, event in zip(rows, events):
+            if event["event"] in ("pass_begin", "link_begin", "call_link", "call_exit"):
+                self.assertEqual(int(row[0]), event["time"])
+
+    def test_fields(self):
+        recording = self.lua("--trace", "edges")
+        rows, events = self.read(recording), self.show("events", recording)
+        seen = set()
+        for row, event in zip(rows, events):
+            fields, kind = row[5], event["event"]
+            if kind == "symbol":
+                self.assertIn(f'name = "{event["name"] or "-"}", block = ', fields)
+                self.assertIn(f'linkage = ( "{event["linkage"]}" : container = ', fields)
+            elif kind == "fixup":
+                self.assertIn(f'kind = ( "{event["kind"]}" : container = ', fields)
+                self.assertIn(f'addend = {event["addend"]},', fields)
+                self.assertIn(f'after = 0x{event["after"]:X}', fields)
+            elif kind == "segment":
+                self.assertIn(f'prot = ( "{event["prot"]}" : container = ', fields)
+            elif kind == "string":
+                self.assertIn(f'length = {event["length"]}, text = ', fields)
+            else:
+                continue
+            seen.add(kind)
+        self.assertEqual(seen, {"symbol", "fixup", "segment", "string"})
+
+    def test_hostile_names(self):
+        texts = [row[5] for row in self.read(self.hostile()) if row[1] == "symbol"]
+        self.assertTrue(any("evil\\\\x0a\\\\x1b[31m\\\\xff" in text for text in texts), texts)
+
+    def test_again_into_the_same_folder(self):
+        recording = self.links("end", ("first", "second"))
+        self.assertEqual(self.read(recording), self.read(recording))
+
+
+class Files(ExportTest):
+    def test_usage(self):
+        recording = self.hostile()
+        for words, text in ((("export", recording), b"--to FORMAT is missing"),
+                            (("export", "--to", "perfeto", recording), b"did you mean perfetto?"),
+                            (("export", "--to", "json"), b"the recording's name is missing"),
+                            (("export", "--to", "json", recording, recording), b"one recording at a time"),
+                            (("export", "--to", "ctf", recording), b"-o NAME.ctf")):
+            outcome = self.jitscope(*words)
+            self.assertEqual(outcome.status, 2, outcome)
+            self.assertIn(text, outcome.err)
+            self.assertEqual(outcome.out, b"")
+
+    def test_help_lists_formats(self):
+        text = self.must(JITSCOPE, "export", "--help").out.decode().split("Formats:\n")[1].split("\n\n")[0]
+        self.assertEqual(tuple(re.findall(r"^  (\S+)", text, flags=re.M)), FORMATS)
+
+    def test_no_recording(self):
+        for form in FORMATS:
+            target = self.folder / "out"
+            outcome = self.jitscope("export", "--to", form, self.text("bad.jsr", "no recording"), "-o", target)
+            self.assertEqual(outcome.status, 1, outcome)
+            self.assertFalse(target.exists())
+
+    def test_file_equals_standard_output(self):
+        recording = self.links("end", ("first", "second"))
+        for form in ("json", "perf-map", "perfetto"):
+            target = self.folder / f"out.{form}"
+            self.assertEqual(self.export(form, recording, "-o", target), b"")
+            self.assertEqual(target.read_bytes(), self.export(form, recording))
+            self.assertEqual(target.stat().st_mode & 0o777, 0o600)
+
+    def test_a_full_disk(self):
+        recording = self.links("end", ("first",))
+        for form in ("json", "perf-map", "perfetto"):
+            outcome = self.jitscope("export", "--to", form, recording, "-o", "/dev/full")
+            self.assertEqual(outcome.status, 1, outcome)
+            self.assertIn(b"No space left", outcome.err)
+            with open("/dev/full", "wb") as full:
+                done = subprocess.run([JITSCOPE, "export", "--to", form, recording], stdout=full, stderr=subprocess.PIPE)
+            self.assertEqual(done.returncode, 1, done)
+            self.assertIn(b"No space left", done.stderr)
+
+    def test_a_file_that_cannot_be_written_leaves_the_old_one(self):
+        """What was there stays until the new one is complete; nothing else is left behind."""
+        import resource
+        import signal
+        recording = self.lua("--trace", "edges")
+        target = self.text("out.jsonl", "old")
+
+        def limit():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+
+        before = set(self.folder.iterdir())
+        done = subprocess.run([JITSCOPE, "export", "--to", "json", recording, "-o", target], capture_output=True,
+                              preexec_fn=limit, restore_signals=False)
+        self.assertEqual(done.returncode, 1, done)
+        self.assertIn(b"File too large", done.stderr)
+        self.assertEqual(target.read_text(), "old")
+        self.assertEqual(set(self.folder.iterdir()), before)
+        for name in ("/nowhere/out", self.folder):
+            self.assertEqual(self.jitscope("export", "--to", "json", recording, "-o", name).status, 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
