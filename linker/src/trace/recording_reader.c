@@ -224,7 +224,14 @@ static struct jitscope_error *walk_chunk(struct recording_file *file, const stru
     return NULL;
 }
 
-static struct jitscope_error *read_chunk(struct recording_file *file, uint64_t at, uint64_t limit) {
+/* A file that was cut, or copied in part, is good as far as it goes. */
+static bool is_cut(const struct chunk_header *chunk, uint64_t limit, uint64_t chunk_size) {
+    return limit < chunk_size && chunk->bytes > limit - sizeof *chunk &&
+           chunk->bytes <= chunk_size - sizeof *chunk;
+}
+
+static struct jitscope_error *read_chunk(struct recording_file *file, uint64_t at, uint64_t limit,
+                                         uint64_t chunk_size) {
     struct chunk_header chunk;
     if (limit < sizeof chunk)
         return NULL; /* a torn tail */
@@ -236,6 +243,8 @@ static struct jitscope_error *read_chunk(struct recording_file *file, uint64_t a
     uint64_t start = at + sizeof chunk, end = at + limit;
     if (chunk.sealed > 1)
         return bad_file(at, "a chunk that is neither open nor sealed");
+    if (chunk.sealed && is_cut(&chunk, limit, chunk_size))
+        chunk.sealed = 0;
     if (!chunk.sealed) {
         file->open_chunks++;
         return walk_chunk(file, &chunk, start, end);
@@ -278,7 +287,8 @@ static struct jitscope_error *read_file(struct recording_file *file, struct sour
         TRY(fill(file, source, at + limit));
         if (at >= file->bytes.size)
             break;
-        TRY(read_chunk(file, at, limit < file->bytes.size - at ? limit : file->bytes.size - at));
+        TRY(read_chunk(file, at, limit < file->bytes.size - at ? limit : file->bytes.size - at,
+                       header.chunk_size));
         if (left <= header.chunk_size)
             break;
     }
