@@ -177,7 +177,11 @@ static struct jitscope_error *run_checks(struct job *job) {
 
 static void warn_of_loss(const struct job *job) {
     const char *failure = jitscope_session_recording_failure(job->session);
-    if (failure && job->options->record)
+    if (!failure || !job->options->record)
+        return;
+    if (!strncmp(failure, job->options->record, strlen(job->options->record))) /* it was never begun */
+        warn("%s", failure);
+    else
         warn("%s: the recording is cut off: %s", job->options->record, failure);
 }
 

@@ -1,5 +1,7 @@
 #include "options.h"
 
+#include "base/spelling.h"
+
 #include <stddef.h>
 #include <string.h>
 
@@ -17,9 +19,10 @@ enum {
     STACK = 1 << COMMAND_stack,
     REPLAY = 1 << COMMAND_replay,
     EXPORT = 1 << COMMAND_export,
+    WHY = 1 << COMMAND_why,
     HELP = 1 << COMMAND_help,
     LINKS = RUN | LINK,
-    ALL = RUN | LINK | SHOW | STACK | REPLAY | EXPORT | HELP,
+    ALL = (1 << COMMAND_COUNT) - 1,
 };
 
 #define TARGET_FLAG(field)   offsetof(struct options, field)
@@ -91,39 +94,15 @@ bool parse_number(const char *text, uint64_t *value) {
     return true;
 }
 
-enum { LONGEST_SPELLING = 40 };
-
-static unsigned smallest(unsigned a, unsigned b, unsigned c) {
-    unsigned least = a < b ? a : b;
-    return least < c ? least : c;
-}
-
-/* Letters to insert, drop or replace to make one from the other (Levenshtein). */
-static unsigned distance(const char *left, const char *right) {
-    unsigned row[LONGEST_SPELLING + 1];
-    size_t width = strlen(right);
-    if (width > LONGEST_SPELLING || strlen(left) > LONGEST_SPELLING)
-        return LONGEST_SPELLING;
-    for (unsigned i = 0; i <= width; i++)
-        row[i] = i;
-    for (size_t at = 0; left[at]; at++) {
-        unsigned diagonal = row[0]++;
-        for (size_t i = 1; i <= width; i++) {
-            unsigned above = row[i];
-            row[i] = smallest(above + 1, row[i - 1] + 1, diagonal + (left[at] != right[i - 1]));
-            diagonal = above;
-        }
-    }
-    return row[width];
-}
-
 const char *nearest_word(const char *word, size_t count, const char *(*text)(const void *context, size_t i),
                          const void *context) {
     const char *best = NULL;
-    unsigned least = (unsigned)strlen(word) / 3 + 1;
+    size_t length = strlen(word);
+    unsigned least = spelling_tolerance(length);
     for (size_t i = 0; i < count; i++) {
         const char *candidate = text(context, i);
-        unsigned steps = candidate ? distance(word, candidate) : LONGEST_SPELLING;
+        unsigned steps =
+            candidate ? spelling_distance(word, length, candidate, strlen(candidate)) : LONGEST_SPELLING;
         if (steps <= least && (!best || steps < least)) {
             best = candidate;
             least = steps;

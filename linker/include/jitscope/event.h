@@ -30,8 +30,8 @@ struct jitscope_event;
 
 /* "table_entry", ...: valid as long as the session. */
 const char *jitscope_event_name(const struct jitscope_event *event);
-/* Position in the stream that the callback gets: one more with each event, from where the session's stream
- * was when the callback was set. */
+/* How many events the session's callbacks have got before this one.  Events in a recording count on their
+ * own: there are more of them. */
 uint64_t jitscope_event_sequence(const struct jitscope_event *event);
 /* Number of the link it belongs to (jitscope_link_number), 0 for none. */
 uint32_t jitscope_event_link(const struct jitscope_event *event);

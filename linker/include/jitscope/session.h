@@ -77,7 +77,11 @@ struct jitscope_session_options {
     void *memory_context;
 
     /* Recording file (created with mode 0600, replaced) and level of detail; LEVEL is JITSCOPE_LEVEL_BLOCK
-     * when 0. */
+     * when 0.  A recording holds all that is needed to link again elsewhere (`jitscope replay`): the inputs'
+     * bytes, and what libraries, memory manager, resolver, passes and actions answered and did.  Without a
+     * path the environment variable JITSCOPE_RECORD can name a folder, where each session then gets a file
+     * PROCESS-NUMBER.jsr.  When the file cannot be made the session goes on without:
+     * jitscope_session_recording_failure(). */
     const char *record_path;
     enum jitscope_level level;
 
@@ -92,7 +96,7 @@ struct jitscope_session_options {
 };
 
 /* OPTIONS may be NULL: all zero.  *session is the caller's, to be ended with jitscope_session_destroy(); not
- * written on an error.  Any number of sessions can live at once.  Errors: USAGE, SYSTEM, RECORDING. */
+ * written on an error.  Any number of sessions can live at once.  Errors: USAGE, SYSTEM. */
 struct jitscope_error *jitscope_session_create(const struct jitscope_session_options *options,
                                                struct jitscope_session **session);
 /* Unloads what is left, last link first, closes libraries and the recording; NULL is allowed.  Not from a
@@ -204,8 +208,9 @@ struct jitscope_error *jitscope_link_lookup(struct jitscope_session *session,
  * finaliser failed, SYSTEM (the memory is gone all the same). */
 struct jitscope_error *jitscope_session_unload(struct jitscope_session *session, struct jitscope_link *link);
 
-/* Why the recording ended before its time (the disk is full, say), or NULL while it is whole or there is
- * none.  A link never fails because of its recording: ask.  Owned by SESSION, valid until it is destroyed. */
+/* Why the recording could not be begun, or ended before its time (the disk is full, say), or NULL while it is
+ * whole or there is none.  A link never fails because of its recording: ask.  Owned by SESSION, valid until
+ * it is destroyed. */
 const char *jitscope_session_recording_failure(struct jitscope_session *session);
 
 /* Number of the link in the session's events, from 1; links that failed have one too.  LINK must not have

@@ -295,6 +295,10 @@ uint64_t os_time_ns(void) {
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+const char *os_environment(const char *name) {
+    return secure_getenv(name);
+}
+
 int os_process_id(void) {
     return (int)getpid();
 }

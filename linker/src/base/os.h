@@ -54,6 +54,8 @@ size_t os_page_size(void);
 /* CLOCK_MONOTONIC in nanoseconds. */
 uint64_t os_time_ns(void);
 int os_process_id(void);
+/* secure_getenv(3): NULL also in programs with more rights than their caller. */
+const char *os_environment(const char *name);
 /* readlink(2), and execvp(3), which comes back only with a failure. */
 ssize_t os_read_link(const char *path, char *buffer, size_t size);
 int os_execute(char *const *words);

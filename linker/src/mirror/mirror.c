@@ -3,60 +3,272 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* --- typed records
+/* --- what things hear: each function brings one thing from before an event to behind it
  * ------------------------------------------------------------------------------------------------- */
 
-/* Which fields each event of this version has, for records of other versions. */
-struct field_place {
-    const char *name;
-    uint32_t offset;
-    uint32_t bytes;
-};
+#define HEAR(name, type) static void hear_##name(type *thing, const struct event_##name *event)
 
-#define EVENT(id, name, level, text, fields)                                                                 \
-    static const struct field_place places_##name[] = {fields{NULL, 0, 0}};
-#define FIELD(type, name, text) {#name, 0, sizeof(field_##type)},
-#include "trace/events.def"
-#undef FIELD
-#undef EVENT
+HEAR(session_begin, struct mirror) {
+    thing->session = *event;
+    thing->has_session = true;
+}
 
-static const struct field_place *places_of(uint32_t id) {
-    switch (id) {
-#define EVENT(id, name, level, text, fields)                                                                 \
-    case id:                                                                                                 \
-        return places_##name;
-#include "trace/events.def"
-#undef EVENT
+HEAR(session_end, struct mirror) {
+    (void)event;
+    thing->session_ended = true;
+}
+
+HEAR(lost, struct mirror) {
+    thing->lost += event->events;
+}
+
+HEAR(link_begin, struct mirror_link) {
+    thing->begin = *event;
+    thing->known = true;
+}
+
+HEAR(link_end, struct mirror_link) {
+    thing->end = *event;
+    thing->ended = thing->known = true;
+}
+
+HEAR(unload, struct mirror_link) {
+    (void)event;
+    thing->unloaded = true;
+}
+
+HEAR(debug_image, struct mirror_link) {
+    thing->debug = *event;
+}
+
+HEAR(input, struct mirror_input) {
+    *thing = (struct mirror_input){*event, true};
+}
+
+HEAR(edge_kind, uint32_t) {
+    *thing = event->name.id;
+}
+
+HEAR(section, struct mirror_section) {
+    *thing = (struct mirror_section){*event, true};
+}
+
+HEAR(segment, struct mirror_segment) {
+    *thing = (struct mirror_segment){.event = *event, .known = true};
+}
+
+HEAR(protect, struct mirror_segment) {
+    thing->final_prot = event->prot;
+}
+
+HEAR(block, struct mirror_block) {
+    *thing = (struct mirror_block){.event = *event, .segment = NO_ID, .known = true};
+}
+
+HEAR(block_removed, struct mirror_block) {
+    thing->removed = true;
+    thing->reason = event->reason;
+}
+
+HEAR(block_placed, struct mirror_block) {
+    thing->address = event->address;
+    thing->segment = event->segment;
+}
+
+HEAR(symbol, struct mirror_symbol) {
+    *thing = (struct mirror_symbol){.offset = event->offset,
+                                    .size = event->size,
+                                    .name = event->name.id,
+                                    .block = event->block,
+                                    .input = event->input,
+                                    .linkage = event->linkage,
+                                    .scope = event->scope,
+                                    .kind = event->kind,
+                                    .state = SYMBOL_DEFINED,
+                                    .known = true};
+}
+
+HEAR(symbol_external, struct mirror_symbol) {
+    *thing = (struct mirror_symbol){.name = event->name.id,
+                                    .block = NO_ID,
+                                    .input = event->input,
+                                    .linkage = event->linkage,
+                                    .state = SYMBOL_EXTERNAL_OPEN,
+                                    .known = true};
+}
+
+HEAR(symbol_resolved, struct mirror_symbol) {
+    thing->name = event->name.id;
+    thing->address = event->address;
+    thing->has_address = thing->known = true;
+    thing->provider = event->provider;
+    thing->where = event->where.id;
+    thing->state = SYMBOL_EXTERNAL_RESOLVED;
+}
+
+HEAR(symbol_unresolved, struct mirror_symbol) {
+    thing->name = event->name.id;
+    thing->state = SYMBOL_EXTERNAL_UNRESOLVED;
+}
+
+HEAR(symbol_bound, struct mirror_symbol) {
+    thing->address = event->address;
+    thing->has_address = true;
+}
+
+HEAR(pass_begin, struct mirror_pass) {
+    *thing = (struct mirror_pass){.begin = *event, .known = true};
+}
+
+HEAR(pass_end, struct mirror_pass) {
+    thing->end = *event;
+    thing->ended = true;
+}
+
+HEAR(action, struct mirror_action) {
+    *thing = (struct mirror_action){*event, true};
+}
+
+/* Each kind of event tells about one kind of thing. */
+static void hear_event(void *thing, const union any_event *event) {
+    switch (EVENT_HEADER_ID(event->header)) {
+#define HEARS(name)                                                                                          \
+    case EVENT_ID_##name:                                                                                    \
+        hear_##name(thing, &event->name);                                                                    \
+        break;
+#define ABOUT(name, owner, table, id, what) HEARS(name)
+#include "mirror/tables.def"
+        HEARS(session_begin)
+        HEARS(session_end)
+        HEARS(lost)
+        HEARS(link_begin)
+        HEARS(link_end)
+        HEARS(unload)
+        HEARS(debug_image)
+#undef HEARS
     default:
-        return NULL;
+        break;
     }
 }
 
-/* Copies the fields that both versions have, by name; the others stay 0. */
-static void convert(const struct event_view *view, void *out, size_t size) {
-    const struct field_place *place = places_of(view->type->id);
-    uint8_t *at = out;
-    memset(out, 0, size);
-    memcpy(at, view->record, 4);
-    at += 4;
-    for (; place && place->name; at += place->bytes, place++)
-        for (uint32_t i = 0; i < view->type->field_count; i++) {
-            const struct schema_field *field = &view->schema->fields.data[view->type->first_field + i];
-            if (strcmp(field->name, place->name) != 0)
-                continue;
-            uint64_t value = event_field(view, i);
-            memcpy(at, &value, place->bytes); /* little-endian: the low bytes */
-        }
+/* --- bringing things to the moment that is shown
+ * ------------------------------------------------------------------------------------------------- */
+
+#define TABLE(owner, type, table)                                                                            \
+    static void refresh_##table(const struct owner *owner, uint32_t id) {                                    \
+        struct life *life = &owner->table##_lives.data[id];                                                  \
+        if (life->shown == owner->history->epoch)                                                            \
+            return;                                                                                          \
+        life->shown = owner->history->epoch;                                                                 \
+        memset(&owner->table.data[id], 0, sizeof(type));                                                     \
+        history_tell(owner->history, life, hear_event, &owner->table.data[id]);                              \
+    }
+#define LINK_TABLE(type, name)    TABLE(mirror_link, type, name)
+#define SESSION_TABLE(type, name) TABLE(mirror, type, name)
+#include "mirror/tables.def"
+#undef TABLE
+
+#define LIST_AT(owner, name, now)                                                                            \
+    owner->name.count = stamps_before(owner->name##_stamps.data, owner->name##_stamps.count, now);
+#define TABLE_AT(owner, name, now)                                                                           \
+    owner->name.count = lives_before(owner->name##_lives.data, owner->name##_lives.count, now);
+
+static void refresh_link(struct mirror_link *link) {
+    struct history *history = link->history;
+    if (link->life.shown == history->epoch)
+        return;
+    link->life.shown = history->epoch;
+#define LINK_LIST(type, name)  LIST_AT(link, name, history->now)
+#define LINK_TABLE(type, name) TABLE_AT(link, name, history->now)
+#include "mirror/tables.def"
+    link->known = link->ended = link->unloaded = false;
+    memset(&link->begin, 0, sizeof link->begin);
+    memset(&link->end, 0, sizeof link->end);
+    memset(&link->debug, 0, sizeof link->debug);
+    history_tell(history, &link->life, hear_event, link);
 }
 
-#define READ(view, name)                                                                                     \
-    struct event_##name event;                                                                               \
-    if (mirror->file->is_builtin_schema)                                                                     \
-        memcpy(&event, (view)->record, sizeof event);                                                        \
-    else                                                                                                     \
-        convert(view, &event, sizeof event)
+static uint32_t links_before(const struct mirror *mirror, uint32_t now) {
+    uint32_t low = 0, high = mirror->history->links;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (mirror->links.data[middle].life.since < now)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
 
-/* --- tables
+static void refresh_session(struct mirror *mirror) {
+    struct history *history = mirror->history;
+    mirror->links.count = links_before(mirror, history->now);
+#define SESSION_LIST(type, name)  LIST_AT(mirror, name, history->now)
+#define SESSION_TABLE(type, name) TABLE_AT(mirror, name, history->now)
+#include "mirror/tables.def"
+    for (uint32_t i = 0; i < mirror->edge_kinds.count; i++)
+        refresh_edge_kinds(mirror, i);
+    mirror->has_session = mirror->session_ended = false;
+    memset(&mirror->session, 0, sizeof mirror->session);
+    mirror->lost = 0;
+    history_tell(history, &mirror->life, hear_event, mirror);
+}
+
+/* --- seeking
+ * ------------------------------------------------------------------------------------------------- */
+
+static void count_event(struct mirror *mirror, const struct event_view *view) {
+    mirror->applied++;
+    mirror->last_sequence = view->sequence;
+    mirror->counts[view->type->id]++;
+}
+
+/* The last moment kept that does not lie behind END. */
+static struct event_cursor begin_at_moment(struct mirror *mirror, const struct event_cursor *end) {
+    const struct history *history = mirror->history;
+    const struct schema *schema = &mirror->file->schema;
+    uint32_t low = 0, high = history->moments.count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (event_cursor_is_before(end, &history->moments.data[middle].cursor))
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    memset(mirror->counts, 0, sizeof mirror->counts);
+    mirror->applied = mirror->last_sequence = 0;
+    if (!low)
+        return (struct event_cursor){.file = mirror->file};
+    const struct moment *moment = &history->moments.data[low - 1];
+    const uint32_t *counts = &history->counts.data[(low - 1) * schema->events.count];
+    for (uint32_t i = 0; i < schema->events.count; i++)
+        mirror->counts[schema->events.data[i].id] = counts[i];
+    mirror->applied = moment->events;
+    mirror->last_sequence = moment->last_sequence;
+    return moment->cursor;
+}
+
+static void count_up_to(struct mirror *mirror, uint64_t sequence) {
+    struct event_cursor end = event_after(mirror->file, sequence);
+    struct event_cursor cursor = begin_at_moment(mirror, &end);
+    struct event_view view;
+    while (mirror->applied < mirror->history->events && event_next_before(&cursor, &end, &view))
+        count_event(mirror, &view);
+}
+
+void mirror_seek(struct mirror *mirror, uint64_t sequence) {
+    struct history *history = mirror->history;
+    if (!history)
+        return;
+    count_up_to(mirror, sequence);
+    if (history->now == mirror->applied)
+        return;
+    history->now = (uint32_t)mirror->applied;
+    history->epoch++;
+    refresh_session(mirror);
+}
+
+/* --- growing
  * -------------------------------------------------------------------------------------------------------- */
 
 static struct jitscope_error *wild_id(const struct event_view *view, const char *what, uint32_t id) {
@@ -72,399 +284,228 @@ static bool can_reach(struct mirror *mirror, uint64_t more) {
     return mirror->entries <= mirror->file->events * 4 + 65536;
 }
 
-/* Makes VEC reach to ID, with zeroed entries. */
-#define REACH(vec, id, what)                                                                                 \
+/* Makes VEC reach to ID, with zeroed entries; *MORE gets how many those are. */
+#define REACH(vec, id, what, more)                                                                           \
     do {                                                                                                     \
-        uint32_t id_ = (id);                                                                                 \
-        if (id_ >= (vec)->count) {                                                                           \
-            uint64_t more_ = (uint64_t)id_ + 1 - (vec)->count;                                               \
-            if (!can_reach(mirror, more_))                                                                   \
-                return wild_id(view, what, id_);                                                             \
-            TRY(vec_reserve(vec, more_));                                                                    \
-            memset((vec)->data + (vec)->count, 0, more_ * sizeof *(vec)->data);                              \
-            (vec)->count += (uint32_t)more_;                                                                 \
+        *(more) = (id) < (vec)->count ? 0 : (uint64_t)(id) + 1 - (vec)->count;                               \
+        if (*(more)) {                                                                                       \
+            if (!can_reach(mirror, *(more)))                                                                 \
+                return wild_id(view, what, id);                                                              \
+            TRY(vec_reserve(vec, *(more)));                                                                  \
+            memset((vec)->data + (vec)->count, 0, *(more) * sizeof *(vec)->data);                            \
+            (vec)->count += (uint32_t) * (more);                                                             \
         }                                                                                                    \
     } while (0)
 
-#define HANDLER(name)                                                                                        \
-    static struct jitscope_error *apply_##name(struct mirror *mirror, struct mirror_link *link,              \
-                                               const struct event_view *view)
+static struct jitscope_error *add_lives(const struct history *history, lives *list, uint64_t more) {
+    TRY(vec_reserve(list, more));
+    while (more--)
+        vec_put(list, (struct life){.since = history->events, .shown = history->epoch});
+    return NULL;
+}
 
-/* Events that are only collected, in order. */
-#define COLLECT(name, list)                                                                                  \
-    HANDLER(name) {                                                                                          \
-        READ(view, name);                                                                                    \
-        (void)mirror;                                                                                        \
-        return vec_push(&(list), event);                                                                     \
+static struct jitscope_error *reach_link(struct mirror *mirror, const struct event_view *view,
+                                         struct mirror_link **link) {
+    struct history *history = mirror->history;
+    uint64_t more;
+    /* Link numbers are dense, each in a run of its own; and their tables are large. */
+    if (view->link > mirror->file->runs.count + 1024)
+        return wild_id(view, "link", view->link);
+    REACH(&mirror->links, view->link, "link", &more);
+    for (; more; more--) {
+        struct mirror_link *added = &mirror->links.data[history->links];
+        added->number = history->links++;
+        added->life = (struct life){.since = history->events, .shown = history->epoch};
+        added->history = history;
     }
-
-COLLECT(table_entry, link->entries)
-COLLECT(edge_claimed, link->claims)
-COLLECT(edge_relaxed, link->relaxations)
-COLLECT(edge, link->edges)
-COLLECT(fixup, link->fixups)
-COLLECT(action_result, link->results)
-COLLECT(registration, link->registrations)
-COLLECT(cfi_record, link->cfi)
-COLLECT(allocation, link->allocations)
-COLLECT(debug_discarded, link->without_debug)
-
-HANDLER(run) {
-    (void)mirror, (void)link, (void)view;
-    return NULL;
-}
-
-HANDLER(string) { /* recording_open has collected them */
-    (void)mirror, (void)link, (void)view;
-    return NULL;
-}
-
-/* Calls and answers are for replays; what follows from them has events of its own. */
-#define PASS_OVER(name)                                                                                      \
-    HANDLER(name) {                                                                                          \
-        (void)mirror, (void)link, (void)view;                                                                \
-        return NULL;                                                                                         \
-    }
-
-PASS_OVER(content)
-PASS_OVER(call_create)
-PASS_OVER(call_add_file)
-PASS_OVER(call_add_memory)
-PASS_OVER(call_add_library)
-PASS_OVER(call_add_library_path)
-PASS_OVER(call_set_modes)
-PASS_OVER(call_define)
-PASS_OVER(call_add_root)
-PASS_OVER(call_add_pass)
-PASS_OVER(call_register_action)
-PASS_OVER(call_set_resolver)
-PASS_OVER(call_link)
-PASS_OVER(call_unload)
-PASS_OVER(call_exit)
-PASS_OVER(call_destroy)
-PASS_OVER(call_failed)
-PASS_OVER(failure)
-PASS_OVER(answer_file)
-PASS_OVER(answer_compiler)
-PASS_OVER(answer_library)
-PASS_OVER(answer_symbol)
-PASS_OVER(answer_resolver)
-PASS_OVER(answer_place)
-PASS_OVER(answer_memory)
-PASS_OVER(answer_action)
-PASS_OVER(answer_exit)
-PASS_OVER(edit_keep)
-PASS_OVER(edit_section)
-PASS_OVER(edit_block)
-PASS_OVER(edit_symbol)
-PASS_OVER(edit_edge)
-PASS_OVER(edit_action)
-PASS_OVER(edit_bytes)
-PASS_OVER(edit_end)
-PASS_OVER(digest)
-PASS_OVER(segment_digest)
-
-HANDLER(session_begin) {
-    READ(view, session_begin);
-    (void)link;
-    mirror->session = event;
-    mirror->has_session = true;
-    return NULL;
-}
-
-HANDLER(session_end) {
-    (void)link, (void)view;
-    mirror->session_ended = true;
-    return NULL;
-}
-
-HANDLER(edge_kind) {
-    READ(view, edge_kind);
-    (void)link;
-    REACH(&mirror->edge_kinds, event.kind, "edge kind");
-    mirror->edge_kinds.data[event.kind] = event.name.id;
-    return NULL;
-}
-
-HANDLER(warning) {
-    READ(view, warning);
-    (void)link;
-    return vec_push(&mirror->warnings, event);
-}
-
-HANDLER(lost) {
-    READ(view, lost);
-    (void)link;
-    mirror->lost += event.events;
-    return NULL;
-}
-
-HANDLER(reservation) {
-    READ(view, reservation);
-    (void)link;
-    return vec_push(&mirror->reservations, event);
-}
-
-HANDLER(link_begin) {
-    READ(view, link_begin);
-    (void)mirror;
-    link->begin = event;
-    link->known = true;
-    return NULL;
-}
-
-HANDLER(link_end) {
-    READ(view, link_end);
-    (void)mirror;
-    link->end = event;
-    link->ended = link->known = true;
-    return NULL;
-}
-
-HANDLER(unload) {
-    (void)mirror, (void)view;
-    link->unloaded = true;
-    return NULL;
-}
-
-HANDLER(input) {
-    READ(view, input);
-    (void)link;
-    REACH(&mirror->inputs, event.input, "input");
-    mirror->inputs.data[event.input] = (struct mirror_input){event, true};
-    return NULL;
-}
-
-HANDLER(section) {
-    READ(view, section);
-    REACH(&link->sections, event.section, "section");
-    link->sections.data[event.section] = (struct mirror_section){event, true};
-    return NULL;
-}
-
-HANDLER(block) {
-    READ(view, block);
-    REACH(&link->blocks, event.block, "block");
-    link->blocks.data[event.block] = (struct mirror_block){.event = event, .segment = NO_ID, .known = true};
-    return NULL;
-}
-
-HANDLER(block_removed) {
-    READ(view, block_removed);
-    REACH(&link->blocks, event.block, "block");
-    link->blocks.data[event.block].removed = true;
-    link->blocks.data[event.block].reason = event.reason;
-    return NULL;
-}
-
-HANDLER(block_placed) {
-    READ(view, block_placed);
-    REACH(&link->blocks, event.block, "block");
-    link->blocks.data[event.block].address = event.address;
-    link->blocks.data[event.block].segment = event.segment;
-    return NULL;
-}
-
-HANDLER(segment) {
-    READ(view, segment);
-    REACH(&link->segments, event.segment, "segment");
-    link->segments.data[event.segment] = (struct mirror_segment){.event = event, .known = true};
-    return NULL;
-}
-
-HANDLER(protect) {
-    READ(view, protect);
-    REACH(&link->segments, event.segment, "segment");
-    link->segments.data[event.segment].final_prot = event.prot;
-    return vec_push(&link->protections, event);
-}
-
-HANDLER(section_discarded) {
-    READ(view, section_discarded);
-    (void)mirror;
-    return vec_push(&link->discards, (struct mirror_discard){.is_section = true, .section = event});
-}
-
-HANDLER(symbol_discarded) {
-    READ(view, symbol_discarded);
-    (void)mirror;
-    return vec_push(&link->discards, (struct mirror_discard){.symbol = event});
-}
-
-HANDLER(symbol) {
-    READ(view, symbol);
-    REACH(&link->symbols, event.symbol, "symbol");
-    link->symbols.data[event.symbol] = (struct mirror_symbol){.offset = event.offset,
-                                                              .size = event.size,
-                                                              .name = event.name.id,
-                                                              .block = event.block,
-                                                              .input = event.input,
-                                                              .linkage = event.linkage,
-                                                              .scope = event.scope,
-                                                              .kind = event.kind,
-                                                              .state = SYMBOL_DEFINED,
-                                                              .known = true};
-    return NULL;
-}
-
-HANDLER(symbol_external) {
-    READ(view, symbol_external);
-    REACH(&link->symbols, event.symbol, "symbol");
-    link->symbols.data[event.symbol] = (struct mirror_symbol){.name = event.name.id,
-                                                              .block = NO_ID,
-                                                              .input = event.input,
-                                                              .linkage = event.linkage,
-                                                              .state = SYMBOL_EXTERNAL_OPEN,
-                                                              .known = true};
-    return NULL;
-}
-
-HANDLER(symbol_resolved) {
-    READ(view, symbol_resolved);
-    REACH(&link->symbols, event.symbol, "symbol");
-    struct mirror_symbol *symbol = &link->symbols.data[event.symbol];
-    symbol->name = event.name.id;
-    symbol->address = event.address;
-    symbol->has_address = symbol->known = true;
-    symbol->provider = event.provider;
-    symbol->where = event.where.id;
-    symbol->state = SYMBOL_EXTERNAL_RESOLVED;
-    return NULL;
-}
-
-HANDLER(symbol_unresolved) {
-    READ(view, symbol_unresolved);
-    REACH(&link->symbols, event.symbol, "symbol");
-    link->symbols.data[event.symbol].name = event.name.id;
-    link->symbols.data[event.symbol].state = SYMBOL_EXTERNAL_UNRESOLVED;
-    return NULL;
-}
-
-HANDLER(symbol_bound) {
-    READ(view, symbol_bound);
-    REACH(&link->symbols, event.symbol, "symbol");
-    link->symbols.data[event.symbol].address = event.address;
-    link->symbols.data[event.symbol].has_address = true;
-    return NULL;
-}
-
-HANDLER(pass_begin) {
-    READ(view, pass_begin);
-    REACH(&link->passes, event.pass, "pass");
-    link->passes.data[event.pass] = (struct mirror_pass){.begin = event, .known = true};
-    return NULL;
-}
-
-HANDLER(pass_end) {
-    READ(view, pass_end);
-    REACH(&link->passes, event.pass, "pass");
-    link->passes.data[event.pass].end = event;
-    link->passes.data[event.pass].ended = true;
-    return NULL;
-}
-
-HANDLER(debug_image) {
-    READ(view, debug_image);
-    (void)mirror;
-    link->debug = event;
-    return NULL;
-}
-
-HANDLER(action) {
-    READ(view, action);
-    REACH(&link->actions, event.action, "action");
-    link->actions.data[event.action] = (struct mirror_action){event, true};
+    *link = &mirror->links.data[view->link];
+    refresh_link(*link);
     return NULL;
 }
 
 /* --- applying
  * ------------------------------------------------------------------------------------------------------ */
 
-struct jitscope_error *mirror_apply(struct mirror *mirror, const struct event_view *view) {
-    /* Link numbers are dense, each in a run of its own; and their tables are large. */
-    if (view->link > mirror->file->runs.count + 1024)
-        return wild_id(view, "link", view->link);
-    REACH(&mirror->links, view->link, "link");
-    struct mirror_link *link = &mirror->links.data[view->link];
-    link->number = view->link;
-    mirror->applied++;
-    mirror->last_sequence = view->sequence;
-    mirror->counts[view->type->id]++;
+/* Tables and lists. */
+#define ABOUT(name, owner, table, id, what)                                                                  \
+    static struct jitscope_error *tell_##name(struct mirror *mirror, struct mirror_link *link,               \
+                                              const struct event_view *view,                                 \
+                                              const struct event_##name *event) {                            \
+        uint64_t more;                                                                                       \
+        (void)link;                                                                                          \
+        REACH(&owner->table, event->id, what, &more);                                                        \
+        if (more)                                                                                            \
+            TRY(add_lives(mirror->history, &owner->table##_lives, more));                                    \
+        refresh_##table(owner, event->id);                                                                   \
+        TRY(history_mention(mirror->history, &owner->table##_lives.data[event->id], view->record));          \
+        hear_##name(&owner->table.data[event->id], event);                                                   \
+        return NULL;                                                                                         \
+    }
+#include "mirror/tables.def"
+
+#define PUSH(owner, list, ...)                                                                               \
+    do {                                                                                                     \
+        TRY(vec_push(&owner->list##_stamps, mirror->history->events));                                       \
+        TRY(vec_push(&owner->list, __VA_ARGS__));                                                            \
+    } while (0)
+
+/* What the mirror itself, or a link as a whole, hears. */
+#define TELL(owner, name)                                                                                    \
+    do {                                                                                                     \
+        TRY(history_mention(mirror->history, &owner->life, view->record));                                   \
+        hear_##name(owner, &event->name);                                                                    \
+    } while (0)
+
+static struct jitscope_error *apply_other(struct mirror *mirror, struct mirror_link *link,
+                                          const struct event_view *view, const union any_event *event) {
     switch (view->type->id) {
-#define EVENT(id, name, level, text, fields)                                                                 \
-    case id:                                                                                                 \
-        return apply_##name(mirror, link, view);
-#include "trace/events.def"
-#undef EVENT
+    case EVENT_ID_session_begin:
+        TELL(mirror, session_begin);
+        break;
+    case EVENT_ID_session_end:
+        TELL(mirror, session_end);
+        break;
+    case EVENT_ID_lost:
+        TELL(mirror, lost);
+        break;
+    case EVENT_ID_link_begin:
+        TELL(link, link_begin);
+        break;
+    case EVENT_ID_link_end:
+        TELL(link, link_end);
+        break;
+    case EVENT_ID_unload:
+        TELL(link, unload);
+        break;
+    case EVENT_ID_debug_image:
+        TELL(link, debug_image);
+        break;
+    case EVENT_ID_section_discarded:
+        PUSH(link, discards,
+             (struct mirror_discard){.is_section = true, .section = event->section_discarded});
+        break;
+    case EVENT_ID_symbol_discarded:
+        PUSH(link, discards, (struct mirror_discard){.symbol = event->symbol_discarded});
+        break;
+    default: /* strings, which recording_open has collected, and runs */
+        break;
+    }
+    return NULL;
+}
+
+static struct jitscope_error *apply_listed(struct mirror *mirror, struct mirror_link *link,
+                                           const struct event_view *view, const union any_event *event) {
+    switch (view->type->id) {
+#define COLLECTS(name, owner, list)                                                                          \
+    case EVENT_ID_##name:                                                                                    \
+        PUSH(owner, list, event->name);                                                                      \
+        break;
+#include "mirror/tables.def"
     default:
-        return NULL;
+        break;
+    }
+    switch (view->type->id) {
+#define ABOUT(name, owner, table, id, what)                                                                  \
+    case EVENT_ID_##name:                                                                                    \
+        return tell_##name(mirror, link, view, &event->name);
+#include "mirror/tables.def"
+    default:
+        return apply_other(mirror, link, view, event);
     }
 }
 
-struct jitscope_error *mirror_load(struct mirror *mirror, const struct recording_file *file, uint64_t until) {
-    struct event_cursor cursor = {.file = file};
+struct jitscope_error *mirror_apply(struct mirror *mirror, const struct event_view *view) {
+    struct mirror_link *link = NULL;
+    if (!mirror->history)
+        TRY(history_create(mirror->file, &mirror->history));
+    struct history *history = mirror->history;
+    if (history->now != history->events)
+        mirror_seek(mirror, UINT64_MAX);
+    if (history->events == UINT32_MAX)
+        return error_create(JITSCOPE_ERROR_RECORDING, "more than 2^32 events");
+    TRY(reach_link(mirror, view, &link));
+    const union any_event *event = decode_event(&history->decoder, view);
+    if (event)
+        TRY(apply_listed(mirror, link, view, event));
+    count_event(mirror, view);
+    history->now = ++history->events;
+    return NULL;
+}
+
+static struct jitscope_error *apply_all(struct mirror *mirror, uint64_t until) {
+    struct event_cursor cursor = {.file = mirror->file}, end = event_after(mirror->file, until);
     struct event_view view;
-    struct jitscope_error *error = NULL;
+    TRY(history_create(mirror->file, &mirror->history));
+    TRY(history_pass(mirror->history, &cursor, mirror->counts, mirror->last_sequence));
+    while (event_next_before(&cursor, &end, &view)) {
+        TRY(mirror_apply(mirror, &view));
+        TRY(history_pass(mirror->history, &cursor, mirror->counts, mirror->last_sequence));
+    }
+    return NULL;
+}
+
+struct jitscope_error *mirror_load(struct mirror *mirror, const struct recording_file *file, uint64_t until) {
     *mirror = (struct mirror){.file = file};
-    while (!error && event_next(&cursor, &view) && view.sequence <= until)
-        error = mirror_apply(mirror, &view);
+    struct jitscope_error *error = apply_all(mirror, until);
     if (error)
         mirror_destroy(mirror);
     return error;
 }
 
 static void destroy_link(struct mirror_link *link) {
-    vec_destroy(&link->sections);
-    vec_destroy(&link->segments);
-    vec_destroy(&link->blocks);
-    vec_destroy(&link->symbols);
-    vec_destroy(&link->entries);
-    vec_destroy(&link->claims);
-    vec_destroy(&link->relaxations);
-    vec_destroy(&link->edges);
-    vec_destroy(&link->fixups);
-    vec_destroy(&link->passes);
-    vec_destroy(&link->actions);
-    vec_destroy(&link->results);
-    vec_destroy(&link->registrations);
-    vec_destroy(&link->cfi);
-    vec_destroy(&link->discards);
-    vec_destroy(&link->allocations);
-    vec_destroy(&link->without_debug);
-    vec_destroy(&link->protections);
+#define LINK_TABLE(type, name)                                                                               \
+    vec_destroy(&link->name);                                                                                \
+    vec_destroy(&link->name##_lives);
+#define LINK_LIST(type, name)                                                                                \
+    vec_destroy(&link->name);                                                                                \
+    vec_destroy(&link->name##_stamps);
+#include "mirror/tables.def"
 }
 
 void mirror_destroy(struct mirror *mirror) {
-    for (uint32_t i = 0; i < mirror->links.count; i++)
+    for (uint32_t i = 0; mirror->history && i < mirror->history->links; i++)
         destroy_link(&mirror->links.data[i]);
     vec_destroy(&mirror->links);
-    vec_destroy(&mirror->inputs);
-    vec_destroy(&mirror->reservations);
-    vec_destroy(&mirror->warnings);
-    vec_destroy(&mirror->edge_kinds);
+#define SESSION_TABLE(type, name)                                                                            \
+    vec_destroy(&mirror->name);                                                                              \
+    vec_destroy(&mirror->name##_lives);
+#define SESSION_LIST(type, name)                                                                             \
+    vec_destroy(&mirror->name);                                                                              \
+    vec_destroy(&mirror->name##_stamps);
+#include "mirror/tables.def"
+    history_destroy(mirror->history);
+    mirror->history = NULL;
 }
 
 /* --- looking up
  * ---------------------------------------------------------------------------------------------------- */
 
-#define FIND(vec, id) ((id) < (vec)->count && (vec)->data[id].known ? &(vec)->data[id] : NULL)
-
-const struct mirror_input *mirror_input(const struct mirror *mirror, uint32_t id) {
-    return FIND(&mirror->inputs, id);
+const struct mirror_link *mirror_link(const struct mirror *mirror, uint32_t number) {
+    if (number >= mirror->links.count)
+        return NULL;
+    refresh_link(&mirror->links.data[number]);
+    return &mirror->links.data[number];
 }
 
-const struct mirror_block *mirror_block(const struct mirror_link *link, uint32_t id) {
-    return FIND(&link->blocks, id);
-}
+#define FIND(owner, type, function, table)                                                                   \
+    const struct type *function(const struct owner *owner, uint32_t id) {                                    \
+        if (id >= owner->table.count)                                                                        \
+            return NULL;                                                                                     \
+        refresh_##table(owner, id);                                                                          \
+        return owner->table.data[id].known ? &owner->table.data[id] : NULL;                                  \
+    }
 
-const struct mirror_symbol *mirror_symbol(const struct mirror_link *link, uint32_t id) {
-    return FIND(&link->symbols, id);
-}
+FIND(mirror, mirror_input, mirror_input, inputs)
+FIND(mirror_link, mirror_block, mirror_block, blocks)
+FIND(mirror_link, mirror_symbol, mirror_symbol, symbols)
+FIND(mirror_link, mirror_section, mirror_section, sections)
+FIND(mirror_link, mirror_segment, mirror_segment, segments)
+FIND(mirror_link, mirror_pass, mirror_pass, passes)
+FIND(mirror_link, mirror_action, mirror_action, actions)
 
-const struct mirror_section *mirror_section(const struct mirror_link *link, uint32_t id) {
-    return FIND(&link->sections, id);
+uint32_t mirror_edge_kind(const struct mirror *mirror, uint32_t kind) {
+    return kind < mirror->edge_kinds.count ? mirror->edge_kinds.data[kind] : 0;
 }
-
 bool mirror_symbol_address(const struct mirror_link *link, const struct mirror_symbol *symbol,
                            uint64_t *address) {
     const struct mirror_block *block = mirror_block(link, symbol->block);

@@ -4,11 +4,14 @@
  * works on a recording.  Tables are per link and indexed by the ids that events carry; an id nobody announced
  * (the recording was made at a lower level, or begins in the middle) has an entry whose `known` is false.
  *
- * A recording is untrusted: what its ids can ask for is bounded by its number of events. */
+ * A recording is untrusted: what its ids can ask for is bounded by its number of events.
+ *
+ * A mirror can be moved to any earlier moment and back, see history.h. */
 #ifndef MIRROR_MIRROR_H
 #define MIRROR_MIRROR_H
 
 #include "base/vec.h"
+#include "mirror/history.h"
 #include "trace/recording.h"
 
 struct mirror_input {
@@ -75,38 +78,34 @@ struct mirror_link {
     bool known, ended, unloaded;
     struct event_link_begin begin;
     struct event_link_end end;
-    VEC(struct mirror_section) sections;
-    VEC(struct mirror_segment) segments;
-    VEC(struct mirror_block) blocks;
-    VEC(struct mirror_symbol) symbols;
-    VEC(struct event_table_entry) entries;
-    VEC(struct event_edge_claimed) claims;
-    VEC(struct event_edge_relaxed) relaxations;
-    VEC(struct event_edge) edges;
-    VEC(struct event_fixup) fixups;
-    VEC(struct mirror_pass) passes;
-    VEC(struct mirror_action) actions;
-    VEC(struct event_action_result) results;
-    VEC(struct event_registration) registrations;
-    VEC(struct event_cfi_record) cfi;
     struct event_debug_image debug; /* size 0: none was made */
-    VEC(struct event_debug_discarded) without_debug;
-    VEC(struct mirror_discard) discards;
-    VEC(struct event_allocation) allocations; /* changes of state, in order */
-    VEC(struct event_protect) protections;
+    struct life life;
+    struct history *history; /* the mirror's */
+#define LINK_TABLE(type, name)                                                                               \
+    VEC(type) name;                                                                                          \
+    lives name##_lives;
+#define LINK_LIST(type, name)                                                                                \
+    VEC(type) name;                                                                                          \
+    stamps name##_stamps;
+#include "mirror/tables.def"
 };
 
 struct mirror {
     const struct recording_file *file; /* for strings; borrowed */
     struct event_session_begin session;
     bool has_session, session_ended;
-    VEC(struct mirror_input) inputs;
+    struct life life;
+#define SESSION_TABLE(type, name)                                                                            \
+    VEC(type) name;                                                                                          \
+    lives name##_lives;
+#define SESSION_LIST(type, name)                                                                             \
+    VEC(type) name;                                                                                          \
+    stamps name##_stamps;
+#include "mirror/tables.def"
     VEC(struct mirror_link) links; /* by number; 0 holds what belongs to none */
-    VEC(struct event_reservation) reservations;
-    VEC(struct event_warning) warnings;
-    VEC(uint32_t) edge_kinds; /* name ids */
-    uint64_t entries;         /* of all tables, see mirror.c */
-    uint64_t applied;         /* events */
+    struct history *history;
+    uint64_t entries; /* of all tables, see mirror.c */
+    uint64_t applied; /* events, up to the moment that is shown */
     uint64_t last_sequence;
     uint64_t lost;
     uint64_t counts[SCHEMA_EVENT_IDS]; /* by event id */
@@ -115,15 +114,35 @@ struct mirror {
 /* Applies all events up to and including sequence UNTIL.  FILE must outlive MIRROR.  Errors: RECORDING,
  * NO_MEMORY. */
 struct jitscope_error *mirror_load(struct mirror *mirror, const struct recording_file *file, uint64_t until);
-/* One more event. */
+/* One more event, out of the memory of the mirror's file; the mirror shows its last moment then.  After an
+ * error the mirror can only be destroyed. */
 struct jitscope_error *mirror_apply(struct mirror *mirror, const struct event_view *view);
 void mirror_destroy(struct mirror *mirror);
+
+/* Shows the moment after the event with this sequence number (UINT64_MAX: the last), among the events that
+ * were applied; takes less than a millisecond, however many there are.  What the functions below have handed
+ * out is as it was then no longer.  From then on links and all that is in tables must be asked for with them:
+ * only they bring a thing to the moment.  Counts of tables and lists, and the lists, are right as they stand
+ * in a link asked for. One thread at a time, though MIRROR is const for those who look. */
+void mirror_seek(struct mirror *mirror, uint64_t sequence);
+
+/* A link by its number, known or not; NULL when there is none. */
+const struct mirror_link *mirror_link(const struct mirror *mirror, uint32_t number);
+/* For each link of a mirror. */
+#define EACH_LINK(link)                                                                                      \
+    for (const struct mirror_link *link = mirror_link(mirror, 0); link;                                      \
+         link = mirror_link(mirror, link->number + 1))
 
 /* Entry or NULL, for ids from events. */
 const struct mirror_input *mirror_input(const struct mirror *mirror, uint32_t id);
 const struct mirror_block *mirror_block(const struct mirror_link *link, uint32_t id);
 const struct mirror_symbol *mirror_symbol(const struct mirror_link *link, uint32_t id);
 const struct mirror_section *mirror_section(const struct mirror_link *link, uint32_t id);
+const struct mirror_segment *mirror_segment(const struct mirror_link *link, uint32_t id);
+const struct mirror_pass *mirror_pass(const struct mirror_link *link, uint32_t id);
+const struct mirror_action *mirror_action(const struct mirror_link *link, uint32_t id);
+/* The name of an edge kind, 0 when it has none. */
+uint32_t mirror_edge_kind(const struct mirror *mirror, uint32_t kind);
 /* Where a symbol is, when the events so far say it. */
 bool mirror_symbol_address(const struct mirror_link *link, const struct mirror_symbol *symbol,
                            uint64_t *address);

@@ -192,13 +192,13 @@ static bool print_event(struct printer *printer, const struct event_view *view,
 }
 
 static bool print_events(struct printer *printer, const struct recording_file *file, uint64_t at) {
-    struct event_cursor cursor = {.file = file};
+    struct event_cursor cursor = {.file = file}, end = event_after(file, at);
     struct event_view view;
     struct text fields = {0};
     uint32_t kinds[256] = {0};
     struct name_source names = {.text = recorded_text, .context = file, .edge_kinds = kinds};
     bool good = true;
-    while (good && event_next(&cursor, &view) && view.sequence <= at) {
+    while (good && event_next_before(&cursor, &end, &view)) {
         /* Edge kinds name themselves at the start of the stream. */
         if (view.type->id == EVENT_ID_edge_kind && event_field(&view, 0) < 256) {
             uint32_t kind = (uint32_t)event_field(&view, 0);

@@ -3,11 +3,6 @@
 
 #include "base/map64.h"
 
-#define EACH_LINK(link)                                                                                      \
-    for (const struct mirror_link *link = mirror->links.data,                                                \
-                                  *link##_end = link ? link + mirror->links.count : NULL;                    \
-         link < link##_end; link++)
-
 struct jitscope_error *view_inputs(struct rows *rows, const struct mirror *mirror) {
     for (uint32_t i = 0; i < mirror->inputs.count; i++) {
         const struct mirror_input *input = mirror_input(mirror, i);
@@ -35,8 +30,8 @@ static struct jitscope_error *sum_sections(const struct mirror_link *link, struc
     if (!sums)
         return error_no_memory();
     for (uint32_t i = 0; i < link->blocks.count; i++) {
-        const struct mirror_block *block = &link->blocks.data[i];
-        if (!block->known || block->removed || block->event.section >= link->sections.count)
+        const struct mirror_block *block = mirror_block(link, i);
+        if (!block || block->removed || block->event.section >= link->sections.count)
             continue;
         struct section_sum *sum = &sums[block->event.section];
         if (block->segment != NO_ID && (!sum->address || block->address < sum->address))
@@ -92,9 +87,9 @@ static const char *memory_state(const struct mirror *mirror, const struct mirror
 struct jitscope_error *view_segments(struct rows *rows, const struct mirror *mirror) {
     EACH_LINK(link)
     for (uint32_t i = 0; i < link->segments.count; i++) {
-        const struct mirror_segment *segment = &link->segments.data[i];
+        const struct mirror_segment *segment = mirror_segment(link, i);
         struct row row;
-        if (!segment->known)
+        if (!segment)
             continue;
         TRY(row_begin(rows, &row));
         row_number(&row, link->number);
@@ -219,7 +214,7 @@ static void row_symbol(struct row *row, const struct mirror *mirror, const struc
 
 static void row_edge_kind(struct row *row, const struct mirror *mirror, uint32_t kind) {
     if (kind < mirror->edge_kinds.count)
-        row_name(row, mirror, mirror->edge_kinds.data[kind]);
+        row_name(row, mirror, mirror_edge_kind(mirror, kind));
     else
         row_print(row, "%u", kind);
 }
@@ -256,8 +251,8 @@ static uint64_t function_key(uint32_t block, uint64_t offset) {
 /* By function_key: the name of the first function there.  One block can hold them all (gcc's default). */
 static struct jitscope_error *name_functions(const struct mirror_link *link, struct map64 *names) {
     for (uint32_t i = link->symbols.count; i-- > 0;) {
-        const struct mirror_symbol *symbol = &link->symbols.data[i];
-        if (symbol->known && symbol->name && symbol->block < link->blocks.count &&
+        const struct mirror_symbol *symbol = mirror_symbol(link, i);
+        if (symbol && symbol->name && symbol->block < link->blocks.count &&
             symbol->kind == SYMBOL_KIND_FUNCTION && symbol->offset <= UINT32_MAX)
             TRY(map64_set(names, function_key(symbol->block, symbol->offset), symbol->name));
     }

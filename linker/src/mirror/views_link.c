@@ -6,11 +6,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#define EACH_LINK(link)                                                                                      \
-    for (const struct mirror_link *link = mirror->links.data,                                                \
-                                  *link##_end = link ? link + mirror->links.count : NULL;                    \
-         link < link##_end; link++)
-
 /* --- tables
  * -------------------------------------------------------------------------------------------------------- */
 
@@ -139,12 +134,11 @@ static void row_action_head(struct row *row, const struct mirror *mirror, const 
 static struct jitscope_error *add_result(struct rows *rows, const struct mirror *mirror,
                                          const struct mirror_link *link,
                                          const struct event_action_result *result) {
+    const struct mirror_action *action = mirror_action(link, result->action);
     struct event_action unknown = {.action = result->action};
-    bool known = result->action < link->actions.count && link->actions.data[result->action].known;
     struct row row;
     TRY(row_begin(rows, &row));
-    row_action_head(&row, mirror, link, known ? &link->actions.data[result->action].event : &unknown,
-                    result->half);
+    row_action_head(&row, mirror, link, action ? &action->event : &unknown, result->half);
     row_value(&row, mirror, "outcome", result->outcome);
     row_number(&row, result->duration);
     row_name(&row, mirror, result->message.id);
@@ -182,9 +176,11 @@ static struct jitscope_error *add_all_pending(struct rows *rows, const struct mi
     if (!ran)
         return error_no_memory();
     for (uint32_t half = HALF_FINALIZE; half <= HALF_DEALLOCATE; half++)
-        for (uint32_t i = 0; i < link->actions.count && !error; i++)
-            if (link->actions.data[i].known && !(ran[i] >> (half != HALF_FINALIZE) & 1))
-                error = add_pending(rows, mirror, link, &link->actions.data[i].event, half);
+        for (uint32_t i = 0; i < link->actions.count && !error; i++) {
+            const struct mirror_action *action = mirror_action(link, i);
+            if (action && !(ran[i] >> (half != HALF_FINALIZE) & 1))
+                error = add_pending(rows, mirror, link, &action->event, half);
+        }
     os_release(ran);
     return error;
 }
@@ -248,9 +244,11 @@ static struct jitscope_error *add_pass(struct rows *rows, const struct mirror *m
 struct jitscope_error *view_passes(struct rows *rows, const struct mirror *mirror) {
     EACH_LINK(link) {
         struct event_pass_end before = {0};
-        for (uint32_t i = 0; i < link->passes.count; i++)
-            if (link->passes.data[i].known)
-                TRY(add_pass(rows, mirror, link, &link->passes.data[i], &before));
+        for (uint32_t i = 0; i < link->passes.count; i++) {
+            const struct mirror_pass *pass = mirror_pass(link, i);
+            if (pass)
+                TRY(add_pass(rows, mirror, link, pass, &before));
+        }
     }
     return NULL;
 }
@@ -325,8 +323,10 @@ static struct jitscope_error *summarize_session(struct rows *rows, const struct 
 
 static uint32_t live_blocks(const struct mirror_link *link) {
     uint32_t live = 0;
-    for (uint32_t i = 0; i < link->blocks.count; i++)
-        live += link->blocks.data[i].known && !link->blocks.data[i].removed;
+    for (uint32_t i = 0; i < link->blocks.count; i++) {
+        const struct mirror_block *block = mirror_block(link, i);
+        live += block && !block->removed;
+    }
     return live;
 }
 

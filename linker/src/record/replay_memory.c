@@ -65,8 +65,7 @@ static struct jitscope_error *place(struct replay *replay, struct answer *answer
                                     struct jitscope_segment *views, size_t count) {
     struct event_view view;
     for (size_t i = 0; i < count; i++) {
-        if (!recorded_next(&replay->recorded, &answer->behind, &view) ||
-            view.type->id != EVENT_ID_answer_place)
+        if (!replay_next(replay, &answer->behind, &view) || view.type->id != EVENT_ID_answer_place)
             return replay_no_answer(replay, "where the segments were placed");
         views[i].address = decode_event(&replay->recorded.decoder, &view)->answer_place.address;
     }

@@ -35,7 +35,8 @@ struct replay {
     uint64_t divergence;
     struct pass_place pass;
     bool diverged;
-    bool ended; /* the recording holds nothing from here on: what is said now is not compared */
+    bool exited; /* exit(3) has been called inside an action */
+    bool ended;  /* the recording holds nothing from here on: what is said now is not compared */
     enum replay_verdict verdict;
     struct text report;
 };
@@ -44,6 +45,15 @@ struct replay {
 static inline bool replay_peek(struct replay *replay, struct event_view *view) {
     struct event_cursor ahead = replay->cursor;
     return recorded_next(&replay->recorded, &ahead, view);
+}
+
+/* The next event behind CURSOR, which moves; where there is none, the replay has come to the recording's end.
+ */
+static inline bool replay_next(struct replay *replay, struct event_cursor *cursor, struct event_view *view) {
+    if (!replay->ended && recorded_next(&replay->recorded, cursor, view))
+        return true;
+    replay->ended = true;
+    return false;
 }
 
 /* The first event of type ID from the next one on, and the failure right before it when there is one, without

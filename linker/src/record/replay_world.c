@@ -15,7 +15,7 @@ bool replay_find(struct replay *replay, uint32_t id, struct answer *answer) {
     bool after_failure = false, first = true; /* a call may tell of itself behind its question */
     if (replay->diverged || replay->ended)
         return false;
-    while (recorded_next(&replay->recorded, &at, &answer->view)) {
+    while (replay_next(replay, &at, &answer->view)) {
         uint32_t seen = answer->view.type->id;
         if (seen == id) {
             answer->failed = after_failure;
@@ -90,7 +90,7 @@ static bool says(const struct replay *replay, struct name_ref name, const char *
 /* The next answer for a symbol, if one comes before anything else than what follows from the one before. */
 static bool next_symbol(struct replay *replay, struct event_cursor *at, struct event_answer_symbol *symbol) {
     struct event_view view;
-    while (recorded_next(&replay->recorded, at, &view)) {
+    while (replay_next(replay, at, &view)) {
         if (view.type->id == EVENT_ID_answer_symbol) {
             *symbol = decode_event(&replay->recorded.decoder, &view)->answer_symbol;
             return true;
@@ -139,6 +139,7 @@ struct jitscope_error *replay_resolve(void *context, const char *const *names, s
 
 /* exit(3) ended the process here: what it undid is replayed, and nothing comes behind it. */
 static const char *exit_here(struct replay *replay) {
+    replay->exited = true;
     session_exit(replay->session);
     replay->ended = true;
     return "exit(3) was called here";
@@ -175,7 +176,7 @@ static const char *run(void *context, const struct action_call *call) {
     struct replay *replay = context;
     const struct recorded *recorded = &replay->recorded;
     uint32_t ordinal = replay->halves++;
-    if (ordinal == recorded->exit_ordinal && replay->session) {
+    if (ordinal == recorded->exit_ordinal && !replay->exited && replay->session) {
         replay->halves--; /* it never came to an end */
         return exit_here(replay);
     }

@@ -194,6 +194,28 @@ static void take_options(struct jitscope_session *session, const struct jitscope
     session->next_library_base = options->base + LIBRARY_DISTANCE;
 }
 
+/* JITSCOPE_RECORD=FOLDER: a program that does not record is recorded all the same, session by session.  Not
+ * in a program that runs with more rights than its caller. */
+static struct jitscope_error *path_from_environment(struct jitscope_session *session, const char **path) {
+    static uint32_t sessions;
+    const char *folder = os_environment("JITSCOPE_RECORD");
+    uint32_t name, number = __atomic_add_fetch(&sessions, 1, __ATOMIC_RELAXED);
+    if (!folder || !*folder)
+        return NULL;
+    TRY(session_intern_format(session, &name, "%s/%d-%u.jsr", folder, session->process, number));
+    *path = session_text(session, name);
+    return NULL;
+}
+
+/* A recording that cannot be begun is like one that cannot go on: the links do without. */
+static struct jitscope_error *start_recording(struct jitscope_session *session, const char *path) {
+    struct jitscope_error *error = trace_record_to(&session->trace, path);
+    if (jitscope_error_code(error) == JITSCOPE_ERROR_NO_MEMORY)
+        return error;
+    session->trace.failure = error;
+    return NULL;
+}
+
 static struct jitscope_error *create_executor(struct jitscope_session *session,
                                               const struct session_replay *replay) {
     if (session->simulate)
@@ -213,9 +235,13 @@ static struct jitscope_error *set_up(struct jitscope_session *session,
     session->world = replay ? replay->world : live;
     if (replay)
         *replay->names = &session->names;
-    if (options->record_path)
-        TRY(trace_record_to(&session->trace, options->record_path));
-    trace_set_record_level(&session->trace, level_of(options->level));
+    const char *path = options->record_path;
+    if (!path && !replay)
+        TRY(path_from_environment(session, &path));
+    if (path)
+        TRY(start_recording(session, path));
+    bool by_environment = path && !options->record_path; /* the program has not chosen the level either */
+    trace_set_record_level(&session->trace, by_environment ? LEVEL_BLOCK : level_of(options->level));
     if (replay)
         trace_compare(&session->trace, replay->level, replay->compare, replay->compare_context);
     TRY(create_executor(session, replay));

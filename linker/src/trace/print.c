@@ -131,15 +131,20 @@ static void print_trailing_json(struct text *out, const struct event_view *view)
     text_append(out, "\"");
 }
 
-void event_print_json(struct text *out, const struct event_view *view, const struct name_source *names) {
-    text_print(out, "{\"sequence\":%" PRIu64 ",\"link_number\":%u,\"event\":\"%s\"", view->sequence,
-               view->link, view->type->name);
+void event_print_json_fields(struct text *out, const struct event_view *view,
+                             const struct name_source *names) {
     for (uint32_t i = 0; i < view->type->field_count; i++) {
         text_print(out, ",\"%s\":", name_of_field(view, i));
         print_json_value(out, view, i, names);
     }
     if (view->type->has_trailing)
         print_trailing_json(out, view);
+}
+
+void event_print_json(struct text *out, const struct event_view *view, const struct name_source *names) {
+    text_print(out, "{\"sequence\":%" PRIu64 ",\"link_number\":%u,\"event\":\"%s\"", view->sequence,
+               view->link, view->type->name);
+    event_print_json_fields(out, view, names);
     text_append(out, "}");
 }
 

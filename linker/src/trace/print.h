@@ -21,6 +21,9 @@ void event_print_field(struct text *out, const struct event_view *view, uint32_t
 void event_print_text(struct text *out, const struct event_view *view, const struct name_source *names);
 /* {"sequence":12,"link":1,"event":"table_entry","table":"got",...} */
 void event_print_json(struct text *out, const struct event_view *view, const struct name_source *names);
+/* Of these only the fields, each behind a comma: ,"table":"got","entry":0 ... */
+void event_print_json_fields(struct text *out, const struct event_view *view,
+                             const struct name_source *names);
 /* "r-x" */
 void print_prot(struct text *out, uint64_t prot);
 /* The page of all events in Markdown. */

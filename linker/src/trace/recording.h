@@ -15,6 +15,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/map64.h"
 #include "base/vec.h"
 #include "trace/schema.h"
 
@@ -71,6 +72,7 @@ struct recording_run {
     uint64_t sequence; /* of the first */
     uint64_t offset;   /* of the first, in the file */
     uint64_t bytes;
+    uint64_t reach; /* the highest sequence number of an event in this and all earlier runs */
     uint32_t count;
     uint32_t link;
     uint32_t thread;
@@ -86,10 +88,13 @@ struct recording_file {
     struct schema schema;
     bool is_builtin_schema;              /* records are exactly this version's structs */
     VEC(struct recording_run) runs;      /* by sequence */
-    VEC(struct recorded_string) strings; /* by id */
-    uint64_t events;                     /* records, `run` not counted */
-    uint32_t open_chunks;                /* unsealed ones: the writer is still at work, or died */
-    void *memory;                        /* anonymous mapping that holds BYTES; NULL when they are borrowed */
+    VEC(struct recorded_string) strings; /* by id, below MOST_STRINGS */
+    VEC(struct recorded_string) far_strings;
+    struct map64 far_places; /* in far_strings, by id, from MOST_STRINGS on */
+    uint32_t most_strings;   /* records of strings that the file could hold */
+    uint64_t events;         /* records, `run` not counted */
+    uint32_t open_chunks;    /* unsealed ones: the writer is still at work, or died */
+    void *memory;            /* anonymous mapping that holds BYTES; NULL when they are borrowed */
     uint64_t memory_size;
 };
 
@@ -121,6 +126,12 @@ struct event_cursor {
 /* Events in order of sequence; false at the end.  Events that the file's own schema does not know are
  * skipped. */
 bool event_next(struct event_cursor *cursor, struct event_view *view);
+/* The same; false also when the next event would not lie before END. */
+bool event_next_before(struct event_cursor *cursor, const struct event_cursor *end, struct event_view *view);
+/* Run and index of the first event, in order, with a sequence number above SEQUENCE: up to there goes the
+ * state at SEQUENCE. It is for event_next_before only. */
+struct event_cursor event_after(const struct recording_file *file, uint64_t sequence);
+bool event_cursor_is_before(const struct event_cursor *cursor, const struct event_cursor *other);
 uint64_t event_field(const struct event_view *view, uint32_t field);
 /* The bytes behind the fields; NULL when events of this type have none. */
 struct bytes event_trailing_bytes(const struct event_view *view);

@@ -20,26 +20,64 @@ static struct jitscope_error *bad_file(uint64_t offset, const char *what) {
     return error_at(JITSCOPE_ERROR_RECORDING, &where, "not a readable recording: %s", what);
 }
 
+/* --- where bytes come from */
+
+/* A file is read as far as it is needed, piece by piece: what was read is checked while the processor's
+ * caches hold it.  Zeroed: all bytes are there. */
+struct source {
+    int fd;
+    uint8_t *memory;
+    uint64_t size; /* of MEMORY; the file's when it was opened */
+    bool ended;    /* there are no more bytes: the file may be shorter by now */
+};
+
+enum { PIECE = RECORDING_CHUNK_SIZE };
+
+/* Makes BYTES reach to END, or to where the file ends. */
+static struct jitscope_error *fill(struct recording_file *file, struct source *source, uint64_t end) {
+    while (source->memory && file->bytes.size < end && !source->ended) {
+        uint64_t left = source->size - file->bytes.size;
+        uint64_t piece = end - file->bytes.size < PIECE ? PIECE : end - file->bytes.size;
+        ssize_t count = os_read(source->fd, source->memory + file->bytes.size, piece < left ? piece : left);
+        if (count < 0)
+            return error_system("read", NULL);
+        source->ended = !count;
+        file->bytes.size += (uint64_t)count;
+    }
+    return NULL;
+}
+
 /* --- header */
 
-static struct jitscope_error *read_header(struct bytes bytes, struct recording_header *header) {
-    if (!bytes_contain(bytes, 0, sizeof *header))
-        return bad_file(bytes.size, "the file ends inside its header");
-    memcpy(header, bytes.data, sizeof *header);
+static struct jitscope_error *check_header(const struct recording_header *header) {
     if (memcmp(header->magic, RECORDING_MAGIC, sizeof header->magic) != 0)
         return bad_file(0, "no jitscope magic");
     if (header->version != RECORDING_VERSION)
         return error_create(JITSCOPE_ERROR_RECORDING,
                             "the recording has format version %u, this jitscope reads %u", header->version,
                             RECORDING_VERSION);
-    if (!bytes_contain(bytes, header->schema_offset, header->schema_size))
-        return bad_file(header->schema_offset, "the schema lies outside the file");
     if (header->schema_size > LARGEST_SCHEMA)
         return bad_file(header->schema_offset, "a schema of impossible size");
     if (header->chunk_size < sizeof(struct chunk_header) + 64 || header->chunk_size % 8 ||
-        header->first_chunk % 8 || header->first_chunk < header->schema_offset + header->schema_size)
+        header->first_chunk % 8)
         return bad_file(8, "impossible chunk size or place");
-    if (header->digest != recording_header_digest(*header, bytes.data + header->schema_offset))
+    return NULL;
+}
+
+static struct jitscope_error *read_header(struct recording_file *file, struct source *source,
+                                          struct recording_header *header) {
+    TRY(fill(file, source, sizeof *header));
+    if (!bytes_contain(file->bytes, 0, sizeof *header))
+        return bad_file(file->bytes.size, "the file ends inside its header");
+    memcpy(header, file->bytes.data, sizeof *header);
+    TRY(check_header(header));
+    uint64_t end = header->schema_offset + header->schema_size;
+    TRY(fill(file, source, end));
+    if (!bytes_contain(file->bytes, header->schema_offset, header->schema_size))
+        return bad_file(header->schema_offset, "the schema lies outside the file");
+    if (header->first_chunk < end)
+        return bad_file(8, "impossible chunk size or place");
+    if (header->digest != recording_header_digest(*header, file->bytes.data + header->schema_offset))
         return bad_file(0, "the digest of header and schema does not match them");
     return NULL;
 }
@@ -109,31 +147,33 @@ static struct jitscope_error *begin_run(struct walk *walk, const uint8_t *record
     return NULL;
 }
 
-static struct jitscope_error *add_string(struct walk *walk, const uint8_t *record) {
-    struct event_string string;
-    struct recording_file *file = walk->file;
-    memcpy(&string, record, sizeof string);
-    /* Ids are dense: each needs a record of its own, so that a wild id cannot ask for wild memory. */
-    if (string.string > file->bytes.size / sizeof string || string.string >= UINT32_MAX - 1)
-        return bad_file(walk->at, "a string with an impossible number");
-    if (string.string >= file->strings.count) {
-        uint32_t more = string.string + 1 - file->strings.count;
+/* Most ids are dense.  A name that came in with an archive's index has its number long before it is told, if
+ * it is: ids beyond what the file could hold go into a map, so that a wild one cannot ask for wild memory. */
+static struct jitscope_error *string_slot(struct recording_file *file, uint32_t id,
+                                          struct recorded_string **slot) {
+    if (id >= file->most_strings) {
+        TRY(map64_set(&file->far_places, id, file->far_strings.count));
+        TRY(vec_push(&file->far_strings, (struct recorded_string){0}));
+        *slot = &file->far_strings.data[file->far_strings.count - 1];
+        return NULL;
+    }
+    if (id >= file->strings.count) {
+        uint32_t more = id + 1 - file->strings.count;
         TRY(vec_reserve(&file->strings, more));
         memset(file->strings.data + file->strings.count, 0, more * sizeof *file->strings.data);
         file->strings.count += more;
     }
-    file->strings.data[string.string] =
-        (struct recorded_string){(const char *)record + sizeof string, string.length};
+    *slot = &file->strings.data[id];
     return NULL;
 }
 
-/* The record's size, or 0 when there is none that makes sense. */
-static uint32_t record_size(const struct walk *walk, uint32_t header) {
-    uint32_t size = EVENT_HEADER_SIZE(header), id = EVENT_HEADER_ID(header);
-    const struct schema_event *event = schema_event(&walk->file->schema, id);
-    if (size < 4 || size % 4 || size > walk->end - walk->at)
-        return 0;
-    return event && (event->has_trailing ? size < event->size : size != event->size) ? 0 : size;
+static struct jitscope_error *add_string(struct walk *walk, const uint8_t *record) {
+    struct event_string string;
+    struct recorded_string *slot;
+    memcpy(&string, record, sizeof string);
+    TRY(string_slot(walk->file, string.string, &slot));
+    *slot = (struct recorded_string){(const char *)record + sizeof string, string.length};
+    return NULL;
 }
 
 /* What the last field of an event with trailing bytes says. */
@@ -141,9 +181,26 @@ static uint32_t trailing_length(const uint8_t *record, const struct schema_event
     return load_u32(record + event->size - 4);
 }
 
-static bool has_its_trailing_bytes(const struct walk *walk, const uint8_t *record, uint32_t size) {
-    const struct schema_event *event = schema_event(&walk->file->schema, EVENT_HEADER_ID(load_u32(record)));
-    return !event || !event->has_trailing || trailing_length(record, event) <= size - event->size;
+/* Whether a record that says it has SIZE bytes can be passed over. */
+static bool is_sound(const struct walk *walk, const struct schema_event *event, uint32_t size) {
+    if (size < 4 || size % 4 || size > walk->end - walk->at)
+        return false;
+    return !event || event->size == size || (event->has_trailing && event->size < size);
+}
+
+static struct jitscope_error *walk_record(struct walk *walk, const uint8_t *record,
+                                          const struct schema_event *event, uint32_t size) {
+    uint32_t id = EVENT_HEADER_ID(load_u32(record));
+    if (id == EVENT_ID_run)
+        return begin_run(walk, record);
+    if (!walk->in_run)
+        return bad_file(walk->at, "events before the first run record of a chunk");
+    walk->run.count++;
+    if (!event || !event->has_trailing)
+        return NULL;
+    if (trailing_length(record, event) > size - event->size)
+        return bad_file(walk->at, "a record with fewer bytes behind its fields than it says");
+    return id == EVENT_ID_string ? add_string(walk, record) : NULL;
 }
 
 static struct jitscope_error *walk_chunk(struct recording_file *file, const struct chunk_header *chunk,
@@ -152,24 +209,13 @@ static struct jitscope_error *walk_chunk(struct recording_file *file, const stru
     struct walk walk = {.file = file, .at = start, .end = end};
     while (walk.end - walk.at >= 4) {
         const uint8_t *record = file->bytes.data + walk.at;
-        uint32_t header = load_u32(record);
-        if (!header && !chunk->sealed)
+        uint32_t header = load_u32(record), size = EVENT_HEADER_SIZE(header);
+        const struct schema_event *event = schema_event(&file->schema, EVENT_HEADER_ID(header));
+        if (!chunk->sealed && (!header || !is_sound(&walk, event, size)))
             break;
-        uint32_t size = record_size(&walk, header);
-        if (!size && chunk->sealed)
+        if (!is_sound(&walk, event, size))
             return bad_file(walk.at, "a damaged record");
-        if (!size)
-            break;
-        if (EVENT_HEADER_ID(header) == EVENT_ID_run)
-            TRY(begin_run(&walk, record));
-        else if (!walk.in_run)
-            return bad_file(walk.at, "events before the first run record of a chunk");
-        else if (!has_its_trailing_bytes(&walk, record, size))
-            return bad_file(walk.at, "a record with fewer bytes behind its fields than it says");
-        else
-            walk.run.count++;
-        if (EVENT_HEADER_ID(header) == EVENT_ID_string)
-            TRY(add_string(&walk, record));
+        TRY(walk_record(&walk, record, event, size));
         walk.at += size;
     }
     TRY(end_run(&walk));
@@ -208,63 +254,67 @@ static int by_sequence(const void *a, const void *b) {
     return x->offset < y->offset ? -1 : x->offset > y->offset;
 }
 
-static struct jitscope_error *read_file(struct recording_file *file) {
+static void order_runs(struct recording_file *file) {
+    uint64_t reach = 0;
+    if (file->runs.count)
+        qsort(file->runs.data, file->runs.count, sizeof *file->runs.data, by_sequence);
+    for (uint32_t i = 0; i < file->runs.count; i++) {
+        struct recording_run *run = &file->runs.data[i];
+        uint64_t last = run->sequence + (run->count - 1);
+        last = last < run->sequence ? UINT64_MAX : last;
+        run->reach = reach = last > reach ? last : reach;
+    }
+}
+
+static struct jitscope_error *read_file(struct recording_file *file, struct source *source) {
     struct recording_header header;
-    TRY(read_header(file->bytes, &header));
+    TRY(read_header(file, source, &header));
     TRY(read_schema(file, &header));
-    for (uint64_t at = header.first_chunk; at < file->bytes.size; at += header.chunk_size) {
-        uint64_t left = file->bytes.size - at;
-        TRY(read_chunk(file, at, left < header.chunk_size ? left : header.chunk_size));
+    uint64_t size = source->memory ? source->size : file->bytes.size;
+    uint64_t most = size / sizeof(struct event_string);
+    file->most_strings = most < UINT32_MAX - 1 ? (uint32_t)most : UINT32_MAX - 1;
+    for (uint64_t at = header.first_chunk; at < size; at += header.chunk_size) {
+        uint64_t left = size - at, limit = left < header.chunk_size ? left : header.chunk_size;
+        TRY(fill(file, source, at + limit));
+        if (at >= file->bytes.size)
+            break;
+        TRY(read_chunk(file, at, limit < file->bytes.size - at ? limit : file->bytes.size - at));
         if (left <= header.chunk_size)
             break;
     }
-    if (file->runs.count)
-        qsort(file->runs.data, file->runs.count, sizeof *file->runs.data, by_sequence);
+    order_runs(file);
     return NULL;
 }
 
-struct jitscope_error *recording_open_memory(struct bytes bytes, struct recording_file *file) {
-    *file = (struct recording_file){.bytes = bytes};
-    struct jitscope_error *error = read_file(file);
+static struct jitscope_error *read_or_close(struct recording_file *file, struct source *source) {
+    struct jitscope_error *error = read_file(file, source);
     if (error)
         recording_close(file);
     return error;
 }
 
-/* What is there now; a writer at work may add more, or cut what it has not used. */
-static struct jitscope_error *read_bytes(int fd, uint8_t *memory, uint64_t size, uint64_t *got) {
-    for (*got = 0; *got < size;) {
-        ssize_t count = os_read(fd, memory + *got, size - *got);
-        if (count < 0)
-            return error_system("read", NULL);
-        if (!count)
-            break;
-        *got += (uint64_t)count;
-    }
-    return NULL;
+struct jitscope_error *recording_open_memory(struct bytes bytes, struct recording_file *file) {
+    struct source none = {0};
+    *file = (struct recording_file){.bytes = bytes};
+    return read_or_close(file, &none);
 }
 
+/* What is there now; a writer at work may add more, or cut what it has not used. */
 static struct jitscope_error *load_file(int fd, struct recording_file *file) {
-    uint64_t size, got;
+    struct source source = {.fd = fd};
     bool regular;
-    if (os_file_size(fd, &size, &regular) < 0)
+    if (os_file_size(fd, &source.size, &regular) < 0)
         return error_system("cannot read", NULL);
-    if (!size || !regular)
+    if (!source.size || !regular)
         return bad_file(0, "an empty or special file");
-    uint8_t *memory = os_map(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (!memory)
+    source.memory = os_map(NULL, source.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (!source.memory)
         return error_no_memory();
-    os_advise(memory, size, MADV_HUGEPAGE);
-    struct jitscope_error *error = read_bytes(fd, memory, size, &got);
-    if (!error)
-        error = recording_open_memory((struct bytes){memory, got}, file);
-    if (error) {
-        os_unmap(memory, size);
-        return error;
-    }
-    file->memory = memory;
-    file->memory_size = size;
-    return NULL;
+    os_advise(source.memory, source.size, MADV_HUGEPAGE);
+    file->memory = source.memory;
+    file->memory_size = source.size;
+    file->bytes.data = source.memory;
+    return read_or_close(file, &source);
 }
 
 struct jitscope_error *recording_open(const char *path, struct recording_file *file) {
@@ -280,6 +330,8 @@ struct jitscope_error *recording_open(const char *path, struct recording_file *f
 void recording_close(struct recording_file *file) {
     vec_destroy(&file->runs);
     vec_destroy(&file->strings);
+    vec_destroy(&file->far_strings);
+    map64_destroy(&file->far_places);
     schema_destroy(&file->schema);
     if (file->memory)
         os_unmap(file->memory, file->memory_size);
@@ -316,6 +368,33 @@ bool event_next(struct event_cursor *cursor, struct event_view *view) {
     return false;
 }
 
+bool event_cursor_is_before(const struct event_cursor *cursor, const struct event_cursor *other) {
+    return cursor->run != other->run ? cursor->run < other->run : cursor->index < other->index;
+}
+
+bool event_next_before(struct event_cursor *cursor, const struct event_cursor *end, struct event_view *view) {
+    if (!event_cursor_is_before(cursor, end) || !event_next(cursor, view))
+        return false;
+    /* It may have passed events that nobody knows. */
+    struct event_cursor found = {.run = cursor->run, .index = cursor->index - 1};
+    return event_cursor_is_before(&found, end);
+}
+
+struct event_cursor event_after(const struct recording_file *file, uint64_t sequence) {
+    uint32_t low = 0, high = file->runs.count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (file->runs.data[middle].reach <= sequence)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    struct event_cursor found = {.file = file, .run = low};
+    if (low < file->runs.count && file->runs.data[low].sequence <= sequence)
+        found.index = (uint32_t)(sequence + 1 - file->runs.data[low].sequence);
+    return found;
+}
+
 uint64_t event_field(const struct event_view *view, uint32_t index) {
     const struct schema_field *field = &view->schema->fields.data[view->type->first_field + index];
     const uint8_t *at = view->record + field->offset;
@@ -337,5 +416,6 @@ struct recorded_string event_trailing_text(const struct event_view *view) {
 struct recorded_string recording_string(const struct recording_file *file, uint32_t id) {
     if (id < file->strings.count && file->strings.data[id].bytes)
         return file->strings.data[id];
-    return (struct recorded_string){"", 0};
+    uint32_t place = id < file->most_strings ? MAP64_NO_VALUE : map64_find(&file->far_places, id);
+    return place == MAP64_NO_VALUE ? (struct recorded_string){"", 0} : file->far_strings.data[place];
 }

@@ -281,7 +281,6 @@ struct jitscope_error *trace_record_to(struct trace *trace, const char *path) {
 void trace_set_callback(struct trace *trace, enum event_level level, trace_callback callback, void *context) {
     trace->callback = callback;
     trace->callback_context = context;
-    trace->delivered = trace->sequence;
     set_levels(trace, trace->record_level, callback ? level : LEVEL_OFF);
     forget(&trace->told);
     forget(&trace->named);

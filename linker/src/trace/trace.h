@@ -26,8 +26,7 @@
 
 struct recording; /* the file behind a trace, trace/recording.h */
 
-/* Sees each record, in order, under the session's lock.  SEQUENCE counts what this callback saw; it is the
- * event's number in the recording too while both sinks have one level. */
+/* Sees each record, in order, under the session's lock.  SEQUENCE counts what the trace's callbacks saw. */
 typedef void (*trace_callback)(void *context, uint64_t sequence, uint32_t link, const void *record);
 
 struct bit_set {

@@ -1,0 +1,111 @@
+#include "mirror/history.h"
+
+#include <string.h>
+
+enum { EVENTS_PER_MOMENT = 1 << 14 };
+
+struct jitscope_error *history_create(const struct recording_file *file, struct history **out) {
+    struct history *history = os_allocate_zeroed(sizeof *history);
+    if (!history)
+        return error_no_memory();
+    history->file = file;
+    struct jitscope_error *error = decoder_create(&history->decoder, &file->schema);
+    if (!error)
+        error = vec_push(&history->mentions, (struct mention){0});
+    if (error) {
+        history_destroy(history);
+        return error;
+    }
+    *out = history;
+    return NULL;
+}
+
+void history_destroy(struct history *history) {
+    if (!history)
+        return;
+    decoder_destroy(&history->decoder);
+    vec_destroy(&history->mentions);
+    vec_destroy(&history->moments);
+    vec_destroy(&history->counts);
+    os_release(history);
+}
+
+struct jitscope_error *history_mention(struct history *history, struct life *life, const uint8_t *record) {
+    uint32_t newest = history->mentions.count;
+    TRY(vec_push(&history->mentions, (struct mention){history->events, life->newest, record}));
+    life->newest = newest;
+    return NULL;
+}
+
+struct jitscope_error *history_pass(struct history *history, const struct event_cursor *cursor,
+                                    const uint64_t *counts, uint64_t last_sequence) {
+    const struct schema *schema = &history->file->schema;
+    if (history->events % EVENTS_PER_MOMENT != 0)
+        return NULL;
+    TRY(vec_reserve(&history->counts, schema->events.count));
+    for (uint32_t i = 0; i < schema->events.count; i++)
+        vec_put(&history->counts, (uint32_t)counts[schema->events.data[i].id]);
+    return vec_push(&history->moments, (struct moment){*cursor, history->events, last_sequence});
+}
+
+/* Turns the chain that begins at mention FIRST around; returns its other end. */
+static uint32_t turn(struct mention *mentions, uint32_t first) {
+    uint32_t behind = 0;
+    while (first) {
+        uint32_t next = mentions[first].previous;
+        mentions[first].previous = behind;
+        behind = first;
+        first = next;
+    }
+    return behind;
+}
+
+static void tell_record(struct history *history, const uint8_t *record, hear hear, void *thing) {
+    uint32_t header = load_u32(record);
+    struct event_view view = {.type = schema_event(&history->file->schema, EVENT_HEADER_ID(header)),
+                              .schema = &history->file->schema,
+                              .record = record,
+                              .size = EVENT_HEADER_SIZE(header)};
+    hear(thing, decode_event(&history->decoder, &view));
+}
+
+/* The chain goes from the newest to the oldest, the story from the oldest to the newest: the chain is turned
+ * around for the telling, since damaged files make chains too long for any stack. */
+void history_tell(struct history *history, const struct life *life, hear hear, void *thing) {
+    struct mention *mentions = history->mentions.data;
+    uint32_t newest = life->newest;
+    while (newest && mentions[newest].event >= history->now)
+        newest = mentions[newest].previous;
+    if (newest && !mentions[newest].previous) {
+        tell_record(history, mentions[newest].record, hear, thing);
+        return;
+    }
+    uint32_t oldest = turn(mentions, newest);
+    for (uint32_t i = oldest; i; i = mentions[i].previous)
+        tell_record(history, mentions[i].record, hear, thing);
+    turn(mentions, oldest);
+}
+
+uint32_t stamps_before(const uint32_t *stamps, uint32_t count, uint32_t now) {
+    uint32_t low = 0;
+    while (low < count) {
+        uint32_t middle = low + (count - low) / 2;
+        if (stamps[middle] < now)
+            low = middle + 1;
+        else
+            count = middle;
+    }
+    return low;
+}
+
+uint32_t lives_before(const struct life *lives, uint32_t count, uint32_t now) {
+    uint32_t low = 0;
+    while (low < count) {
+        uint32_t middle = low + (count - low) / 2;
+        if (lives[middle].since < now)
+            low = middle + 1;
+        else
+            count = middle;
+    }
+    return low;
+}

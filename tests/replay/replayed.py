@@ -1,0 +1,72 @@
+"""replayed.py TOOL COMMAND...: runs COMMAND, with every session that it makes recorded, and replays each of them.
+
+Whatever a test links, linking it again from its recording must give the same events and digests.  Recordings are replayed
+while the test runs, as soon as their process is gone, so that hundreds of them need no room.  Exit status: COMMAND's own,
+or 1 when a replay diverges or a recording cannot be replayed.
+"""
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import threading
+
+LIMIT = 120  # seconds for one replay
+
+
+def is_running(recording):
+    """The process that writes it; recordings are named PROCESS-NUMBER.jsr."""
+    try:
+        state = pathlib.Path("/proc", recording.name.split("-")[0], "stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+class Replays:
+    def __init__(self, tool, folder):
+        self.tool, self.folder = tool, folder
+        self.events, self.sessions, self.failures = 0, 0, []
+        self.command_is_done = threading.Event()
+
+    def replay(self, recording):
+        done = subprocess.run([self.tool, "replay", recording], capture_output=True, timeout=LIMIT)
+        self.sessions += 1
+        if done.returncode:
+            text = (done.stdout + done.stderr).decode(errors="replace")
+            self.failures.append(f"{recording.name}: status {done.returncode}\n{text}")
+        else:
+            self.events += int(done.stdout.split(b" events: ")[0].split(b"\n")[-1])
+        recording.unlink()
+
+    def replay_all(self):
+        for recording in sorted(self.folder.glob("*.jsr")):
+            if not is_running(recording):
+                self.replay(recording)
+
+    def follow(self):
+        while not self.command_is_done.wait(0.2):
+            self.replay_all()
+        self.replay_all()
+
+
+def main():
+    tool, command = sys.argv[1], sys.argv[2:]
+    with tempfile.TemporaryDirectory(prefix="jitscope-replays-") as folder:
+        replays = Replays(tool, pathlib.Path(folder))
+        follower = threading.Thread(target=replays.follow)
+        follower.start()
+        status = subprocess.run(command, env={**os.environ, "JITSCOPE_RECORD": folder}).returncode
+        replays.command_is_done.set()
+        follower.join()
+        left = list(pathlib.Path(folder).glob("*.jsr"))
+    print(f"replayed {replays.sessions} sessions with {replays.events} events; {len(replays.failures)} are not the same")
+    for failure in replays.failures[:10]:
+        print(failure)
+    for recording in left:
+        print(f"{recording.name}: its process is still there")
+    return status or bool(replays.failures or left)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
