@@ -238,7 +238,7 @@ static struct event_cursor begin_at_moment(struct mirror *mirror, const struct e
     memset(mirror->counts, 0, sizeof mirror->counts);
     mirror->applied = mirror->last_sequence = 0;
     if (!low)
-        return (struct event_cursor){.file = mirror->file};
+        return (struct event_cursor){.file = mirror->file, .window = &mirror->history->window};
     const struct moment *moment = &history->moments.data[low - 1];
     const uint32_t *counts = &history->counts.data[(low - 1) * schema->events.count];
     for (uint32_t i = 0; i < schema->events.count; i++)
@@ -337,7 +337,7 @@ static struct jitscope_error *reach_link(struct mirror *mirror, const struct eve
         if (more)                                                                                            \
             TRY(add_lives(mirror->history, &owner->table##_lives, more));                                    \
         refresh_##table(owner, event->id);                                                                   \
-        TRY(history_mention(mirror->history, &owner->table##_lives.data[event->id], view->record));          \
+        TRY(history_mention(mirror->history, &owner->table##_lives.data[event->id], view->offset));          \
         hear_##name(&owner->table.data[event->id], event);                                                   \
         return NULL;                                                                                         \
     }
@@ -352,7 +352,7 @@ static struct jitscope_error *reach_link(struct mirror *mirror, const struct eve
 /* What the mirror itself, or a link as a whole, hears. */
 #define TELL(owner, name)                                                                                    \
     do {                                                                                                     \
-        TRY(history_mention(mirror->history, &owner->life, view->record));                                   \
+        TRY(history_mention(mirror->history, &owner->life, view->offset));                                   \
         hear_##name(owner, &event->name);                                                                    \
     } while (0)
 
@@ -436,12 +436,13 @@ static struct jitscope_error *apply_all(struct mirror *mirror, uint64_t until) {
     struct event_cursor cursor = {.file = mirror->file}, end = event_after(mirror->file, until);
     struct event_view view;
     TRY(history_create(mirror->file, &mirror->history));
+    cursor.window = &mirror->history->window;
     TRY(history_pass(mirror->history, &cursor, mirror->counts, mirror->last_sequence));
     while (event_next_before(&cursor, &end, &view)) {
         TRY(mirror_apply(mirror, &view));
         TRY(history_pass(mirror->history, &cursor, mirror->counts, mirror->last_sequence));
     }
-    return NULL;
+    return recording_failure(mirror->file);
 }
 
 struct jitscope_error *mirror_load(struct mirror *mirror, const struct recording_file *file, uint64_t until) {

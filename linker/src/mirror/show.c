@@ -192,7 +192,8 @@ static bool print_event(struct printer *printer, const struct event_view *view,
 }
 
 static bool print_events(struct printer *printer, const struct recording_file *file, uint64_t at) {
-    struct event_cursor cursor = {.file = file}, end = event_after(file, at);
+    struct event_window window = {0};
+    struct event_cursor cursor = {.file = file, .window = &window}, end = event_after(file, at);
     struct event_view view;
     struct text fields = {0};
     uint32_t kinds[256] = {0};
@@ -207,6 +208,7 @@ static bool print_events(struct printer *printer, const struct recording_file *f
         }
         good = print_event(printer, &view, &names, &fields);
     }
+    event_window_destroy(&window);
     text_destroy(&fields);
     return good;
 }
@@ -263,6 +265,8 @@ struct jitscope_error *show_print(FILE *out, const char *what, const struct reco
         good = good && print_events(&printer, file, options->at);
     else
         error = print_view(&printer, file, options->at, &good);
+    if (!error)
+        error = recording_failure(file);
     if (options->json && !error)
         good = good && fputs(printer.printed ? "\n]\n" : "]\n", out) >= 0;
     filter_destroy(filter);
