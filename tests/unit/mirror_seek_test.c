@@ -119,6 +119,39 @@ static void test_growing_after_seek(void **state) {
     schema_destroy(&schema);
 }
 
+/* What the views that need no edges show is the same without them, at any moment. */
+static void test_without_edges(void **state) {
+    struct schema schema;
+    size_t length;
+    struct made made;
+    struct recording_file file;
+    struct mirror *whole = malloc(sizeof *whole), *without = malloc(sizeof *without);
+    const char *text = schema_text(&length);
+    (void)state;
+    expect_good(schema_parse((struct bytes){(const uint8_t *)text, length}, &schema));
+    seed = 5;
+    make_random(&made, &schema, EVENTS, false, false);
+    expect_good(made_open(&made, &file));
+    expect_good(mirror_load(whole, &file, UINT64_MAX));
+    expect_good(mirror_load_without_edges(without, &file, UINT64_MAX));
+    for (uint32_t i = 0; i < MOMENTS; i++) {
+        uint64_t at = random_moment(&file);
+        mirror_seek(whole, at);
+        mirror_seek(without, at);
+        for (uint32_t k = 0; k < view_count; k++)
+            if (strcmp(views[k].name, "edges") != 0)
+                expect_same_view(&views[k], without, whole);
+        assert_memory_equal(without->counts, whole->counts, sizeof whole->counts);
+    }
+    mirror_destroy(whole);
+    mirror_destroy(without);
+    free(whole);
+    free(without);
+    recording_close(&file);
+    made_destroy(&made);
+    schema_destroy(&schema);
+}
+
 /* Where the events end that a moment has seen, against a walk over all of them. */
 static void test_events_after(void **state) {
     struct made made;
@@ -149,7 +182,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_moment),        cmocka_unit_test(test_other_version),
         cmocka_unit_test(test_numbers_that_repeat), cmocka_unit_test(test_long_recording),
-        cmocka_unit_test(test_growing_after_seek),  cmocka_unit_test(test_events_after),
+        cmocka_unit_test(test_growing_after_seek),  cmocka_unit_test(test_without_edges),
+        cmocka_unit_test(test_events_after),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

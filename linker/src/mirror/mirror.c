@@ -414,6 +414,11 @@ static struct jitscope_error *apply_listed(struct mirror *mirror, struct mirror_
     }
 }
 
+static bool is_left_out(const struct mirror *mirror, uint32_t id) {
+    return mirror->without_edges &&
+           (id == EVENT_ID_edge || id == EVENT_ID_edge_claimed || id == EVENT_ID_fixup);
+}
+
 struct jitscope_error *mirror_apply(struct mirror *mirror, const struct event_view *view) {
     struct mirror_link *link = NULL;
     if (!mirror->history)
@@ -424,7 +429,8 @@ struct jitscope_error *mirror_apply(struct mirror *mirror, const struct event_vi
     if (history->events == UINT32_MAX)
         return error_create(JITSCOPE_ERROR_RECORDING, "more than 2^32 events");
     TRY(reach_link(mirror, view, &link));
-    const union any_event *event = decode_event(&history->decoder, view);
+    const union any_event *event =
+        is_left_out(mirror, view->type->id) ? NULL : decode_event(&history->decoder, view);
     if (event)
         TRY(apply_listed(mirror, link, view, event));
     count_event(mirror, view);
@@ -445,12 +451,22 @@ static struct jitscope_error *apply_all(struct mirror *mirror, uint64_t until) {
     return recording_failure(mirror->file);
 }
 
-struct jitscope_error *mirror_load(struct mirror *mirror, const struct recording_file *file, uint64_t until) {
-    *mirror = (struct mirror){.file = file};
+static struct jitscope_error *load(struct mirror *mirror, uint64_t until) {
     struct jitscope_error *error = apply_all(mirror, until);
     if (error)
         mirror_destroy(mirror);
     return error;
+}
+
+struct jitscope_error *mirror_load(struct mirror *mirror, const struct recording_file *file, uint64_t until) {
+    *mirror = (struct mirror){.file = file};
+    return load(mirror, until);
+}
+
+struct jitscope_error *mirror_load_without_edges(struct mirror *mirror, const struct recording_file *file,
+                                                 uint64_t until) {
+    *mirror = (struct mirror){.file = file, .without_edges = true};
+    return load(mirror, until);
 }
 
 static void destroy_link(struct mirror_link *link) {
