@@ -566,7 +566,7 @@ int run(void) {
     def test_bytes_that_are_not_known(self):
         """A recording without its inputs cannot be replayed: formats that need bytes say so, the others go on."""
         whole = self.recording.read_bytes()
-        path = self.folder / "cut.jsr"
+        path = self.folder / "bad.jsr"
         path.write_bytes(whole[:len(whole) // 2])
         for form in ("elf", "jitdump"):
             outcome = self.jitscope("export", "--to", form, path, "-o", self.folder / "x")

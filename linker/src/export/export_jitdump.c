@@ -81,7 +81,7 @@ static struct jitscope_error *write_load(const struct export_source *source, str
     uint32_t process = source->mirror->session.process;
     text_clear(name);
     live_code_name(source, code, name);
-    if (!name->data)
+    if (!name->data || name->failed)
         return error_no_memory();
     if (code->size > LARGEST_FUNCTION)
         return error_create(JITSCOPE_ERROR_UNSUPPORTED, "a function of %llu bytes, too large for a jitdump",
