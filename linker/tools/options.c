@@ -18,6 +18,7 @@ enum {
     SHOW = 1 << COMMAND_show,
     STACK = 1 << COMMAND_stack,
     WHY = 1 << COMMAND_why,
+    DIFF = 1 << COMMAND_diff,
     HELP = 1 << COMMAND_help,
     LINKS = RUN | LINK,
     ALL = (1 << COMMAND_COUNT) - 1,
