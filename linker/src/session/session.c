@@ -4,6 +4,7 @@
 #include "memory/managers.h"
 #include "session/pass_watch.h"
 #include "session/session_replay.h"
+#include "session/session_restore.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -242,8 +243,10 @@ static struct jitscope_error *set_up(struct jitscope_session *session,
         TRY(path_from_environment(session, &path));
     if (path)
         TRY(start_recording(session, path));
-    bool by_environment = path && !options->record_path; /* the program has not chosen the level either */
-    trace_set_record_level(&session->trace, by_environment ? LEVEL_BLOCK : level_of(options->level));
+    /* Then the program has not chosen the level either. */
+    session->recorded_by_environment = path && !options->record_path;
+    trace_set_record_level(&session->trace,
+                           session->recorded_by_environment ? LEVEL_BLOCK : level_of(options->level));
     if (replay)
         trace_compare(&session->trace, replay->level, replay->compare, replay->compare_context);
     TRY(create_executor(session, replay));
@@ -279,6 +282,40 @@ struct jitscope_error *jitscope_session_create(const struct jitscope_session_opt
     struct jitscope_session_options options = known_options(given);
     TRY(check_options(&options));
     return session_create(&options, NULL, out);
+}
+
+/* --- recording on demand */
+
+static struct jitscope_error *begin_recording(struct jitscope_session *session, const char *path,
+                                              enum event_level level) {
+    if (session->trace.record_level && !session->recorded_by_environment)
+        return error_with_help(error_create(JITSCOPE_ERROR_USAGE, "the session is being recorded already"),
+                               "end that recording first: jitscope_session_end_recording()");
+    trace_end_recording(&session->trace); /* one that had failed, or that gives way */
+    session->recorded_by_environment = false;
+    TRY(trace_record_to(&session->trace, path));
+    trace_set_record_level(&session->trace, level);
+    TRY(announce_session(session, NULL));
+    session_tell_state(session);
+    return NULL;
+}
+
+struct jitscope_error *jitscope_session_begin_recording(struct jitscope_session *session, const char *path,
+                                                        enum jitscope_level level) {
+    if (level > JITSCOPE_LEVEL_EDGES)
+        return error_create(JITSCOPE_ERROR_USAGE, "there is no level %d to record at", (int)level);
+    TRY(session_enter(session));
+    struct jitscope_error *error =
+        begin_recording(session, path, level ? (enum event_level)level : LEVEL_BLOCK);
+    session_unlock(session);
+    return error;
+}
+
+struct jitscope_error *jitscope_session_end_recording(struct jitscope_session *session) {
+    TRY(session_enter(session));
+    trace_end_recording(&session->trace);
+    session_unlock(session);
+    return NULL;
 }
 
 void session_exit(struct jitscope_session *session) {
