@@ -71,8 +71,8 @@ static struct jitscope_error *diff_graph(struct diff_work *work) {
     TRY(diff_symbols(work));
     TRY(diff_tables(work));
     TRY(diff_moves(work));
-    TRY(diff_memory(work));
-    return diff_actions(work);
+    TRY(diff_actions(work));
+    return diff_memory(work);
 }
 
 static struct jitscope_error *diff_link(struct diff_work *work, uint32_t number) {
@@ -112,7 +112,7 @@ static void destroy_side(struct side *side) {
 }
 
 struct jitscope_error *diff_mirrors(const struct mirror *a, const struct mirror *b, struct diff *diff) {
-    struct diff_work work = {.diff = diff, .a = {.mirror = a}, .b = {.mirror = b}};
+    struct diff_work work = {.diff = diff, .a = {.mirror = a}, .b = {.mirror = b}, .order_finding = NO_ID};
     *diff = (struct diff){0};
     TRY(string_pool_create(&work.names));
     struct jitscope_error *error = diff_all(&work);

@@ -110,17 +110,20 @@ static struct jitscope_error *count_registrations(struct diff_work *work, struct
 
 /* --- debug information */
 
+static void put_debug(struct text *text, const char *what, uint32_t before, uint32_t after) {
+    if (before != after)
+        text_print(text, "%s%s %u -> %u", text->length ? ", " : "the debug image changed: ", what, before,
+                   after);
+}
+
 static struct jitscope_error *diff_debug(struct diff_work *work) {
     const struct event_debug_image *a = &work->a.link->debug, *b = &work->b.link->debug;
     struct text text = {0};
-    if (a->symbols == b->symbols && a->frames == b->frames && a->units == b->units && a->inputs == b->inputs)
-        return NULL;
-    text_print(
-        &text,
-        "the debug image changed: symbols %u -> %u, frames %u -> %u, units %u -> %u, inputs with DWARF "
-        "%u -> %u",
-        a->symbols, b->symbols, a->frames, b->frames, a->units, b->units, a->inputs, b->inputs);
-    return find(work, "debug_image", NO_ID, &text, NULL, NULL);
+    put_debug(&text, "symbols", a->symbols, b->symbols);
+    put_debug(&text, "frames", a->frames, b->frames);
+    put_debug(&text, "units", a->units, b->units);
+    put_debug(&text, "inputs with DWARF", a->inputs, b->inputs);
+    return text.length ? find(work, "debug_image", NO_ID, &text, NULL, NULL) : NULL;
 }
 
 static struct jitscope_error *count_unsound(struct diff_work *work, struct counts *counts,

@@ -149,6 +149,28 @@ static struct jitscope_error *find_changed_input(struct diff_work *work, uint32_
     return find_input(work, "input_changed", a_id, &text, &fields);
 }
 
+/* Order decides which definition is first, which member is taken, and what lies behind what. */
+static struct jitscope_error *diff_order(struct diff_work *work) {
+    const struct mirror *b = work->b.mirror;
+    uint32_t last = NO_ID;
+    for (uint32_t i = 0; i < b->inputs.count; i++) {
+        uint32_t shared = work->b.inputs[i];
+        struct text text = {0};
+        if (!mirror_input(b, i) || shared >= work->a.mirror->inputs.count)
+            continue;
+        if (last == NO_ID || shared > last) {
+            last = shared;
+            continue;
+        }
+        text_append(&text, "inputs come in another order: ");
+        put_diff_input(&text, work, shared);
+        text_append(&text, " behind ");
+        put_diff_input(&text, work, last);
+        return find(work, "input_order", NO_ID, &text, NULL, &work->order_finding);
+    }
+    return NULL;
+}
+
 struct jitscope_error *diff_inputs(struct diff_work *work) {
     const struct mirror *a = work->a.mirror, *b = work->b.mirror;
     uint32_t *paired = no_pairs(a->inputs.count);
@@ -166,7 +188,7 @@ struct jitscope_error *diff_inputs(struct diff_work *work) {
         if (mirror_input(b, i) && work->b.inputs[i] >= a->inputs.count)
             error = find_lonely(work, &work->b, i, true);
     os_release(paired);
-    return error;
+    return error ? error : diff_order(work);
 }
 
 /* --- how the link went */

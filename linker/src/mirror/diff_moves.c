@@ -40,10 +40,11 @@ static uint32_t finding_of_block(const struct diff_work *work, const struct side
     uint32_t finding = map64_find(&work->by_section, section_key(input, section));
     if (finding != NO_ID)
         return finding;
-    for (uint32_t i = 0; input == NO_ID && i < side->link->entries.count; i++)
-        if (side->link->entries.data[i].block == id && side->link->entries.data[i].table < 3)
-            return work->table_finding[side->link->entries.data[i].table];
-    return finding_of_input(work, input);
+    if (!side->entries[id])
+        return finding_of_input(work, input);
+    uint32_t table = side->link->entries.data[side->entries[id] - 1].table;
+    return table < sizeof work->table_finding / sizeof *work->table_finding ? work->table_finding[table]
+                                                                            : NO_ID;
 }
 
 static bool is_resized(const struct diff_work *work, uint32_t b_block) {
@@ -85,13 +86,13 @@ static uint32_t reason_between(const struct walk *walk, uint32_t at) {
 /* --- what */
 
 static struct jitscope_error *move_of(struct diff_work *work, uint32_t cause, uint64_t by, uint32_t *id) {
-    for (uint32_t i = 0; i < work->moves.count; i++)
-        if (work->moves.data[i].cause == cause && work->moves.data[i].by == by) {
-            *id = i;
-            return NULL;
-        }
+    uint64_t key = mix_key(mix_key(40, cause), by);
+    *id = map64_find(&work->move_by_key, key);
+    if (*id != MAP64_NO_VALUE)
+        return NULL;
     *id = work->moves.count;
-    return vec_push(&work->moves, (struct move){.cause = cause, .by = by});
+    TRY(vec_push(&work->moves, (struct move){.cause = cause, .by = by}));
+    return map64_set(&work->move_by_key, key, *id);
 }
 
 static void add_input(struct move *move, uint32_t input) {
@@ -119,7 +120,7 @@ static struct jitscope_error *walk_segment(struct walk *walk, uint32_t *moved) {
             /* Alignment gave way: the reason is the same as before. */
             if (reason == NO_ID && move != NO_ID)
                 reason = work->moves.data[move].cause;
-            TRY(move_of(work, reason, distance, &move));
+            TRY(move_of(work, reason == NO_ID ? work->order_finding : reason, distance, &move));
         }
         by = distance;
         walk->before = i + 1;
@@ -161,15 +162,8 @@ static void count_symbols(struct diff_work *work, const uint32_t *moved) {
             continue;
         struct move *move = &work->moves.data[moved[symbol->block] - 1];
         move->symbols++;
+        move->slots += work->b.slots[i] && work->a.slots[work->b.symbols[i]];
         add_input(move, shared_input(&work->b, symbol->input));
-    }
-    for (uint32_t i = 0; i < link->entries.count; i++) {
-        const struct event_table_entry *entry = &link->entries.data[i];
-        const struct mirror_symbol *target = mirror_symbol(link, entry->target);
-        if (entry->table == TABLE_GOT && target && target->state == SYMBOL_DEFINED &&
-            target->block < link->blocks.count && moved[target->block] && entry->block < link->blocks.count &&
-            work->b.blocks[entry->block] != NO_ID)
-            work->moves.data[moved[target->block] - 1].slots++;
     }
 }
 
@@ -187,7 +181,10 @@ static struct jitscope_error *find_move(struct diff_work *work, const struct mov
         put_diff_input(&text, work, move->inputs[i]);
     }
     text_append(&text, move->input_count > SHOWN ? " and others moved by " : " moved by ");
-    put_shift(&text, move->by);
+    if (move->various)
+        text_append(&text, "various distances");
+    else
+        put_shift(&text, move->by);
     if (move->slots) {
         text_append(&text, "; ");
         put_times(&text, move->slots, "GOT slot");
@@ -198,6 +195,39 @@ static struct jitscope_error *find_move(struct diff_work *work, const struct mov
     return find(work, "moved", move->cause, &text, &fields, NULL);
 }
 
+/* A new order of inputs can move each block by another distance: one line is enough then. */
+static struct jitscope_error *merge_moves(struct diff_work *work) {
+    enum { MOST_MOVES = 8 };
+    struct map64 counts = {0}, merged = {0};
+    struct jitscope_error *error = NULL;
+    for (uint32_t i = 0; i < work->moves.count && !error; i++) {
+        uint32_t cause = work->moves.data[i].cause, count = map64_find(&counts, cause);
+        if (work->moves.data[i].symbols)
+            error = map64_set(&counts, cause, count == MAP64_NO_VALUE ? 1 : count + 1);
+    }
+    for (uint32_t i = 0; i < work->moves.count && !error; i++) {
+        struct move *move = &work->moves.data[i];
+        uint32_t count = map64_find(&counts, move->cause), first = map64_find(&merged, move->cause);
+        if (count == MAP64_NO_VALUE || count <= MOST_MOVES || !move->symbols)
+            continue;
+        if (first == MAP64_NO_VALUE) {
+            move->various = true;
+            error = map64_set(&merged, move->cause, i);
+            continue;
+        }
+        struct move *into = &work->moves.data[first];
+        into->blocks += move->blocks;
+        into->symbols += move->symbols;
+        into->slots += move->slots;
+        for (uint32_t j = 0; j < move->input_count && j < 4; j++)
+            add_input(into, move->inputs[j]);
+        move->by = 0;
+    }
+    map64_destroy(&counts);
+    map64_destroy(&merged);
+    return error;
+}
+
 struct jitscope_error *diff_moves(struct diff_work *work) {
     uint32_t *moved = os_allocate_zeroed(work->b.link->blocks.count * sizeof *moved);
     struct jitscope_error *error = moved ? NULL : error_no_memory();
@@ -206,6 +236,8 @@ struct jitscope_error *diff_moves(struct diff_work *work) {
             error = move_segment(work, work->b.segments[i], i, moved);
     if (!error)
         count_symbols(work, moved);
+    if (!error)
+        error = merge_moves(work);
     for (uint32_t i = 0; i < work->moves.count && !error; i++)
         error = find_move(work, &work->moves.data[i]);
     os_release(moved);

@@ -2,7 +2,8 @@
 #include "mirror/diff_state.h"
 
 uint64_t mix_key(uint64_t hash, uint64_t value) {
-    hash = (hash ^ value) * 0x9e3779b97f4a7c15u;
+    /* Both are often small numbers, which must not cancel each other. */
+    hash = ((hash + 1) * 0xff51afd7ed558ccdu ^ value) * 0x9e3779b97f4a7c15u;
     hash ^= hash >> 29;
     return hash == MAP64_NO_KEY ? 0 : hash;
 }
@@ -138,14 +139,21 @@ struct jitscope_error *pair_inputs(struct diff_work *work) {
 
 /* --- blocks, symbols, segments of one link */
 
-/* Per block, 1 + the table entry that it is. */
-static uint32_t *entries_of_blocks(const struct side *side) {
+/* By block and by symbol: which entry it is, and which GOT slot leads to it. */
+static struct jitscope_error *index_entries(struct side *side) {
     const struct mirror_link *link = side->link;
-    uint32_t *entries = os_allocate_zeroed(link->blocks.count * sizeof *entries);
-    for (uint32_t i = 0; entries && i < link->entries.count; i++)
-        if (link->entries.data[i].block < link->blocks.count)
-            entries[link->entries.data[i].block] = i + 1;
-    return entries;
+    side->entries = os_allocate_zeroed(link->blocks.count * sizeof *side->entries);
+    side->slots = os_allocate_zeroed(link->symbols.count * sizeof *side->slots);
+    if (!side->entries || !side->slots)
+        return error_no_memory();
+    for (uint32_t i = 0; i < link->entries.count; i++) {
+        const struct event_table_entry *entry = &link->entries.data[i];
+        if (entry->block < link->blocks.count)
+            side->entries[entry->block] = i + 1;
+        if (entry->table == TABLE_GOT && entry->target < link->symbols.count)
+            side->slots[entry->target] = i + 1;
+    }
+    return NULL;
 }
 
 static uint64_t entry_key(const struct side *side, const struct event_table_entry *entry) {
@@ -156,24 +164,18 @@ static uint64_t entry_key(const struct side *side, const struct event_table_entr
 static uint64_t *block_keys(const struct side *side) {
     const struct mirror_link *link = side->link;
     uint64_t *keys = os_allocate(link->blocks.count * sizeof *keys);
-    uint32_t *entries = entries_of_blocks(side);
-    for (uint32_t i = 0; keys && entries && i < link->blocks.count; i++) {
+    for (uint32_t i = 0; keys && i < link->blocks.count; i++) {
         const struct mirror_block *block = mirror_block(link, i);
         keys[i] = MAP64_NO_KEY;
         if (!block || block->reason == REASON_SPLIT)
             continue;
         uint64_t section = section_name(side, block);
-        if (entries[i])
-            keys[i] = entry_key(side, &link->entries.data[entries[i] - 1]);
+        if (side->entries[i])
+            keys[i] = entry_key(side, &link->entries.data[side->entries[i] - 1]);
         else
             keys[i] = mix_key(mix_key(mix_key(1, section), shared_input(side, block->event.input)),
                               block->event.input_offset);
     }
-    if (!entries) {
-        os_release(keys);
-        keys = NULL;
-    }
-    os_release(entries);
     return keys;
 }
 
@@ -218,6 +220,8 @@ static struct jitscope_error *pair_entities(struct diff_work *work, uint64_t *(*
 
 struct jitscope_error *pair_link(struct diff_work *work) {
     struct side *a = &work->a, *b = &work->b;
+    TRY(index_entries(a));
+    TRY(index_entries(b));
     TRY(pair_entities(work, block_keys, a->link->blocks.count, b->link->blocks.count, &a->blocks,
                       &b->blocks));
     TRY(pair_entities(work, symbol_keys, a->link->symbols.count, b->link->symbols.count, &a->symbols,
@@ -230,6 +234,9 @@ static void forget_side(struct side *side) {
     os_release(side->blocks);
     os_release(side->symbols);
     os_release(side->segments);
+    os_release(side->entries);
+    os_release(side->slots);
+    side->entries = side->slots = NULL;
     side->blocks = side->symbols = side->segments = NULL;
 }
 
@@ -237,5 +244,6 @@ void forget_link(struct diff_work *work) {
     forget_side(&work->a);
     forget_side(&work->b);
     map64_destroy(&work->by_section);
+    map64_destroy(&work->move_by_key);
     vec_destroy(&work->moves);
 }

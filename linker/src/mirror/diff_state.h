@@ -16,12 +16,15 @@ struct side {
     uint32_t *blocks;
     uint32_t *symbols;
     uint32_t *segments;
+    uint32_t *entries; /* by block: 1 + the table entry that it is, 0 for others */
+    uint32_t *slots;   /* by symbol: 1 + the GOT entry that leads to it */
 };
 
 /* Blocks whose distance to the start of their segment changed by the same, for the same reason. */
 struct move {
     uint32_t cause;
     uint64_t by;
+    bool various; /* several of one cause, each by another distance */
     uint32_t blocks, symbols, slots;
     uint32_t inputs[4], input_count; /* first few */
 };
@@ -34,6 +37,8 @@ struct diff_work {
     struct map64 by_input;   /* shared number of an input -> its finding */
     struct map64 by_section; /* section_key() -> its finding, of this link */
     uint32_t table_finding[3];
+    uint32_t order_finding; /* that inputs come in another order */
+    struct map64 move_by_key;
     VEC(struct move) moves;
 };
 

@@ -10,6 +10,7 @@ struct group {
     const char *what;
     struct text before, after; /* of changes: "b.o" -> "shared libc.so.6" */
     struct name_list names;
+    uint32_t slots; /* of the GOT that hold other values for it */
 };
 
 struct groups {
@@ -91,7 +92,7 @@ static struct jitscope_error *add_lonely(struct diff_work *work, struct groups *
         group->cause = cause_of(work, side, symbol);
         group->what = added ? "symbols_added" : "symbols_removed";
         put_answer(&group->after, work, side, symbol);
-        text_append(&group->before, defined ? "defined by " : "external, answered by ");
+        text_append(&group->before, defined ? "defined by " : "from outside, answered by ");
     } else if (group->cause != cause_of(work, side, symbol)) {
         group->cause = NO_ID; /* externals: several inputs refer to them */
     }
@@ -199,6 +200,7 @@ static struct jitscope_error *add_inner_move(struct diff_work *work, struct grou
         text_append(&group->before, " of ");
         put_diff_input(&group->before, work, input);
     }
+    group->slots += work->a.slots[a_id] && work->b.slots[b_id];
     name_list_add(&group->names, work, shared_name(&work->a, a->name));
     return NULL;
 }
@@ -257,6 +259,11 @@ static struct jitscope_error *find_group(struct diff_work *work, struct group *g
         text_print(&text, " moved by %s inside of %s", after, before);
     else if (!__builtin_strcmp(group->what, "symbols_value"))
         text_print(&text, " got the absolute value %s", after);
+    if (group->slots) {
+        text_append(&text, "; ");
+        put_times(&text, group->slots, "GOT slot");
+        text_print(&text, " hold%s another value", group->slots == 1 ? "s" : "");
+    }
     text_append(&fields, ",\"before\":\"");
     text_append_json(&fields, before, __builtin_strlen(before));
     text_append(&fields, "\",\"after\":\"");

@@ -114,13 +114,13 @@ static uint64_t *relaxation_keys(const struct side *side) {
 
 /* Relaxations of one input that the other side lacks. */
 struct lack {
-    uint32_t input;
+    uint32_t input, count;
     struct name_list names;
 };
 
 static struct jitscope_error *find_lack(struct diff_work *work, struct lack *lack, bool now) {
     struct text text = {0}, fields = {0};
-    put_times(&text, lack->names.count, "reference");
+    put_times(&text, lack->count, "reference");
     text_append(&text, " of ");
     put_diff_input(&text, work, lack->input);
     text_append(&text, now ? " relaxed to go straight to the target, not so before: to "
@@ -130,9 +130,20 @@ static struct jitscope_error *find_lack(struct diff_work *work, struct lack *lac
                 &text, &fields, NULL);
 }
 
+/* Each name once, however many references there are. */
+static struct jitscope_error *add_lacking(struct diff_work *work, struct lack *lack, struct map64 *seen,
+                                          uint32_t name) {
+    uint64_t key = mix_key(mix_key(22, lack->input), name);
+    lack->count++;
+    if (map64_find(seen, key) != MAP64_NO_VALUE)
+        return NULL;
+    name_list_add(&lack->names, work, name);
+    return map64_set(seen, key, 1);
+}
+
 static struct jitscope_error *find_lacks(struct diff_work *work, const struct side *side,
                                          const uint32_t *pairs, bool now) {
-    struct map64 by_input = {0};
+    struct map64 by_input = {0}, seen = {0};
     VEC(struct lack) list = {0};
     struct jitscope_error *error = NULL;
     for (uint32_t i = 0; i < side->link->relaxations.count && !error; i++) {
@@ -148,7 +159,8 @@ static struct jitscope_error *find_lacks(struct diff_work *work, const struct si
                 error = map64_set(&by_input, input, at);
         }
         if (!error)
-            name_list_add(&list.data[at].names, work, target ? shared_name(side, target->name) : NO_NAME);
+            error =
+                add_lacking(work, &list.data[at], &seen, target ? shared_name(side, target->name) : NO_NAME);
     }
     for (uint32_t i = 0; i < list.count; i++)
         if (!error)
@@ -157,6 +169,7 @@ static struct jitscope_error *find_lacks(struct diff_work *work, const struct si
             text_destroy(&list.data[i].names.shown), text_destroy(&list.data[i].names.json);
     vec_destroy(&list);
     map64_destroy(&by_input);
+    map64_destroy(&seen);
     return error;
 }
 
