@@ -52,13 +52,17 @@ struct jitscope_link;
 
 /* What debuggers are told of a session's code, through the interface that gdb and lldb share (gdb manual,
  * "JIT Compilation Interface"): names, call frames and, of objects compiled with -g, lines, types and
- * variables. A batch is made known before its initialisers run and forgotten after its finalisers have. */
+ * variables. A batch is made known before its initialisers run and forgotten after its finalisers have.
+ *
+ * AUTO has batches without initialisers wait for each other while a debugger listens, and makes them known
+ * together before anything can run them: at the next lookup, jitscope_session_run_main(), or batch with an
+ * initialiser or an action of yours.  Sessions with a memory manager of their own, an event callback, or a
+ * pass that comes after allocation can learn addresses earlier: there nothing waits. */
 enum jitscope_debug {
-    JITSCOPE_DEBUG_AUTO =
-        0,                /* at once while a debugger listens; otherwise kept for one that attaches later */
-    JITSCOPE_DEBUG_EAGER, /* at once, always */
-    JITSCOPE_DEBUG_LAZY,  /* kept for jitscope's plug-ins and its jit-reader */
-    JITSCOPE_DEBUG_OFF,   /* nothing */
+    JITSCOPE_DEBUG_AUTO = 0, /* before it can run while a debugger listens; otherwise kept for a later one */
+    JITSCOPE_DEBUG_EAGER,    /* at once, always */
+    JITSCOPE_DEBUG_LAZY,     /* kept for jitscope's plug-ins and its jit-reader */
+    JITSCOPE_DEBUG_OFF,      /* nothing */
 };
 
 /* How a session is made; zero-initialise, set SIZE, then what you need.  Only read during

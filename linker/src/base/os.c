@@ -200,6 +200,16 @@ ssize_t os_read(int fd, void *buffer, size_t size) {
     return got;
 }
 
+ssize_t os_read_at(int fd, void *buffer, size_t size, uint64_t offset) {
+    ssize_t got;
+    if (must_fail(EIO))
+        return -1;
+    do
+        got = pread(fd, buffer, size, (off_t)offset);
+    while (got < 0 && errno == EINTR);
+    return got;
+}
+
 ssize_t os_write(int fd, const void *buffer, size_t size) {
     ssize_t put;
     if (must_fail(EIO))

@@ -28,6 +28,7 @@ int os_open(const char *path, int flags, mode_t mode);
 int os_memory_file(const char *name);
 int os_close(int fd);
 ssize_t os_read(int fd, void *buffer, size_t size);
+ssize_t os_read_at(int fd, void *buffer, size_t size, uint64_t offset);
 ssize_t os_write(int fd, const void *buffer, size_t size);
 int os_file_size(int fd, uint64_t *size, bool *regular);
 int os_resize(int fd, uint64_t size);

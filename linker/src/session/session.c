@@ -130,6 +130,8 @@ static struct jitscope_error *create_memory(struct jitscope_session *session,
     } else if (!ops) {
         ops = &memory_in_process_ops;
         TRY(memory_in_process_create(executor_near_address(), &session->trace, &context));
+    } else {
+        executor_tell_at_once(session->executor); /* it sees where code lies */
     }
     memory_create(&session->memory, ops, context, session->executor, &session->trace, page);
     return NULL;
@@ -418,6 +420,8 @@ struct jitscope_error *jitscope_session_add_pass(struct jitscope_session *sessio
     if ((size_t)phase >= sizeof phases)
         return error_create(JITSCOPE_ERROR_USAGE, "there is no phase %d", (int)phase);
     TRY(session_enter(session));
+    if (phase >= JITSCOPE_POST_ALLOCATION && session->executor)
+        executor_tell_at_once(session->executor);
     struct jitscope_error *error =
         add_user_pass(session, phases[phase], name, (struct user_pass){pass, context});
     return session_leave(session, error);
@@ -443,6 +447,8 @@ struct jitscope_error *jitscope_session_set_event_callback(struct jitscope_sessi
         session_unlock(session);
         return error;
     }
+    if (session->executor)
+        executor_tell_at_once(session->executor); /* events have addresses */
     session->event_callback = callback;
     session->event_context = context;
     trace_set_callback(&session->trace, level_of(level ? level : JITSCOPE_LEVEL_BLOCK),
