@@ -2,8 +2,11 @@
  * far as a replay could have had so much of it. */
 #include "fuzz_mend.h"
 
-#include "base/os.h"
 #include "export/export.h"
+
+#include <unistd.h>
+
+static char folder[] = "/tmp/jitscope-fuzz-XXXXXX"; /* of formats that are one */
 
 enum { MOST_MEMORY = 1 << 22 };
 
@@ -16,7 +19,7 @@ static bool read_memory(void *context, uint64_t address, void *buffer, size_t si
     return true;
 }
 
-static struct jitscope_error *export_all(const struct recording_file *file, const char *folder) {
+static struct jitscope_error *export_all(const struct recording_file *file) {
     struct mirror mirror;
     uint64_t left = MOST_MEMORY;
     TRY(mirror_load(&mirror, file, UINT64_MAX));
@@ -29,23 +32,25 @@ static struct jitscope_error *export_all(const struct recording_file *file, cons
     return NULL;
 }
 
-/* Made once a process, and left: libFuzzer says nothing at its end. */
-static const char *sink_folder(void) {
-    static char folder[] = "/tmp/jitscope-fuzz-XXXXXX";
-    static bool made;
-    if (!made && !mkdtemp(folder))
-        abort();
-    made = true;
-    return folder;
-}
-
-static void empty_folder(const char *folder) {
-    char path[64];
+static void empty_folder(void) {
     static const char *const names[] = {"metadata", "stream"};
+    char path[64];
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         snprintf(path, sizeof path, "%s/%s", folder, names[i]);
         remove(path);
     }
+}
+
+static void remove_folder(void) {
+    rmdir(folder);
+}
+
+/* Once a process. */
+static void make_folder(void) {
+    static bool made;
+    if (!made && (!mkdtemp(folder) || atexit(remove_folder)))
+        abort();
+    made = true;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -53,8 +58,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     uint8_t *copy = mended_copy(data, size);
     struct jitscope_error *error = recording_open_memory((struct bytes){copy, size}, &file);
     if (!error) {
-        error = export_all(&file, sink_folder());
-        empty_folder(sink_folder());
+        make_folder();
+        error = export_all(&file);
+        empty_folder();
         recording_close(&file);
     }
     fuzz_expect_message(error);

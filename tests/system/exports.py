@@ -352,8 +352,29 @@ class Jitdump(Bytes):
         self.assertEqual(at, len(data))
         return pid, records
 
+    def lines(self, records):
+        """Of each JIT_CODE_DEBUG_INFO: the function's address, and (address, line, file) of its entries."""
+        found = {}
+        for kind, time, body in records:
+            if kind != 2:
+                continue
+            function, count = struct.unpack_from("<2Q", body)
+            entries, at = [], 16
+            for _ in range(count):
+                address, line, discriminator = struct.unpack_from("<QII", body, at)
+                end = body.index(0, at + 16)
+                entries.append((address, line, body[at + 16:end].decode()))
+                at = end + 1
+            self.assertEqual(at, len(body))
+            found[function] = entries
+        return found
+
     def loads(self, data):
         pid, records = self.read(data)
+        for before, after in zip(records, records[1:]):
+            if before[0] == 2:  # lines come right before their function
+                self.assertEqual((after[0], after[2][16:24]), (0, before[2][:8]))
+        records = [record for record in records if record[0] != 2]
         self.assertEqual((records[-1][0], records[-1][2]), (3, b""))
         self.assertEqual([r[1] for r in records], sorted(r[1] for r in records))
         found, numbers_seen = {}, set()
@@ -387,6 +408,17 @@ class Jitdump(Bytes):
         self.assertEqual(loads["add_first"][2], begin[0] + length[0])
         self.assertEqual(loads["add_second"][2], begin[2] + length[2])
 
+    def test_lines(self):
+        """The line of each entry is what addr2line says of its address in the ELF file of the same memory."""
+        pid, records = self.read(self.export("jitdump", self.recording))
+        lines, elf = self.lines(records), self.elf()
+        self.assertEqual(set(lines), {self.dumps["main"][0], self.dumps["dump"][0]})
+        for entries in lines.values():
+            self.assertGreater(len(entries), 3)
+            last = {address: f"{file}:{line}" for address, line, file in entries}
+            said = self.must("addr2line", "-e", elf, *[hex(address) for address in last]).out.decode().splitlines()
+            self.assertEqual([re.sub(" .*", "", text) for text in said], list(last.values()))
+
     @unittest.skipUnless(shutil.which("perf") and not subprocess.run(
         ["perf", "record", "-k", "1", "-e", "cpu-clock", "-o", os.devnull, "true"], capture_output=True).returncode,
         "perf does not work here")
@@ -413,6 +445,9 @@ with open(path, "rb") as file:
             self.must("objcopy", "-O", "binary", "-j", ".text", path, "text.bin")
             names = [line.split()[2] for line in self.must("nm", path).out.decode().splitlines()]
             found[names[0]] = (self.folder / "text.bin").read_bytes()
+            if names[0] == "main":
+                table = self.must("readelf", "--debug-dump=decodedline", path).out.decode()
+                self.assertRegex(table, r"text\.c +13 ")
         self.assertEqual(found, {name: code for name, (_, code, _) in loads.items()})
 
 
