@@ -1,5 +1,6 @@
 /* jitscope replay: a recorded link once more, compared event by event. */
 #include "commands.h"
+#include "disassembly.h"
 
 #include "record/replay.h"
 
@@ -17,6 +18,31 @@ static struct jitscope_error *check(const struct options *options) {
     return NULL;
 }
 
+static void put_side(struct text *out, const char *side, const uint8_t *bytes,
+                     const struct replay_bytes *about) {
+    struct bytes code = {bytes, about->count};
+    text_print(out, "%s, from 0x%" PRIx64 ":\n  ", side, about->address);
+    for (uint32_t i = 0; i < about->count; i++) {
+        bool differs = i >= about->at && i < about->at + about->length;
+        text_print(out, differs ? "[%02x]" : " %02x ", bytes[i]);
+        if (i % 16 == 15 && i + 1 < about->count)
+            text_append(out, "\n  ");
+    }
+    text_append(out, "\n");
+    if (about->is_code)
+        disassemble(out, "  ", code, about->address);
+}
+
+/* The bytes in question, in brackets those that differ. */
+static void print_bytes(const struct replay_bytes *about) {
+    struct text out = {0};
+    if (about->has_expected)
+        put_side(&out, "bytes recorded", about->expected, about);
+    put_side(&out, "bytes replayed", about->actual, about);
+    fputs(out.data ? out.data : "", stdout);
+    text_destroy(&out);
+}
+
 /* What there is to say goes out before the status ends the program. */
 static struct jitscope_error *tell(const struct replay *replay) {
     enum replay_verdict verdict = replay_verdict(replay);
@@ -24,6 +50,8 @@ static struct jitscope_error *tell(const struct replay *replay) {
         fprintf(stderr, "jitscope: cannot be replayed: %s", replay_report(replay));
     else
         fputs(replay_report(replay), stdout);
+    if (replay_bytes(replay))
+        print_bytes(replay_bytes(replay));
     if (verdict == REPLAY_IDENTICAL)
         printf("%" PRIu64 " events: identical\n", replay_compared(replay));
     if (verdict == REPLAY_IDENTICAL)

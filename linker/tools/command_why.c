@@ -4,8 +4,9 @@
 #include "base/text.h"
 #include "mirror/why.h"
 #include "object/archive.h"
+#include "record/detail.h"
+#include "record/recorded.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,15 +16,10 @@ static struct jitscope_error *missing(const struct options *options) {
     if (options->items.count > 2)
         what = "one question to one recording at a time";
     return error_with_help(error_create(JITSCOPE_ERROR_USAGE, "%s", what),
-                           "jitscope why FILE.jsr ADDRESS|SYMBOL|got:SYMBOL|plt:SYMBOL|discard:NAME");
+                           "jitscope why FILE.jsr ADDRESS|[got:|plt:|discard:]NAME");
 }
 
-/* The recording to ask: one with relocations and fixups, where there is a way to have it. */
-static struct jitscope_error *detailed(const char *path, struct recording_file *file) {
-    return recording_open(path, file);
-}
-
-/* --- archives, as they are now */
+/* --- archives, as the recording holds them */
 
 struct wanted_member {
     const char *name;
@@ -55,50 +51,20 @@ static struct jitscope_error *find_member(struct bytes bytes, struct wanted_memb
     return NULL;
 }
 
-static bool read_all(int fd, uint8_t *data, uint64_t size) {
-    for (uint64_t got = 0; got < size;) {
-        ssize_t count = os_read(fd, data + got, size - got);
-        if (count <= 0)
-            return false;
-        got += (uint64_t)count;
-    }
-    return true;
-}
-
-/* The path is the recording's word: pipes and devices, that could keep us waiting, are no archives.  NULL
- * when there is nothing to read. */
-static uint8_t *read_archive(const char *path, uint64_t *size) {
-    enum { LARGEST_ARCHIVE = 1 << 30 };
-    bool regular;
-    uint8_t *data = NULL;
-    int fd = os_open(path, O_RDONLY | O_NONBLOCK, 0);
-    if (fd < 0)
-        return NULL;
-    if (os_file_size(fd, size, &regular) == 0 && regular && *size <= LARGEST_ARCHIVE)
-        data = os_allocate(*size);
-    if (data && !read_all(fd, data, *size)) {
-        os_release(data);
-        data = NULL;
-    }
-    os_close(fd);
-    return data;
-}
-
-/* An archive that is gone or damaged since has nothing to say. */
+/* An archive that is damaged, or of which the recording has only the name, has nothing to say. */
 static bool archive_defines(void *context, const char *path, const char *name, size_t length,
                             struct text *member) {
     struct wanted_member wanted = {.name = name, .length = length};
-    uint64_t size;
-    uint8_t *data = read_archive(path, &size);
-    (void)context;
-    if (!data)
+    struct bytes bytes;
+    if (!recorded_file(context, path, &bytes))
         return false;
-    struct jitscope_error *error = find_member((struct bytes){data, size}, &wanted, member);
-    os_release(data);
+    struct jitscope_error *error = find_member(bytes, &wanted, member);
     bool good = !error && wanted.found;
     jitscope_error_destroy(error);
     return good;
 }
+
+/* --- asking */
 
 static struct jitscope_error *print(const struct why_answer *answer, bool json) {
     struct text out = {0};
@@ -113,30 +79,82 @@ static struct jitscope_error *print(const struct why_answer *answer, bool json) 
     return failed ? error_no_memory() : NULL;
 }
 
-static struct jitscope_error *ask(const struct mirror *mirror, const struct options *options) {
-    static const struct why_archives archives = {.defines = archive_defines};
+/* A recording to ask, with relocations and fixups where there is a way to have them. */
+struct source {
+    struct recording_file original;
+    struct detail detail;
+    struct recorded recorded; /* of the original: bytes of archives */
+    bool has_detail, has_bytes;
+};
+
+static struct jitscope_error *add_detail(struct source *source) {
+    struct text reason = {0};
+    struct jitscope_error *error = NULL;
+    if (detail_is_missing(&source->original))
+        error = detail_make(&source->original, &source->detail, &source->has_detail, &reason);
+    if (!error && reason.length)
+        fprintf(stderr, "jitscope: warning: relocations and fixups are not known: %s", reason.data);
+    text_destroy(&reason);
+    return error;
+}
+
+static struct jitscope_error *open_source(const char *path, struct source *source) {
+    TRY(recording_open(path, &source->original));
+    struct jitscope_error *error = recorded_open(&source->recorded, &source->original);
+    source->has_bytes = !error;
+    if (jitscope_error_code(error) == JITSCOPE_ERROR_RECORDING) { /* of an older version: asked as it is */
+        jitscope_error_destroy(error);
+        return NULL;
+    }
+    return error ? error : add_detail(source);
+}
+
+static void close_source(struct source *source) {
+    if (source->has_detail)
+        detail_close(&source->detail);
+    if (source->has_bytes)
+        recorded_close(&source->recorded);
+    recording_close(&source->original);
+}
+
+static struct jitscope_error *ask(struct source *source, const struct mirror *mirror,
+                                  const struct options *options) {
+    const struct why_archives archives = {.defines = archive_defines, .context = &source->recorded};
     struct why_answer answer;
-    TRY(why_ask(mirror, options->items.data[1].text, &archives, &answer));
+    TRY(why_ask(mirror, options->items.data[1].text, source->has_bytes ? &archives : NULL, &answer));
+    if (source->has_detail)
+        answer.numbers = source->detail.numbers;
     struct jitscope_error *error = print(&answer, options->json);
     why_destroy(&answer);
     return error;
 }
 
-struct jitscope_error *command_why(const struct options *options) {
-    struct recording_file file;
-    struct mirror *mirror;
-    if (options->items.count != 2)
-        return missing(options);
-    TRY(detailed(options->items.data[0].text, &file));
-    mirror = os_allocate_zeroed(sizeof *mirror);
-    struct jitscope_error *error =
-        mirror ? mirror_load(mirror, &file, options->at.given ? options->at.value : UINT64_MAX)
-               : error_no_memory();
+static uint64_t moment(const struct source *source, const struct options *options) {
+    uint64_t at = options->at.given ? options->at.value : UINT64_MAX;
+    return source->has_detail ? detail_sequence(&source->detail, at) : at;
+}
+
+static struct jitscope_error *load_and_ask(struct source *source, const struct options *options) {
+    const struct recording_file *file = source->has_detail ? &source->detail.file : &source->original;
+    struct mirror *mirror = os_allocate_zeroed(sizeof *mirror);
+    if (!mirror)
+        return error_no_memory();
+    struct jitscope_error *error = mirror_load(mirror, file, moment(source, options));
     if (!error) {
-        error = ask(mirror, options);
+        error = ask(source, mirror, options);
         mirror_destroy(mirror);
     }
     os_release(mirror);
-    recording_close(&file);
+    return error;
+}
+
+struct jitscope_error *command_why(const struct options *options) {
+    struct source source = {0};
+    if (options->items.count != 2)
+        return missing(options);
+    struct jitscope_error *error = open_source(options->items.data[0].text, &source);
+    if (!error)
+        error = load_and_ask(&source, options);
+    close_source(&source);
     return error;
 }

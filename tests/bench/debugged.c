@@ -8,6 +8,7 @@
  *   naive   nothing is left to the library: each copy of the object is registered as it is, with the address
  *           that its code got in its section headers, by the hook that gdb and lldb share; what JITs do
  *   tcc     libtcc compiles each function first, the library links it: with a policy, "tcc-auto"
+ *   last    functions are looked up and called when all are linked: with a policy, "last-auto"
  *
  * Prints how long all links took ("link_ns") and the whole loop ("ns").  With `wait` it then waits for a
  * signal, to be attached to. */
@@ -158,7 +159,7 @@ struct run {
     struct jitscope_session *session;
     struct object object; /* the pattern */
     int count, size;      /* functions; of them in a batch */
-    bool naive, compiles;
+    bool naive, compiles, last;
     long sum;
     uint64_t link_ns;
 };
@@ -189,7 +190,8 @@ static void run_batch(struct run *run, int first, struct object *objects) {
     link_functions(run, objects, count);
     run->link_ns += now() - began;
     for (int i = 0; i < count; i++) {
-        call_one(run, first + i, objects[i]);
+        if (!run->last)
+            call_one(run, first + i, objects[i]);
         if (!run->naive) /* debuggers read it in place */
             free(objects[i].data);
     }
@@ -213,6 +215,8 @@ void run_functions(struct run *run) {
         if (run->naive)
             tell_progress(first + run->size);
     }
+    for (int i = 0; i < run->count && run->last; i++)
+        call_one(run, i, (struct object){NULL, 0});
     free(objects);
 }
 
@@ -234,10 +238,14 @@ int main(int argc, char **argv) {
     struct run run = {.object = read_object(argv[1]), .count = atoi(argv[2]), .size = atoi(argv[4])};
     run.naive = !strcmp(argv[3], "naive");
     run.compiles = !strncmp(argv[3], "tcc-", 4);
+    run.last = !strncmp(argv[3], "last-", 5);
     if (run.count < 1 || run.size < 1)
         give_up("COUNT and SIZE are positive");
     struct jitscope_session_options options = {.size = sizeof options, .level = JITSCOPE_LEVEL_OFF};
-    options.debug = run.naive ? JITSCOPE_DEBUG_OFF : policy_of(argv[3] + (run.compiles ? 4 : 0));
+    options.debug = run.naive ? JITSCOPE_DEBUG_OFF
+                              : policy_of(argv[3] + (run.compiles ? 4
+                                                     : run.last   ? 5
+                                                                  : 0));
     check(jitscope_session_create(&options, &run.session));
     uint64_t began = now();
     run_functions(&run);

@@ -40,9 +40,11 @@ static int by_size(const void *a, const void *b) {
 static uint64_t look(const struct mirror *mirror) {
     uint64_t sum = 0;
     const struct mirror_link *link = mirror_link(mirror, (uint32_t)chance(mirror->links.count));
-    for (uint32_t i = 0; i < 50 && link->blocks.count; i++) {
-        const struct mirror_block *block = mirror_block(link, (uint32_t)chance(link->blocks.count));
-        const struct mirror_symbol *symbol = mirror_symbol(link, i);
+    uint32_t blocks = (uint32_t)chance(link->blocks.count + 1),
+             symbols = (uint32_t)chance(link->symbols.count + 1);
+    for (uint32_t i = 0; i < 50; i++) {
+        const struct mirror_block *block = mirror_block(link, blocks + i);
+        const struct mirror_symbol *symbol = mirror_symbol(link, symbols + i);
         sum += (block ? block->address : 0) + (symbol ? symbol->address : 0);
     }
     return sum;

@@ -55,10 +55,26 @@ int main(void) { volatile int go = 0; return waiting(&go) - 1; }
 """
 
 
+HOST = os.environ.get("HOST_PROGRAM", "build/dev/tests/debugger/debugger-host")
+
+
 class Plain(LldbTest):
     def setUp(self):
         super().setUp()
         self.tables = self.compile("tables.c", "-g", "-O0")
+
+    def test_batches_that_waited(self):
+        """All are announced before the first of them is called; an initialiser is announced before it runs."""
+        objects = [self.compile(f"int waits_{number}(int value) {{\n    return value + {number};\n}}\n", "-g", name=f"w{number}.o")
+                   for number in range(8)]
+        begins = self.compile("int waits_2(int); int begun;\n__attribute__((constructor)) static void waits_begin(void) {\n"
+                              "    begun = waits_2(40);\n}\n", "-g", name="begins.o")
+        links = [word for item in objects for word in ("add", item, "link")]
+        out = self.lldb(["b waits_5", "b waits_begin", "b waits_2", "run", "bt 1", "continue", "bt 2", "continue", "frame variable value"],
+                        HOST, "auto", *links[:12], "add", begins, "link", *links[12:], "call", "waits_5")
+        self.assertRegex(after(out, "bt 1"), r"#0: .*`waits_begin at .*:3")
+        self.assertRegex(after(out, "bt 2"), r"#0: .*`waits_2\(value=40\) at .*:2.*\n.*#1: .*`waits_begin at .*:3")
+        self.assertIn("(int) value = 5", after(out, "frame variable value"))
 
     def test_pending_step_finish(self):
         out = self.lldb(["b square", "breakpoint set -f tables.c -l 15", "run", "bt", "continue", "continue", "continue",

@@ -4,6 +4,7 @@
  * others. */
 #define _GNU_SOURCE
 #include "base/os.h"
+#include "export/export.h"
 #include "jitscope/jitscope.h"
 #include "mirror/show.h"
 
@@ -323,6 +324,97 @@ static struct jitscope_error *show_all(const char *path, FILE *sink) {
     return error;
 }
 
+static bool read_zeros(void *context, uint64_t address, void *buffer, size_t size) {
+    (void)context, (void)address;
+    memset(buffer, 0, size);
+    return true;
+}
+
+static struct jitscope_error *export_one(const struct export_format *format, const char *from,
+                                         const char *to) {
+    struct recording_file file;
+    struct mirror mirror;
+    TRY(recording_open(from, &file));
+    struct jitscope_error *error = mirror_load(&mirror, &file, UINT64_MAX);
+    if (!error) {
+        struct export_source source = {.file = &file, .mirror = &mirror, .read = read_zeros};
+        error = export_write(format, &source, to);
+        mirror_destroy(&mirror);
+    }
+    recording_close(&file);
+    return error;
+}
+
+/* What is at PATH, as far as it goes; nothing when there is no file. */
+static size_t content_of(const char *path, uint8_t *content, size_t room) {
+    FILE *file = fopen(path, "rb");
+    size_t size = file ? fread(content, 1, room, file) : 0;
+    if (file)
+        fclose(file);
+    return size;
+}
+
+enum { ROOM = 1 << 24 };
+
+/* Either it fails and nothing is there, or all of it is. */
+static void rehearse_export(const struct export_format *format, const char *recording, const char *folder) {
+    static uint8_t whole[ROOM], now[ROOM];
+    char path[128], result[160];
+    bool is_folder = format->output == EXPORT_FOLDER;
+    snprintf(path, sizeof path, "%s/out", folder);
+    snprintf(result, sizeof result, "%s%s", path, is_folder ? "/metadata" : "");
+    must(export_one(format, recording, path), 0);
+    size_t size = content_of(result, whole, ROOM);
+    assert_true(size > 20 && size < ROOM);
+    int64_t allocations = os_live_allocations();
+    uint64_t n = 1;
+    for (bool failed = true; failed; n++) {
+        unlink(result);
+        os_fail_after(n, false);
+        struct jitscope_error *error = export_one(format, recording, path);
+        failed = os_call_count() >= n;
+        os_fail_after(0, false);
+        size_t there = content_of(result, now, ROOM);
+        assert_true(error ? !there : there == size && !memcmp(whole, now, size));
+        if (error)
+            check_error(error, n);
+        jitscope_error_destroy(error);
+        assert_int_equal(os_live_allocations(), allocations);
+    }
+    assert_true(n > 20);
+    unlink(result);
+    snprintf(result, sizeof result, "%s/stream", path);
+    unlink(result);
+    rmdir(path);
+}
+
+/* A session whose link is there until the end. */
+static void record_one(const char *path) {
+    struct jitscope_session_options options = {.size = sizeof options,
+                                               .simulate = true,
+                                               .base = 0x10000000,
+                                               .phony_externals = true,
+                                               .record_path = path,
+                                               .level = JITSCOPE_LEVEL_EDGES};
+    struct jitscope_session *session;
+    must(jitscope_session_create(&options, &session), 0);
+    must(jitscope_session_add_file(session, INPUTS "MAIN.o"), 0);
+    must(jitscope_session_link(session, NULL), 0);
+    jitscope_session_destroy(session);
+}
+
+static void test_exporting_a_recording(void **state) {
+    (void)state;
+    char folder[] = "/tmp/jitscope-fault-XXXXXX", recording[64];
+    assert_non_null(mkdtemp(folder));
+    snprintf(recording, sizeof recording, "%s/r.jsr", folder);
+    record_one(recording);
+    for (size_t i = 0; i < export_format_count; i++)
+        rehearse_export(&export_formats[i], recording, folder);
+    unlink(recording);
+    assert_int_equal(rmdir(folder), 0); /* nothing else was left behind */
+}
+
 static void test_reading_a_recording(void **state) {
     (void)state;
     char path[] = "/tmp/jitscope-fault-XXXXXX";
@@ -361,6 +453,7 @@ int main(void) {
         cmocka_unit_test(test_simulated),
         cmocka_unit_test(test_nothing_is_half_queued),
         cmocka_unit_test(test_reading_a_recording),
+        cmocka_unit_test(test_exporting_a_recording),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

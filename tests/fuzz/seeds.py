@@ -124,6 +124,8 @@ def main(folder, jitscope):
         subprocess.run([jitscope, "link", "--phony-externals", f"--trace={level}", "--record", recording, made[1]],
                        check=True, stdout=subprocess.DEVNULL)
         put("recording", recording.name, recording.read_bytes())
+        put("why", recording.name, recording.read_bytes())
+        put("export", recording.name, recording.read_bytes())
     for name, content in sessions(work, made, jitscope):
         put("session", name, records_of(content))
 

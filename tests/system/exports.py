@@ -3,6 +3,10 @@ import collections
 import json
 import os
 import re
+import resource
+import shutil
+import signal
+import struct
 import subprocess
 import unittest
 
@@ -290,6 +294,321 @@ class Ctf(ExportTest):
         self.assertEqual(self.read(recording), self.read(recording))
 
 
+DUMPS = """
+#include <stdio.h>
+#include <stdlib.h>
+const char *const words[] = {"one", "two"};
+int value = 3;
+int zeros[100];
+static void dump(const char *name, const void *at, int size) {
+    printf("%s %p ", name, at);
+    for (int i = 0; i < size; i++)
+        printf("%02x", ((const unsigned char *)at)[i]);
+    printf("\\n");
+}
+int main(void) {
+    dump("main", main, 64);
+    dump("dump", dump, 64);
+    dump("words", words, 16);
+    dump("value", &value, 4);
+    return getenv("NO_SUCH_THING") != NULL;
+}
+"""
+
+
+class Bytes(ExportTest):
+    """A recording of a program that prints what its own memory holds."""
+
+    def setUp(self):
+        super().setUp()
+        main = self.compile(DUMPS, "-O1", "-g", "-fno-stack-protector")
+        self.recording = self.folder / "dumps.jsr"
+        lines = self.must(JITSCOPE, "run", "--record", self.recording, main).out.decode().split("\n")
+        self.dumps = {name: (int(address, 16), bytes.fromhex(content))
+                      for name, address, content in (line.split() for line in lines if line)}
+        self.assertEqual(len(self.dumps), 4)
+
+    def elf(self, recording=None):
+        path = self.folder / "memory.elf"
+        self.export("elf", recording or self.recording, "-o", path)
+        return path
+
+    def gdb(self, path, *commands):
+        words = [word for command in commands for word in ("-ex", command)]
+        return self.must("gdb", "-nx", "-batch", *words, path).out.decode()
+
+
+class Jitdump(Bytes):
+    def read(self, data):
+        """By the specification: header, then (id, time, fields, rest of the record)."""
+        magic, version, size, machine, _, pid, time, flags = struct.unpack_from("<6I2Q", data)
+        self.assertEqual((magic, version, size, machine, flags), (0x4A695444, 1, 40, 62, 0))
+        records, at = [], size
+        while at < len(data):
+            kind, size, time = struct.unpack_from("<IIQ", data, at)
+            self.assertLessEqual(at + size, len(data))
+            records.append((kind, time, data[at + 16:at + size]))
+            at += size
+        self.assertEqual(at, len(data))
+        return pid, records
+
+    def lines(self, records):
+        """Of each JIT_CODE_DEBUG_INFO: the function's address, and (address, line, file) of its entries."""
+        found = {}
+        for kind, time, body in records:
+            if kind != 2:
+                continue
+            function, count = struct.unpack_from("<2Q", body)
+            entries, at = [], 16
+            for _ in range(count):
+                address, line, discriminator = struct.unpack_from("<QII", body, at)
+                end = body.index(0, at + 16)
+                entries.append((address, line, body[at + 16:end].decode()))
+                at = end + 1
+            self.assertEqual(at, len(body))
+            found[function] = entries
+        return found
+
+    def loads(self, data):
+        pid, records = self.read(data)
+        for before, after in zip(records, records[1:]):
+            if before[0] == 2:  # lines come right before their function
+                self.assertEqual((after[0], after[2][16:24]), (0, before[2][:8]))
+        records = [record for record in records if record[0] != 2]
+        self.assertEqual((records[-1][0], records[-1][2]), (3, b""))
+        self.assertEqual([r[1] for r in records], sorted(r[1] for r in records))
+        found, numbers_seen = {}, set()
+        for kind, time, body in records[:-1]:
+            self.assertEqual(kind, 0)
+            owner, thread, mapped, address, size, number = struct.unpack_from("<2I4Q", body)
+            name, code = body[40:].split(b"\0", 1)
+            self.assertEqual((owner, mapped, len(code)), (pid, address, size))
+            self.assertNotIn(number, numbers_seen)
+            numbers_seen.add(number)
+            found[name.decode()] = (address, code, time)
+        return found
+
+    def test_code(self):
+        loads = self.loads(self.export("jitdump", self.recording))
+        rows = [line.split(" ", 2) for line in self.export("perf-map", self.recording).decode().splitlines()]
+        self.assertEqual({name: (int(start, 16), int(size, 16)) for start, size, name in rows},
+                         {name: (address, len(code)) for name, (address, code, _) in loads.items()})
+        self.assertIn("printf@plt", loads)
+        for name in ("main", "dump"):
+            address, code, _ = loads[name]
+            self.assertEqual(address, self.dumps[name][0])
+            self.assertEqual(code[:64], self.dumps[name][1][:len(code)])
+
+    def test_times(self):
+        recording = self.links("end", ("first", "second"), "gone")
+        loads = self.loads(self.export("jitdump", recording))
+        self.assertEqual(set(loads), {"add_first", "call_first", "add_second", "call_second"})
+        begin = [e["time"] for e in self.show("events", recording) if e["event"] == "link_begin"]
+        length = [e["duration"] for e in self.show("events", recording) if e["event"] == "link_end"]
+        self.assertEqual(loads["add_first"][2], begin[0] + length[0])
+        self.assertEqual(loads["add_second"][2], begin[2] + length[2])
+
+    def test_lines(self):
+        """The line of each entry is what addr2line says of its address in the ELF file of the same memory."""
+        pid, records = self.read(self.export("jitdump", self.recording))
+        lines, elf = self.lines(records), self.elf()
+        self.assertEqual(set(lines), {self.dumps["main"][0], self.dumps["dump"][0]})
+        for entries in lines.values():
+            self.assertGreater(len(entries), 3)
+            last = {address: f"{file}:{line}" for address, line, file in entries}
+            said = self.must("addr2line", "-e", elf, *[hex(address) for address in last]).out.decode().splitlines()
+            self.assertEqual([re.sub(" .*", "", text) for text in said], list(last.values()))
+
+    @unittest.skipUnless(shutil.which("perf") and not subprocess.run(
+        ["perf", "record", "-k", "1", "-e", "cpu-clock", "-o", os.devnull, "true"], capture_output=True).returncode,
+        "perf does not work here")
+    def test_perf_reads_it(self):
+        """perf looks for a mapping of jit-PID.dump in what it recorded; it writes an ELF file per function."""
+        program = self.text("map.py", """
+import mmap, os, sys
+data = bytearray(open(sys.argv[1], "rb").read())
+data[20:24] = os.getpid().to_bytes(4, "little")
+path = os.path.join(sys.argv[2], f"jit-{os.getpid()}.dump")
+open(path, "wb").write(data)
+with open(path, "rb") as file:
+    mmap.mmap(file.fileno(), len(data), mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_EXEC)
+""")
+        self.export("jitdump", self.recording, "-o", self.folder / "code.dump")
+        self.must("perf", "record", "-k", "1", "-e", "cpu-clock", "-o", "perf.data", "python3", program, "code.dump",
+                  self.folder)
+        self.must("perf", "inject", "--jit", "-i", "perf.data", "-o", "perf.jitted")
+        files = list(self.folder.glob("jitted-*.so"))
+        loads = self.loads((self.folder / "code.dump").read_bytes())
+        self.assertEqual(len(files), len(loads))
+        found = {}
+        for path in files:
+            self.must("objcopy", "-O", "binary", "-j", ".text", path, "text.bin")
+            names = [line.split()[2] for line in self.must("nm", path).out.decode().splitlines()]
+            found[names[0]] = (self.folder / "text.bin").read_bytes()
+            if names[0] == "main":
+                table = self.must("readelf", "--debug-dump=decodedline", path).out.decode()
+                self.assertRegex(table, r"text\.c +13 ")
+        self.assertEqual(found, {name: code for name, (_, code, _) in loads.items()})
+
+
+class Elf(Bytes):
+    def at(self, path, address, size):
+        """Bytes at an address, by the program headers."""
+        text = self.must("readelf", "-lW", path).out.decode()
+        for offset, start, held in re.findall(r"LOAD +0x(\w+) 0x(\w+) 0x\w+ 0x(\w+)", text):
+            if int(start, 16) <= address and address + size <= int(start, 16) + int(held, 16):
+                at = int(offset, 16) + address - int(start, 16)
+                return path.read_bytes()[at:at + size]
+        return None
+
+    def lint(self, path):
+        outcome = self.must("readelf", "-aW", "--debug-dump", path)
+        self.assertEqual(outcome.err, b"")
+        self.assertNotIn(b"Warning", outcome.out)
+        self.assertEqual(self.must("eu-elflint", "--gnu-ld", path).out, b"No errors\n")
+
+    def test_memory(self):
+        path = self.elf()
+        self.lint(path)
+        for name, (address, content) in self.dumps.items():
+            self.assertEqual(self.at(path, address, len(content)), content, name)
+        segments = self.show("segments", self.recording)
+        text = self.must("readelf", "-lW", path).out.decode()
+        loads = re.findall(r"LOAD +0x\w+ 0x(\w+) 0x\w+ 0x(\w+) 0x(\w+) (...)", text)
+        self.assertEqual([(int(start, 16), int(held, 16), int(size, 16), flags) for start, held, size, flags in loads],
+                         sorted((s["address"], s["content"], s["content"] + s["zero_fill"],
+                                 {"r-x": "R E", "r--": "R  ", "rw-": "RW "}[s["prot"]]) for s in segments))
+        entry = re.search(r"Entry point 0x(\w+)", text).group(1)
+        self.assertEqual(int(entry, 16), self.dumps["main"][0])
+
+    def test_sections(self):
+        text = self.must("readelf", "-SW", self.elf()).out.decode()
+        found = {name: (kind, int(start, 16), int(size, 16), flags.strip()) for name, kind, start, size, flags in
+                 re.findall(r"\] (\S+) +(\w+) +(\w+) \w+ (\w+) 00 ([ WAXMS]+?) +\d", text)}
+        for row in self.show("sections", self.recording):
+            if not row["blocks"]:
+                continue
+            kind, start, size, flags = found[row["name"]]
+            self.assertEqual(start, row["address"], row)
+            self.assertGreaterEqual(size, row["size"], row)
+            self.assertEqual(kind, "NOBITS" if row["name"] == ".bss" else "PROGBITS", row)
+            self.assertEqual(flags, {"r-x": "AX", "r--": "A", "rw-": "WA"}[row["prot"]], row)
+        self.assertIn(".debug_info", found)
+
+    def test_symbols(self):
+        path = self.elf()
+        found = {}
+        for line in self.must("nm", "-a", path).out.decode().splitlines():
+            address, kind, name = line.split(" ", 2)
+            found[name] = (int(address, 16), kind)
+        for row in self.show("symbols", self.recording):
+            if row["state"] == "defined" and row["name"] and row["kind"] in ("function", "object"):
+                self.assertEqual(found[row["name"]][0], row["address"], row)
+            elif row["state"] == "resolved":
+                self.assertEqual(found[row["name"]], (row["address"], "A"), row)
+        for row in self.show("plt", self.recording):
+            self.assertEqual(found[row["symbol"] + "@plt"], (row["stub"], "t"), row)
+            self.assertEqual(found[row["symbol"] + "@got"], (row["slot"], "r"), row)
+            self.assertEqual(self.at(path, row["slot"], 8), struct.pack("<Q", row["target"]))
+        self.assertEqual([found[n][1] for n in ("main", "dump", "value", "zeros", "words")], ["T", "t", "D", "B", "D"])
+
+    def test_disassembly(self):
+        text = self.must("objdump", "-d", "--disassemble=main", self.elf()).out.decode()
+        self.assertIn("<dump>", text)
+        self.assertRegex(text, r"(call|jmp) .*<getenv(@plt)?>")
+        self.assertRegex(text, r"# \w+ <value>")
+
+    def test_lines(self):
+        """The same lines as in a program that the system's linker made of the same object."""
+        path, program = self.elf(), self.folder / "program"
+        self.must("gcc", "-no-pie", self.folder / "text.o", "-o", program)
+        base = int(next(line.split()[0] for line in self.must("nm", program).out.decode().splitlines()
+                        if line.endswith(" T main")), 16)
+        offsets = range(0, 80, 5)
+        ours = self.must("addr2line", "-fe", path, *[hex(self.dumps["main"][0] + o) for o in offsets]).out
+        theirs = self.must("addr2line", "-fe", program, *[hex(base + o) for o in offsets]).out
+        self.assertEqual(ours, theirs)
+        self.assertIn(b"text.c:14", ours)
+        elfutils = self.must("eu-addr2line", "-fe", path, hex(self.dumps["dump"][0])).out.decode()
+        self.assertEqual(elfutils.splitlines()[0], "dump")
+
+    def test_gdb(self):
+        text = self.gdb(self.elf(), "info line main", "disassemble /s main", "info symbol main", "print value",
+                        "print words[1]", "print zeros", "ptype dump", "info scope dump")
+        for wanted in ('Line 13 of "', "15\t    dump(", "main in section .text", "= 3", '"two"', "{0 <repeats 100 times>}",
+                       "type = void (const char *, const void *, int)", "Symbol name is"):
+            self.assertIn(wanted, text)
+
+    def test_links_are_merged(self):
+        path = self.elf(self.links("end", ("first", "second"), "gone"))
+        self.lint(path)
+        text = self.gdb(path, "info line add_first", "info line add_second", "print counter_first", "ptype call_second",
+                        "info functions gone")
+        self.assertIn("= 3", text)
+        self.assertEqual(text.count('Line 3 of "'), 2)
+        self.assertNotIn("add_gone", text)
+        units = self.must("readelf", "--debug-dump=info", "--dwarf-depth=1", path).out
+        self.assertEqual(units.count(b"DW_TAG_compile_unit"), 2)
+
+    def test_cpp(self):
+        text = """
+#include <map>
+#include <string>
+struct tree { std::map<std::string, int> leaves; ~tree() { leaves.clear(); } };
+static tree top;
+int main() { top.leaves["a"] = 1; try { throw 3; } catch (int n) { return n - 3; } }
+"""
+        source = self.text("tree.cpp", text)
+        self.must("g++", "-g", "-O0", "-c", source, "-o", "tree.o")
+        recording = self.folder / "tree.jsr"
+        self.must(JITSCOPE, "run", "--record", recording, self.folder / "tree.o", "-lstdc++")
+        path = self.elf(recording)
+        self.lint(path)
+        self.assertIn("INIT_ARRAY", self.must("readelf", "-SW", path).out.decode())
+        self.assertIn("std::map<", self.gdb(path, "ptype tree"))
+
+    def test_it_runs_when_nothing_is_outside(self):
+        """The kernel takes it for what it is: segments, protections and entry are right."""
+        main = self.compile("""
+asm(".globl main\\nmain: xor %edi, %edi\\n push %rdi\\n call run\\n mov %eax, %edi\\n mov $60, %eax\\n syscall\\n");
+static const char text[] = "out of memory\\n";
+static int counts[2000], add = 38;
+static int put(int n) { return n + add; }
+static int (*volatile where)(int) = put;
+int run(void) {
+    long result;
+    asm volatile("syscall" : "=a"(result) : "a"(1), "D"(1), "S"(text), "d"(sizeof text - 1) : "rcx", "r11", "memory");
+    counts[1999] = 4;
+    return where(counts[1999]) + counts[7];
+}
+""", "-O1", "-fno-stack-protector", "-fcf-protection=none")
+        recording = self.folder / "free.jsr"
+        self.must(JITSCOPE, "link", "--base", "0x5000000", "--record", recording, main)
+        path = self.elf(recording)
+        self.lint(path)
+        path.chmod(0o700)
+        outcome = self.run_command(path)
+        self.assertEqual((outcome.status, outcome.out), (42, b"out of memory\n"))
+
+    def test_nothing_to_export(self):
+        main = self.compile("int missing(void);\nint main(void) { return missing(); }\n")
+        recording = self.folder / "failed.jsr"
+        self.assertEqual(self.jitscope("link", "--record", recording, main).status, 1)
+        outcome = self.jitscope("export", "--to", "elf", recording, "-o", self.folder / "x")
+        self.assertEqual(outcome.status, 1)
+        self.assertIn(b"no link was in memory", outcome.err)
+
+    def test_bytes_that_are_not_known(self):
+        """A recording without its inputs cannot be replayed: formats that need bytes say so, the others go on."""
+        whole = self.recording.read_bytes()
+        path = self.folder / "bad.jsr"
+        path.write_bytes(whole[:len(whole) // 2])
+        for form in ("elf", "jitdump"):
+            outcome = self.jitscope("export", "--to", form, path, "-o", self.folder / "x")
+            self.assertEqual(outcome.status, 1, outcome)
+        self.assertFalse((self.folder / "x").exists())
+
+
 class Files(ExportTest):
     def test_usage(self):
         recording = self.hostile()
@@ -316,7 +635,7 @@ class Files(ExportTest):
 
     def test_file_equals_standard_output(self):
         recording = self.links("end", ("first", "second"))
-        for form in ("json", "perf-map", "perfetto"):
+        for form in ("json", "perf-map", "perfetto", "jitdump", "elf"):
             target = self.folder / f"out.{form}"
             self.assertEqual(self.export(form, recording, "-o", target), b"")
             self.assertEqual(target.read_bytes(), self.export(form, recording))
@@ -324,7 +643,7 @@ class Files(ExportTest):
 
     def test_a_full_disk(self):
         recording = self.links("end", ("first",))
-        for form in ("json", "perf-map", "perfetto"):
+        for form in ("json", "perf-map", "perfetto", "jitdump", "elf"):
             outcome = self.jitscope("export", "--to", form, recording, "-o", "/dev/full")
             self.assertEqual(outcome.status, 1, outcome)
             self.assertIn(b"No space left", outcome.err)
@@ -335,8 +654,6 @@ class Files(ExportTest):
 
     def test_a_file_that_cannot_be_written_leaves_the_old_one(self):
         """What was there stays until the new one is complete; nothing else is left behind."""
-        import resource
-        import signal
         recording = self.lua("--trace", "edges")
         target = self.text("out.jsonl", "old")
 

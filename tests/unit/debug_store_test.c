@@ -214,8 +214,10 @@ static void open_shop(struct shop *shop) {
 }
 
 static struct jitscope_error *add(struct shop *shop, uint32_t i, enum debug_listing how) {
+    struct shelved_batch *const batch = &shop->batches[i];
+    uint32_t taken;
     struct jitscope_error *error = how == LISTING_ANNOUNCED
-                                       ? debug_shelf_announce(&shop->shelf, &shop->batches[i])
+                                       ? debug_shelf_announce(&shop->shelf, &batch, 1, &taken)
                                        : debug_shelf_add_open(&shop->shelf, &shop->batches[i], how);
     shop->there[i] = !error;
     shop->count += !error;
@@ -333,6 +335,115 @@ static void test_leaving_without_memory(void **state) {
     }
 }
 
+/* COUNT batches from FIRST on, all in one image. */
+static struct jitscope_error *add_list(struct shop *shop, uint32_t first, uint32_t count) {
+    struct shelved_batch *list[MANY] = {NULL};
+    uint32_t taken;
+    for (uint32_t i = 0; i < count; i++)
+        list[i] = &shop->batches[first + i];
+    struct jitscope_error *error = debug_shelf_announce(&shop->shelf, list, count, &taken);
+    if (error)
+        return error;
+    assert_int_equal(taken, count);
+    for (uint32_t i = 0; i < count; i++) {
+        assert_ptr_equal(list[i]->home, list[0]->home);
+        shop->there[first + i] = true;
+    }
+    shop->count += count;
+    return NULL;
+}
+
+static void test_lists(void **state) {
+    (void)state;
+    static struct shop shop;
+    for (uint32_t size = 1; size <= MANY; size++) {
+        open_shop(&shop);
+        for (uint32_t i = 0; i < MANY; i += size) {
+            assert_code(add_list(&shop, i, size < MANY - i ? size : MANY - i), JITSCOPE_SUCCESS);
+            assert_true(shop.shelf.count <= 9);
+            assert_int_equal(listed(), shop.shelf.count);
+            check_shop(&shop);
+        }
+        close_shop(&shop);
+    }
+}
+
+/* Small images go into the large one that comes behind them. */
+static void test_small_before_large(void **state) {
+    (void)state;
+    static struct shop shop;
+    open_shop(&shop);
+    for (uint32_t i = 0; i < 11; i++)
+        assert_code(add(&shop, i, LISTING_ANNOUNCED), JITSCOPE_SUCCESS);
+    assert_int_equal(shop.shelf.count, 5); /* 4, 4, 1, 1, 1 */
+    assert_code(add_list(&shop, 11, 20), JITSCOPE_SUCCESS);
+    assert_int_equal(shop.shelf.count, 1);
+    check_shop(&shop);
+    assert_code(add(&shop, 31, LISTING_ANNOUNCED), JITSCOPE_SUCCESS);
+    assert_int_equal(shop.shelf.count, 2);
+    close_shop(&shop);
+}
+
+static void test_failures_of_lists(void **state) {
+    (void)state;
+    static struct shop shop;
+    for (uint64_t n = 1, failed = 1; failed; n++) {
+        open_shop(&shop);
+        failed = 0;
+        for (uint32_t i = 0; i < MANY; i += 10) {
+            uint32_t before = listed();
+            os_fail_after(n, false);
+            struct jitscope_error *error = i % 20 ? add_list(&shop, i, 10) : add(&shop, i, LISTING_ANNOUNCED);
+            os_fail_after(0, false);
+            if (error) {
+                failed++;
+                assert_int_equal(listed(), before);
+                assert_code(error, JITSCOPE_ERROR_NO_MEMORY);
+                check_shop(&shop);
+                assert_code(add_list(&shop, i, 10), JITSCOPE_SUCCESS);
+            }
+            check_shop(&shop);
+        }
+        close_shop(&shop);
+    }
+}
+
+static bool always(const struct shelved_batch *batch, const void *context) {
+    return batch && !context;
+}
+
+/* More than an image of several batches is to hold: they become several images, and those are not merged. */
+static void test_long_list(void **state) {
+    (void)state;
+    enum { COUNT = 10000, LEFT = 4096 / SECTIONS };
+    static struct sample samples[COUNT];
+    static struct shelved_batch batches[COUNT];
+    static struct shelved_batch *list[COUNT];
+    static uint32_t numbers[COUNT];
+    struct debug_shelf shelf = {0};
+    for (uint32_t i = 0; i < COUNT; i++) {
+        set_sample(&samples[i], i + 1);
+        assert_null(open_sample(&samples[i], &batches[i].image));
+        batches[i].number = &numbers[i];
+        list[i] = &batches[i];
+    }
+    for (uint32_t done = 0, taken; done < COUNT; done += taken) {
+        assert_code(debug_shelf_announce(&shelf, list + done, COUNT - done, &taken), JITSCOPE_SUCCESS);
+        assert_int_equal(taken, COUNT - done < LEFT ? COUNT - done : LEFT);
+    }
+    assert_int_equal(shelf.count, (COUNT + LEFT - 1) / LEFT);
+    for (uint32_t i = 0; i < COUNT; i++)
+        assert_int_equal(numbers[i], i / LEFT + 1);
+    for (uint32_t i = 0; i < COUNT; i += LEFT / 2)
+        debug_shelf_remove(&shelf, list[i]);
+    assert_int_equal(shelf.count, (COUNT + LEFT - 1) / LEFT);
+    debug_shelf_withdraw(&shelf, always, NULL); /* else each removal makes one of them anew */
+    for (uint32_t i = 0; i < COUNT; i++)
+        if (i % (LEFT / 2))
+            debug_shelf_remove(&shelf, list[i]);
+    assert_int_equal(shelf.count, 0);
+}
+
 /* Ten thousand sections each: not all of them can be one ELF file. */
 static void test_many_sections(void **state) {
     (void)state;
@@ -373,11 +484,19 @@ static void test_many_sections(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sound),         cmocka_unit_test(test_every_byte_spoiled),
-        cmocka_unit_test(test_every_length),  cmocka_unit_test(test_references_are_moved),
-        cmocka_unit_test(test_few_images),    cmocka_unit_test(test_leaving_in_any_order),
-        cmocka_unit_test(test_failures),      cmocka_unit_test(test_leaving_without_memory),
+        cmocka_unit_test(test_sound),
+        cmocka_unit_test(test_every_byte_spoiled),
+        cmocka_unit_test(test_every_length),
+        cmocka_unit_test(test_references_are_moved),
+        cmocka_unit_test(test_few_images),
+        cmocka_unit_test(test_leaving_in_any_order),
+        cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_leaving_without_memory),
         cmocka_unit_test(test_many_sections),
+        cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_long_list),
+        cmocka_unit_test(test_small_before_large),
+        cmocka_unit_test(test_failures_of_lists),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -52,13 +52,17 @@ struct jitscope_link;
 
 /* What debuggers are told of a session's code, through the interface that gdb and lldb share (gdb manual,
  * "JIT Compilation Interface"): names, call frames and, of objects compiled with -g, lines, types and
- * variables. A batch is made known before its initialisers run and forgotten after its finalisers have. */
+ * variables. A batch is made known before its initialisers run and forgotten after its finalisers have.
+ *
+ * AUTO has batches without initialisers wait for each other while a debugger listens, and makes them known
+ * together before anything can run them: at the next lookup, jitscope_session_run_main(), or batch with an
+ * initialiser or an action of yours.  Sessions with a memory manager of their own, an event callback, or a
+ * pass that comes after allocation can learn addresses earlier: there nothing waits. */
 enum jitscope_debug {
-    JITSCOPE_DEBUG_AUTO =
-        0,                /* at once while a debugger listens; otherwise kept for one that attaches later */
-    JITSCOPE_DEBUG_EAGER, /* at once, always */
-    JITSCOPE_DEBUG_LAZY,  /* kept for jitscope's plug-ins and its jit-reader */
-    JITSCOPE_DEBUG_OFF,   /* nothing */
+    JITSCOPE_DEBUG_AUTO = 0, /* before it can run while a debugger listens; otherwise kept for a later one */
+    JITSCOPE_DEBUG_EAGER,    /* at once, always */
+    JITSCOPE_DEBUG_LAZY,     /* kept for jitscope's plug-ins and its jit-reader */
+    JITSCOPE_DEBUG_OFF,      /* nothing */
 };
 
 /* How a session is made; zero-initialise, set SIZE, then what you need.  Only read during
@@ -207,6 +211,15 @@ struct jitscope_error *jitscope_link_lookup(struct jitscope_session *session,
  * one first; what addresses from lookups are used for is not known and not counted), ACTION_FAILED when a
  * finaliser failed, SYSTEM (the memory is gone all the same). */
 struct jitscope_error *jitscope_session_unload(struct jitscope_session *session, struct jitscope_link *link);
+
+/* Begins to record in the middle of a session, as RECORD_PATH and LEVEL of the options do from its start
+ * (JITSCOPE_LEVEL_DEFAULT is block).  The recording replays from here on: it holds the libraries and archives
+ * that the session has, its definitions and links, but not what was in these links' memory.  Errors: USAGE
+ * (it is recorded already, no such level), RECORDING (the file cannot be made). */
+struct jitscope_error *jitscope_session_begin_recording(struct jitscope_session *session, const char *path,
+                                                        enum jitscope_level level);
+/* Closes the recording, whoever began it; without one nothing happens. */
+struct jitscope_error *jitscope_session_end_recording(struct jitscope_session *session);
 
 /* Why the recording could not be begun, or ended before its time (the disk is full, say), or NULL while it is
  * whole or there is none.  A link never fails because of its recording: ask.  Owned by SESSION, valid until

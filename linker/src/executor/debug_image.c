@@ -8,31 +8,26 @@ const char *const debug_section_names[DEBUG_SECTION_COUNT] = {
 #undef DEBUG_SECTION
 };
 
-/* Parts follow each other, so that one that ends inside cannot begin outside. */
-static bool check_table(struct debug_table table, size_t entry, uint64_t from, uint64_t end, uint64_t *next) {
-    uint64_t size = (uint64_t)table.count * entry;
-    if (table.offset < from || table.offset > end || size > end - table.offset)
-        return false;
-    *next = table.offset + size;
-    return true;
+/* The end of TABLE, which is not to begin before FROM; *good becomes false when it does.  Tables follow each
+ * other, so that all lie inside when the last one ends inside; 32-bit counts cannot overflow these. */
+static uint64_t check_table(struct debug_table table, size_t entry, uint64_t from, bool *good) {
+    *good &= table.offset >= from;
+    return table.offset + (uint64_t)table.count * entry;
 }
 
 static bool check_tables(const struct debug_image_header *header) {
-    uint64_t at = sizeof *header, end = header->description_size;
-    if (end > header->size || !check_table(header->segments, sizeof(struct debuggee_segment), at, end, &at) ||
-        !check_table(header->sections, sizeof(struct debuggee_section), at, end, &at) ||
-        !check_table(header->entries, sizeof(struct debuggee_entry), at, end, &at) ||
-        !check_table(header->actions, sizeof(struct debuggee_action), at, end, &at) ||
-        !check_table(header->strings, 1, at, end, &at))
-        return false;
-    end = header->size;
-    if (!check_table(header->symbols, sizeof(Elf64_Sym), at, end, &at) ||
-        !check_table(header->references, sizeof(struct debug_reference), at, end, &at))
-        return false;
+    bool good = header->description_size <= header->size;
+    uint64_t at = check_table(header->segments, sizeof(struct debuggee_segment), sizeof *header, &good);
+    at = check_table(header->sections, sizeof(struct debuggee_section), at, &good);
+    at = check_table(header->entries, sizeof(struct debuggee_entry), at, &good);
+    at = check_table(header->actions, sizeof(struct debuggee_action), at, &good);
+    at = check_table(header->strings, 1, at, &good);
+    good &= at <= header->description_size;
+    at = check_table(header->symbols, sizeof(Elf64_Sym), at, &good);
+    at = check_table(header->references, sizeof(struct debug_reference), at, &good);
     for (int i = 0; i < DEBUG_SECTION_COUNT; i++)
-        if (!check_table(header->dwarf[i], 1, at, end, &at))
-            return false;
-    return true;
+        at = check_table(header->dwarf[i], 1, at, &good);
+    return good && at <= header->size;
 }
 
 static bool is_aligned(const struct debug_image_header *header) {

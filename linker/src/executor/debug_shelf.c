@@ -5,8 +5,9 @@
 /* FAN_IN announced images of one rank become one of the next.  gdb looks at every live unit at each
  * registration while a breakpoint is pending: of 2, 4, 8, 16 and 32, 4 cost it least for pending functions
  * and lines together. OPEN_SIZE: about so much an open image holds before the next one is begun: large enough
- * that thousands of functions make a handful of images. */
-enum { FAN_IN = 4, OPEN_SIZE = 4 << 20, MOST_COPIES = 2048 };
+ * that thousands of functions make a handful of images.  MOST_MERGED sections are in an image of several
+ * batches: lldb takes time in the square of their number. */
+enum { FAN_IN = 4, OPEN_SIZE = 4 << 20, MOST_COPIES = 2048, MOST_MERGED = 4096 };
 
 /* --- images on the shelf */
 
@@ -166,56 +167,101 @@ static uint64_t count_sections(const struct shelved_image *image) {
     return count;
 }
 
-/* All of RANK and IMAGE can be one. */
+/* IMAGE can hold these besides its members. */
+static bool holds(const struct shelved_image *image, uint64_t sections, uint64_t bytes) {
+    return count_sections(image) + sections <= MOST_MERGED && count_bytes(image) + bytes <= MOST_BYTES;
+}
+
+/* All of IMAGE's rank and IMAGE can be one. */
 static bool can_merge(const struct debug_shelf *shelf, const struct shelved_image *image) {
+    uint64_t sections = 0, bytes = 0;
     if (!is_full(shelf, image->rank))
         return false;
-    uint64_t sections = count_sections(image), bytes = count_bytes(image);
     for (const struct shelved_image *at = shelf->newest; at; at = at->older)
         if (at->how == LISTING_ANNOUNCED && at->rank == image->rank) {
             sections += count_sections(at);
             bytes += count_bytes(at);
         }
-    return store_holds_sections(sections) && bytes <= MOST_BYTES;
+    return holds(image, sections, bytes);
+}
+
+static struct jitscope_error *absorb(struct shelved_image *image, struct shelved_image *from) {
+    TRY(add_members(image, from));
+    from->merged = true;
+    return NULL;
+}
+
+/* One of many batches takes the small ones along: together they are at most as many. */
+static struct jitscope_error *gather_smaller(const struct debug_shelf *shelf, struct shelved_image *image) {
+    for (struct shelved_image *at = shelf->newest; at && image->rank; at = at->older)
+        if (at->how == LISTING_ANNOUNCED && at->rank < image->rank &&
+            holds(image, count_sections(at), count_bytes(at)))
+            TRY(absorb(image, at));
+    return NULL;
 }
 
 static struct jitscope_error *gather(const struct debug_shelf *shelf, struct shelved_image *image) {
+    TRY(gather_smaller(shelf, image));
     for (; can_merge(shelf, image); image->rank++)
-        for (const struct shelved_image *at = shelf->newest; at; at = at->older)
+        for (struct shelved_image *at = shelf->newest; at; at = at->older)
             if (at->how == LISTING_ANNOUNCED && at->rank == image->rank)
-                TRY(add_members(image, at));
+                TRY(absorb(image, at));
     return NULL;
 }
 
 /* Before the merged image comes: gdb keeps its breakpoints in the code until it hears of the next image, and
  * two images of one function at a time cost it half as much again. */
-static void remove_ranks(struct debug_shelf *shelf, uint32_t below) {
+static void remove_merged(struct debug_shelf *shelf) {
     for (struct shelved_image *at = shelf->newest, *older; at; at = older) {
         older = at->older;
-        if (at->how == LISTING_ANNOUNCED && at->rank < below) {
+        if (at->merged) {
             take(shelf, at);
             destroy(at);
         }
     }
 }
 
-struct jitscope_error *debug_shelf_announce(struct debug_shelf *shelf, struct shelved_batch *batch) {
+static void keep_merged(struct debug_shelf *shelf) {
+    for (struct shelved_image *at = shelf->newest; at; at = at->older)
+        at->merged = false;
+}
+
+static struct jitscope_error *add_batches(struct shelved_image *image, struct shelved_batch *const *batches,
+                                          uint32_t count) {
+    uint64_t sections = 0, bytes = 0;
+    TRY(vec_reserve(&image->members, count));
+    for (uint32_t i = 0; i < count; i++) {
+        sections += store_image_sections(&batches[i]->image);
+        bytes += batches[i]->image.header->size;
+        if (i && (sections > MOST_MERGED || bytes > MOST_BYTES))
+            break;
+        store_share_measure(&batches[i]->image, &batches[i]->share);
+        vec_put(&image->members, batches[i]);
+    }
+    for (uint32_t left = image->members.count; left >= FAN_IN; left /= FAN_IN)
+        image->rank++;
+    return NULL;
+}
+
+struct jitscope_error *debug_shelf_announce(struct debug_shelf *shelf, struct shelved_batch *const *batches,
+                                            uint32_t count, uint32_t *taken) {
     struct shelved_image *image = new_image(LISTING_ANNOUNCED);
     if (!image)
         return error_no_memory();
-    struct jitscope_error *error = vec_push(&image->members, batch);
-    store_share_measure(&batch->image, &batch->share);
+    struct jitscope_error *error = add_batches(image, batches, count);
+    *taken = image->members.count;
     if (!error)
         error = gather(shelf, image);
     if (!error)
         error = merge(shelf, image);
     if (error) {
+        keep_merged(shelf);
         vec_destroy(&image->members);
         os_release(image);
         return error;
     }
     close_open(shelf, 0); /* a debugger has loaded it as it is now */
-    remove_ranks(shelf, image->rank);
+    remove_merged(shelf);
     put(shelf, image, true);
     return NULL;
 }

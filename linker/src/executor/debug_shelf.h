@@ -1,7 +1,7 @@
 /* debug_shelf: the images of this process that debuggers can see, and which batch is in which.
  *
  * Two kinds: *open* images take batch after batch and are found at attach, or by plug-ins; *announced* ones
- * are told of through the hook, each batch at once, and merged in powers of FAN_IN.  All under
+ * are told of through the hook, a list of batches at once, and merged in powers of FAN_IN.  All under
  * executor_debug's lock. */
 #ifndef EXECUTOR_DEBUG_SHELF_H
 #define EXECUTOR_DEBUG_SHELF_H
@@ -16,7 +16,8 @@ struct shelved_image {
     struct store_image *store;
     struct jit_code_entry entry; /* in the JIT interface's list unless HOW is UNLISTED */
     enum debug_listing how;
-    uint32_t rank;                       /* announced: how often it was merged */
+    uint32_t rank;                       /* announced: it has about FAN_IN to that power of members */
+    bool merged;                         /* its members are on their way into another one */
     VEC(struct shelved_batch *) members; /* announced: whole images, for merging them anew */
     struct shelved_image *older, *newer;
 };
@@ -38,8 +39,11 @@ struct debug_shelf {
 
 typedef bool debug_shelf_test(const struct shelved_batch *batch, const void *context);
 
+/* As many of COUNT batches as one image holds, from the first on, one at least; *taken is how many.  Errors:
+ * NO_MEMORY; then nothing has changed. */
+struct jitscope_error *debug_shelf_announce(struct debug_shelf *shelf, struct shelved_batch *const *batches,
+                                            uint32_t count, uint32_t *taken);
 /* Errors: NO_MEMORY; then nothing has changed. */
-struct jitscope_error *debug_shelf_announce(struct debug_shelf *shelf, struct shelved_batch *batch);
 struct jitscope_error *debug_shelf_add_open(struct debug_shelf *shelf, struct shelved_batch *batch,
                                             enum debug_listing how);
 /* The batch leaves; debuggers that have seen its image are told.  Never fails: without memory for a new

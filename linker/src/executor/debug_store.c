@@ -46,8 +46,21 @@ void store_share_measure(const struct debug_image *image, struct store_share *sh
     share->size[PART_SECTIONS] = store_image_sections(image) * (uint32_t)sizeof(Elf64_Shdr);
     share->size[PART_SYMBOLS] = header->symbols.count * (uint32_t)sizeof(Elf64_Sym);
     share->size[PART_STRINGS] = header->strings.count;
-    for (int i = 0; i < DEBUG_SECTION_COUNT; i++)
+    memset(share->first, 0, sizeof share->first);
+    share->present = 1u << PART_SECTIONS | 1u << PART_SYMBOLS | 1u << PART_STRINGS;
+    for (int i = 0; i < DEBUG_SECTION_COUNT; i++) {
         share->size[PART_DWARF + i] = header->dwarf[i].count;
+        share->present |= (uint32_t)(header->dwarf[i].count != 0) << (PART_DWARF + i);
+    }
+}
+
+_Static_assert(PART_COUNT <= 32, "a bit for each part");
+
+/* Takes the lowest part out of a set. */
+static unsigned next_part(uint32_t *parts) {
+    unsigned part = (unsigned)__builtin_ctz(*parts);
+    *parts &= *parts - 1;
+    return part;
 }
 
 static void add_needs(uint64_t needs[PART_COUNT], const struct debug_image *image, uint32_t times) {
@@ -58,9 +71,11 @@ static void add_needs(uint64_t needs[PART_COUNT], const struct debug_image *imag
 }
 
 bool store_image_fits(const struct store_image *store, const struct store_share *share) {
-    for (int i = 0; i < PART_COUNT; i++)
+    for (uint32_t parts = share->present; parts;) {
+        unsigned i = next_part(&parts);
         if (share->size[i] > store->room[i] - store->used[i])
             return false;
+    }
     return true;
 }
 
@@ -116,17 +131,17 @@ static void write_header(struct store_image *store) {
     };
 }
 
-/* Sizes of what became visible, in an order in which nothing refers to what is not there yet. */
-static void publish(struct store_image *store) {
+/* Sizes of what became visible in PARTS, in an order in which nothing refers to what is not there yet. */
+static void publish(struct store_image *store, uint32_t parts) {
     Elf64_Shdr *sections = elf_sections(store);
     __atomic_store_n(&sections[ELF_NAMES].sh_size, store->used[PART_STRINGS], __ATOMIC_RELEASE);
     __atomic_store_n(&sections[ELF_STRINGS].sh_size, store->used[PART_STRINGS], __ATOMIC_RELEASE);
-    for (int i = 0; i < DEBUG_SECTION_COUNT; i++) {
-        if (store->used[PART_DWARF + i]) { /* to readers, a section that is there and empty is an error */
-            sections[ELF_DWARF + i].sh_name = store->names[i];
-            sections[ELF_DWARF + i].sh_type = SHT_PROGBITS;
-        }
-        __atomic_store_n(&sections[ELF_DWARF + i].sh_size, store->used[PART_DWARF + i], __ATOMIC_RELEASE);
+    for (parts = parts >> PART_DWARF << PART_DWARF; parts;) {
+        unsigned i = next_part(&parts);
+        Elf64_Shdr *section = &sections[ELF_DWARF + i - PART_DWARF];
+        section->sh_name = store->names[i - PART_DWARF];
+        section->sh_type = SHT_PROGBITS; /* to readers, a section that is there and empty is an error */
+        __atomic_store_n(&section->sh_size, store->used[i], __ATOMIC_RELEASE);
     }
     __atomic_store_n(&elf_header(store)->e_shnum, (uint16_t)(store->used[PART_SECTIONS] / sizeof(Elf64_Shdr)),
                      __ATOMIC_RELEASE);
@@ -171,7 +186,7 @@ static struct jitscope_error *create(uint64_t needs[PART_COUNT], bool filled, ui
     store->public.number = number;
     write_header(store);
     write_fixed_sections(store);
-    publish(store);
+    publish(store, 0);
     *out = store;
     return NULL;
 }
@@ -224,30 +239,33 @@ static void add_sections(struct store_image *store, const struct debug_image *im
 static void add_symbols(struct store_image *store, const struct debug_image *image) {
     const struct debug_image_header *header = image->header;
     const Elf64_Sym *from = debug_image_table(image, header->symbols);
+    const uint32_t sections = store_image_sections(image);
     Elf64_Sym *to = (Elf64_Sym *)(void *)(part(store, PART_SYMBOLS) + store->used[PART_SYMBOLS]);
     uint16_t first = (uint16_t)(store->used[PART_SECTIONS] / sizeof(Elf64_Shdr) - 1);
     for (uint32_t i = 0; i < header->symbols.count; i++) {
         to[i] = from[i];
         to[i].st_name += (Elf64_Word)store->used[PART_STRINGS];
-        if (to[i].st_shndx > store_image_sections(image))
+        if (to[i].st_shndx > sections)
             to[i].st_shndx = SHN_ABS;
         if (to[i].st_shndx != SHN_ABS)
             to[i].st_shndx = (uint16_t)(to[i].st_shndx + first);
     }
 }
 
-static void add_dwarf(struct store_image *store, const struct debug_image *image) {
+/* References are only from sections that are there; to one that is not, an offset may be, of 0. */
+static void add_dwarf(struct store_image *store, const struct debug_image *image, uint32_t parts) {
     const struct debug_image_header *header = image->header;
-    uint8_t *sections[DEBUG_SECTION_COUNT];
-    for (unsigned i = 0; i < DEBUG_SECTION_COUNT; i++) {
-        sections[i] = part(store, PART_DWARF + i) + store->used[PART_DWARF + i];
-        if (header->dwarf[i].count)
-            memcpy(sections[i], debug_image_table(image, header->dwarf[i]), header->dwarf[i].count);
+    uint8_t *sections[PART_COUNT];
+    for (parts = parts >> PART_DWARF << PART_DWARF; parts;) {
+        unsigned i = next_part(&parts);
+        const struct debug_table *table = &header->dwarf[i - PART_DWARF];
+        sections[i] = part(store, i) + store->used[i];
+        memcpy(sections[i], debug_image_table(image, *table), table->count);
     }
     const struct debug_reference *references = debug_image_table(image, header->references);
-    for (uint32_t i = 0; i < header->references.count; i++) {
+    for (uint32_t i = 0, count = header->references.count; i < count; i++) {
         const struct debug_reference *at = &references[i];
-        uint8_t *field = sections[at->section] + at->offset;
+        uint8_t *field = sections[PART_DWARF + at->section] + at->offset;
         uint64_t base = store->used[PART_DWARF + at->target];
         if (at->width == 4)
             store_u32(field, load_u32(field) + (uint32_t)base);
@@ -272,20 +290,23 @@ static void populate(struct store_image *store, unsigned number, uint64_t end) {
 }
 
 void store_image_add(struct store_image *store, const struct debug_image *image, struct store_share *share) {
-    for (unsigned i = 0; i < PART_COUNT; i++) {
+    for (uint32_t parts = share->present; parts;) {
+        unsigned i = next_part(&parts);
         share->first[i] = (uint32_t)store->used[i];
-        if (share->size[i] && store->used[i] + share->size[i] > store->populated[i])
+        if (store->used[i] + share->size[i] > store->populated[i])
             populate(store, i, store->used[i] + share->size[i]);
     }
     memcpy(part(store, PART_STRINGS) + store->used[PART_STRINGS],
            debug_image_table(image, image->header->strings), image->header->strings.count);
     add_sections(store, image);
     add_symbols(store, image);
-    add_dwarf(store, image);
-    for (int i = 0; i < PART_COUNT; i++)
+    add_dwarf(store, image, share->present);
+    for (uint32_t parts = share->present; parts;) {
+        unsigned i = next_part(&parts);
         store->used[i] += share->size[i];
+    }
     store->public.batches++;
-    publish(store);
+    publish(store, share->present);
 }
 
 /* --- leaving */

@@ -33,6 +33,8 @@ enum store_part {
 struct store_share {
     uint32_t first[PART_COUNT]; /* offset in each part, in bytes */
     uint32_t size[PART_COUNT];
+    uint32_t
+        present; /* the parts it has something in, a bit each: most have little of DWARF's many sections */
 };
 
 struct store_image {

@@ -101,7 +101,7 @@ struct debuggee_batch {
     uint32_t description_size;
     uint32_t session; /* number of the session in the process, from 1 */
     uint32_t link;    /* number of the batch in its session, from 1 */
-    uint32_t image;   /* number of the image that holds its symbols; 0 for none */
+    uint32_t image;   /* number of the image that holds its symbols; 0 while it waits to be announced */
 };
 
 struct debuggee_unwinder {

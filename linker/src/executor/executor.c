@@ -135,6 +135,14 @@ void executor_set_debug_policy(struct executor *executor, enum debuggee_policy p
     executor->debug_policy = policy;
 }
 
+void executor_tell_at_once(struct executor *executor) {
+    executor->tells_at_once = true;
+}
+
+void executor_announce(void) {
+    executor_debug_announce();
+}
+
 const char *executor_debug_audience(const struct executor *executor) {
     const char *names[EXECUTOR_UNWINDERS] = {"nobody"};
     if (executor_is_answered(executor)) {
@@ -143,7 +151,7 @@ const char *executor_debug_audience(const struct executor *executor) {
     }
     static const char *const texts[] = {
         [LISTING_NONE] = "nobody",
-        [LISTING_ANNOUNCED] = "debuggers, at once",
+        [LISTING_ANNOUNCED] = "debuggers, before it runs",
         [LISTING_LISTED] = "debuggers, at attach",
         [LISTING_UNLISTED] = "debuggers' plug-ins",
     };
@@ -161,6 +169,7 @@ bool executor_debugger_listens(void) {
 
 void executor_run_main(struct executor *executor, uint64_t address, int *status) {
     int (*function)(int, char **, char **) = (int (*)(int, char **, char **))(uintptr_t)address;
+    executor_debug_announce();
     *status = function(executor->argc, executor->argv, executor->envp);
 }
 
@@ -177,6 +186,13 @@ static const struct registered_action *find_action(const struct executor *execut
         if (strcmp(executor->actions.data[i].name, name) == 0)
             return &executor->actions.data[i];
     return NULL;
+}
+
+void executor_each_user_action(const struct executor *executor, void (*function)(void *, const char *name),
+                               void *context) {
+    for (uint32_t i = 0; i < executor->actions.count; i++)
+        if (executor->actions.data[i].owned_name)
+            function(context, executor->actions.data[i].name);
 }
 
 bool executor_knows_action(const struct executor *executor, const char *name) {
@@ -208,6 +224,8 @@ static const char *run_half(struct executor *executor, const struct action_call 
     if (!call->function)
         return NULL;
     const struct registered_action *action = find_action(executor, call->function);
+    if (action && action->owned_name) /* a user's own, which can run whatever it knows of */
+        executor_debug_announce();
     uint64_t start = results->timed ? os_time_ns() : 0;
     const char *failure = executor_is_answered(executor)
                               ? executor->answers.run(executor->answers.context, call)

@@ -44,6 +44,9 @@ void executor_destroy(struct executor *executor);
 struct jitscope_error *executor_register_action(struct executor *executor, const char *name,
                                                 executor_action_function function, void *context);
 
+/* Names of the actions that executor_register_action() has made known, in order. */
+void executor_each_user_action(const struct executor *executor, void (*function)(void *, const char *name),
+                               void *context);
 bool executor_knows_action(const struct executor *executor, const char *name);
 
 /* What JIT'd initialisers get as argc, argv, envp; borrowed for the executor's life. */
@@ -76,6 +79,12 @@ uint32_t executor_unwinders(const struct executor *executor, const char *names[E
 
 /* What debuggers are told; DEBUGGEE_AUTO before. */
 void executor_set_debug_policy(struct executor *executor, enum debuggee_policy policy);
+/* Addresses of what is finalized get out in other ways than executor_announce() knows of: from now on
+ * debuggers are told of each batch when it is finalized. */
+void executor_tell_at_once(struct executor *executor);
+/* To be called before an address of what was finalized is given away: debuggers that listen hear of it first.
+ */
+void executor_announce(void);
 /* Whom the last debug image was made known to, or withdrawn from, for events; static. */
 const char *executor_debug_audience(const struct executor *executor);
 

@@ -79,6 +79,7 @@ static const char *run_array(struct executor *executor, const uint8_t *arguments
     if (failure)
         return failure;
     uint64_t count = array.size / 8;
+    executor_debug_announce();
     for (uint64_t i = 0; i < count; i++) {
         uint64_t entry = array_entry(array, backwards ? count - 1 - i : i);
         if (!markers || !is_marker(entry))
@@ -106,6 +107,7 @@ static const char *run_RUN_DTORS(void *context, const uint8_t *arguments, size_t
 static const char *run_FINALIZE_DSO(void *context, const uint8_t *arguments, size_t size) {
     struct range dso;
     const char *failure = read_range(context, arguments, size, &dso); /* 0 would end the whole process */
+    executor_debug_announce();
     if (!failure)
         __cxa_finalize((void *)(uintptr_t)dso.address);
     return failure;

@@ -22,12 +22,14 @@ struct debug_batch {
     struct debug_batch *newer, *older;
     struct debug_batch *next_in_bucket;
     enum debug_listing how;
+    uint32_t waits;   /* its place among those that wait, plus 1; 0: it does not */
     uint64_t bytes[]; /* the debug image, or its description only */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct debug_shelf shelf;
 static struct debug_slab slab; /* of struct debug_batch */
+static VEC(struct shelved_batch *) waiting;
 static struct debug_batch *newest;
 static struct debug_batch *buckets[BUCKETS];
 static struct debuggee_grave graves[DEBUGGEE_GRAVES];
@@ -168,14 +170,75 @@ static struct debug_batch *new_batch(const struct executor *executor, const stru
     return batch;
 }
 
-static struct jitscope_error *shelve(struct debug_batch *batch, const struct debug_image *image) {
-    if (batch->how == LISTING_ANNOUNCED) {
-        struct bytes own = {(const uint8_t *)batch->bytes, image->bytes.size};
-        batch->shelved.image = (struct debug_image){own, (const void *)own.data};
-        return debug_shelf_announce(&shelf, &batch->shelved);
-    }
-    return debug_shelf_add_open(&shelf, &batch->shelved, batch->how);
+static struct debug_batch *batch_of(const struct shelved_batch *shelved) {
+    return (void *)((uintptr_t)shelved - offsetof(struct debug_batch, shelved));
 }
+
+static struct jitscope_error *shelve(struct debug_batch *batch, const struct debug_image *image, bool waits) {
+    if (batch->how != LISTING_ANNOUNCED)
+        return debug_shelf_add_open(&shelf, &batch->shelved, batch->how);
+    struct bytes own = {(const uint8_t *)batch->bytes, image->bytes.size};
+    struct shelved_batch *shelved = &batch->shelved;
+    shelved->image = (struct debug_image){own, (const void *)own.data};
+    uint32_t taken;
+    if (!waits)
+        return debug_shelf_announce(&shelf, &shelved, 1, &taken);
+    TRY(vec_reserve(&waiting, 1));
+    waiting.data[waiting.count] = shelved;
+    batch->waits = waiting.count + 1;
+    __atomic_store_n(&waiting.count, batch->waits, __ATOMIC_RELAXED);
+    return NULL;
+}
+
+/* --- those that wait */
+
+static void stop_waiting(struct debug_batch *batch) {
+    struct shelved_batch *last = waiting.data[waiting.count - 1];
+    waiting.data[batch->waits - 1] = last;
+    batch_of(last)->waits = batch->waits;
+    batch->waits = 0;
+    __atomic_store_n(&waiting.count, waiting.count - 1, __ATOMIC_RELAXED);
+}
+
+/* The first DONE need not wait any more. */
+static void move_up(uint32_t done) {
+    uint32_t left = waiting.count - done;
+    for (uint32_t i = 0; i < done; i++)
+        batch_of(waiting.data[i])->waits = 0;
+    for (uint32_t i = 0; i < left; i++) {
+        waiting.data[i] = waiting.data[i + done];
+        batch_of(waiting.data[i])->waits = i + 1;
+    }
+    __atomic_store_n(&waiting.count, left, __ATOMIC_RELAXED);
+}
+
+/* Those that there is no memory for go on waiting: nothing fails for want of debug information. */
+static void announce_waiting(void) {
+    uint32_t done = 0;
+    while (done < waiting.count) {
+        uint32_t taken;
+        struct jitscope_error *error =
+            debug_shelf_announce(&shelf, waiting.data + done, waiting.count - done, &taken);
+        if (error) {
+            jitscope_error_destroy(error);
+            break;
+        }
+        done += taken;
+    }
+    if (done)
+        move_up(done);
+}
+
+/* Read without the lock: those that this thread must not miss were put there under its session's lock. */
+void executor_debug_announce(void) {
+    if (!__atomic_load_n(&waiting.count, __ATOMIC_RELAXED))
+        return;
+    begin_change();
+    announce_waiting();
+    end_change();
+}
+
+/* --- arrival */
 
 static const char *add_batch(const struct executor *executor, enum debuggee_policy policy,
                              const struct debug_image *image, enum debug_listing *how) {
@@ -183,7 +246,8 @@ static const char *add_batch(const struct executor *executor, enum debuggee_poli
         return "a debug image of this link is registered already";
     *how = choose(policy, image);
     struct debug_batch *batch = new_batch(executor, image, *how);
-    struct jitscope_error *error = batch ? shelve(batch, image) : error_no_memory();
+    bool waits = policy != DEBUGGEE_EAGER && !executor->tells_at_once;
+    struct jitscope_error *error = batch ? shelve(batch, image, waits) : error_no_memory();
     if (error) {
         jitscope_error_destroy(error);
         debug_slab_release(&slab, batch);
@@ -227,6 +291,18 @@ static void bury(const struct debug_batch *batch) {
     }
 }
 
+/* gdb disables a breakpoint whose place goes before the next one comes: what waits may be the next version of
+ * BATCH. */
+static void withdraw(struct debug_batch *batch) {
+    if (batch->waits)
+        stop_waiting(batch);
+    if (!batch->shelved.home)
+        return;
+    announce_waiting();
+    bury(batch);
+    debug_shelf_remove(&shelf, &batch->shelved);
+}
+
 const char *executor_deregister_debug_image(struct executor *executor, uint32_t link,
                                             enum debug_listing *how) {
     begin_change();
@@ -234,9 +310,8 @@ const char *executor_deregister_debug_image(struct executor *executor, uint32_t 
     if (batch) {
         if (how)
             *how = batch->how;
-        bury(batch);
+        withdraw(batch);
         leave(batch);
-        debug_shelf_remove(&shelf, &batch->shelved);
         debug_slab_release(&slab, batch);
     }
     end_change();
@@ -271,28 +346,32 @@ static bool runs_code_at_end(const struct shelved_batch *batch) {
 }
 
 static bool leaves_silently(const struct shelved_batch *shelved, const void *executor) {
-    const struct debug_batch *batch =
-        (const void *)((const char *)shelved - offsetof(struct debug_batch, shelved));
-    return batch->executor == executor && !runs_code_at_end(shelved);
+    return batch_of(shelved)->executor == executor && !runs_code_at_end(shelved);
 }
 
 void executor_debug_begin_end(const struct executor *executor) {
     begin_change();
+    for (uint32_t i = waiting.count; i-- > 0;)
+        if (leaves_silently(waiting.data[i], executor))
+            stop_waiting(batch_of(waiting.data[i])); /* nobody will ever hear of it */
     debug_shelf_withdraw(&shelf, leaves_silently, executor);
     end_change();
 }
 
 void executor_debug_settle(void) {
-    pthread_mutex_lock(&lock);
+    begin_change();
+    announce_waiting(); /* as in withdraw() */
     jit_interface_settle();
-    pthread_mutex_unlock(&lock);
+    end_change();
 }
 
 void executor_debug_end(void) {
     begin_change();
     debug_shelf_trim(&shelf);
-    if (!newest)
+    if (!newest) {
         debug_beacon_put_out();
+        vec_destroy(&waiting);
+    }
     debug_slab_trim(&slab);
     end_change();
 }

@@ -4,14 +4,28 @@
  * memory goes.  What happens with it is the session's policy:
  *
  *   eager   it is announced through the JIT interface's hook at once
- *   auto    the same while a debugger listens; otherwise it joins the open image, which is in the JIT
- *           interface's list for whoever attaches later, and costs a copy
+ *   auto    the same while a debugger listens, but not before its code can run; otherwise it joins the open
+ *           image, which is in the JIT interface's list for whoever attaches later, and costs a copy
  *   lazy    it joins an open image that only plug-ins see, and jit-readers, by a beacon (debug_beacon.h)
  *   off     there is nothing to register
  *
  * Under auto and lazy a plug-in that listens (debuggee.h, interest) decides: batches it waits for are
  * announced, so that its pending breakpoints find them before they run, and all others join the open image it
  * reads itself.
+ *
+ * Not before its code can run: a debugger stops the process for each announcement, and looks for the places
+ * of all its breakpoints, so that batches wait for each other and are announced together, as one image.  They
+ * wait until executor_debug_announce(), which whoever could let their code run calls first:
+ *
+ *   - an action that runs code (initialisers, finalisers, a user's own), of this batch or any other
+ *   - a lookup, which hands an address out; and running main
+ *
+ * There is no other way into a batch that nobody looked up: earlier batches were bound before it was there,
+ * later ones (whose references to it need no lookup) are looked up or initialised themselves, and a thread in
+ * the middle of JIT'd code gets new addresses from the same lookups.  But whoever sees a link from inside - a
+ * user's pass that comes after allocation, an event callback, a memory manager - learns addresses on the way:
+ * an executor of such a session tells at once.  Nor does anything wait when a debugger would look for places
+ * of breakpoints because another batch leaves.  What waits is in the list of batches, with its description.
  *
  * A debugger's work grows with the number of images: announced images are merged in powers of FAN_IN, so that
  * few of them live at any time.  Lists are the process's, shared by its sessions, under one lock. */
@@ -31,6 +45,8 @@ const char *executor_register_debug_image(struct executor *executor, enum debugg
                                           struct bytes image, enum debug_listing *how);
 const char *executor_deregister_debug_image(struct executor *executor, uint32_t link,
                                             enum debug_listing *how);
+/* Code of any batch may run from now on: those that wait are announced. */
+void executor_debug_announce(void);
 /* A section was registered with, or withdrawn from (CHANGE is -1), the unwinder of that name. */
 void executor_debug_count_section(const char *unwinder, int change);
 /* All batches of an executor are about to leave, each by its own action. */

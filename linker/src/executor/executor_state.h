@@ -28,6 +28,7 @@ struct executor {
     char **envp;
     uint32_t number; /* of this executor in its process, from 1 */
     enum debuggee_policy debug_policy;
+    bool tells_at_once; /* debuggers need not be told later: addresses get out in other ways than lookups */
     enum debug_listing debug_listing; /* how the last debug image was made known, or had been */
     char message[192];                /* the last failure of a built-in action */
 

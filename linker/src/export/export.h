@@ -13,6 +13,17 @@
 
 struct output;
 
+/* Code from ADDRESS on comes from LINE of FILE. */
+struct source_line {
+    uint64_t address;
+    const char *file; /* as long as the source */
+    uint32_t line;
+};
+
+struct source_lines {
+    VEC(struct source_line) list; /* by address */
+};
+
 /* What is exported.  The functions may be NULL for formats that need EVENTS alone. */
 struct export_source {
     const struct recording_file *file;
@@ -22,6 +33,9 @@ struct export_source {
     /* The debug image of LINK as executor/debug_image.h lays it out, aligned to 8; false when there is none.
      * It stays valid as long as the source. */
     bool (*debug_image)(void *context, uint32_t link, struct bytes *image);
+    /* Appends the lines of the SIZE bytes of code at ADDRESS, of LINK; none when they are not known. */
+    struct jitscope_error *(*lines)(void *context, uint32_t link, uint64_t address, uint64_t size,
+                                    struct source_lines *lines);
     void *context;
 };
 

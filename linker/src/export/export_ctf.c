@@ -92,14 +92,14 @@ static uint32_t print_edge_kinds(struct text *out, const struct export_source *s
 }
 
 static uint32_t print_protections(struct text *out) {
-    struct text name = {0};
     uint32_t count = 0;
     for (uint32_t prot = 0; prot < 8; prot++) {
-        text_clear(&name);
+        struct text name = {0};
         print_prot(&name, prot);
         print_label(out, &count, name.data ? name.data : "", name.length, prot);
+        out->failed |= name.failed;
+        text_destroy(&name);
     }
-    text_destroy(&name);
     return count;
 }
 

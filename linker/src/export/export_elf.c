@@ -7,9 +7,10 @@
  * links' debug images, merged as the executor merges them for debuggers: fixed up, with offsets into each
  * other moved .shstrtab, section headers
  *
- * There are no relocations, no dynamic section and no interpreter: the file is for reading, and cannot run.
- * Sections are the link graph's, from their first block to their last; several links have several of one
- * name.  CFI comes twice, as the .eh_frame in memory and as .debug_frame. */
+ * There are no relocations, no dynamic section and no interpreter: the file is for reading.  It runs where
+ * the link refers to nothing outside and was given addresses that a process can have. Sections are the link
+ * graph's, from their first block to their last; several links have several of one name.  CFI comes twice, as
+ * the .eh_frame in memory and as .debug_frame. */
 #include "export/elf_contents.h"
 #include "export/output.h"
 
@@ -284,6 +285,8 @@ static void write_others(struct writer *writer) {
 
 static struct jitscope_error *write_file(struct writer *writer) {
     TRY(elf_contents_find(writer->source, &writer->contents));
+    if (!writer->contents.segments.count)
+        return error_create(JITSCOPE_ERROR_UNSUPPORTED, "no link was in memory when the recording ends");
     TRY(merge_images(writer));
     TRY(place_segments(writer));
     TRY(place_sections(writer));

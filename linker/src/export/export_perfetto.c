@@ -62,6 +62,13 @@ struct writer {
 
 /* --- packets */
 
+/* What has been printed into WRITER->scratch, as a field of MESSAGE. */
+static void put_scratch(struct writer *writer, struct text *message, unsigned field) {
+    const struct text *scratch = &writer->scratch;
+    protobuf_bytes(message, field, scratch->data ? scratch->data : "", scratch->length);
+    message->failed |= scratch->failed;
+}
+
 /* What has been built in WRITER->packet. */
 static struct jitscope_error *send(struct writer *writer) {
     protobuf_number(&writer->packet, PACKET_SEQUENCE, 1);
@@ -108,7 +115,7 @@ static struct jitscope_error *describe_thread(struct writer *writer, uint32_t in
     text_print(&writer->scratch, "linker thread %u", number);
     protobuf_number(&writer->annotation, THREAD_PID, process_id(writer));
     protobuf_number(&writer->annotation, THREAD_TID, (process_id(writer) + number) & INT32_MAX);
-    protobuf_text(&writer->annotation, THREAD_NAME, writer->scratch.data ? writer->scratch.data : "");
+    put_scratch(writer, &writer->annotation, THREAD_NAME);
     protobuf_number(&writer->event, TRACK_UUID, UUID_THREADS + (uint64_t)index);
     protobuf_number(&writer->event, TRACK_PARENT, UUID_PROCESS);
     protobuf_message(&writer->event, TRACK_THREAD, &writer->annotation);
@@ -143,7 +150,7 @@ static void annotate_field(struct writer *writer, const struct event_view *view,
     else {
         text_clear(&writer->scratch);
         event_print_field(&writer->scratch, view, field, &writer->names);
-        protobuf_text(out, ANNOTATION_TEXT, writer->scratch.data ? writer->scratch.data : "");
+        put_scratch(writer, out, ANNOTATION_TEXT);
     }
     protobuf_message(&writer->event, EVENT_ANNOTATION, out);
 }
@@ -193,7 +200,7 @@ static void print_slice(struct writer *writer, const struct slice *slice, struct
 static struct jitscope_error *begin_slice(struct writer *writer, const struct slice *slice) {
     text_clear(&writer->scratch);
     print_slice(writer, slice, &writer->scratch);
-    protobuf_text(&writer->event, EVENT_NAME, writer->scratch.data ? writer->scratch.data : "");
+    put_scratch(writer, &writer->event, EVENT_NAME);
     protobuf_text(&writer->event, EVENT_CATEGORY, categories[slice->kind]);
     annotate(writer, &slice->first);
     if (slice->last.record != slice->first.record)
@@ -250,7 +257,7 @@ static struct jitscope_error *send_instant(struct writer *writer) {
     text_clear(&writer->scratch);
     if (!print_instant(writer, &writer->scratch))
         return NULL;
-    protobuf_text(&writer->event, EVENT_NAME, writer->scratch.data ? writer->scratch.data : "");
+    put_scratch(writer, &writer->event, EVENT_NAME);
     protobuf_text(&writer->event, EVENT_CATEGORY, timeline->view.type->name);
     annotate(writer, &timeline->view);
     return send_event(writer, timeline->end, UUID_THREADS + (uint64_t)timeline->thread, TYPE_INSTANT);

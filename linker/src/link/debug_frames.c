@@ -180,8 +180,9 @@ static struct jitscope_error *add_stubs(struct converter *converter, uint32_t se
     return put_fde(converter, start, end - start, NULL, 0);
 }
 
-static bool is_named(const struct graph *graph, uint32_t section, const char *name) {
-    return !strcmp(string_pool_text(graph->names, graph->sections.data[section].name), name);
+static bool is_named(const struct graph *graph, uint32_t section, const char *name, size_t length) {
+    const struct pooled_string *string = &graph->names->strings.data[graph->sections.data[section].name];
+    return string->length == length && !memcmp(string->bytes, name, length);
 }
 
 struct jitscope_error *debug_frames_add(const struct graph *graph, struct debug_sections *out,
@@ -189,9 +190,9 @@ struct jitscope_error *debug_frames_add(const struct graph *graph, struct debug_
     struct converter converter = {.graph = graph, .out = out, .frames = frames, .cie_block = NO_BLOCK};
     uint32_t eh_frame = NO_SECTION;
     for (uint32_t id = 0; id < graph->sections.count; id++) {
-        if (graph->sections.data[id].dependent && is_named(graph, id, ".eh_frame"))
+        if (graph->sections.data[id].dependent && is_named(graph, id, ".eh_frame", sizeof ".eh_frame" - 1))
             eh_frame = id;
-        if (graph->sections.data[id].blocks && is_named(graph, id, ".plt"))
+        if (graph->sections.data[id].blocks && is_named(graph, id, ".plt", sizeof ".plt" - 1))
             TRY(add_stubs(&converter, id));
     }
     for (uint32_t id = 0; eh_frame != NO_SECTION && id < graph->blocks.count; id++) {

@@ -171,31 +171,34 @@ static uint64_t count_other_strings(const struct maker *maker) {
     return room;
 }
 
-static bool place_table(struct debug_table *table, uint64_t size, uint64_t *at) {
-    table->offset = (uint32_t)*at;
-    return align_up(*at + table->count * size, 8, at) && *at < INT32_MAX;
+/* Where the next one begins: the first that is too far is found out at the end, since 32-bit counts cannot
+ * overflow these. */
+static uint64_t place_table(struct debug_table *table, uint64_t size, uint64_t at) {
+    table->offset = (uint32_t)at;
+    return (at + table->count * size + 7) & ~(uint64_t)7;
 }
 
 static struct jitscope_error *place_tables(struct maker *maker) {
     struct debug_image_header *header = &maker->header;
     const struct debug_sections *sections = &maker->scratch->sections;
     uint64_t at = sizeof *header;
-    bool fits = place_table(&header->segments, sizeof(struct debuggee_segment), &at) &&
-                place_table(&header->sections, sizeof(struct debuggee_section), &at) &&
-                place_table(&header->entries, sizeof(struct debuggee_entry), &at) &&
-                place_table(&header->actions, sizeof(struct debuggee_action), &at) &&
-                place_table(&header->strings, 1, &at);
+    at = place_table(&header->segments, sizeof(struct debuggee_segment), at);
+    at = place_table(&header->sections, sizeof(struct debuggee_section), at);
+    at = place_table(&header->entries, sizeof(struct debuggee_entry), at);
+    at = place_table(&header->actions, sizeof(struct debuggee_action), at);
+    at = place_table(&header->strings, 1, at);
     header->description_size = (uint32_t)at;
-    fits = fits && place_table(&header->symbols, sizeof(Elf64_Sym), &at);
+    at = place_table(&header->symbols, sizeof(Elf64_Sym), at);
     header->references.count = sections->references.count;
-    fits = fits && place_table(&header->references, sizeof(struct debug_reference), &at);
+    at = place_table(&header->references, sizeof(struct debug_reference), at);
     for (int i = 0; i < DEBUG_SECTION_COUNT; i++) {
         header->dwarf[i].count = sections->bytes[i].count;
-        fits = fits && place_table(&header->dwarf[i], 1, &at);
+        at = place_table(&header->dwarf[i], 1, at);
     }
     header->size = (uint32_t)at;
-    return fits ? NULL
-                : error_create(JITSCOPE_ERROR_UNSUPPORTED, "a batch with 2 GiB of debug information or more");
+    return at < INT32_MAX
+               ? NULL
+               : error_create(JITSCOPE_ERROR_UNSUPPORTED, "a batch with 2 GiB of debug information or more");
 }
 
 /* --- filling */
@@ -339,8 +342,9 @@ static void put_dwarf(const struct maker *maker) {
         uint32_t count = sections->bytes[i].count;
         if (!count)
             continue;
-        memcpy(maker->image + header->dwarf[i].offset, sections->bytes[i].data, count);
-        memset(maker->image + header->dwarf[i].offset + count, 0, -count & 7); /* the gap behind it */
+        uint8_t *to = maker->image + header->dwarf[i].offset;
+        store_u64(to + ((count - 1) & ~7u), 0); /* the gap behind it */
+        memcpy(to, sections->bytes[i].data, count);
     }
 }
 

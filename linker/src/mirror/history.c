@@ -24,15 +24,16 @@ void history_destroy(struct history *history) {
     if (!history)
         return;
     decoder_destroy(&history->decoder);
+    event_window_destroy(&history->window);
     vec_destroy(&history->mentions);
     vec_destroy(&history->moments);
     vec_destroy(&history->counts);
     os_release(history);
 }
 
-struct jitscope_error *history_mention(struct history *history, struct life *life, const uint8_t *record) {
+struct jitscope_error *history_mention(struct history *history, struct life *life, uint64_t offset) {
     uint32_t newest = history->mentions.count;
-    TRY(vec_push(&history->mentions, (struct mention){history->events, life->newest, record}));
+    TRY(vec_push(&history->mentions, (struct mention){history->events, life->newest, offset}));
     life->newest = newest;
     return NULL;
 }
@@ -45,7 +46,9 @@ struct jitscope_error *history_pass(struct history *history, const struct event_
     TRY(vec_reserve(&history->counts, schema->events.count));
     for (uint32_t i = 0; i < schema->events.count; i++)
         vec_put(&history->counts, (uint32_t)counts[schema->events.data[i].id]);
-    return vec_push(&history->moments, (struct moment){*cursor, history->events, last_sequence});
+    struct moment moment = {*cursor, history->events, last_sequence};
+    moment.cursor.run_bytes = NULL; /* will be gone */
+    return vec_push(&history->moments, moment);
 }
 
 /* Turns the chain that begins at mention FIRST around; returns its other end. */
@@ -60,7 +63,10 @@ static uint32_t turn(struct mention *mentions, uint32_t first) {
     return behind;
 }
 
-static void tell_record(struct history *history, const uint8_t *record, hear hear, void *thing) {
+static void tell_record(struct history *history, uint64_t offset, hear hear, void *thing) {
+    const uint8_t *record = recording_bytes(history->file, &history->window, offset);
+    if (!record)
+        return;
     uint32_t header = load_u32(record);
     struct event_view view = {.type = schema_event(&history->file->schema, EVENT_HEADER_ID(header)),
                               .schema = &history->file->schema,
@@ -77,12 +83,12 @@ void history_tell(struct history *history, const struct life *life, hear hear, v
     while (newest && mentions[newest].event >= history->now)
         newest = mentions[newest].previous;
     if (newest && !mentions[newest].previous) {
-        tell_record(history, mentions[newest].record, hear, thing);
+        tell_record(history, mentions[newest].offset, hear, thing);
         return;
     }
     uint32_t oldest = turn(mentions, newest);
     for (uint32_t i = oldest; i; i = mentions[i].previous)
-        tell_record(history, mentions[i].record, hear, thing);
+        tell_record(history, mentions[i].offset, hear, thing);
     turn(mentions, oldest);
 }
 

@@ -16,7 +16,7 @@
 struct mention {
     uint32_t event;
     uint32_t previous; /* index of the thing's mention before; 0: none */
-    const uint8_t *record;
+    uint64_t offset;   /* of the record */
 };
 
 /* Zeroed: never mentioned. */
@@ -39,6 +39,7 @@ struct moment {
 struct history {
     const struct recording_file *file;
     struct decoder decoder;
+    struct event_window window;
     VEC(struct mention) mentions; /* the first is never used */
     VEC(struct moment) moments;
     VEC(uint32_t) counts; /* per moment: events of each type of the schema */
@@ -53,7 +54,7 @@ struct jitscope_error *history_create(const struct recording_file *file, struct 
 void history_destroy(struct history *history);
 
 /* The event that is being applied mentions the thing with this life. */
-struct jitscope_error *history_mention(struct history *history, struct life *life, const uint8_t *record);
+struct jitscope_error *history_mention(struct history *history, struct life *life, uint64_t offset);
 /* Keeps the counters now and then; COUNTS is by event id. */
 struct jitscope_error *history_pass(struct history *history, const struct event_cursor *cursor,
                                     const uint64_t *counts, uint64_t last_sequence);

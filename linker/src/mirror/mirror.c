@@ -238,7 +238,7 @@ static struct event_cursor begin_at_moment(struct mirror *mirror, const struct e
     memset(mirror->counts, 0, sizeof mirror->counts);
     mirror->applied = mirror->last_sequence = 0;
     if (!low)
-        return (struct event_cursor){.file = mirror->file};
+        return (struct event_cursor){.file = mirror->file, .window = &mirror->history->window};
     const struct moment *moment = &history->moments.data[low - 1];
     const uint32_t *counts = &history->counts.data[(low - 1) * schema->events.count];
     for (uint32_t i = 0; i < schema->events.count; i++)
@@ -337,7 +337,7 @@ static struct jitscope_error *reach_link(struct mirror *mirror, const struct eve
         if (more)                                                                                            \
             TRY(add_lives(mirror->history, &owner->table##_lives, more));                                    \
         refresh_##table(owner, event->id);                                                                   \
-        TRY(history_mention(mirror->history, &owner->table##_lives.data[event->id], view->record));          \
+        TRY(history_mention(mirror->history, &owner->table##_lives.data[event->id], view->offset));          \
         hear_##name(&owner->table.data[event->id], event);                                                   \
         return NULL;                                                                                         \
     }
@@ -352,7 +352,7 @@ static struct jitscope_error *reach_link(struct mirror *mirror, const struct eve
 /* What the mirror itself, or a link as a whole, hears. */
 #define TELL(owner, name)                                                                                    \
     do {                                                                                                     \
-        TRY(history_mention(mirror->history, &owner->life, view->record));                                   \
+        TRY(history_mention(mirror->history, &owner->life, view->offset));                                   \
         hear_##name(owner, &event->name);                                                                    \
     } while (0)
 
@@ -414,6 +414,11 @@ static struct jitscope_error *apply_listed(struct mirror *mirror, struct mirror_
     }
 }
 
+static bool is_left_out(const struct mirror *mirror, uint32_t id) {
+    return mirror->without_edges &&
+           (id == EVENT_ID_edge || id == EVENT_ID_edge_claimed || id == EVENT_ID_fixup);
+}
+
 struct jitscope_error *mirror_apply(struct mirror *mirror, const struct event_view *view) {
     struct mirror_link *link = NULL;
     if (!mirror->history)
@@ -424,7 +429,8 @@ struct jitscope_error *mirror_apply(struct mirror *mirror, const struct event_vi
     if (history->events == UINT32_MAX)
         return error_create(JITSCOPE_ERROR_RECORDING, "more than 2^32 events");
     TRY(reach_link(mirror, view, &link));
-    const union any_event *event = decode_event(&history->decoder, view);
+    const union any_event *event =
+        is_left_out(mirror, view->type->id) ? NULL : decode_event(&history->decoder, view);
     if (event)
         TRY(apply_listed(mirror, link, view, event));
     count_event(mirror, view);
@@ -436,20 +442,31 @@ static struct jitscope_error *apply_all(struct mirror *mirror, uint64_t until) {
     struct event_cursor cursor = {.file = mirror->file}, end = event_after(mirror->file, until);
     struct event_view view;
     TRY(history_create(mirror->file, &mirror->history));
+    cursor.window = &mirror->history->window;
     TRY(history_pass(mirror->history, &cursor, mirror->counts, mirror->last_sequence));
     while (event_next_before(&cursor, &end, &view)) {
         TRY(mirror_apply(mirror, &view));
         TRY(history_pass(mirror->history, &cursor, mirror->counts, mirror->last_sequence));
     }
-    return NULL;
+    return recording_failure(mirror->file);
 }
 
-struct jitscope_error *mirror_load(struct mirror *mirror, const struct recording_file *file, uint64_t until) {
-    *mirror = (struct mirror){.file = file};
+static struct jitscope_error *load(struct mirror *mirror, uint64_t until) {
     struct jitscope_error *error = apply_all(mirror, until);
     if (error)
         mirror_destroy(mirror);
     return error;
+}
+
+struct jitscope_error *mirror_load(struct mirror *mirror, const struct recording_file *file, uint64_t until) {
+    *mirror = (struct mirror){.file = file};
+    return load(mirror, until);
+}
+
+struct jitscope_error *mirror_load_without_edges(struct mirror *mirror, const struct recording_file *file,
+                                                 uint64_t until) {
+    *mirror = (struct mirror){.file = file, .without_edges = true};
+    return load(mirror, until);
 }
 
 static void destroy_link(struct mirror_link *link) {

@@ -104,8 +104,9 @@ struct mirror {
 #include "mirror/tables.def"
     VEC(struct mirror_link) links; /* by number; 0 holds what belongs to none */
     struct history *history;
-    uint64_t entries; /* of all tables, see mirror.c */
-    uint64_t applied; /* events, up to the moment that is shown */
+    bool without_edges; /* edges, claims and fixups are counted, not collected */
+    uint64_t entries;   /* of all tables, see mirror.c */
+    uint64_t applied;   /* events, up to the moment that is shown */
     uint64_t last_sequence;
     uint64_t lost;
     uint64_t counts[SCHEMA_EVENT_IDS]; /* by event id */
@@ -114,7 +115,10 @@ struct mirror {
 /* Applies all events up to and including sequence UNTIL.  FILE must outlive MIRROR.  Errors: RECORDING,
  * NO_MEMORY. */
 struct jitscope_error *mirror_load(struct mirror *mirror, const struct recording_file *file, uint64_t until);
-/* One more event, out of the memory of the mirror's file; the mirror shows its last moment then.  After an
+/* The same with what most views need: without edges, claims and fixups, which are most of a recording. */
+struct jitscope_error *mirror_load_without_edges(struct mirror *mirror, const struct recording_file *file,
+                                                 uint64_t until);
+/* One more event of the mirror's file; the mirror shows its last moment then.  After an
  * error the mirror can only be destroyed. */
 struct jitscope_error *mirror_apply(struct mirror *mirror, const struct event_view *view);
 void mirror_destroy(struct mirror *mirror);
@@ -123,7 +127,8 @@ void mirror_destroy(struct mirror *mirror);
  * were applied; takes less than a millisecond, however many there are.  What the functions below have handed
  * out is as it was then no longer.  From then on links and all that is in tables must be asked for with them:
  * only they bring a thing to the moment.  Counts of tables and lists, and the lists, are right as they stand
- * in a link asked for. One thread at a time, though MIRROR is const for those who look. */
+ * in a link asked for. One thread at a time, though MIRROR is const for those who look.  recording_failure()
+ * says whether something could not be shown any more. */
 void mirror_seek(struct mirror *mirror, uint64_t sequence);
 
 /* A link by its number, known or not; NULL when there is none. */

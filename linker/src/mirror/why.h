@@ -38,12 +38,16 @@ struct why_step {
 struct why_answer {
     VEC(struct why_step) steps;
     const struct mirror *mirror; /* borrowed */
+    /* By an event's sequence: the number to print; UINT64_MAX for none.  NULL, as why_ask() leaves it: the
+     * sequence itself.  Borrowed. */
+    const uint64_t *numbers;
     struct arena arena;
 };
 
-/* Looks into archives that the recording only names, for members that were never taken. */
+/* Looks into archives for members that were never taken. */
 struct why_archives {
-    /* Whether the archive at PATH has a member that defines NAME; its name is appended to MEMBER. */
+    /* Whether the archive at PATH, an input of the recording, has a member that defines NAME; its name is
+     * appended to MEMBER. */
     bool (*defines)(void *context, const char *path, const char *name, size_t length, struct text *member);
     void *context;
 };
@@ -54,7 +58,7 @@ struct jitscope_error *why_ask(const struct mirror *mirror, const char *question
                                const struct why_archives *archives, struct why_answer *answer);
 void why_destroy(struct why_answer *answer);
 
-/* Each step a line that begins with its event's number; chains separated by empty lines. */
+/* Each step a line that begins with its event's number, if that has one; chains separated by empty lines. */
 void why_print_text(struct text *out, const struct why_answer *answer);
 /* An array of steps: {"sequence", "chain", "what", fields of the event ..., "text"}. */
 void why_print_json(struct text *out, const struct why_answer *answer);

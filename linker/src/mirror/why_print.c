@@ -9,10 +9,16 @@ static struct recorded_string recorded_text(const void *context, uint32_t id) {
     return recording_string(context, id);
 }
 
-static void print_step(struct text *out, const struct why_step *step) {
+static uint64_t number_of(const struct why_answer *answer, const struct why_step *step) {
+    if (step->kind != WHY_EVENT)
+        return UINT64_MAX;
+    return answer->numbers ? answer->numbers[step->event.sequence] : step->event.sequence;
+}
+
+static void print_step(struct text *out, const struct why_answer *answer, const struct why_step *step) {
     char number[24] = "";
-    if (step->kind == WHY_EVENT)
-        snprintf(number, sizeof number, "#%" PRIu64, step->event.sequence);
+    if (number_of(answer, step) != UINT64_MAX)
+        snprintf(number, sizeof number, "#%" PRIu64, number_of(answer, step));
     if (step->kind != WHY_ANSWER)
         text_print(out, "%10s  ", number);
     text_append(out, step->text);
@@ -24,14 +30,18 @@ void why_print_text(struct text *out, const struct why_answer *answer) {
         const struct why_step *step = &answer->steps.data[i];
         if (i && step->kind == WHY_ANSWER)
             text_append(out, "\n");
-        print_step(out, step);
+        print_step(out, answer, step);
     }
 }
 
-static void print_json_step(struct text *out, const struct why_step *step, const struct name_source *names) {
+static void print_json_step(struct text *out, const struct why_answer *answer, const struct why_step *step,
+                            const struct name_source *names) {
+    uint64_t number = number_of(answer, step);
     if (step->kind == WHY_EVENT) {
-        text_print(out, "{\"sequence\":%" PRIu64 ",\"chain\":%u,\"what\":\"%s\",\"link_number\":%u",
-                   step->event.sequence, step->chain, step->event.type->name, step->event.link);
+        text_append(out, "{\"sequence\":");
+        text_print(out, number == UINT64_MAX ? "null" : "%" PRIu64, number);
+        text_print(out, ",\"chain\":%u,\"what\":\"%s\",\"link_number\":%u", step->chain,
+                   step->event.type->name, step->event.link);
         event_print_json_fields(out, &step->event, names);
     } else {
         text_print(out, "{\"sequence\":null,\"chain\":%u,\"what\":\"%s\"", step->chain,
@@ -52,7 +62,7 @@ void why_print_json(struct text *out, const struct why_answer *answer) {
     text_append(out, "[");
     for (uint32_t i = 0; i < answer->steps.count; i++) {
         text_append(out, i ? ",\n" : "\n");
-        print_json_step(out, &answer->steps.data[i], &names);
+        print_json_step(out, answer, &answer->steps.data[i], &names);
     }
     text_append(out, answer->steps.count ? "\n]\n" : "]\n");
 }

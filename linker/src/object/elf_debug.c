@@ -18,6 +18,9 @@
 /* Kinds of targets besides the DWARF sections. */
 enum { KIND_MEMORY = DEBUG_SECTION_COUNT, KIND_GONE, NO_KIND = KIND_GONE };
 
+/* Larger ones are looked at more closely. */
+#define MOST_PLAIN ((uint64_t)1 << 28)
+
 void debug_sections_clear(struct debug_sections *sections) {
     for (int i = 0; i < DEBUG_SECTION_COUNT; i++)
         sections->bytes[i].count = 0;
@@ -29,11 +32,13 @@ void debug_sections_destroy(struct debug_sections *sections) {
         vec_destroy(&sections->bytes[i]);
     vec_destroy(&sections->references);
     vec_destroy(&sections->targets);
-    vec_destroy(&sections->tables);
-    vec_destroy(&sections->kinds);
+    vec_destroy(&sections->shape.sections);
+    vec_destroy(&sections->shape.names);
+    vec_destroy(&sections->shape.dwarf);
+    vec_destroy(&sections->shape.tables);
 }
 
-/* --- content */
+/* --- which sections are DWARF */
 
 /* Behind ".debug_", with the NUL. */
 static const struct {
@@ -50,85 +55,113 @@ static bool is_kind(const char *name, uint64_t room, uint8_t kind) {
            !memcmp(name, short_names[kind].name, short_names[kind].size);
 }
 
-/* GUESS: what this section was in the last object.  Those of one compiler are alike. */
-static uint8_t kind_of_name(const char *name, uint64_t room, uint8_t guess, bool *old) {
+static uint8_t kind_of_name(const char *name, uint64_t room, bool *old) {
     enum { PREFIX = sizeof ".debug_" - 1 };
     if (room <= PREFIX + 1 || name[0] != '.')
         return NO_KIND;
     *old = name[1] == 'z'; /* .zdebug_info */
     if (memcmp(name + 1 + *old, "debug_", PREFIX - 1) != 0)
         return NO_KIND;
-    name += PREFIX + *old;
-    room -= PREFIX + *old;
-    if (guess < DEBUG_SECTION_COUNT && is_kind(name, room, guess))
-        return guess;
     for (uint8_t kind = 0; kind < DEBUG_SECTION_COUNT; kind++)
-        if (is_kind(name, room, kind))
+        if (is_kind(name + PREFIX + *old, room - PREFIX - *old, kind))
             return kind;
     return NO_KIND;
 }
 
-static struct jitscope_error *append(const struct elf_reader *reader, uint32_t index,
-                                     const Elf64_Shdr *section, bool old, struct debug_sections *out,
-                                     uint8_t kind) {
-    struct bytes content = bytes_slice(reader->file, section->sh_offset, section->sh_size);
-    uint64_t size;
-    const char *failure = content.data || !section->sh_size ? NULL : "its content lies outside the file";
-    enum elf_compression how = COMPRESSION_NONE;
-    if (!failure)
-        failure = elf_expanded_size(&content, section->sh_flags & SHF_COMPRESSED, old, &how, &size);
-    if (failure)
-        return elf_error(reader, JITSCOPE_ERROR_FORMAT, index, NO_OFFSET, 0, "%s", failure);
-    out->targets.data[index] = (struct debug_target){out->bytes[kind].count, (uint32_t)size, kind};
-    if (!size)
-        return NULL;
-    TRY(vec_reserve(&out->bytes[kind], size));
-    failure = elf_expand(content, how, out->bytes[kind].data + out->bytes[kind].count, size);
-    if (failure)
-        return elf_error(reader, JITSCOPE_ERROR_FORMAT, index, NO_OFFSET, 0, "%s", failure);
-    out->bytes[kind].count += (uint32_t)size;
-    return NULL;
+static struct debug_trait trait_of(const struct elf_reader *reader, uint32_t index) {
+    Elf64_Shdr section = elf_section(reader, index);
+    const uint8_t *header = reader->sections + (size_t)index * sizeof section;
+    struct debug_trait trait = {
+        .name_and_type = load_u64(header), .flags = section.sh_flags, .kind = NO_KIND};
+    if (!(section.sh_flags & (SHF_ALLOC | SHF_EXCLUDE)) && section.sh_type != SHT_NOBITS &&
+        section.sh_type != SHT_RELA && section.sh_name < reader->section_names.size)
+        trait.kind = kind_of_name((const char *)reader->section_names.data + section.sh_name,
+                                  reader->section_names.size - section.sh_name, &trait.old);
+    return trait;
 }
 
-/* What the link decided; DWARF sections are still to come. */
-static struct jitscope_error *begin_object(const struct elf_reader *reader,
-                                           const struct elf_debug_places *places,
-                                           struct debug_sections *out) {
-    out->targets.count = out->tables.count = 0;
+static bool has_shape(const struct elf_reader *reader, const struct debug_shape *shape) {
+    if (reader->section_count != shape->sections.count || reader->section_names.size != shape->names.count ||
+        !shape->names.count || memcmp(reader->section_names.data, shape->names.data, shape->names.count) != 0)
+        return false;
+    const uint8_t *header = reader->sections;
+    uint64_t different = 0;
+    for (uint32_t i = 0; i < shape->sections.count; i++, header += sizeof(Elf64_Shdr))
+        different |= (load_u64(header) ^ shape->sections.data[i].name_and_type) |
+                     (load_u64(header + offsetof(Elf64_Shdr, sh_flags)) ^ shape->sections.data[i].flags);
+    return !different;
+}
+
+static struct jitscope_error *make_room(const struct elf_reader *reader, struct debug_sections *out) {
+    struct debug_shape *shape = &out->shape;
+    shape->sections.count = shape->names.count = shape->dwarf.count = shape->tables.count = 0;
+    out->targets.count = 0;
     TRY(vec_reserve(&out->targets, reader->section_count));
-    TRY(vec_reserve(&out->tables, reader->section_count));
-    if (out->kinds.count < reader->section_count)
-        TRY(vec_reserve(&out->kinds, reader->section_count - out->kinds.count));
-    while (out->kinds.count < reader->section_count)
-        vec_put(&out->kinds, NO_KIND);
+    TRY(vec_reserve(&shape->dwarf, reader->section_count));
+    TRY(vec_reserve(&shape->tables, reader->section_count));
+    TRY(vec_reserve(&shape->names, reader->section_names.size));
+    return vec_reserve(&shape->sections, reader->section_count);
+}
+
+/* The names last: without them it is nobody's shape. */
+static struct jitscope_error *take_shape(const struct elf_reader *reader, struct debug_sections *out) {
+    struct debug_shape *shape = &out->shape;
+    if (has_shape(reader, shape))
+        return NULL;
+    TRY(make_room(reader, out));
     for (uint32_t i = 0; i < reader->section_count; i++) {
-        struct debug_target *target = &out->targets.data[i];
-        bool placed = i < places->count && places->sections[i] != NOT_IN_MEMORY;
-        target->value = placed ? places->sections[i] : 0;
-        target->size = 0;
-        target->kind = placed ? KIND_MEMORY : KIND_GONE;
+        struct debug_trait trait = trait_of(reader, i);
+        vec_put(&shape->sections, trait);
+        if (trait.kind != NO_KIND)
+            vec_put(&shape->dwarf, i);
+        else if (trait.name_and_type >> 32 == SHT_RELA)
+            vec_put(&shape->tables, i);
     }
-    out->targets.count = reader->section_count;
+    shape->names.count = (uint32_t)reader->section_names.size;
+    if (shape->names.count)
+        memcpy(shape->names.data, reader->section_names.data, shape->names.count);
     return NULL;
 }
 
-static struct jitscope_error *append_all(const struct elf_reader *reader,
-                                         const struct elf_debug_places *places, struct debug_sections *out) {
-    TRY(begin_object(reader, places, out));
-    for (uint32_t i = 1; i < reader->section_count; i++) {
-        Elf64_Shdr section = elf_section(reader, i);
-        bool old;
-        if (section.sh_type == SHT_RELA)
-            vec_put(&out->tables, i);
-        if (section.sh_flags & (SHF_ALLOC | SHF_EXCLUDE) || section.sh_type == SHT_NOBITS ||
-            section.sh_type == SHT_RELA || section.sh_name >= reader->section_names.size)
-            continue;
-        uint8_t kind = kind_of_name((const char *)reader->section_names.data + section.sh_name,
-                                    reader->section_names.size - section.sh_name, out->kinds.data[i], &old);
-        out->kinds.data[i] = kind;
-        if (kind != NO_KIND)
-            TRY(append(reader, i, &section, old, out, kind));
-    }
+/* --- content */
+
+/* Why it could not be done, in HOW's case; *failure NULL otherwise. */
+static struct jitscope_error *append_packed(struct bytes content, const struct debug_trait *trait,
+                                            struct debug_sections *out, uint64_t *size,
+                                            const char **failure) {
+    enum elf_compression how;
+    *failure = elf_expanded_size(&content, trait->flags & SHF_COMPRESSED, trait->old, &how, size);
+    if (*failure || !*size)
+        return NULL;
+    TRY(vec_reserve(&out->bytes[trait->kind], *size));
+    *failure = elf_expand(content, how, out->bytes[trait->kind].data + out->bytes[trait->kind].count, *size);
+    return NULL;
+}
+
+static struct jitscope_error *append_plain(struct bytes content, uint8_t kind, struct debug_sections *out) {
+    TRY(vec_reserve(&out->bytes[kind], content.size));
+    memcpy(out->bytes[kind].data + out->bytes[kind].count, content.data, content.size);
+    return NULL;
+}
+
+static struct jitscope_error *append(const struct elf_reader *reader, uint32_t index,
+                                     struct debug_sections *out) {
+    const struct debug_trait *trait = &out->shape.sections.data[index];
+    const uint8_t *header = reader->sections + (size_t)index * sizeof(Elf64_Shdr);
+    uint64_t size = load_u64(header + offsetof(Elf64_Shdr, sh_size));
+    struct bytes content =
+        bytes_slice(reader->file, load_u64(header + offsetof(Elf64_Shdr, sh_offset)), size);
+    const char *failure = NULL;
+    if (!content.data && size)
+        failure = "its content lies outside the file";
+    else if (trait->flags & SHF_COMPRESSED || trait->old || size > MOST_PLAIN)
+        TRY(append_packed(content, trait, out, &size, &failure));
+    else if (size)
+        TRY(append_plain(content, trait->kind, out));
+    if (failure)
+        return elf_error(reader, JITSCOPE_ERROR_FORMAT, index, NO_OFFSET, 0, "%s", failure);
+    out->targets.data[index] = (struct debug_target){out->bytes[trait->kind].count, (uint32_t)size};
+    out->bytes[trait->kind].count += (uint32_t)size;
     return NULL;
 }
 
@@ -140,31 +173,45 @@ struct patch {
     const struct elf_debug_places *places;
     struct debug_sections *out;
     uint32_t section;
-    struct debug_target at; /* the section itself */
+    uint8_t kind;           /* of the section itself */
+    struct debug_target at; /* where it is */
     uint64_t tombstone;
 };
 
-static struct debug_target target_by_name(const struct patch *patch, const Elf64_Sym *symbol) {
+/* What a symbol stands for. */
+struct meaning {
+    uint64_t value;
+    uint8_t kind; /* enum debug_section, KIND_MEMORY or KIND_GONE */
+};
+
+static struct meaning meaning_by_name(const struct patch *patch, const Elf64_Sym *symbol) {
     size_t length;
     const char *name = bytes_string(patch->reader->symbol_names, symbol->st_name, &length);
     uint64_t value = name && length ? patch->places->find(patch->places->context, name, length) : 0;
-    return (struct debug_target){.value = value, .kind = value ? KIND_MEMORY : KIND_GONE};
+    return (struct meaning){value, value ? KIND_MEMORY : KIND_GONE};
 }
 
-/* What a symbol stands for; of what is gone, the addend has no meaning. */
-static struct debug_target target_of(const struct patch *patch, uint32_t index) {
+static struct meaning meaning_of_section(const struct patch *patch, uint32_t section) {
+    const struct debug_sections *out = patch->out;
+    uint8_t kind = section < out->shape.sections.count ? out->shape.sections.data[section].kind : NO_KIND;
+    if (kind != NO_KIND)
+        return (struct meaning){out->targets.data[section].value, kind};
+    bool placed = section < patch->places->count && patch->places->sections[section] != NOT_IN_MEMORY;
+    return (struct meaning){placed ? patch->places->sections[section] : patch->tombstone,
+                            placed ? KIND_MEMORY : KIND_GONE};
+}
+
+/* Of what is gone, the addend has no meaning. */
+static struct meaning meaning_of(const struct patch *patch, uint32_t index) {
     const struct elf_reader *reader = patch->reader;
     Elf64_Sym symbol = elf_symbol(reader, index);
     if (symbol.st_shndx == SHN_ABS || ELF64_ST_TYPE(symbol.st_info) == STT_TLS)
-        return (struct debug_target){.value = symbol.st_value, .kind = KIND_MEMORY};
+        return (struct meaning){symbol.st_value, KIND_MEMORY};
     if (symbol.st_shndx == SHN_UNDEF || symbol.st_shndx == SHN_COMMON)
-        return target_by_name(patch, &symbol);
-    uint32_t section = elf_reader_symbol_section(reader, index, &symbol);
-    struct debug_target target = {.kind = KIND_GONE};
-    if (section < reader->section_count)
-        target = patch->out->targets.data[section];
-    target.value = target.kind == KIND_GONE ? patch->tombstone : target.value + symbol.st_value;
-    return target;
+        return meaning_by_name(patch, &symbol);
+    struct meaning meaning = meaning_of_section(patch, elf_reader_symbol_section(reader, index, &symbol));
+    meaning.value += meaning.kind == KIND_GONE ? 0 : symbol.st_value;
+    return meaning;
 }
 
 /* The edge of a relocation type, with those of thread-local storage, whose value is an offset that the
@@ -194,43 +241,60 @@ static struct jitscope_error *apply(const struct patch *patch, const Elf64_Rela 
         return NULL;
     uint32_t offset = (uint32_t)(patch->at.value + rela->r_offset);
     uint64_t written;
-    struct debug_target target = target_of(patch, symbol);
+    struct meaning target = meaning_of(patch, symbol);
     struct fixup fixup = {.kind = edge,
                           .addend = target.kind == KIND_GONE ? 0 : rela->r_addend,
                           .symbol = target.value,
                           .place = offset,
-                          .content = patch->out->bytes[patch->at.kind].data + offset};
+                          .content = patch->out->bytes[patch->kind].data + offset};
     if (!arch_x86_64.apply(&fixup, &written))
         return elf_error(patch->reader, JITSCOPE_ERROR_OUT_OF_RANGE, patch->section, rela->r_offset, symbol,
                          "the value 0x%llx does not fit", (unsigned long long)written);
     if (target.kind < DEBUG_SECTION_COUNT && (width == 4 || width == 8)) /* there is room */
         vec_put(&patch->out->references,
                 (struct debug_reference){
-                    .offset = offset, .section = patch->at.kind, .target = target.kind, .width = width});
+                    .offset = offset, .section = patch->kind, .target = target.kind, .width = width});
     return NULL;
 }
 
-/* The kind that nearly all are of: a 32-bit offset into another DWARF section, by that section's symbol.
- * False when RELA is of another, or not sound: then nothing has happened. */
-static bool apply_offset(const struct patch *patch, const Elf64_Rela *rela) {
-    uint32_t index = (uint32_t)ELF64_R_SYM(rela->r_info);
-    if (ELF64_R_TYPE(rela->r_info) != R_X86_64_32 || index >= patch->reader->symbol_count ||
-        patch->at.size < 4 || rela->r_offset > patch->at.size - 4)
-        return false;
-    Elf64_Sym symbol = elf_symbol(patch->reader, index);
-    if (ELF64_ST_TYPE(symbol.st_info) != STT_SECTION || symbol.st_shndx >= SHN_LORESERVE ||
-        symbol.st_shndx >= patch->out->targets.count)
-        return false;
-    struct debug_target target = patch->out->targets.data[symbol.st_shndx];
-    uint64_t value = target.value + symbol.st_value + (uint64_t)rela->r_addend;
-    if (target.kind >= DEBUG_SECTION_COUNT || value > UINT32_MAX)
-        return false;
-    uint32_t offset = (uint32_t)(patch->at.value + rela->r_offset);
-    store_u32(patch->out->bytes[patch->at.kind].data + offset, (uint32_t)value);
-    vec_put(&patch->out->references,
-            (struct debug_reference){
-                .offset = offset, .section = patch->at.kind, .target = target.kind, .width = 4});
-    return true;
+/* What nearly all relocations are: 32-bit offsets into another DWARF section, by that section's symbol.  Such
+ * a run, from ENTRY on, is applied; the result is where it ends: at END, or at the first that is of another
+ * kind or not sound, which is apply()'s.  Everything in locals: the stores could change whatever is not, as
+ * far as the compiler knows. */
+static const uint8_t *apply_offsets(const struct patch *patch, const uint8_t *entry, const uint8_t *end) {
+    const struct debug_sections *out = patch->out;
+    const struct debug_trait *traits = out->shape.sections.data;
+    const struct debug_target *targets = out->targets.data;
+    const uint8_t *symbols = patch->reader->symbols;
+    const uint64_t symbol_count = patch->reader->symbol_count;
+    const uint32_t count = out->shape.sections.count,
+                   sections = count < SHN_LORESERVE ? count : SHN_LORESERVE,
+                   start = (uint32_t)patch->at.value;
+    const uint8_t kind = patch->kind;
+    if (entry == end || patch->at.size < 4)
+        return entry;
+    uint8_t *content = out->bytes[kind].data + start;
+    struct debug_reference *reference = out->references.data + out->references.count;
+    for (const uint64_t last = patch->at.size - 4; entry != end; entry += sizeof(Elf64_Rela)) {
+        uint64_t offset = load_u64(entry), info = load_u64(entry + offsetof(Elf64_Rela, r_info));
+        if ((uint32_t)info != R_X86_64_32 || info >> 32 >= symbol_count || offset > last)
+            break;
+        const uint8_t *symbol = symbols + (info >> 32) * sizeof(Elf64_Sym);
+        uint64_t what = load_u64(symbol); /* st_name, st_info, st_other, st_shndx */
+        uint32_t section = (uint32_t)(what >> 48);
+        if (ELF64_ST_TYPE(what >> 32) != STT_SECTION || section >= sections ||
+            traits[section].kind == NO_KIND)
+            break;
+        uint64_t value = targets[section].value + load_u64(symbol + offsetof(Elf64_Sym, st_value)) +
+                         load_u64(entry + offsetof(Elf64_Rela, r_addend));
+        if (value > UINT32_MAX)
+            break;
+        store_u32(content + offset, (uint32_t)value);
+        *reference++ = (struct debug_reference){
+            .offset = start + (uint32_t)offset, .section = kind, .target = traits[section].kind, .width = 4};
+    }
+    patch->out->references.count = (uint32_t)(reference - out->references.data);
+    return entry;
 }
 
 static struct jitscope_error *apply_table(struct patch *patch, const Elf64_Shdr *table) {
@@ -239,25 +303,33 @@ static struct jitscope_error *apply_table(struct patch *patch, const Elf64_Shdr 
     if (!entries.data || table->sh_entsize != sizeof(Elf64_Rela) || table->sh_link != reader->symbol_table)
         return elf_error(reader, JITSCOPE_ERROR_FORMAT, patch->section, NO_OFFSET, 0,
                          "its relocation table is malformed");
-    TRY(vec_reserve(&patch->out->references, entries.size / sizeof(Elf64_Rela)));
-    for (uint64_t at = 0; entries.size - at >= sizeof(Elf64_Rela); at += sizeof(Elf64_Rela)) {
+    uint64_t count = entries.size / sizeof(Elf64_Rela);
+    TRY(vec_reserve(&patch->out->references, count));
+    const uint8_t *entry = entries.data, *end = entry + count * sizeof(Elf64_Rela);
+    while ((entry = apply_offsets(patch, entry, end)) != end) {
         Elf64_Rela rela;
-        memcpy(&rela, entries.data + at, sizeof rela);
-        if (!apply_offset(patch, &rela))
-            TRY(apply(patch, &rela));
+        memcpy(&rela, entry, sizeof rela);
+        TRY(apply(patch, &rela));
+        entry += sizeof rela;
     }
     return NULL;
 }
 
 static struct jitscope_error *apply_all(const struct elf_reader *reader,
                                         const struct elf_debug_places *places, struct debug_sections *out) {
-    for (uint32_t i = 0; i < out->tables.count; i++) {
-        Elf64_Shdr table = elf_section(reader, out->tables.data[i]);
+    for (uint32_t i = 0; i < out->shape.tables.count; i++) {
+        Elf64_Shdr table = elf_section(reader, out->shape.tables.data[i]);
         uint32_t section = table.sh_info;
-        if (section >= reader->section_count || out->targets.data[section].kind >= DEBUG_SECTION_COUNT)
+        if (section >= out->shape.sections.count || out->shape.sections.data[section].kind == NO_KIND)
             continue;
-        struct patch patch = {reader, places, out, section, out->targets.data[section], 0};
-        patch.tombstone = patch.at.kind == DEBUG_SECTION_RANGES || patch.at.kind == DEBUG_SECTION_LOC;
+        uint8_t kind = out->shape.sections.data[section].kind;
+        struct patch patch = {.reader = reader,
+                              .places = places,
+                              .out = out,
+                              .section = section,
+                              .kind = kind,
+                              .at = out->targets.data[section],
+                              .tombstone = kind == DEBUG_SECTION_RANGES || kind == DEBUG_SECTION_LOC};
         TRY(apply_table(&patch, &table));
     }
     return NULL;
@@ -303,40 +375,43 @@ static struct jitscope_error *check_frames(const struct elf_reader *reader, cons
 
 /* --- the whole */
 
+/* Where the object at hand begins. */
 struct mark {
-    uint32_t bytes[DEBUG_SECTION_COUNT];
+    uint32_t info, types, frame; /* in bytes of those */
     uint32_t references, units;
+    uint32_t appended; /* of shape.dwarf */
 };
 
-static struct mark mark(const struct debug_sections *out) {
-    struct mark mark = {.references = out->references.count, .units = out->units};
-    for (int i = 0; i < DEBUG_SECTION_COUNT; i++)
-        mark.bytes[i] = out->bytes[i].count;
-    return mark;
-}
-
 static void go_back(struct debug_sections *out, const struct mark *mark) {
-    for (int i = 0; i < DEBUG_SECTION_COUNT; i++)
-        out->bytes[i].count = mark->bytes[i];
+    for (uint32_t i = mark->appended; i-- > 0;) {
+        uint32_t section = out->shape.dwarf.data[i];
+        out->bytes[out->shape.sections.data[section].kind].count = (uint32_t)out->targets.data[section].value;
+    }
     out->references.count = mark->references;
     out->units = mark->units;
 }
 
 static struct jitscope_error *read_debug(const struct elf_reader *reader,
                                          const struct elf_debug_places *places, struct debug_sections *out,
-                                         const struct mark *before) {
-    TRY(append_all(reader, places, out));
+                                         struct mark *mark) {
+    TRY(take_shape(reader, out));
+    for (; mark->appended < out->shape.dwarf.count; mark->appended++)
+        TRY(append(reader, out->shape.dwarf.data[mark->appended], out));
     TRY(apply_all(reader, places, out));
-    TRY(check_units(reader, out, DEBUG_SECTION_INFO, before->bytes[DEBUG_SECTION_INFO]));
-    TRY(check_units(reader, out, DEBUG_SECTION_TYPES, before->bytes[DEBUG_SECTION_TYPES]));
-    return check_frames(reader, out, before->bytes[DEBUG_SECTION_FRAME]);
+    TRY(check_units(reader, out, DEBUG_SECTION_INFO, mark->info));
+    TRY(check_units(reader, out, DEBUG_SECTION_TYPES, mark->types));
+    return check_frames(reader, out, mark->frame);
 }
 
 struct jitscope_error *elf_read_debug(const struct elf_reader *reader, const struct elf_debug_places *places,
                                       struct debug_sections *out) {
-    struct mark before = mark(out);
-    struct jitscope_error *error = read_debug(reader, places, out, &before);
+    struct mark mark = {.info = out->bytes[DEBUG_SECTION_INFO].count,
+                        .types = out->bytes[DEBUG_SECTION_TYPES].count,
+                        .frame = out->bytes[DEBUG_SECTION_FRAME].count,
+                        .references = out->references.count,
+                        .units = out->units};
+    struct jitscope_error *error = read_debug(reader, places, out, &mark);
     if (error)
-        go_back(out, &before);
+        go_back(out, &mark);
     return error;
 }

@@ -7,11 +7,27 @@
 #include "base/vec.h"
 #include "executor/debug_image.h"
 
-/* What an input section is to relocations of DWARF. */
+/* A DWARF section of the object at hand. */
 struct debug_target {
-    uint64_t value; /* address, offset into the section KIND so far, or what stands for it when it is gone */
-    uint32_t size;  /* of DWARF: bytes */
-    uint8_t kind;   /* enum debug_section, or one of those in elf_debug.c */
+    uint64_t value; /* its offset among those of its kind */
+    uint32_t size;  /* bytes */
+};
+
+/* What tells sections of one object from each other, and which DWARF each is. */
+struct debug_trait {
+    uint64_t name_and_type; /* the first 8 bytes of its header */
+    uint64_t flags;
+    uint8_t kind; /* enum debug_section, or none of them */
+    bool old;     /* .zdebug_info */
+};
+
+/* How the sections of an object were: the next one, mostly of the same compiler, is made alike, and has no
+ * name looked at. */
+struct debug_shape {
+    VEC(struct debug_trait) sections; /* by index */
+    VEC(uint8_t) names;               /* all of the table of section names */
+    VEC(uint32_t) dwarf;              /* sections that are taken */
+    VEC(uint32_t) tables;             /* relocation tables, of whatever */
 };
 
 /* DWARF of objects one behind the other; zero-initialised is empty.  Kept from link to link for its memory.
@@ -22,9 +38,8 @@ struct debug_sections {
     uint32_t units;
 
     /* the object at hand */
-    VEC(struct debug_target) targets; /* by section index */
-    VEC(uint32_t) tables;             /* relocation tables, by section index */
-    VEC(uint8_t) kinds;               /* by section index, as the last objects had them */
+    struct debug_shape shape;
+    VEC(struct debug_target) targets; /* by section index; only those of DWARF mean something */
 };
 void debug_sections_clear(struct debug_sections *sections);
 void debug_sections_destroy(struct debug_sections *sections);

@@ -50,6 +50,25 @@ struct jitscope_error *recorded_content(const struct recorded *recorded, uint32_
     return NULL;
 }
 
+bool recorded_file(struct recorded *recorded, const char *path, struct bytes *bytes) {
+    struct event_cursor cursor = {.file = recorded->file};
+    struct event_view view;
+    size_t length = strlen(path);
+    while (event_next(&cursor, &view)) {
+        if (view.type->id != EVENT_ID_answer_file)
+            continue;
+        const struct event_answer_file file = decode_event(&recorded->decoder, &view)->answer_file;
+        struct recorded_string name = recording_string(recorded->file, file.path.id);
+        if (file.outcome != OUTCOME_OK || name.length != length || memcmp(name.bytes, path, length) != 0)
+            continue;
+        struct jitscope_error *error = recorded_content(recorded, file.content, bytes);
+        bool good = !error;
+        jitscope_error_destroy(error);
+        return good;
+    }
+    return false;
+}
+
 /* --- opening */
 
 static struct jitscope_error *note(struct recorded *recorded, const struct event_view *view) {

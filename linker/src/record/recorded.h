@@ -41,6 +41,8 @@ void recorded_close(struct recorded *recorded);
 /* The bytes of content NUMBER.  Errors: RECORDING when the recording does not hold all of them. */
 struct jitscope_error *recorded_content(const struct recorded *recorded, uint32_t number,
                                         struct bytes *bytes);
+/* The bytes that the session got when it first read the file at PATH; false when it did not, or could not. */
+bool recorded_file(struct recorded *recorded, const char *path, struct bytes *bytes);
 /* A text as a C string in the caller's arena; NULL without memory. */
 char *recorded_text(const struct recorded *recorded, struct arena *arena, struct name_ref name);
 /* The error that FAILURE describes; never NULL. */

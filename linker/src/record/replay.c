@@ -154,6 +154,10 @@ const char *replay_report(const struct replay *replay) {
     return replay->report.data ? replay->report.data : "";
 }
 
+const struct replay_bytes *replay_bytes(const struct replay *replay) {
+    return replay->has_bytes ? &replay->bytes : NULL;
+}
+
 struct jitscope_session *replay_session(struct replay *replay) {
     return replay->session;
 }

@@ -44,6 +44,17 @@ enum replay_verdict replay_verdict(const struct replay *replay);
 uint64_t replay_compared(const struct replay *replay);
 /* Sequence number, in the recording, of the first event that differs; valid after DIVERGED. */
 uint64_t replay_divergence(const struct replay *replay);
+/* The bytes that a divergence is about. */
+struct replay_bytes {
+    uint64_t address;
+    bool is_code;        /* of an executable segment */
+    bool has_expected;   /* only recordings with edges hold what was written */
+    uint32_t at, length; /* the bytes that differ, in ACTUAL and EXPECTED */
+    uint32_t count;      /* of bytes below: those that differ and what is around them */
+    uint8_t actual[64], expected[64];
+};
+/* NULL when it is not about bytes. */
+const struct replay_bytes *replay_bytes(const struct replay *replay);
 /* What there is to say: the divergence, why replaying is impossible, where the recording ends early; "" when
  * all is well. */
 const char *replay_report(const struct replay *replay);

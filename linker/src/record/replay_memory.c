@@ -18,13 +18,15 @@ struct replayed_allocation {
     struct replayed_segment segments[];
 };
 
-static void release_allocation(struct replayed_allocation *allocation) {
+static void release_allocation(struct replay *replay, struct replayed_allocation *allocation) {
+    if (replay->allocation == allocation)
+        replay->allocation = NULL;
     os_release(allocation->memory);
     os_release(allocation);
 }
 
-static struct jitscope_error *create_allocation(const struct jitscope_segment *views, size_t count,
-                                                struct replayed_allocation **out) {
+static struct jitscope_error *create_allocation(struct replay *replay, const struct jitscope_segment *views,
+                                                size_t count, struct replayed_allocation **out) {
     uint64_t total = 0;
     struct replayed_allocation *allocation =
         os_allocate_zeroed(sizeof *allocation + count * sizeof allocation->segments[0]);
@@ -38,7 +40,7 @@ static struct jitscope_error *create_allocation(const struct jitscope_segment *v
     }
     allocation->memory = os_allocate_zeroed(total);
     if (!allocation->memory) {
-        release_allocation(allocation);
+        release_allocation(replay, allocation);
         return error_no_memory();
     }
     for (size_t i = 0, at = 0; i < count; at += allocation->segments[i].size, i++)
@@ -90,12 +92,12 @@ static struct jitscope_error *allocate(void *context, const struct jitscope_grap
     tell_reservations(replay, (const struct graph *)(const void *)handle);
     TRY(find_answer(replay, MEMORY_STATE_IN_FLIGHT, &answer));
     TRY(place(replay, &answer, views, count));
-    TRY(create_allocation(views, count, &allocation));
+    TRY(create_allocation(replay, views, count, &allocation));
     for (size_t i = 0; i < count; i++) {
         allocation->segments[i].address = views[i].address;
         views[i].working = allocation->segments[i].working;
     }
-    *out = allocation;
+    *out = replay->allocation = allocation;
     return NULL;
 }
 
@@ -107,14 +109,13 @@ static struct jitscope_error *finalize(void *context, void *allocation,
 }
 
 static void abandon(void *context, void *allocation) {
-    (void)context;
-    release_allocation(allocation);
+    release_allocation(context, allocation);
 }
 
 static struct jitscope_error *deallocate(void *context, void *allocation) {
     struct replay *replay = context;
     struct answer answer;
-    release_allocation(allocation);
+    release_allocation(replay, allocation);
     /* After a divergence, or the end of the recording, nobody is asked what they did. */
     return replay->diverged || replay->ended ? NULL : find_answer(replay, MEMORY_STATE_DEALLOCATED, &answer);
 }
@@ -131,6 +132,18 @@ static int read_back(void *context, void *opaque, uint64_t address, void *buffer
         return 1;
     }
     return 0;
+}
+
+/* What was there is not known: nothing of it can be read. */
+struct jitscope_error *replay_restore_memory(struct replay *replay, void **allocation) {
+    struct replayed_allocation *restored;
+    TRY(create_allocation(replay, NULL, 0, &restored));
+    *allocation = restored;
+    return NULL;
+}
+
+bool replay_read_memory(struct replay *replay, uint64_t address, void *buffer, size_t size) {
+    return replay->allocation && read_back(replay, replay->allocation, address, buffer, size);
 }
 
 void replay_give_memory(struct replay *replay, struct session_replay *setting) {

@@ -33,6 +33,9 @@ struct replay {
     uint32_t halves; /* of actions that have "run" */
     uint64_t compared;
     uint64_t divergence;
+    struct replay_bytes bytes; /* of the divergence */
+    bool has_bytes;
+    void *allocation; /* the latest one of the memory manager; NULL when it is gone */
     struct pass_place pass;
     bool diverged;
     bool exited; /* exit(3) has been called inside an action */
@@ -79,6 +82,12 @@ struct jitscope_error *replay_resolve(void *replay, const char *const *names, si
 /* Makes the call that VIEW tells of, the next event. */
 struct jitscope_error *replay_call(struct replay *replay, const struct event_view *view);
 bool replay_is_call(uint32_t id);
+/* A link of before the recording, whose segments and actions follow: its memory is all zeroes. */
+struct jitscope_error *replay_restore_link(struct replay *replay, struct jitscope_session *session,
+                                           const struct event_state_link *event);
+struct jitscope_error *replay_restore_memory(struct replay *replay, void **allocation);
+/* Of the latest allocation, finished or not. */
+bool replay_read_memory(struct replay *replay, uint64_t address, void *buffer, size_t size);
 void replay_compare(void *replay, uint64_t sequence, uint32_t link, const void *record);
 
 /* RECORD is what the session said instead; NULL: nothing.  EXPECTED NULL: the recording says nothing more. */

@@ -93,8 +93,10 @@ struct jitscope_error *jitscope_session_lookup(struct jitscope_session *session,
     uint32_t id = string_pool_find(&session->names, name, __builtin_strlen(name));
     const struct definition *definition =
         id == NO_NAME ? NULL : session_find_definition(session, id, SCOPE_DEFAULT);
-    if (definition)
+    if (definition) {
+        executor_announce();
         *address = definition->address;
+    }
     session_unlock(session);
     return definition ? NULL : not_found(name, "any link of the session");
 }
@@ -107,8 +109,10 @@ struct jitscope_error *jitscope_link_lookup(struct jitscope_session *session,
     uint32_t at = id == NO_NAME ? NO_DEFINITION : latest(session, id);
     while (at != NO_DEFINITION && session->definitions.data[at].link != link->number)
         at = session->definitions.data[at].previous;
-    if (at != NO_DEFINITION)
+    if (at != NO_DEFINITION) {
+        executor_announce();
         *address = session->definitions.data[at].address;
+    }
     session_unlock(session);
     return at != NO_DEFINITION ? NULL : not_found(name, "this link");
 }

@@ -4,6 +4,7 @@
 #include "memory/managers.h"
 #include "session/pass_watch.h"
 #include "session/session_replay.h"
+#include "session/session_restore.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -132,6 +133,8 @@ static struct jitscope_error *create_memory(struct jitscope_session *session,
     } else if (!ops) {
         ops = &memory_in_process_ops;
         TRY(memory_in_process_create(executor_near_address(), &session->trace, &context));
+    } else {
+        executor_tell_at_once(session->executor); /* it sees where code lies */
     }
     memory_create(&session->memory, ops, context, session->executor, &session->trace, page);
     return NULL;
@@ -244,8 +247,10 @@ static struct jitscope_error *set_up(struct jitscope_session *session,
         TRY(path_from_environment(session, &path));
     if (path)
         TRY(start_recording(session, path));
-    bool by_environment = path && !options->record_path; /* the program has not chosen the level either */
-    trace_set_record_level(&session->trace, by_environment ? LEVEL_BLOCK : level_of(options->level));
+    /* Then the program has not chosen the level either. */
+    session->recorded_by_environment = path && !options->record_path;
+    trace_set_record_level(&session->trace,
+                           session->recorded_by_environment ? LEVEL_BLOCK : level_of(options->level));
     if (replay)
         trace_compare(&session->trace, replay->level, replay->compare, replay->compare_context);
     TRY(create_executor(session, replay));
@@ -277,6 +282,40 @@ struct jitscope_error *jitscope_session_create(const struct jitscope_session_opt
     struct jitscope_session_options options = known_options(given);
     TRY(check_options(&options));
     return session_create(&options, NULL, out);
+}
+
+/* --- recording on demand */
+
+static struct jitscope_error *begin_recording(struct jitscope_session *session, const char *path,
+                                              enum event_level level) {
+    if (session->trace.record_level && !session->recorded_by_environment)
+        return error_with_help(error_create(JITSCOPE_ERROR_USAGE, "the session is being recorded already"),
+                               "end that recording first: jitscope_session_end_recording()");
+    trace_end_recording(&session->trace); /* one that had failed, or that gives way */
+    session->recorded_by_environment = false;
+    TRY(trace_record_to(&session->trace, path));
+    trace_set_record_level(&session->trace, level);
+    TRY(announce_session(session, NULL));
+    session_tell_state(session);
+    return NULL;
+}
+
+struct jitscope_error *jitscope_session_begin_recording(struct jitscope_session *session, const char *path,
+                                                        enum jitscope_level level) {
+    if (level > JITSCOPE_LEVEL_EDGES)
+        return error_create(JITSCOPE_ERROR_USAGE, "there is no level %d to record at", (int)level);
+    TRY(session_enter(session));
+    struct jitscope_error *error =
+        begin_recording(session, path, level ? (enum event_level)level : LEVEL_BLOCK);
+    session_unlock(session);
+    return error;
+}
+
+struct jitscope_error *jitscope_session_end_recording(struct jitscope_session *session) {
+    TRY(session_enter(session));
+    trace_end_recording(&session->trace);
+    session_unlock(session);
+    return NULL;
 }
 
 void session_exit(struct jitscope_session *session) {
@@ -418,6 +457,8 @@ struct jitscope_error *jitscope_session_add_pass(struct jitscope_session *sessio
     if ((size_t)phase >= sizeof phases)
         return error_create(JITSCOPE_ERROR_USAGE, "there is no phase %d", (int)phase);
     TRY(session_enter(session));
+    if (phase >= JITSCOPE_POST_ALLOCATION && session->executor)
+        executor_tell_at_once(session->executor);
     struct jitscope_error *error =
         add_user_pass(session, phases[phase], name, (struct user_pass){pass, context});
     return session_leave(session, error);
@@ -443,6 +484,8 @@ struct jitscope_error *jitscope_session_set_event_callback(struct jitscope_sessi
         session_unlock(session);
         return error;
     }
+    if (session->executor)
+        executor_tell_at_once(session->executor); /* events have addresses */
     session->event_callback = callback;
     session->event_context = context;
     trace_set_callback(&session->trace, level_of(level ? level : JITSCOPE_LEVEL_BLOCK),

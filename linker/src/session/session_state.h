@@ -31,6 +31,7 @@ struct archive_provider {
     uint32_t input;
     uint32_t rank;
     uint32_t folder; /* name id: where a thin archive's members lie; NO_NAME otherwise */
+    bool whole;      /* all members were taken at once: it has no index and is not asked */
 };
 
 struct shared_provider {
@@ -100,6 +101,7 @@ struct jitscope_session {
     struct pass_list passes;
     VEC(struct user_pass *) user_passes; /* contexts of PASSES */
 
+    bool recorded_by_environment; /* JITSCOPE_RECORD: gives way to a recording that the program asks for */
     bool simulate, gc_sections, phony_externals, keep_debug_sections, no_default_libraries;
     uint64_t base;
     uint64_t next_library_base; /* simulated */

@@ -85,8 +85,11 @@ struct recorded_string {
     uint32_t length;
 };
 
+struct recording_chunks; /* how bytes are brought in, recording_chunks.h */
+
 struct recording_file {
-    struct bytes bytes;
+    struct bytes bytes; /* of a large file only those that recording_bytes() hands out are there */
+    struct recording_chunks *chunks; /* NULL: bytes are borrowed */
     struct schema schema;
     bool is_builtin_schema;              /* records are exactly this version's structs */
     VEC(struct recording_run) runs;      /* by sequence */
@@ -96,22 +99,45 @@ struct recording_file {
     uint32_t most_strings;   /* records of strings that the file could hold */
     uint64_t events;         /* records, `run` not counted */
     uint32_t open_chunks;    /* unsealed ones: the writer is still at work, or died */
-    void *memory;            /* anonymous mapping that holds BYTES; NULL when they are borrowed */
-    uint64_t memory_size;
 };
 
-/* The file is copied, not mapped: its writer may cut it at any time, and a mapping would end in SIGBUS.
- * Errors: SYSTEM, NOT_FOUND, RECORDING (what is wrong, at which offset). */
+/* What is used of the file is copied, not mapped: its writer may cut it at any time, and a mapping would end
+ * in SIGBUS. Errors: SYSTEM, NOT_FOUND, RECORDING (what is wrong, at which offset). */
 struct jitscope_error *recording_open(const char *path, struct recording_file *file);
+/* The same, but files of more than WHOLE bytes are brought into memory chunk by chunk, as they are needed;
+ * recording_open chooses WHOLE. */
+struct jitscope_error *recording_open_large(const char *path, uint64_t whole, struct recording_file *file);
 /* BYTES are borrowed and aligned to 8. */
 struct jitscope_error *recording_open_memory(struct bytes bytes, struct recording_file *file);
 void recording_close(struct recording_file *file);
+/* Why events ended before their time: a large file, whose chunks are read when they are needed, was changed
+ * or cut after it was opened.  NULL when all is well.  To be asked behind the last event. */
+struct jitscope_error *recording_failure(const struct recording_file *file);
+
+/* The few chunks in use, for those who go through a large file and keep no pointers into it: without one, all
+ * chunks that are asked for stay in memory until the file is closed.  Zeroed is empty. */
+enum { WINDOW_CHUNKS = 16 };
+struct event_window {
+    struct {
+        uint8_t *memory;
+        uint32_t chunk;
+    } slots[WINDOW_CHUNKS];
+    uint32_t next;  /* slot to be used */
+    uint32_t loads; /* of chunks */
+};
+void event_window_destroy(struct event_window *window);
+
+/* What is at OFFSET, of an event's record or its run's first, up to the end of the run; NULL when it is lost.
+ * With a WINDOW it may be gone after the next call. */
+const uint8_t *recording_bytes(const struct recording_file *file, struct event_window *window,
+                               uint64_t offset);
 
 /* One event where it lies. */
 struct event_view {
     const struct schema_event *type;
     const struct schema *schema;
-    const uint8_t *record;
+    const uint8_t *record; /* until the file is closed; with a window, until the next event */
+    uint64_t offset;       /* of the record in the file */
     uint64_t sequence;
     uint32_t link;
     uint32_t thread;
@@ -121,8 +147,10 @@ struct event_view {
 struct event_cursor {
     const struct recording_file *file;
     uint32_t run;
-    uint32_t index;  /* in the run */
-    uint64_t offset; /* of the next record */
+    uint32_t index;              /* in the run */
+    uint64_t offset;             /* of the next record */
+    struct event_window *window; /* NULL: records stay in memory */
+    const uint8_t *run_bytes;    /* of the current run, when it was begun */
 };
 
 /* Events in order of sequence; false at the end.  Events that the file's own schema does not know are

@@ -4,7 +4,7 @@
  * and link) and the strings.  Runs sorted by sequence number merge the threads.  A record that no walk can
  * pass (bad length in a sealed chunk) makes the file unreadable from there; in an open chunk it is where the
  * writer stopped. */
-#include "trace/recording.h"
+#include "trace/recording_chunks.h"
 
 #include "base/os.h"
 
@@ -13,38 +13,11 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { LARGEST_SCHEMA = 1 << 18 };
+enum { LARGEST_SCHEMA = 1 << 18, WHOLE = 32 << 20 };
 
 static struct jitscope_error *bad_file(uint64_t offset, const char *what) {
     struct coordinates where = {.offset = offset};
     return error_at(JITSCOPE_ERROR_RECORDING, &where, "not a readable recording: %s", what);
-}
-
-/* --- where bytes come from */
-
-/* A file is read as far as it is needed, piece by piece: what was read is checked while the processor's
- * caches hold it.  Zeroed: all bytes are there. */
-struct source {
-    int fd;
-    uint8_t *memory;
-    uint64_t size; /* of MEMORY; the file's when it was opened */
-    bool ended;    /* there are no more bytes: the file may be shorter by now */
-};
-
-enum { PIECE = RECORDING_CHUNK_SIZE };
-
-/* Makes BYTES reach to END, or to where the file ends. */
-static struct jitscope_error *fill(struct recording_file *file, struct source *source, uint64_t end) {
-    while (source->memory && file->bytes.size < end && !source->ended) {
-        uint64_t left = source->size - file->bytes.size;
-        uint64_t piece = end - file->bytes.size < PIECE ? PIECE : end - file->bytes.size;
-        ssize_t count = os_read(source->fd, source->memory + file->bytes.size, piece < left ? piece : left);
-        if (count < 0)
-            return error_system("read", NULL);
-        source->ended = !count;
-        file->bytes.size += (uint64_t)count;
-    }
-    return NULL;
 }
 
 /* --- header */
@@ -64,15 +37,14 @@ static struct jitscope_error *check_header(const struct recording_header *header
     return NULL;
 }
 
-static struct jitscope_error *read_header(struct recording_file *file, struct source *source,
-                                          struct recording_header *header) {
-    TRY(fill(file, source, sizeof *header));
+static struct jitscope_error *read_header(struct recording_file *file, struct recording_header *header) {
+    TRY(recording_fill(file, sizeof *header));
     if (!bytes_contain(file->bytes, 0, sizeof *header))
         return bad_file(file->bytes.size, "the file ends inside its header");
     memcpy(header, file->bytes.data, sizeof *header);
     TRY(check_header(header));
     uint64_t end = header->schema_offset + header->schema_size;
-    TRY(fill(file, source, end));
+    TRY(recording_fill(file, end));
     if (!bytes_contain(file->bytes, header->schema_offset, header->schema_size))
         return bad_file(header->schema_offset, "the schema lies outside the file");
     if (header->first_chunk < end)
@@ -122,7 +94,10 @@ static struct jitscope_error *read_schema(struct recording_file *file,
 
 struct walk {
     struct recording_file *file;
-    uint64_t at, end;
+    const uint8_t *chunk; /* bytes, header included */
+    uint64_t start;       /* of the chunk in the file */
+    uint64_t at, end;     /* in the file */
+    bool is_here;         /* its bytes stay where they are */
     bool in_run;
     struct recording_run run;
 };
@@ -171,8 +146,13 @@ static struct jitscope_error *add_string(struct walk *walk, const uint8_t *recor
     struct event_string string;
     struct recorded_string *slot;
     memcpy(&string, record, sizeof string);
+    const char *text = (const char *)record + sizeof string;
+    if (!walk->is_here)
+        text = arena_copy(&walk->file->chunks->texts, text, string.length);
+    if (!text)
+        return error_no_memory();
     TRY(string_slot(walk->file, string.string, &slot));
-    *slot = (struct recorded_string){(const char *)record + sizeof string, string.length};
+    *slot = (struct recorded_string){text, string.length};
     return NULL;
 }
 
@@ -203,25 +183,42 @@ static struct jitscope_error *walk_record(struct walk *walk, const uint8_t *reco
     return id == EVENT_ID_string ? add_string(walk, record) : NULL;
 }
 
-static struct jitscope_error *walk_chunk(struct recording_file *file, const struct chunk_header *chunk,
-                                         uint64_t start, uint64_t end) {
-    uint64_t events = file->events;
-    struct walk walk = {.file = file, .at = start, .end = end};
-    while (walk.end - walk.at >= 4) {
-        const uint8_t *record = file->bytes.data + walk.at;
+static struct jitscope_error *walk_records(struct walk *walk, bool sealed) {
+    while (walk->end - walk->at >= 4) {
+        const uint8_t *record = walk->chunk + (walk->at - walk->start);
         uint32_t header = load_u32(record), size = EVENT_HEADER_SIZE(header);
-        const struct schema_event *event = schema_event(&file->schema, EVENT_HEADER_ID(header));
-        if (!chunk->sealed && (!header || !is_sound(&walk, event, size)))
+        const struct schema_event *event = schema_event(&walk->file->schema, EVENT_HEADER_ID(header));
+        if (!sealed && (!header || !is_sound(walk, event, size)))
             break;
-        if (!is_sound(&walk, event, size))
-            return bad_file(walk.at, "a damaged record");
-        TRY(walk_record(&walk, record, event, size));
-        walk.at += size;
+        if (!is_sound(walk, event, size))
+            return bad_file(walk->at, "a damaged record");
+        TRY(walk_record(walk, record, event, size));
+        walk->at += size;
     }
-    TRY(end_run(&walk));
-    if (chunk->sealed && (walk.at != end || file->events - events != chunk->count))
-        return bad_file(start, "a chunk with another number of records than it says");
+    return end_run(walk);
+}
+
+static struct jitscope_error *walk_sealed(struct walk *walk, const struct chunk_header *chunk, bool is_here) {
+    const struct recording_file *file = walk->file;
+    uint64_t events = file->events;
+    if (chunk->bytes > walk->end - walk->at)
+        return bad_file(walk->start, "a chunk that is longer than the file");
+    if (recording_chunk_digest(*chunk, walk->chunk + sizeof *chunk) != chunk->digest)
+        return bad_file(walk->start, "a chunk whose digest does not match its records");
+    walk->is_here = is_here;
+    walk->end = walk->at + chunk->bytes;
+    TRY(walk_records(walk, true));
+    if (walk->at != walk->end || file->events - events != chunk->count)
+        return bad_file(walk->start + sizeof *chunk, "a chunk with another number of records than it says");
     return NULL;
+}
+
+/* Its writer may go on filling it: what was seen is kept. */
+static struct jitscope_error *walk_open(struct walk *walk) {
+    walk->file->open_chunks++;
+    walk->chunk = recording_keep(walk->file, walk->start, walk->end - walk->start);
+    walk->is_here = true;
+    return walk_records(walk, false);
 }
 
 /* A file that was cut, or copied in part, is good as far as it goes. */
@@ -230,30 +227,26 @@ static bool is_cut(const struct chunk_header *chunk, uint64_t limit, uint64_t ch
            chunk->bytes <= chunk_size - sizeof *chunk;
 }
 
-static struct jitscope_error *read_chunk(struct recording_file *file, uint64_t at, uint64_t limit,
-                                         uint64_t chunk_size) {
-    struct chunk_header chunk;
-    if (limit < sizeof chunk)
-        return NULL; /* a torn tail */
-    memcpy(&chunk, file->bytes.data + at, sizeof chunk);
+static struct jitscope_error *read_chunk(struct recording_file *file, uint64_t at, const uint8_t *bytes,
+                                         uint64_t limit, uint64_t chunk_size) {
+    struct walk walk = {
+        .file = file, .chunk = bytes, .start = at, .at = at + sizeof(struct chunk_header), .end = at + limit};
+    struct chunk_header chunk = {0};
+    bool on_demand = file->chunks && file->chunks->on_demand;
+    if (limit >= sizeof chunk) /* else it is a torn tail */
+        memcpy(&chunk, bytes, sizeof chunk);
+    if (chunk.sealed == 1 && is_cut(&chunk, limit, chunk_size))
+        chunk.sealed = 0;
+    if (on_demand)
+        TRY(vec_push(&file->chunks->seals,
+                     (struct chunk_seal){chunk.digest, chunk.bytes, .is_here = chunk.sealed != 1}));
     if (!chunk.magic)
         return NULL; /* allocated, never used */
     if (chunk.magic != CHUNK_MAGIC)
         return bad_file(at, "no chunk where one should be");
-    uint64_t start = at + sizeof chunk, end = at + limit;
     if (chunk.sealed > 1)
         return bad_file(at, "a chunk that is neither open nor sealed");
-    if (chunk.sealed && is_cut(&chunk, limit, chunk_size))
-        chunk.sealed = 0;
-    if (!chunk.sealed) {
-        file->open_chunks++;
-        return walk_chunk(file, &chunk, start, end);
-    }
-    if (chunk.bytes > end - start)
-        return bad_file(at, "a chunk that is longer than the file");
-    if (recording_chunk_digest(chunk, file->bytes.data + start) != chunk.digest)
-        return bad_file(at, "a chunk whose digest does not match its records");
-    return walk_chunk(file, &chunk, start, start + chunk.bytes);
+    return chunk.sealed ? walk_sealed(&walk, &chunk, !on_demand) : walk_open(&walk);
 }
 
 static int by_sequence(const void *a, const void *b) {
@@ -275,66 +268,50 @@ static void order_runs(struct recording_file *file) {
     }
 }
 
-static struct jitscope_error *read_file(struct recording_file *file, struct source *source) {
+static struct jitscope_error *read_file(struct recording_file *file, uint64_t whole) {
     struct recording_header header;
-    TRY(read_header(file, source, &header));
+    TRY(read_header(file, &header));
     TRY(read_schema(file, &header));
-    uint64_t size = source->memory ? source->size : file->bytes.size;
+    TRY(recording_read_on_demand(file, &header, whole));
+    uint64_t size = file->chunks ? file->chunks->file_size : file->bytes.size;
     uint64_t most = size / sizeof(struct event_string);
     file->most_strings = most < UINT32_MAX - 1 ? (uint32_t)most : UINT32_MAX - 1;
     for (uint64_t at = header.first_chunk; at < size; at += header.chunk_size) {
-        uint64_t left = size - at, limit = left < header.chunk_size ? left : header.chunk_size;
-        TRY(fill(file, source, at + limit));
-        if (at >= file->bytes.size)
-            break;
-        TRY(read_chunk(file, at, limit < file->bytes.size - at ? limit : file->bytes.size - at,
-                       header.chunk_size));
-        if (left <= header.chunk_size)
+        uint64_t left = size - at, limit = left < header.chunk_size ? left : header.chunk_size, got;
+        const uint8_t *bytes;
+        TRY(recording_peek(file, at, limit, &bytes, &got));
+        if (got)
+            TRY(read_chunk(file, at, bytes, got, header.chunk_size));
+        if (got < limit || left <= header.chunk_size)
             break;
     }
     order_runs(file);
     return NULL;
 }
 
-static struct jitscope_error *read_or_close(struct recording_file *file, struct source *source) {
-    struct jitscope_error *error = read_file(file, source);
+struct jitscope_error *recording_open_memory(struct bytes bytes, struct recording_file *file) {
+    *file = (struct recording_file){.bytes = bytes};
+    struct jitscope_error *error = read_file(file, UINT64_MAX);
     if (error)
         recording_close(file);
     return error;
 }
 
-struct jitscope_error *recording_open_memory(struct bytes bytes, struct recording_file *file) {
-    struct source none = {0};
-    *file = (struct recording_file){.bytes = bytes};
-    return read_or_close(file, &none);
-}
-
-/* What is there now; a writer at work may add more, or cut what it has not used. */
-static struct jitscope_error *load_file(int fd, struct recording_file *file) {
-    struct source source = {.fd = fd};
-    bool regular;
-    if (os_file_size(fd, &source.size, &regular) < 0)
-        return error_system("cannot read", NULL);
-    if (!source.size || !regular)
-        return bad_file(0, "an empty or special file");
-    source.memory = os_map(NULL, source.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (!source.memory)
-        return error_no_memory();
-    os_advise(source.memory, source.size, MADV_HUGEPAGE);
-    file->memory = source.memory;
-    file->memory_size = source.size;
-    file->bytes.data = source.memory;
-    return read_or_close(file, &source);
-}
-
-struct jitscope_error *recording_open(const char *path, struct recording_file *file) {
+struct jitscope_error *recording_open_large(const char *path, uint64_t whole, struct recording_file *file) {
     *file = (struct recording_file){0};
     int fd = os_open(path, O_RDONLY, 0);
     if (fd < 0)
         return error_with_usual_help(error_system("cannot open", path));
-    struct jitscope_error *error = load_file(fd, file);
-    os_close(fd);
+    struct jitscope_error *error = recording_chunks_create(fd, file);
+    if (!error)
+        error = read_file(file, whole);
+    if (error)
+        recording_close(file);
     return error_with_usual_help(error_in_input(error, path));
+}
+
+struct jitscope_error *recording_open(const char *path, struct recording_file *file) {
+    return recording_open_large(path, WHOLE, file);
 }
 
 void recording_close(struct recording_file *file) {
@@ -343,12 +320,23 @@ void recording_close(struct recording_file *file) {
     vec_destroy(&file->far_strings);
     map64_destroy(&file->far_places);
     schema_destroy(&file->schema);
-    if (file->memory)
-        os_unmap(file->memory, file->memory_size);
+    recording_chunks_destroy(file->chunks);
     *file = (struct recording_file){0};
 }
 
 /* --- events */
+
+/* Makes the run's bytes be there; false ends the events. */
+static bool begin_or_go_on(struct event_cursor *cursor, const struct recording_run *run) {
+    if (!cursor->index)
+        cursor->offset = run->offset;
+    if (cursor->index && cursor->run_bytes)
+        return true;
+    cursor->run_bytes = recording_bytes(cursor->file, cursor->window, run->offset);
+    if (!cursor->run_bytes)
+        cursor->run = cursor->file->runs.count;
+    return cursor->run_bytes;
+}
 
 bool event_next(struct event_cursor *cursor, struct event_view *view) {
     const struct recording_file *file = cursor->file;
@@ -359,13 +347,14 @@ bool event_next(struct event_cursor *cursor, struct event_view *view) {
             cursor->index = 0;
             continue;
         }
-        if (!cursor->index)
-            cursor->offset = run->offset;
-        const uint8_t *record = file->bytes.data + cursor->offset;
+        if (!begin_or_go_on(cursor, run))
+            break;
+        const uint8_t *record = cursor->run_bytes + (cursor->offset - run->offset);
         uint32_t header = load_u32(record);
         *view = (struct event_view){.type = schema_event(&file->schema, EVENT_HEADER_ID(header)),
                                     .schema = &file->schema,
                                     .record = record,
+                                    .offset = cursor->offset,
                                     .sequence = run->sequence + cursor->index,
                                     .link = run->link,
                                     .thread = run->thread,

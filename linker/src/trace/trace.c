@@ -330,7 +330,7 @@ void trace_flush(struct trace *trace) {
         trace->next = trace->end = NULL;
 }
 
-void trace_destroy(struct trace *trace) {
+void trace_end_recording(struct trace *trace) {
     trace_flush(trace);
     recording_destroy(trace->recording);
     trace_forget_contents(trace);
@@ -338,9 +338,21 @@ void trace_destroy(struct trace *trace) {
     if (writers)
         vec_destroy(&writers->list);
     os_release(writers);
+    jitscope_error_destroy(trace->failure);
+    trace->recording = NULL;
+    trace->writer = NULL;
+    trace->failure = NULL;
+    trace->next = trace->end = NULL;
+    trace->sequence = 0;
+    set_levels(trace, LEVEL_OFF, trace->callback_level);
+    forget(&trace->recorded);
+    forget(&trace->named);
+}
+
+void trace_destroy(struct trace *trace) {
+    trace_end_recording(trace);
     os_release(trace->named.words);
     os_release(trace->recorded.words);
     os_release(trace->told.words);
-    jitscope_error_destroy(trace->failure);
     *trace = (struct trace){0};
 }

@@ -64,6 +64,8 @@ void trace_destroy(struct trace *trace);
 
 /* Opens PATH (mode 0600, replaced if it exists) as recording.  Errors: RECORDING, NO_MEMORY. */
 struct jitscope_error *trace_record_to(struct trace *trace, const char *path);
+/* Ends the recording in good order; the next trace_record_to() begins a new one. */
+void trace_end_recording(struct trace *trace);
 /* CALLBACK gets events up to LEVEL; NULL ends it. */
 void trace_set_callback(struct trace *trace, enum event_level level, trace_callback callback, void *context);
 /* The same for a replay, which gets calls and answers as well. */

@@ -10,6 +10,7 @@
  *     unload N
  *     threads NAME                three threads call it, with 0, 1 and 2
  *     fork NAME                   a child calls it, with 7, and then the parent, with 8
+ *     events, pass                an event callback is set, a pass that comes after allocation is added
  *     wait                        prints "ready" and waits until host_go is set
  *     stop                        host_stop() is called: a place for a breakpoint
  *     end                         the session ends, and another one begins */
@@ -97,6 +98,15 @@ static void wait_for_debugger(void) {
     fflush(stdout);
     for (int i = 0; i < 6000 && !host_go; i++)
         usleep(10000);
+}
+
+static void ignore_event(void *context, const struct jitscope_event *event) {
+    (void)context, (void)event;
+}
+
+static struct jitscope_error *ignore_graph(struct jitscope_graph *graph, void *context) {
+    (void)graph, (void)context;
+    return NULL;
 }
 
 static struct jitscope_link *links[MOST_LINKS + 1];
@@ -213,6 +223,10 @@ int main(int argc, char **argv) {
             wait_for_debugger();
         else if (!strcmp(argv[i], "stop"))
             host_stop(i);
+        else if (!strcmp(argv[i], "events"))
+            check(jitscope_session_set_event_callback(session, JITSCOPE_LEVEL_PHASE, ignore_event, NULL));
+        else if (!strcmp(argv[i], "pass"))
+            check(jitscope_session_add_pass(session, JITSCOPE_POST_FIXUP, "nothing", ignore_graph, NULL));
         else if (!strcmp(argv[i], "end"))
             jitscope_session_destroy(session), session = begin(policy);
         else if (i + 1 < argc)

@@ -1,0 +1,90 @@
+#!/usr/bin/env python3
+"""How long readers of a large recording wait: for opening it, for the mirror of all its events, for going to a random
+moment and looking at a screen full of blocks and symbols there, and for `jitscope show WHAT --at` the first, a middle and
+the last event.  The recording is made first, through the linker's own trace, with the mix of events of real links at level
+`edges`; the file system's cache holds it."""
+import argparse
+import os
+import pathlib
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+WHAT = ["summary", "segments", "symbols"]
+OBJECTS_PER_LINK = 800
+
+
+def figures(command):
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"bench: {command[0]}: {done.stderr.strip() or done.returncode}")
+    return {name: int(value) for name, value in re.findall(r"(\w+)=(\d+)", done.stdout)}
+
+
+def seconds_of(command):
+    begun = time.monotonic()
+    subprocess.run([str(word) for word in command], stdout=subprocess.DEVNULL, check=True)
+    return time.monotonic() - begun
+
+
+def print_table(table):
+    widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
+    for line in table:
+        print("  " + line[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:])))
+    print(flush=True)
+
+
+def shown(values, scale, digits):
+    return [f"{reduce(values) / scale:.{digits}f}" for reduce in (statistics.median, min, max)]
+
+
+def measure_reader(programs, path, rounds, seeks):
+    runs = [figures([programs / "bench_recordings", path, seeks]) for _ in range(rounds)]
+    column = {name: [run[name] for run in runs] for name in runs[0]}
+    one = runs[0]
+    print(f"{one['bytes'] / 1e9:.2f} GB, {one['events']:,} events, {one['links'] - 1} links; {rounds} rounds of "
+          f"{seeks} seeks")
+    print_table([["", "median", "best", "worst"],
+                 ["open, ms"] + shown(column["open_ns"], 1e6, 0),
+                 ["build the mirror, ms"] + shown(column["build_ns"], 1e6, 0),
+                 ["mirror / recording, bytes"] + shown(column["mirror_bytes"], one["bytes"], 2),
+                 ["seek and look, ms, median of a round"] + shown(column["seek_median_ns"], 1e6, 2),
+                 ["seek and look, ms, worst of a round"] + shown(column["seek_worst_ns"], 1e6, 2)])
+    return one["events"]
+
+
+def measure_show(tool, path, rounds, events):
+    moments = [("first", 0), ("middle", events // 2), ("last", events - 1)]
+    table = [["jitscope show, ms"] + [f"--at {name}" for name, _ in moments]]
+    for what in WHAT:
+        times = [[seconds_of([tool, "show", what, path, "--at", at]) for _ in range(rounds)] for _, at in moments]
+        table.append([what] + [f"{statistics.median(column) * 1e3:.0f}" for column in times])
+    print_table(table)
+
+
+def parse(arguments):
+    parser = argparse.ArgumentParser(prog="./dev bench recordings", description=__doc__)
+    parser.add_argument("--megabytes", type=int, default=1024, help="size of the recording (%(default)s)")
+    parser.add_argument("--threads", type=int, default=4, help="that write it, link by link (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seeks", type=int, default=1000, help="per round (%(default)s)")
+    parser.add_argument("--programs", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
+    return parser.parse_args(arguments)
+
+
+def main(arguments):
+    options = parse(arguments)
+    with tempfile.TemporaryDirectory(prefix="jitscope-bench-") as folder:
+        path = pathlib.Path(folder) / "large.jsr"
+        figures([options.programs / "write_recording", path, options.megabytes, OBJECTS_PER_LINK, options.threads])
+        events = measure_reader(options.programs, path, options.rounds, options.seeks)
+        measure_show(options.programs.parent.parent / "jitscope", path, options.rounds, events)
+    return 0
+
+
+if __name__ == "__main__":
+    os.environ["LC_ALL"] = "C"
+    sys.exit(main(sys.argv[1:]))
