@@ -639,6 +639,7 @@ class Files(ExportTest):
             target = self.folder / f"out.{form}"
             self.assertEqual(self.export(form, recording, "-o", target), b"")
             self.assertEqual(target.read_bytes(), self.export(form, recording))
+            self.assertEqual(target.read_bytes(), self.export(form, recording, "-o", "-"))
             self.assertEqual(target.stat().st_mode & 0o777, 0o600)
 
     def test_a_full_disk(self):
@@ -668,8 +669,9 @@ class Files(ExportTest):
         self.assertIn(b"File too large", done.stderr)
         self.assertEqual(target.read_text(), "old")
         self.assertEqual(set(self.folder.iterdir()), before)
-        for name in ("/nowhere/out", self.folder):
-            self.assertEqual(self.jitscope("export", "--to", "json", recording, "-o", name).status, 1)
+        for form, name in (("json", "/nowhere/out"), ("json", self.folder), ("ctf", target), ("ctf", "/nowhere/out")):
+            self.assertEqual(self.jitscope("export", "--to", form, recording, "-o", name).status, 1, name)
+        self.assertEqual(target.read_text(), "old")
 
 
 if __name__ == "__main__":
