@@ -16,7 +16,7 @@ static struct jitscope_error *missing(const struct options *options) {
     if (options->items.count > 2)
         what = "one question to one recording at a time";
     return error_with_help(error_create(JITSCOPE_ERROR_USAGE, "%s", what),
-                           "jitscope why FILE.jsr ADDRESS|SYMBOL|got:SYMBOL|plt:SYMBOL|discard:NAME");
+                           "jitscope why FILE.jsr ADDRESS|[got:|plt:|discard:]NAME");
 }
 
 /* --- archives, as the recording holds them */

@@ -20,6 +20,7 @@ enum {
     REPLAY = 1 << COMMAND_replay,
     EXPORT = 1 << COMMAND_export,
     WHY = 1 << COMMAND_why,
+    DIFF = 1 << COMMAND_diff,
     HELP = 1 << COMMAND_help,
     LINKS = RUN | LINK,
     ALL = (1 << COMMAND_COUNT) - 1,

@@ -10,6 +10,7 @@ import tempfile
 import unittest
 
 import debuggers
+import recordings
 from bench import CONTESTANTS, Bench, main
 
 PROGRAMS = pathlib.Path(os.environ["BENCH_PROGRAMS"])
@@ -72,6 +73,23 @@ class Smoke(unittest.TestCase):
             with self.subTest(" ".join(row)):
                 self.assertTrue("left out" in " ".join(row) or re.fullmatch(r"\d+\.\d+", row[5]), out.getvalue())
                 self.assertNotIn("BUT", row)
+
+    def test_recordings(self):
+        """Large recordings are written, read and travelled through; sizes are small enough for a test."""
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            self.assertEqual(recordings.main(["--megabytes=40", "--rounds=1", "--seeks=20", f"--programs={PROGRAMS}"]), 0)
+        for what in ("open, ms", "build the mirror, ms", *recordings.WHAT):
+            self.assertRegex(out.getvalue(), rf"\n  {what}( +\d+){{3}}\n")
+
+    def test_a_large_recording_is_whole(self):
+        """Every event that was written is read, whoever reads: from 32 MiB on chunks come in one by one."""
+        path = self.folder / "large.jsr"
+        written = recordings.figures([PROGRAMS / "write_recording", path, 40, 100, 3])
+        read = recordings.figures([PROGRAMS / "bench_recordings", path, 5])
+        self.assertGreater(path.stat().st_size, 33 << 20)
+        self.assertEqual((read["events"], read["links"]), (written["events"], written["links"] + 1))
+        self.assertEqual(read["bytes"], path.stat().st_size)
 
     def test_costs_without_a_debugger(self):
         for load in debuggers.LOADS[:2]:

@@ -114,6 +114,7 @@ def main(folder, jitscope):
         subprocess.run([jitscope, "link", "--phony-externals", f"--trace={level}", "--record", recording, made[1]],
                        check=True, stdout=subprocess.DEVNULL)
         put("recording", recording.name, recording.read_bytes())
+        put("why", recording.name, recording.read_bytes())
         put("export", recording.name, recording.read_bytes())
 
 

@@ -355,6 +355,21 @@ class Others(Why):
         self.assertEqual(self.one(gone, "unload")["link"], 1)
         self.assertEqual(self.one(gone, "allocation", state="deallocated")["link_number"], 1)
 
+    def test_an_earlier_link_answers(self):
+        """What a later link takes from an earlier one is followed to the definition there."""
+        one = self.compile("int shared = 7;\n", "-fPIC", name="one.o")
+        two = self.compile("extern int shared;\nint *two(void) { return &shared; }\n", "-O1", "-fPIC", name="two.o")
+        recording = self.folder / "r.jsr"
+        out = self.must(LINKS, recording, one, "?shared=4", two).out.decode()
+        steps = [s for s in self.why(recording, "shared") if s["chain"] == 0]
+        resolved = self.one(steps, "symbol_resolved", provider="session")
+        self.assertEqual(resolved["address"], int(out.split()[1], 16))
+        self.assertIn("link 1 of the session defines it", resolved["text"])
+        self.one(steps, "symbol", link_number=1)
+        self.one(steps, "input", name=str(one))
+        slot = self.why(recording, "got:shared")
+        self.assertEqual(self.one(slot, "symbol", link_number=1)["name"], "shared")
+
     def test_a_live_link_comes_first(self):
         """A link that is still there answers before a later one that is gone."""
         text = "int same = %d;\nint only_%s;\n"

@@ -212,6 +212,15 @@ struct jitscope_error *jitscope_link_lookup(struct jitscope_session *session,
  * finaliser failed, SYSTEM (the memory is gone all the same). */
 struct jitscope_error *jitscope_session_unload(struct jitscope_session *session, struct jitscope_link *link);
 
+/* Begins to record in the middle of a session, as RECORD_PATH and LEVEL of the options do from its start
+ * (JITSCOPE_LEVEL_DEFAULT is block).  The recording replays from here on: it holds the libraries and archives
+ * that the session has, its definitions and links, but not what was in these links' memory.  Errors: USAGE
+ * (it is recorded already, no such level), RECORDING (the file cannot be made). */
+struct jitscope_error *jitscope_session_begin_recording(struct jitscope_session *session, const char *path,
+                                                        enum jitscope_level level);
+/* Closes the recording, whoever began it; without one nothing happens. */
+struct jitscope_error *jitscope_session_end_recording(struct jitscope_session *session);
+
 /* Why the recording could not be begun, or ended before its time (the disk is full, say), or NULL while it is
  * whole or there is none.  A link never fails because of its recording: ask.  Owned by SESSION, valid until
  * it is destroyed. */

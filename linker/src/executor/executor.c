@@ -188,6 +188,13 @@ static const struct registered_action *find_action(const struct executor *execut
     return NULL;
 }
 
+void executor_each_user_action(const struct executor *executor, void (*function)(void *, const char *name),
+                               void *context) {
+    for (uint32_t i = 0; i < executor->actions.count; i++)
+        if (executor->actions.data[i].owned_name)
+            function(context, executor->actions.data[i].name);
+}
+
 bool executor_knows_action(const struct executor *executor, const char *name) {
     return find_action(executor, name) != NULL;
 }

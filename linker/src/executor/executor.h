@@ -44,6 +44,9 @@ void executor_destroy(struct executor *executor);
 struct jitscope_error *executor_register_action(struct executor *executor, const char *name,
                                                 executor_action_function function, void *context);
 
+/* Names of the actions that executor_register_action() has made known, in order. */
+void executor_each_user_action(const struct executor *executor, void (*function)(void *, const char *name),
+                               void *context);
 bool executor_knows_action(const struct executor *executor, const char *name);
 
 /* What JIT'd initialisers get as argc, argv, envp; borrowed for the executor's life. */

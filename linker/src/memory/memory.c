@@ -2,6 +2,7 @@
 #include "base/bytes.h"
 #include "executor/executor_debug.h"
 #include "graph/graph_digest.h"
+#include "memory/finalized.h"
 #include "memory/managers.h"
 #include "memory/segment_digest.h"
 #include "trace/answers.h"
@@ -15,19 +16,6 @@ _Static_assert((int)HALF_FINALIZE == ACTION_FINALIZE && (int)HALF_DEALLOCATE == 
 _Static_assert((int)JITSCOPE_LIFETIME_FINALIZE == LIFETIME_FINALIZE &&
                    (int)JITSCOPE_EXECUTE == PROTECT_EXECUTE && (int)JITSCOPE_WRITE == PROTECT_WRITE,
                "the public header and the events have one numbering");
-
-/* What is kept of a batch until deallocate; the graph is gone by then.  One piece of memory: segments, then
- * actions, then the bytes that these point to. */
-struct finalized {
-    void *allocation; /* the manager's */
-    uint32_t number;
-    uint32_t segment_count;
-    uint32_t action_count;         /* deallocate halves only; 0 when there are none */
-    struct action *actions;        /* numbered as in the graph */
-    struct action_results results; /* room for all of them, so that deallocation needs no memory */
-    struct string_pool *names;
-    struct jitscope_segment segments[]; /* those still there */
-};
 
 /* The table may come from a program that was compiled against an older, shorter header. */
 #define OFFERS(ops, member)                                                                                  \
@@ -263,55 +251,19 @@ struct jitscope_error *memory_allocate(struct memory *memory, struct graph *grap
 
 /* --- finalize, abandon */
 
-static size_t call_bytes(const struct action_call *call) {
-    return call->function ? strlen(call->function) + 1 + call->size : 0;
-}
-
-static uint8_t *copy_call(struct action_call *to, const struct action_call *from, uint8_t *bytes) {
-    *to = (struct action_call){NULL, NULL, 0};
-    if (!from->function)
-        return bytes;
-    size_t name = strlen(from->function) + 1;
-    memcpy(bytes, from->function, name);
-    if (from->size)
-        memcpy(bytes + name, from->arguments, from->size);
-    *to = (struct action_call){(const char *)bytes, bytes + name, from->size};
-    return bytes + name + from->size;
-}
-
 /* Everything that deallocation will need, before anything has happened that would have to be undone. */
-static struct jitscope_error *finalized_create(const struct in_flight *in_flight, struct finalized **out) {
+static struct jitscope_error *keep(const struct in_flight *in_flight, struct finalized **out) {
+    const struct memory *memory = in_flight->memory;
     const struct graph *graph = in_flight->graph;
-    uint32_t segments = in_flight->layout.alloc_count, actions = 0;
-    size_t bytes = 0;
-    for (uint32_t i = 0; in_flight->memory->executor && i < graph->actions.count; i++) {
-        bytes += call_bytes(&graph->actions.data[i].deallocate);
+    uint32_t actions = 0;
+    for (uint32_t i = 0; memory->executor && i < graph->actions.count; i++)
         actions = graph->actions.data[i].deallocate.function ? i + 1 : actions;
-    }
-    size_t size = sizeof(struct finalized) + segments * sizeof(struct jitscope_segment);
-    struct finalized *finalized = os_allocate_zeroed(size + actions * sizeof(struct action) + bytes);
-    if (!finalized)
-        return error_no_memory();
-    finalized->actions = (struct action *)(void *)((uint8_t *)finalized + size);
-    finalized->action_count = actions;
-    uint8_t *next = (uint8_t *)(finalized->actions + actions);
-    for (uint32_t i = 0; i < actions; i++)
-        next = copy_call(&finalized->actions[i].deallocate, &graph->actions.data[i].deallocate, next);
-    finalized->number = in_flight->number;
-    finalized->allocation = in_flight->allocation;
-    finalized->names = graph->names;
-    finalized->results.timed = trace_wants(in_flight->memory->trace, LEVEL_BLOCK);
-    struct jitscope_error *error = vec_reserve(&finalized->results.results, actions);
-    if (error)
-        os_release(finalized);
-    else
-        *out = finalized;
-    return error;
-}
-
-static void finalized_destroy(struct finalized *finalized) {
-    executor_results_destroy(&finalized->results);
-    os_release(finalized);
+    TRY(finalized_create(in_flight->layout.alloc_count, graph->actions.data, actions, out));
+    (*out)->number = in_flight->number;
+    (*out)->allocation = in_flight->allocation;
+    (*out)->names = graph->names;
+    (*out)->results.timed = trace_wants(memory->trace, LEVEL_BLOCK);
+    return NULL;
 }
 
 static struct jitscope_error *run_finalize_actions(const struct in_flight *in_flight) {
@@ -348,7 +300,7 @@ static struct jitscope_error *finalize(struct in_flight *in_flight, struct final
     struct memory *memory = in_flight->memory;
     segments_tell_digests(&in_flight->layout, in_flight->graph);
     TRY(vec_reserve(&memory->finalized, 1));
-    TRY(finalized_create(in_flight, finalized));
+    TRY(keep(in_flight, finalized));
     struct jitscope_error *error = memory->ops->finalize(memory->context, in_flight->allocation,
                                                          in_flight->views, in_flight->layout.alloc_count);
     note_answer(memory, in_flight->graph->names, MEMORY_STATE_FINALIZED, error);

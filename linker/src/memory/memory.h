@@ -24,7 +24,7 @@ struct memory {
     struct trace *trace;
     uint64_t page_size;
     uint32_t next_allocation;
-    uint32_t halves; /* of actions that have run */
+    uint32_t halves;                    /* of actions that have run */
     VEC(struct finalized *) finalized;  /* by handle - 1; NULL when deallocated */
     const struct in_flight *finalizing; /* whose finalize actions are running */
     const struct action_results *finalizing_results;
@@ -57,6 +57,21 @@ void memory_abandon(struct in_flight *in_flight);
 /* Runs deallocate actions in reverse and gives the memory back, whatever the actions say; the first error is
  * returned. */
 struct jitscope_error *memory_deallocate(struct memory *memory, uint64_t finalized);
+
+/* What a recording that begins in the middle of a session says of finalized memory, and how a replay takes it
+ * up: memory that nothing was linked into. */
+struct memory_state {
+    uint32_t number;  /* in events */
+    void *allocation; /* the manager's; taken over on success */
+    const struct jitscope_segment *segments;
+    uint32_t segment_count;
+    const struct action *actions; /* deallocate halves */
+    uint32_t action_count;
+};
+uint32_t memory_allocation_number(const struct memory *memory, uint64_t finalized);
+void memory_tell_state(const struct memory *memory, struct string_pool *names, uint64_t finalized);
+struct jitscope_error *memory_restore(struct memory *memory, struct string_pool *names,
+                                      const struct memory_state *state, uint64_t *finalized);
 
 /* exit(3) is running in the executor: runs all deallocate actions, last allocation first, but leaves the
  * memory in place, since other threads may still be running in it.  Deallocation afterwards runs none again.

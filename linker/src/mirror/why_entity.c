@@ -55,6 +55,15 @@ static struct jitscope_error *want_discards(struct why_query *query, const struc
     return NULL;
 }
 
+/* What answers for it in a later link. */
+static struct jitscope_error *want_definition(struct why_query *query, const struct mirror_link *link,
+                                              uint32_t id) {
+    TRY(want(query, EVENT_ID_symbol, link->number, id, 0, 0));
+    TRY(want(query, EVENT_ID_symbol_bound, link->number, id, 0, 0));
+    TRY(want(query, EVENT_ID_unload, link->number, 0, 0, 0));
+    return want_input(query, link, link->symbols.data[id].input);
+}
+
 struct jitscope_error *want_symbol(struct why_query *query, const struct mirror_link *link, uint32_t id) {
     const struct mirror_symbol *symbol = mirror_symbol(link, id);
     static const uint32_t kinds[] = {EVENT_ID_symbol,          EVENT_ID_symbol_external,
@@ -65,6 +74,10 @@ struct jitscope_error *want_symbol(struct why_query *query, const struct mirror_
     for (uint32_t i = 0; kinds[i]; i++)
         TRY(want(query, kinds[i], link->number, id, 0, 0));
     TRY(want_input(query, link, symbol->input));
+    uint32_t definition;
+    const struct mirror_link *earlier = session_definition(query, link, id, &definition);
+    if (earlier)
+        TRY(want_definition(query, earlier, definition));
     return text_of(query, symbol->name).length ? want_discards(query, link, symbol->name) : NULL;
 }
 

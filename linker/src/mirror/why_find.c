@@ -78,6 +78,26 @@ const struct event_edge_relaxed *relaxation_at(const struct mirror_link *link, u
     return NULL;
 }
 
+const struct mirror_link *session_definition(const struct why_query *query, const struct mirror_link *link,
+                                             uint32_t id, uint32_t *definition) {
+    const struct mirror_symbol *symbol = mirror_symbol(link, id);
+    uint64_t address;
+    if (!symbol || symbol->state != SYMBOL_EXTERNAL_RESOLVED || symbol->provider != PROVIDER_SESSION)
+        return NULL;
+    for (uint32_t number = link->number; number-- > 0;) {
+        const struct mirror_link *earlier = &query->mirror->links.data[number];
+        for (uint32_t i = 0; i < earlier->symbols.count; i++) {
+            const struct mirror_symbol *other = &earlier->symbols.data[i];
+            if (!other->known || other->state != SYMBOL_DEFINED || other->name != symbol->name ||
+                !mirror_symbol_address(earlier, other, &address) || address != symbol->address)
+                continue;
+            *definition = i;
+            return earlier;
+        }
+    }
+    return NULL;
+}
+
 /* How well SYMBOL names the byte at OFFSET of its block, 0 for not at all: rather one whose size covers it,
  * then the one that begins nearest, then a global one. */
 static uint64_t fitness(const struct mirror_symbol *symbol, uint64_t offset) {

@@ -7,10 +7,10 @@
 #include "mirror/why.h"
 #include "trace/decode.h"
 
+/* Not to be left with break. */
 #define EACH_LINK_LATEST_FIRST(link)                                                                         \
-    for (const struct mirror_link *link =                                                                    \
-             query->mirror->links.data ? query->mirror->links.data + query->mirror->links.count - 1 : NULL;  \
-         link && link >= query->mirror->links.data; link--)
+    for (uint32_t link##_left = query->mirror->links.count; link##_left-- > 0;)                              \
+        for (const struct mirror_link *link = &query->mirror->links.data[link##_left]; link; link = NULL)
 
 /* An event that belongs to a chain, named by what identifies it: its kind and first fields (why_want.c). */
 struct why_want {
@@ -96,6 +96,10 @@ const struct event_fixup *fixup_covering(const struct why_query *query, const st
 /* The relaxation of the edge that ended as the fixup at BLOCK + OFFSET. */
 const struct event_edge_relaxed *relaxation_at(const struct mirror_link *link, uint32_t block,
                                                uint64_t offset);
+/* The definition in an earlier link that answered for SYMBOL of LINK: its link, NULL when it cannot be told.
+ */
+const struct mirror_link *session_definition(const struct why_query *query, const struct mirror_link *link,
+                                             uint32_t symbol, uint32_t *definition);
 /* Best symbol to call BLOCK + OFFSET by: the named one around it, else the nearest before; NO_ID for none. */
 uint32_t symbol_around(const struct why_query *query, const struct mirror_link *link, uint32_t block,
                        uint64_t offset);

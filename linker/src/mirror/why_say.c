@@ -139,11 +139,21 @@ SAY(symbol_discarded) {
     put_value(out, query, "reason", event->reason);
 }
 
-static void put_provider(struct text *out, const struct why_query *query,
+static void put_session(struct text *out, const struct why_query *query, const struct mirror_link *link,
+                        uint32_t symbol) {
+    uint32_t definition;
+    const struct mirror_link *earlier = session_definition(query, link, symbol, &definition);
+    if (earlier)
+        text_print(out, "link %u of the session defines it", earlier->number);
+    else
+        text_append(out, "an earlier link of the session defines it");
+}
+
+static void put_provider(struct text *out, const struct why_query *query, const struct mirror_link *link,
                          const struct event_symbol_resolved *event) {
     switch (event->provider) {
     case PROVIDER_SESSION:
-        text_append(out, "an earlier link of the session defines it");
+        put_session(out, query, link, event->symbol);
         break;
     case PROVIDER_DEFINED:
         text_append(out, "--define, or the embedding program, gives this address");
@@ -169,10 +179,9 @@ static void put_provider(struct text *out, const struct why_query *query,
 }
 
 SAY(symbol_resolved) {
-    (void)link;
     put_name(out, query, event->name.id);
     text_print(out, " is 0x%" PRIx64 ": ", event->address);
-    put_provider(out, query, event);
+    put_provider(out, query, link, event);
     if (!text_of(query, event->where.id).length)
         return;
     text_append(out, " (");

@@ -17,6 +17,8 @@ static void put_target(struct text *out, const struct why_query *query, const st
         put_input(out, query, symbol->input);
     else if (text_of(query, symbol->where).length)
         put_name(out, query, symbol->where);
+    else if (symbol->provider == PROVIDER_SESSION)
+        text_append(out, "an earlier link");
     else
         put_value(out, query, "provider", symbol->provider);
 }
@@ -170,19 +172,27 @@ static struct jitscope_error *no_entry_chain(struct why_query *query, const stru
 }
 
 static struct jitscope_error *chains_of_link(struct why_query *query, const struct mirror_link *link,
-                                             uint32_t table, const char *name, size_t length) {
+                                             uint32_t table, const char *name, size_t length, bool none) {
     for (uint32_t i = 0; i < link->symbols.count; i++) {
         const struct mirror_symbol *symbol = &link->symbols.data[i];
         if (!symbol->known || !text_is(query, symbol->name, name, length))
             continue;
         const struct event_table_entry *entry = entry_of_target(link, table, i);
-        TRY(entry ? entry_chain(query, link, entry) : no_entry_chain(query, link, table, i));
+        if (entry)
+            TRY(entry_chain(query, link, entry));
+        else if (none)
+            TRY(no_entry_chain(query, link, table, i));
     }
     return NULL;
 }
 
 struct jitscope_error *ask_table(struct why_query *query, uint32_t table, const char *name, size_t length) {
+    /* That there is none is the answer when no link has one. */
     EACH_LINK_LATEST_FIRST(link)
-    TRY(chains_of_link(query, link, table, name, length));
+    TRY(chains_of_link(query, link, table, name, length, false));
+    if (query->chains)
+        return NULL;
+    EACH_LINK_LATEST_FIRST(link)
+    TRY(chains_of_link(query, link, table, name, length, true));
     return NULL;
 }

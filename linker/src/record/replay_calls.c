@@ -1,6 +1,7 @@
 /* The calls of the embedding program, made again.  What they return is not looked at: a call that failed
  * then fails now, and both tell of it. */
 #include "record/replay_state.h"
+#include "session/session_restore.h"
 
 #include <stdlib.h>
 
@@ -105,6 +106,34 @@ CALL(call_destroy) {
     return NULL;
 }
 
+/* --- a recording that begins in the middle */
+
+CALL(state_input) {
+    struct bytes bytes;
+    TEXT(name, name);
+    TRY(recorded_content(&replay->recorded, call->content, &bytes));
+    return session_restore_input(session, call, name, bytes);
+}
+
+CALL(state_definition) {
+    TEXT(name, name);
+    return session_restore_definition(session, call, name);
+}
+
+CALL(state_link) {
+    return replay_restore_link(replay, session, call);
+}
+
+CALL(state_use) {
+    (void)replay;
+    return session_restore_use(session, call);
+}
+
+CALL(state_session) {
+    replay->halves = call->halves;
+    return session_restore_numbers(session, call);
+}
+
 #define CALLS(X)                                                                                             \
     X(call_add_file)                                                                                         \
     X(call_add_memory)                                                                                       \
@@ -114,7 +143,9 @@ CALL(call_destroy) {
     X(call_define)                                                                                           \
     X(call_add_root)                                                                                         \
     X(call_add_pass)                                                                                         \
-    X(call_register_action) X(call_set_resolver) X(call_link) X(call_unload) X(call_exit) X(call_destroy)
+    X(call_register_action)                                                                                  \
+    X(call_set_resolver) X(call_link) X(call_unload) X(call_exit) X(call_destroy) X(state_input)             \
+        X(state_definition) X(state_link) X(state_use) X(state_session)
 
 bool replay_is_call(uint32_t id) {
     switch (id) {

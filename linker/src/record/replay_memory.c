@@ -134,6 +134,14 @@ static int read_back(void *context, void *opaque, uint64_t address, void *buffer
     return 0;
 }
 
+/* What was there is not known: nothing of it can be read. */
+struct jitscope_error *replay_restore_memory(struct replay *replay, void **allocation) {
+    struct replayed_allocation *restored;
+    TRY(create_allocation(replay, NULL, 0, &restored));
+    *allocation = restored;
+    return NULL;
+}
+
 bool replay_read_memory(struct replay *replay, uint64_t address, void *buffer, size_t size) {
     return replay->allocation && read_back(replay, replay->allocation, address, buffer, size);
 }

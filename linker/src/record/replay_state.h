@@ -82,6 +82,10 @@ struct jitscope_error *replay_resolve(void *replay, const char *const *names, si
 /* Makes the call that VIEW tells of, the next event. */
 struct jitscope_error *replay_call(struct replay *replay, const struct event_view *view);
 bool replay_is_call(uint32_t id);
+/* A link of before the recording, whose segments and actions follow: its memory is all zeroes. */
+struct jitscope_error *replay_restore_link(struct replay *replay, struct jitscope_session *session,
+                                           const struct event_state_link *event);
+struct jitscope_error *replay_restore_memory(struct replay *replay, void **allocation);
 /* Of the latest allocation, finished or not. */
 bool replay_read_memory(struct replay *replay, uint64_t address, void *buffer, size_t size);
 void replay_compare(void *replay, uint64_t sequence, uint32_t link, const void *record);

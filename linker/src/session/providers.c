@@ -161,7 +161,8 @@ static struct jitscope_error *index_archive(struct jitscope_session *session, ui
 
 struct jitscope_error *session_add_archive(struct jitscope_session *session, uint32_t input,
                                            const char *path) {
-    struct archive_provider provider = {.input = input, .rank = session->next_rank++};
+    struct archive_provider provider = {
+        .input = input, .rank = session->next_rank++, .whole = session->whole_archive};
     TRY(error_in_input(archive_open(session->inputs.data[input].bytes, &provider.archive), path));
     const char *slash = strrchr(path, '/');
     if (provider.archive.thin && slash)

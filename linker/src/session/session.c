@@ -4,6 +4,7 @@
 #include "memory/managers.h"
 #include "session/pass_watch.h"
 #include "session/session_replay.h"
+#include "session/session_restore.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,14 +15,25 @@ enum { LIBRARY_DISTANCE = 0x40000000, SIMULATED_PAGE = 4096 };
 /* --- lock and names
  * ------------------------------------------------------------------------------------------------ */
 
+static bool is_owner(const struct jitscope_session *session) {
+    return pthread_equal(__atomic_load_n(&session->owner, __ATOMIC_RELAXED), pthread_self());
+}
+
+/* Recursive by its own means: in a child of fork(), which an initialiser may have made, the C library's
+ * recursive locks take the thread that holds them for a stranger. */
 void session_lock(struct jitscope_session *session) {
-    pthread_mutex_lock(&session->lock);
+    if (!is_owner(session)) {
+        pthread_mutex_lock(&session->lock);
+        __atomic_store_n(&session->owner, pthread_self(), __ATOMIC_RELAXED);
+    }
     session->depth++;
     trace_enter_link(&session->trace, session->trace.link);
 }
 
 void session_unlock(struct jitscope_session *session) {
-    session->depth--;
+    if (--session->depth)
+        return;
+    __atomic_store_n(&session->owner, (pthread_t)0, __ATOMIC_RELAXED);
     pthread_mutex_unlock(&session->lock);
 }
 
@@ -72,15 +84,6 @@ struct jitscope_error *session_intern_format(struct jitscope_session *session, u
 
 /* --- creation
  * ------------------------------------------------------------------------------------------------------ */
-
-static struct jitscope_error *init_lock(pthread_mutex_t *lock) {
-    pthread_mutexattr_t attributes;
-    pthread_mutexattr_init(&attributes);
-    pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE);
-    int status = pthread_mutex_init(lock, &attributes);
-    pthread_mutexattr_destroy(&attributes);
-    return status ? error_create(JITSCOPE_ERROR_SYSTEM, "pthread_mutex_init: %s", strerror(status)) : NULL;
-}
 
 /* The options as this library knows them, whatever size the caller's struct has. */
 static struct jitscope_session_options known_options(const struct jitscope_session_options *given) {
@@ -166,9 +169,11 @@ static struct jitscope_error *announce_session(struct jitscope_session *session,
 /* In a child of fork() the lock may be held by a thread that is not there: what that thread was changing is
  * left alone. */
 static bool is_lost(struct jitscope_session *session) {
-    if (session->process == os_process_id() || pthread_mutex_trylock(&session->lock))
-        return session->process != os_process_id();
-    session_unlock(session);
+    if (session->process == os_process_id() || is_owner(session))
+        return false;
+    if (pthread_mutex_trylock(&session->lock))
+        return true;
+    pthread_mutex_unlock(&session->lock);
     return false;
 }
 
@@ -242,8 +247,10 @@ static struct jitscope_error *set_up(struct jitscope_session *session,
         TRY(path_from_environment(session, &path));
     if (path)
         TRY(start_recording(session, path));
-    bool by_environment = path && !options->record_path; /* the program has not chosen the level either */
-    trace_set_record_level(&session->trace, by_environment ? LEVEL_BLOCK : level_of(options->level));
+    /* Then the program has not chosen the level either. */
+    session->recorded_by_environment = path && !options->record_path;
+    trace_set_record_level(&session->trace,
+                           session->recorded_by_environment ? LEVEL_BLOCK : level_of(options->level));
     if (replay)
         trace_compare(&session->trace, replay->level, replay->compare, replay->compare_context);
     TRY(create_executor(session, replay));
@@ -256,12 +263,8 @@ struct jitscope_error *session_create(const struct jitscope_session_options *opt
     struct jitscope_session *session = os_allocate_zeroed(sizeof *session);
     if (!session)
         return error_no_memory();
-    struct jitscope_error *error = init_lock(&session->lock);
-    if (error) {
-        os_release(session);
-        return error;
-    }
-    error = string_pool_create(&session->names);
+    pthread_mutex_init(&session->lock, NULL); /* which cannot fail on Linux */
+    struct jitscope_error *error = string_pool_create(&session->names);
     if (!error) {
         trace_create(&session->trace, &session->names);
         error = set_up(session, options, replay);
@@ -279,6 +282,40 @@ struct jitscope_error *jitscope_session_create(const struct jitscope_session_opt
     struct jitscope_session_options options = known_options(given);
     TRY(check_options(&options));
     return session_create(&options, NULL, out);
+}
+
+/* --- recording on demand */
+
+static struct jitscope_error *begin_recording(struct jitscope_session *session, const char *path,
+                                              enum event_level level) {
+    if (session->trace.record_level && !session->recorded_by_environment)
+        return error_with_help(error_create(JITSCOPE_ERROR_USAGE, "the session is being recorded already"),
+                               "end that recording first: jitscope_session_end_recording()");
+    trace_end_recording(&session->trace); /* one that had failed, or that gives way */
+    session->recorded_by_environment = false;
+    TRY(trace_record_to(&session->trace, path));
+    trace_set_record_level(&session->trace, level);
+    TRY(announce_session(session, NULL));
+    session_tell_state(session);
+    return NULL;
+}
+
+struct jitscope_error *jitscope_session_begin_recording(struct jitscope_session *session, const char *path,
+                                                        enum jitscope_level level) {
+    if (level > JITSCOPE_LEVEL_EDGES)
+        return error_create(JITSCOPE_ERROR_USAGE, "there is no level %d to record at", (int)level);
+    TRY(session_enter(session));
+    struct jitscope_error *error =
+        begin_recording(session, path, level ? (enum event_level)level : LEVEL_BLOCK);
+    session_unlock(session);
+    return error;
+}
+
+struct jitscope_error *jitscope_session_end_recording(struct jitscope_session *session) {
+    TRY(session_enter(session));
+    trace_end_recording(&session->trace);
+    session_unlock(session);
+    return NULL;
 }
 
 void session_exit(struct jitscope_session *session) {
@@ -459,7 +496,7 @@ struct jitscope_error *jitscope_session_set_event_callback(struct jitscope_sessi
 
 const char *jitscope_session_recording_failure(struct jitscope_session *session) {
     session_lock(session);
-    const struct jitscope_error *failure = session->trace.failure;
+    const struct jitscope_error *failure = trace_check(&session->trace);
     session_unlock(session);
     return failure ? jitscope_error_message(failure) : NULL;
 }

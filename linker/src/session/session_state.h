@@ -31,6 +31,7 @@ struct archive_provider {
     uint32_t input;
     uint32_t rank;
     uint32_t folder; /* name id: where a thin archive's members lie; NO_NAME otherwise */
+    bool whole;      /* all members were taken at once: it has no index and is not asked */
 };
 
 struct shared_provider {
@@ -89,8 +90,9 @@ struct session_world {
 
 struct jitscope_session {
     int process;          /* that created it; a child of fork() has another */
-    pthread_mutex_t lock; /* recursive: exit(3) inside an initialiser comes back here */
-    uint32_t depth;       /* how many times its thread holds it */
+    pthread_mutex_t lock; /* taken once by its owner: exit(3) inside an initialiser comes back here */
+    pthread_t owner;      /* atomic; 0: nobody */
+    uint32_t depth;       /* how many times its owner holds it */
     struct string_pool names;
     struct trace trace;
     struct session_world world;
@@ -99,6 +101,7 @@ struct jitscope_session {
     struct pass_list passes;
     VEC(struct user_pass *) user_passes; /* contexts of PASSES */
 
+    bool recorded_by_environment; /* JITSCOPE_RECORD: gives way to a recording that the program asks for */
     bool simulate, gc_sections, phony_externals, keep_debug_sections, no_default_libraries;
     uint64_t base;
     uint64_t next_library_base; /* simulated */

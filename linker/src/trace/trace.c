@@ -300,6 +300,15 @@ void trace_set_record_level(struct trace *trace, enum event_level level) {
         trace_next_chunk(trace, 0);
 }
 
+const struct jitscope_error *trace_check(struct trace *trace) {
+    if (is_recording(trace) && !is_in_child(trace)) {
+        struct jitscope_error *error = recording_check(trace->recording);
+        if (error)
+            fail(trace, error);
+    }
+    return trace->failure;
+}
+
 /* What comes later goes into new chunks. */
 void trace_flush(struct trace *trace) {
     struct writers *writers = writers_of(trace);
@@ -321,7 +330,7 @@ void trace_flush(struct trace *trace) {
         trace->next = trace->end = NULL;
 }
 
-void trace_destroy(struct trace *trace) {
+void trace_end_recording(struct trace *trace) {
     trace_flush(trace);
     recording_destroy(trace->recording);
     trace_forget_contents(trace);
@@ -329,9 +338,21 @@ void trace_destroy(struct trace *trace) {
     if (writers)
         vec_destroy(&writers->list);
     os_release(writers);
+    jitscope_error_destroy(trace->failure);
+    trace->recording = NULL;
+    trace->writer = NULL;
+    trace->failure = NULL;
+    trace->next = trace->end = NULL;
+    trace->sequence = 0;
+    set_levels(trace, LEVEL_OFF, trace->callback_level);
+    forget(&trace->recorded);
+    forget(&trace->named);
+}
+
+void trace_destroy(struct trace *trace) {
+    trace_end_recording(trace);
     os_release(trace->named.words);
     os_release(trace->recorded.words);
     os_release(trace->told.words);
-    jitscope_error_destroy(trace->failure);
     *trace = (struct trace){0};
 }

@@ -64,12 +64,17 @@ void trace_destroy(struct trace *trace);
 
 /* Opens PATH (mode 0600, replaced if it exists) as recording.  Errors: RECORDING, NO_MEMORY. */
 struct jitscope_error *trace_record_to(struct trace *trace, const char *path);
+/* Ends the recording in good order; the next trace_record_to() begins a new one. */
+void trace_end_recording(struct trace *trace);
 /* CALLBACK gets events up to LEVEL; NULL ends it. */
 void trace_set_callback(struct trace *trace, enum event_level level, trace_callback callback, void *context);
 /* The same for a replay, which gets calls and answers as well. */
 void trace_compare(struct trace *trace, enum event_level level, trace_callback callback, void *context);
 /* The recording gets events up to LEVEL from now on; without recording there is nothing to set. */
 void trace_set_record_level(struct trace *trace, enum event_level level);
+/* Looks whether the file is still there and whole; why the recording ended before its time, NULL when it did
+ * not. */
+const struct jitscope_error *trace_check(struct trace *trace);
 /* Seals what was written, so that readers can check it; the recording stays open. */
 void trace_flush(struct trace *trace);
 

@@ -1,0 +1,265 @@
+#include "session/session_restore.h"
+
+#include <string.h>
+
+enum { MOST_NUMBERS = 1 << 24 }; /* inputs and links that a recording may say there were before it */
+
+/* --- telling: settings, as the calls that made them */
+
+static void tell_modes(struct jitscope_session *session) {
+    if (session->whole_archive)
+        TRACE_ANSWER(&session->trace, call_set_modes, .whole_archive = 1, .as_needed = 0);
+    if (session->as_needed)
+        TRACE_ANSWER(&session->trace, call_set_modes, .whole_archive = session->whole_archive,
+                     .as_needed = 1);
+}
+
+static void tell_action(void *context, const char *name) {
+    struct jitscope_session *session = context;
+    TRACE_ANSWER(&session->trace, call_register_action,
+                 .name = trace_text(&session->trace, &session->names, name));
+}
+
+static void tell_settings(struct jitscope_session *session) {
+    struct trace *trace = &session->trace;
+    for (uint32_t i = 0; i < session->library_paths.count; i++)
+        TRACE_ANSWER(trace, call_add_library_path, .path = trace_name(trace, session->library_paths.data[i]));
+    for (uint32_t i = 0; i < session->roots.count; i++)
+        TRACE_ANSWER(trace, call_add_root, .name = trace_name(trace, session->roots.data[i]));
+    for (uint32_t i = 0; i < session->passes.passes.count; i++)
+        TRACE_ANSWER(trace, call_add_pass, .phase = session->passes.passes.data[i].phase,
+                     .name = trace_text(trace, &session->names, session->passes.passes.data[i].name));
+    if (session->executor)
+        executor_each_user_action(session->executor, tell_action, session);
+    if (session->resolver)
+        TRACE_ANSWER(trace, call_set_resolver, .present = 1);
+}
+
+/* --- telling: inputs */
+
+static struct event_state_input describe(struct jitscope_session *session, uint32_t id) {
+    const struct input *input = &session->inputs.data[id];
+    struct event_state_input event = {.input = id, .kind = input->kind, .container = input->container};
+    for (uint32_t i = 0; i < session->archives.count; i++)
+        if (session->archives.data[i].input == id)
+            event.rank = session->archives.data[i].rank;
+    for (uint32_t i = 0; i < session->shared.count; i++) {
+        const struct shared_provider *provider = &session->shared.data[i];
+        if (provider->input != id)
+            continue;
+        event.rank = provider->rank;
+        event.opened = provider->opened;
+        event.base = provider->base;
+    }
+    return event;
+}
+
+/* By value: names and contents come first in the stream. */
+static void tell_input(struct jitscope_session *session, const struct event_state_input *event) {
+    const struct input *input = &session->inputs.data[event->input];
+    struct trace *trace = &session->trace;
+    uint32_t content = trace_content(trace, input->bytes);
+    TRACE_ANSWER(trace, state_input, .input = event->input, .kind = event->kind,
+                 .name = trace_name(trace, input->name), .container = event->container, .content = content,
+                 .rank = event->rank, .opened = event->opened, .base = event->base);
+}
+
+static bool is_held(const struct jitscope_session *session, uint32_t id) {
+    for (uint32_t i = 0; i < session->queue.count; i++)
+        if (session->queue.data[i] == id)
+            return true;
+    for (uint32_t i = 0; i < session->archives.count; i++)
+        if (session->archives.data[i].input == id && session->archives.data[i].whole)
+            return false;
+    uint8_t kind = session->inputs.data[id].kind;
+    return (kind == INPUT_KIND_ARCHIVE || kind == INPUT_KIND_SHARED) && session->inputs.data[id].bytes.size;
+}
+
+static void tell_inputs(struct jitscope_session *session) {
+    for (uint32_t id = 0; id < session->inputs.count; id++) {
+        if (!is_held(session, id))
+            continue;
+        struct event_state_input event = describe(session, id);
+        tell_input(session, &event);
+        for (uint32_t i = 0; i < session->shared.count && event.opened; i++)
+            if (session->shared.data[i].input == id)
+                TRACE_ANSWER(&session->trace, answer_library,
+                             .path = trace_name(&session->trace, session->shared.data[i].path),
+                             .outcome = OUTCOME_OK);
+    }
+}
+
+/* --- telling: links and definitions */
+
+static void tell_definition(struct jitscope_session *session, const struct definition *definition) {
+    TRACE_ANSWER(&session->trace, state_definition, .name = trace_name(&session->trace, definition->name),
+                 .address = definition->address, .link = definition->link, .hidden = definition->hidden);
+}
+
+/* A chain leads from the latest to the oldest: DEPTH counts how many are younger than the one wanted. */
+static void tell_chain(struct jitscope_session *session, uint32_t latest) {
+    uint32_t length = 0;
+    for (uint32_t at = latest; at != NO_DEFINITION; at = session->definitions.data[at].previous)
+        length++;
+    for (uint32_t age = length; age-- > 0;) {
+        uint32_t at = latest;
+        for (uint32_t i = 0; i < age; i++)
+            at = session->definitions.data[at].previous;
+        tell_definition(session, &session->definitions.data[at]);
+    }
+}
+
+static void tell_links(struct jitscope_session *session) {
+    for (uint32_t i = 0; i < session->links.count; i++) {
+        const struct jitscope_link *link = session->links.data[i];
+        if (!link)
+            continue;
+        TRACE_ANSWER(&session->trace, state_link, .link = link->number,
+                     .allocation = memory_allocation_number(&session->memory, link->allocation));
+        memory_tell_state(&session->memory, &session->names, link->allocation);
+        for (uint32_t u = 0; u < link->uses.count; u++)
+            TRACE_ANSWER(&session->trace, state_use, .user = link->number,
+                         .used = link->uses.data[u]->number);
+    }
+}
+
+static void tell_numbers(struct jitscope_session *session) {
+    TRACE_ANSWER(&session->trace, state_session, .inputs = session->inputs.count,
+                 .links = session->links.count, .allocations = session->memory.next_allocation,
+                 .halves = session->memory.halves, .rank = session->next_rank,
+                 .defaults_added = session->defaults_added, .library_base = session->next_library_base);
+}
+
+void session_tell_state(struct jitscope_session *session) {
+    tell_settings(session);
+    tell_inputs(session);
+    tell_links(session);
+    for (uint32_t name = 0; name < session->definition_by_name.count; name++)
+        tell_chain(session, session->definition_by_name.data[name]);
+    tell_numbers(session);
+    tell_modes(session);
+}
+
+/* --- taking up */
+
+static struct jitscope_error *impossible(const char *what) {
+    return error_create(JITSCOPE_ERROR_RECORDING, "a session cannot have been like this: %s", what);
+}
+
+/* Numbers that have no input any more are as good as objects that were linked. */
+static struct jitscope_error *reach_input(struct jitscope_session *session, uint32_t count) {
+    if (count > MOST_NUMBERS || count < session->inputs.count)
+        return impossible("numbers of inputs");
+    while (session->inputs.count < count)
+        TRY(vec_push(&session->inputs, (struct input){.container = NO_INPUT}));
+    return NULL;
+}
+
+static struct jitscope_error *reach_link(struct jitscope_session *session, uint32_t count) {
+    if (count > MOST_NUMBERS || count < session->links.count)
+        return impossible("numbers of links");
+    while (session->links.count < count)
+        TRY(vec_push(&session->links, (struct jitscope_link *)NULL));
+    return NULL;
+}
+
+static struct jitscope_error *provide(struct jitscope_session *session, const struct event_state_input *event,
+                                      const char *name) {
+    if (event->kind == INPUT_KIND_ARCHIVE)
+        return session_add_archive(session, event->input, name);
+    if (event->kind != INPUT_KIND_SHARED)
+        return vec_push(&session->queue, event->input);
+    TRY(session_add_shared(session, event->input, name));
+    for (uint32_t i = 0; i < session->shared.count; i++) {
+        struct shared_provider *provider = &session->shared.data[i];
+        if (provider->input != event->input)
+            continue;
+        provider->base = event->base;
+        if (event->opened && session->executor)
+            TRY(session_open_library(session, provider));
+    }
+    return NULL;
+}
+
+struct jitscope_error *session_restore_input(struct jitscope_session *session,
+                                             const struct event_state_input *event, const char *name,
+                                             struct bytes bytes) {
+    struct input input = {bytes, NO_NAME, event->container, (uint8_t)event->kind, BORROWED};
+    TRY(session_intern(session, name, &input.name));
+    TRY(reach_input(session, event->input));
+    if (event->kind > INPUT_KIND_SHARED)
+        return impossible("an input that is nothing to link");
+    TRY(vec_push(&session->inputs, input));
+    tell_input(session, event);
+    bool as_needed = session->as_needed;
+    session->next_rank = event->rank;
+    session->as_needed = true; /* what was open is opened below */
+    struct jitscope_error *error = provide(session, event, session_text(session, input.name));
+    session->as_needed = as_needed;
+    return error;
+}
+
+struct jitscope_error *session_restore_definition(struct jitscope_session *session,
+                                                  const struct event_state_definition *event,
+                                                  const char *name) {
+    struct definition definition = {.address = event->address, .link = event->link, .hidden = event->hidden};
+    struct jitscope_link *link = session_link_by_number(session, event->link);
+    uint32_t index;
+    if (event->link && !link)
+        return impossible("a definition of a link that is gone");
+    TRY(session_intern(session, name, &definition.name));
+    if (link)
+        TRY(vec_reserve(&link->definitions, 1));
+    TRY(session_add_definition(session, definition, &index));
+    if (link)
+        vec_put(&link->definitions, index);
+    tell_definition(session, &definition);
+    return NULL;
+}
+
+struct jitscope_error *session_restore_link(struct jitscope_session *session,
+                                            const struct event_state_link *event,
+                                            const struct memory_state *memory) {
+    if (!event->link)
+        return impossible("link 0");
+    TRY(reach_link(session, event->link - 1));
+    TRY(vec_reserve(&session->links, 1));
+    struct jitscope_link *link = os_allocate_zeroed(sizeof *link);
+    if (!link)
+        return error_no_memory();
+    link->number = event->link;
+    TRACE_ANSWER(&session->trace, state_link, .link = event->link, .allocation = event->allocation);
+    struct jitscope_error *error =
+        memory_restore(&session->memory, &session->names, memory, &link->allocation);
+    if (error) {
+        os_release(link);
+        return error;
+    }
+    vec_put(&session->links, link);
+    return NULL;
+}
+
+struct jitscope_error *session_restore_use(struct jitscope_session *session,
+                                           const struct event_state_use *event) {
+    struct jitscope_link *user = session_link_by_number(session, event->user);
+    struct jitscope_link *used = session_link_by_number(session, event->used);
+    if (!user || !used)
+        return impossible("a use of links that are gone");
+    TRY(vec_push(&user->uses, used));
+    used->users++;
+    TRACE_ANSWER(&session->trace, state_use, .user = event->user, .used = event->used);
+    return NULL;
+}
+
+struct jitscope_error *session_restore_numbers(struct jitscope_session *session,
+                                               const struct event_state_session *event) {
+    TRY(reach_input(session, event->inputs));
+    TRY(reach_link(session, event->links));
+    session->memory.next_allocation = event->allocations;
+    session->memory.halves = event->halves;
+    session->next_rank = event->rank;
+    session->defaults_added = event->defaults_added;
+    session->next_library_base = event->library_base;
+    tell_numbers(session);
+    return NULL;
+}
