@@ -50,9 +50,20 @@ static struct jitscope_error *run(const struct job *job, const struct job_settin
     exit(status);
 }
 
+static struct job job; /* outlives command_run() when the program calls exit */
+static int process;
+
+/* The file may have been lost while the program ran.  A child of fork() has nothing to do with it. */
+static void warn_at_exit(void) {
+    if (process == os_process_id())
+        job_warn_of_loss(&job);
+}
+
 struct jitscope_error *command_run(const struct options *options) {
     struct job_settings settings = {.need_entry = true};
-    static struct job job; /* outlives this function when the program calls exit */
+    process = os_process_id();
+    if (os_at_exit(warn_at_exit) < 0) /* before the session's: comes after it */
+        return error_no_memory();
     TRY(build_arguments(options, &settings));
     struct jitscope_error *error = job_create(options, &settings, &job);
     if (!error)

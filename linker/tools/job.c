@@ -175,10 +175,11 @@ static struct jitscope_error *run_checks(struct job *job) {
     return NULL;
 }
 
-static void warn_of_loss(const struct job *job) {
-    const char *failure = jitscope_session_recording_failure(job->session);
-    if (!failure || !job->options->record)
+void job_warn_of_loss(struct job *job) {
+    const char *failure = job->session ? jitscope_session_recording_failure(job->session) : NULL;
+    if (!failure || !job->options->record || job->warned)
         return;
+    job->warned = true;
     if (!strncmp(failure, job->options->record, strlen(job->options->record))) /* it was never begun */
         warn("%s", failure);
     else
@@ -193,7 +194,7 @@ struct jitscope_error *job_create(const struct options *options, const struct jo
     TRY(start_observing(job, settings));
     struct jitscope_error *error = link_items(job, settings);
     jitscope_error_destroy(stop_observing(job));
-    warn_of_loss(job);
+    job_warn_of_loss(job);
     TRY(error);
     if (options->stats)
         print_statistics(job);
@@ -201,7 +202,9 @@ struct jitscope_error *job_create(const struct options *options, const struct jo
 }
 
 void job_destroy(struct job *job) {
+    job_warn_of_loss(job);
     jitscope_session_destroy(job->session);
+    job->session = NULL;
     statistics_destroy(&job->statistics);
     if (job->memory_file >= 0)
         os_close(job->memory_file);

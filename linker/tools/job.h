@@ -15,6 +15,7 @@ struct job {
     struct statistics statistics;
     struct progress progress;
     bool count;              /* statistics are filled in */
+    bool warned;             /* that the recording is cut off */
     int memory_file;         /* a recording that only --check reads; -1 */
     const char *record_path; /* NULL: nothing is recorded */
     char memory_path[32];
@@ -33,6 +34,8 @@ struct job_settings {
 struct jitscope_error *job_create(const struct options *options, const struct job_settings *settings,
                                   struct job *job);
 void job_destroy(struct job *job);
+/* Says once that the recording of --record is not all there, if so. */
+void job_warn_of_loss(struct job *job);
 
 /* The address of --entry, or of main. */
 struct jitscope_error *job_entry(const struct job *job, uint64_t *address);

@@ -6,12 +6,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -244,6 +247,31 @@ int os_preallocate(int fd, uint64_t offset, uint64_t size) {
     return errno ? -1 : 0;
 }
 
+int os_may_grow(uint64_t size) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_FSIZE, &limit) || limit.rlim_cur == RLIM_INFINITY || size <= limit.rlim_cur)
+        return 0;
+    errno = EFBIG;
+    return -1;
+}
+
+int os_set_mode(int fd, mode_t mode) {
+    return must_fail(EPERM) ? -1 : fchmod(fd, mode);
+}
+
+bool os_is_plain_file(const char *path) {
+    struct stat status;
+    return !lstat(path, &status) && S_ISREG(status.st_mode);
+}
+
+int os_count_names(int fd, uint64_t *count) {
+    struct stat status;
+    if (must_fail(EIO) || fstat(fd, &status) < 0)
+        return -1;
+    *count = status.st_nlink;
+    return 0;
+}
+
 int os_rename(const char *from, const char *to) {
     return must_fail(EIO) ? -1 : rename(from, to);
 }
@@ -349,4 +377,15 @@ void *os_library_find(const char *path) {
 
 int os_at_exit(void (*function)(void)) {
     return must_fail(ENOMEM) ? -1 : atexit(function);
+}
+
+int os_at_fork(void (*before)(void), void (*in_parent)(void), void (*in_child)(void)) {
+    if (must_fail(ENOMEM))
+        return -1;
+    errno = pthread_atfork(before, in_parent, in_child);
+    return errno ? -1 : 0;
+}
+
+int os_signal_action(int signal, const struct sigaction *action, struct sigaction *previous) {
+    return sigaction(signal, action, previous);
 }

@@ -28,11 +28,18 @@ int os_open(const char *path, int flags, mode_t mode);
 int os_memory_file(const char *name);
 int os_close(int fd);
 ssize_t os_read(int fd, void *buffer, size_t size);
+/* pread(2). */
 ssize_t os_read_at(int fd, void *buffer, size_t size, uint64_t offset);
 ssize_t os_write(int fd, const void *buffer, size_t size);
 int os_file_size(int fd, uint64_t *size, bool *regular);
 int os_resize(int fd, uint64_t size);
 int os_preallocate(int fd, uint64_t offset, uint64_t size);
+/* -1 with EFBIG when a file of SIZE bytes would be beyond RLIMIT_FSIZE: trying ends the process (SIGXFSZ). */
+int os_may_grow(uint64_t size);
+/* fchmod(2); of a path, whether it is a regular file and no link to one; how many names an open file has. */
+int os_set_mode(int fd, mode_t mode);
+bool os_is_plain_file(const char *path);
+int os_count_names(int fd, uint64_t *count);
 /* rename(2), unlink(2), mkdir(2). */
 int os_rename(const char *from, const char *to);
 int os_remove(const char *path);
@@ -70,8 +77,11 @@ void *os_library_symbol(void *library, const char *name);
 void os_library_close(void *library);
 /* The handle of a library that is already in the process, to be closed; NULL when it is not. */
 void *os_library_find(const char *path);
-/* atexit(3). */
+/* atexit(3), pthread_atfork(3), sigaction(2). */
 int os_at_exit(void (*function)(void));
+int os_at_fork(void (*before)(void), void (*in_parent)(void), void (*in_child)(void));
+struct sigaction;
+int os_signal_action(int signal, const struct sigaction *action, struct sigaction *previous);
 
 /* Fault injection: the call number N from now (1 is the next), and every later one when STICKY, fails with
  * ENOMEM/EIO.  0 turns it off.  Not for concurrent use with other settings. */

@@ -90,6 +90,10 @@ static struct jitscope_error *note(struct recorded *recorded, const struct event
     case EVENT_ID_answer_exit:
         recorded->exit_ordinal = event->answer_exit.ordinal;
         return NULL;
+    case EVENT_ID_call_destroy:
+    case EVENT_ID_call_exit:
+        recorded->has_end = true;
+        return NULL;
     case EVENT_ID_lost:
         recorded->has_lost = true;
         return NULL;

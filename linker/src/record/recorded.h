@@ -30,6 +30,7 @@ struct recorded {
     VEC(struct recorded_half) failed_halves; /* by ordinal */
     uint64_t exit_ordinal;                   /* of the half that called exit(3); UINT64_MAX: none did */
     bool has_begin, has_create, has_lost;
+    bool has_end; /* the session's, or exit(3) */
     uint64_t last_sequence;
 };
 

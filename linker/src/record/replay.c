@@ -67,16 +67,22 @@ static void make_calls(struct replay *replay) {
 
 /* --- what to say of a recording that ends early */
 
+static const char *why_it_ends(const struct replay *replay) {
+    const struct recorded *recorded = &replay->recorded;
+    if (recorded->has_lost)
+        return "because it could not be written any further";
+    if (recorded->exit_ordinal != UINT64_MAX)
+        return "because the program called exit inside an action";
+    return replay->ended ? "in the middle of a call, because its writer was stopped"
+                         : "between two calls, because its writer was stopped";
+}
+
 static void tell_end(struct replay *replay) {
     const struct recorded *recorded = &replay->recorded;
-    if (!replay->ended)
+    if (!replay->ended && !recorded->has_lost && (recorded->has_end || replay->options.keep_memory))
         return;
     text_print(&replay->report, "the recording ends here, %s: the same up to event %" PRIu64 "\n",
-               recorded->has_lost ? "because it could not be written any further"
-               : recorded->exit_ordinal != UINT64_MAX
-                   ? "because the program called exit inside an action"
-                   : "in the middle of a call, because its writer was stopped",
-               recorded->last_sequence);
+               why_it_ends(replay), recorded->last_sequence);
 }
 
 /* --- all of it */

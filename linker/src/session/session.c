@@ -15,14 +15,25 @@ enum { LIBRARY_DISTANCE = 0x40000000, SIMULATED_PAGE = 4096 };
 /* --- lock and names
  * ------------------------------------------------------------------------------------------------ */
 
+static bool is_owner(const struct jitscope_session *session) {
+    return pthread_equal(__atomic_load_n(&session->owner, __ATOMIC_RELAXED), pthread_self());
+}
+
+/* Recursive by its own means: in a child of fork(), which an initialiser may have made, the C library's
+ * recursive locks take the thread that holds them for a stranger. */
 void session_lock(struct jitscope_session *session) {
-    pthread_mutex_lock(&session->lock);
+    if (!is_owner(session)) {
+        pthread_mutex_lock(&session->lock);
+        __atomic_store_n(&session->owner, pthread_self(), __ATOMIC_RELAXED);
+    }
     session->depth++;
     trace_enter_link(&session->trace, session->trace.link);
 }
 
 void session_unlock(struct jitscope_session *session) {
-    session->depth--;
+    if (--session->depth)
+        return;
+    __atomic_store_n(&session->owner, (pthread_t)0, __ATOMIC_RELAXED);
     pthread_mutex_unlock(&session->lock);
 }
 
@@ -73,15 +84,6 @@ struct jitscope_error *session_intern_format(struct jitscope_session *session, u
 
 /* --- creation
  * ------------------------------------------------------------------------------------------------------ */
-
-static struct jitscope_error *init_lock(pthread_mutex_t *lock) {
-    pthread_mutexattr_t attributes;
-    pthread_mutexattr_init(&attributes);
-    pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE);
-    int status = pthread_mutex_init(lock, &attributes);
-    pthread_mutexattr_destroy(&attributes);
-    return status ? error_create(JITSCOPE_ERROR_SYSTEM, "pthread_mutex_init: %s", strerror(status)) : NULL;
-}
 
 /* The options as this library knows them, whatever size the caller's struct has. */
 static struct jitscope_session_options known_options(const struct jitscope_session_options *given) {
@@ -167,9 +169,11 @@ static struct jitscope_error *announce_session(struct jitscope_session *session,
 /* In a child of fork() the lock may be held by a thread that is not there: what that thread was changing is
  * left alone. */
 static bool is_lost(struct jitscope_session *session) {
-    if (session->process == os_process_id() || pthread_mutex_trylock(&session->lock))
-        return session->process != os_process_id();
-    session_unlock(session);
+    if (session->process == os_process_id() || is_owner(session))
+        return false;
+    if (pthread_mutex_trylock(&session->lock))
+        return true;
+    pthread_mutex_unlock(&session->lock);
     return false;
 }
 
@@ -259,12 +263,8 @@ struct jitscope_error *session_create(const struct jitscope_session_options *opt
     struct jitscope_session *session = os_allocate_zeroed(sizeof *session);
     if (!session)
         return error_no_memory();
-    struct jitscope_error *error = init_lock(&session->lock);
-    if (error) {
-        os_release(session);
-        return error;
-    }
-    error = string_pool_create(&session->names);
+    pthread_mutex_init(&session->lock, NULL); /* which cannot fail on Linux */
+    struct jitscope_error *error = string_pool_create(&session->names);
     if (!error) {
         trace_create(&session->trace, &session->names);
         error = set_up(session, options, replay);
@@ -496,7 +496,7 @@ struct jitscope_error *jitscope_session_set_event_callback(struct jitscope_sessi
 
 const char *jitscope_session_recording_failure(struct jitscope_session *session) {
     session_lock(session);
-    const struct jitscope_error *failure = session->trace.failure;
+    const struct jitscope_error *failure = trace_check(&session->trace);
     session_unlock(session);
     return failure ? jitscope_error_message(failure) : NULL;
 }

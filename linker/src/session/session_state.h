@@ -90,8 +90,9 @@ struct session_world {
 
 struct jitscope_session {
     int process;          /* that created it; a child of fork() has another */
-    pthread_mutex_t lock; /* recursive: exit(3) inside an initialiser comes back here */
-    uint32_t depth;       /* how many times its thread holds it */
+    pthread_mutex_t lock; /* taken once by its owner: exit(3) inside an initialiser comes back here */
+    pthread_t owner;      /* atomic; 0: nobody */
+    uint32_t depth;       /* how many times its owner holds it */
     struct string_pool names;
     struct trace trace;
     struct session_world world;

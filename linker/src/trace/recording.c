@@ -4,6 +4,7 @@
 #include "trace/recording.h"
 
 #include "base/os.h"
+#include "trace/shared_pages.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,10 +23,13 @@ struct extent {
     uint8_t *memory;
     uint64_t offset;
     uint32_t chunks;
+    int guard;
 };
 
 struct recording {
     int fd;
+    bool has_name; /* it had one when it was opened: no memfd */
+    struct recording_header header;
     uint64_t size;
     uint32_t used; /* chunks of the last extent */
     VEC(struct extent) extents;
@@ -69,6 +73,9 @@ static struct jitscope_error *write_header(struct recording *recording) {
     memcpy(header.magic, RECORDING_MAGIC, sizeof header.magic);
     header.digest = recording_header_digest(header, schema);
     memcpy(page, &header, sizeof header);
+    recording->header = header;
+    if (os_may_grow(header.first_chunk) < 0)
+        return error_system("write", NULL);
     TRY(write_all(recording->fd, page, sizeof page));
     TRY(write_all(recording->fd, schema, length));
     recording->size = header.first_chunk;
@@ -84,12 +91,33 @@ static struct jitscope_error *recording_failed(struct jitscope_error *error, con
                            "choose a file in a folder that exists, that you may write and that has room");
 }
 
+/* A file that is there is replaced: another process may be writing it, and a reader reading it.  What is no
+ * plain file, or stands in a folder that may not be changed, is written over. */
+static int open_file(const char *path) {
+    int fd = os_open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
+    if (fd < 0 && errno == EEXIST && os_is_plain_file(path) && !os_remove(path))
+        fd = os_open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
+    return fd < 0 && errno == EEXIST ? os_open(path, O_RDWR | O_CREAT | O_TRUNC, 0600) : fd;
+}
+
+/* For its owner alone, whatever the umask and the file before it were; but no device changes its mode. */
+static struct jitscope_error *take_file(struct recording *recording) {
+    uint64_t size, names;
+    bool regular;
+    if (os_file_size(recording->fd, &size, &regular) < 0 || os_count_names(recording->fd, &names) < 0)
+        return error_system("fstat", NULL);
+    recording->has_name = names;
+    if (regular && os_set_mode(recording->fd, 0600) < 0)
+        return error_system("fchmod", NULL);
+    return write_header(recording);
+}
+
 struct jitscope_error *recording_create(const char *path, struct recording **out) {
     struct recording *recording = os_allocate_zeroed(sizeof *recording);
     if (!recording)
         return error_no_memory();
-    recording->fd = os_open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
-    struct jitscope_error *error = recording->fd < 0 ? error_system("open", NULL) : write_header(recording);
+    recording->fd = open_file(path);
+    struct jitscope_error *error = recording->fd < 0 ? error_system("open", NULL) : take_file(recording);
     if (error) {
         recording_destroy(recording);
         return recording_failed(error, path);
@@ -107,21 +135,52 @@ static struct jitscope_error *add_extent(struct recording *recording) {
     uint64_t bytes = (uint64_t)extent.chunks * RECORDING_CHUNK_SIZE;
     TRY(vec_reserve(&recording->extents, 1));
     /* Without blocks behind it a mapped page ends in SIGBUS when the disk is full. */
-    if (os_preallocate(recording->fd, extent.offset, bytes) < 0)
+    if (os_may_grow(extent.offset + bytes) < 0 || os_preallocate(recording->fd, extent.offset, bytes) < 0)
         return error_system("posix_fallocate", NULL);
     extent.memory =
         os_map(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, recording->fd, (off_t)extent.offset);
     if (!extent.memory)
         return error_system("mmap", NULL);
     os_advise(extent.memory, bytes, MADV_POPULATE_WRITE);
+    extent.guard = shared_pages_guard(extent.memory, bytes);
     vec_put(&recording->extents, extent);
     recording->size += bytes;
     recording->used = 0;
     return NULL;
 }
 
+static bool is_overwritten(const struct recording *recording) {
+    struct recording_header header;
+    return os_read_at(recording->fd, &header, sizeof header, 0) != (ssize_t)sizeof header ||
+           memcmp(&header, &recording->header, sizeof header) != 0;
+}
+
+static bool has_lost_pages(const struct recording *recording) {
+    for (uint32_t i = 0; i < recording->extents.count; i++)
+        if (shared_pages_are_lost(recording->extents.data[i].guard))
+            return true;
+    return false;
+}
+
+struct jitscope_error *recording_check(const struct recording *recording) {
+    uint64_t size, names;
+    bool regular;
+    if (os_file_size(recording->fd, &size, &regular) < 0 || os_count_names(recording->fd, &names) < 0)
+        return error_system("fstat", NULL);
+    if (size < recording->size)
+        return error_create(JITSCOPE_ERROR_RECORDING, "somebody else has cut the file");
+    if (is_overwritten(recording))
+        return error_create(JITSCOPE_ERROR_RECORDING, "somebody else has written into the file");
+    if (recording->has_name && !names)
+        return error_create(JITSCOPE_ERROR_RECORDING, "somebody else has removed or replaced the file");
+    return has_lost_pages(recording)
+               ? error_create(JITSCOPE_ERROR_RECORDING, "a part of the file cannot be written any more")
+               : NULL;
+}
+
 struct jitscope_error *recording_next_chunk(struct recording *recording, uint32_t thread,
                                             struct chunk_header **out) {
+    TRY(recording_check(recording));
     if (!recording->extents.count ||
         recording->used == recording->extents.data[recording->extents.count - 1].chunks)
         TRY(add_extent(recording));
@@ -149,7 +208,10 @@ void recording_seal_chunk(struct chunk_header *chunk, const uint8_t *end, uint64
 
 static void cut_unused(const struct recording *recording) {
     const struct chunk_header *chunk = recording->last;
-    if (!chunk || !chunk->sealed)
+    struct jitscope_error *error = recording->fd < 0 ? NULL : recording_check(recording);
+    bool sound = !error;
+    jitscope_error_destroy(error);
+    if (!sound || !chunk || !chunk->sealed)
         return;
     const struct extent *last = &recording->extents.data[recording->extents.count - 1];
     uint64_t end =
@@ -161,9 +223,11 @@ static void cut_unused(const struct recording *recording) {
 void recording_abandon(struct recording *recording) {
     if (!recording)
         return;
-    for (uint32_t i = 0; i < recording->extents.count; i++)
-        os_unmap(recording->extents.data[i].memory,
-                 (size_t)recording->extents.data[i].chunks * RECORDING_CHUNK_SIZE);
+    for (uint32_t i = 0; i < recording->extents.count; i++) {
+        const struct extent *extent = &recording->extents.data[i];
+        shared_pages_release(extent->guard);
+        os_unmap(extent->memory, (size_t)extent->chunks * RECORDING_CHUNK_SIZE);
+    }
     vec_destroy(&recording->extents);
     if (recording->fd >= 0)
         os_close(recording->fd);

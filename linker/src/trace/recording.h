@@ -54,6 +54,8 @@ uint64_t recording_chunk_digest(struct chunk_header header, const void *records)
 struct recording; /* one open file */
 
 struct jitscope_error *recording_create(const char *path, struct recording **recording);
+/* Whether the file is still what it was made: nobody has cut or removed it.  Errors: RECORDING, SYSTEM. */
+struct jitscope_error *recording_check(const struct recording *recording);
 /* A fresh, zeroed, faulted-in chunk for THREAD. */
 struct jitscope_error *recording_next_chunk(struct recording *recording, uint32_t thread,
                                             struct chunk_header **chunk);

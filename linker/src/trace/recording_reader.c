@@ -221,14 +221,22 @@ static struct jitscope_error *walk_open(struct walk *walk) {
     return walk_records(walk, false);
 }
 
+/* A file that was cut, or copied in part, is good as far as it goes. */
+static bool is_cut(const struct chunk_header *chunk, uint64_t limit, uint64_t chunk_size) {
+    return limit < chunk_size && chunk->bytes > limit - sizeof *chunk &&
+           chunk->bytes <= chunk_size - sizeof *chunk;
+}
+
 static struct jitscope_error *read_chunk(struct recording_file *file, uint64_t at, const uint8_t *bytes,
-                                         uint64_t limit) {
+                                         uint64_t limit, uint64_t chunk_size) {
     struct walk walk = {
         .file = file, .chunk = bytes, .start = at, .at = at + sizeof(struct chunk_header), .end = at + limit};
     struct chunk_header chunk = {0};
     bool on_demand = file->chunks && file->chunks->on_demand;
     if (limit >= sizeof chunk) /* else it is a torn tail */
         memcpy(&chunk, bytes, sizeof chunk);
+    if (chunk.sealed == 1 && is_cut(&chunk, limit, chunk_size))
+        chunk.sealed = 0;
     if (on_demand)
         TRY(vec_push(&file->chunks->seals,
                      (struct chunk_seal){chunk.digest, chunk.bytes, .is_here = chunk.sealed != 1}));
@@ -273,7 +281,7 @@ static struct jitscope_error *read_file(struct recording_file *file, uint64_t wh
         const uint8_t *bytes;
         TRY(recording_peek(file, at, limit, &bytes, &got));
         if (got)
-            TRY(read_chunk(file, at, bytes, got));
+            TRY(read_chunk(file, at, bytes, got, header.chunk_size));
         if (got < limit || left <= header.chunk_size)
             break;
     }

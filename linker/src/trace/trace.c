@@ -300,6 +300,15 @@ void trace_set_record_level(struct trace *trace, enum event_level level) {
         trace_next_chunk(trace, 0);
 }
 
+const struct jitscope_error *trace_check(struct trace *trace) {
+    if (is_recording(trace) && !is_in_child(trace)) {
+        struct jitscope_error *error = recording_check(trace->recording);
+        if (error)
+            fail(trace, error);
+    }
+    return trace->failure;
+}
+
 /* What comes later goes into new chunks. */
 void trace_flush(struct trace *trace) {
     struct writers *writers = writers_of(trace);

@@ -72,6 +72,9 @@ void trace_set_callback(struct trace *trace, enum event_level level, trace_callb
 void trace_compare(struct trace *trace, enum event_level level, trace_callback callback, void *context);
 /* The recording gets events up to LEVEL from now on; without recording there is nothing to set. */
 void trace_set_record_level(struct trace *trace, enum event_level level);
+/* Looks whether the file is still there and whole; why the recording ended before its time, NULL when it did
+ * not. */
+const struct jitscope_error *trace_check(struct trace *trace);
 /* Seals what was written, so that readers can check it; the recording stays open. */
 void trace_flush(struct trace *trace);
 
