@@ -67,6 +67,8 @@ struct jitscope_error *command_export(const struct options *options) {
                                "jitscope export --to %s FILE.jsr", format->name);
     TRY(recording_open(options->items.data[0].text, &file));
     struct jitscope_error *error = export_file(format, &file, output_path(options));
+    if (!error)
+        error = recording_failure(&file);
     recording_close(&file);
     return error;
 }
