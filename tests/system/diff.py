@@ -221,6 +221,26 @@ class Decisions(Diff):
         self.assertEqual(removed["before"], self.section_size(main, ".text.unused"))
         self.one(self.diff(b, a, 1), "section_added", section=".text.unused")
 
+    def test_options(self):
+        main = self.compile("int kept(void) { return 1; }\nint main(void) { return 0; }\n", "-ffunction-sections", name="main.o")
+        a, _ = self.record("a", main, status=0)
+        b, _ = self.record("b", main, options=("--gc-sections", "--debug=off", "-u", "kept"), status=0)
+        findings = self.diff(a, b, 1)
+        options = {f["option"]: (f["before"], f["after"]) for f in findings if f["what"] == "option"}
+        self.assertEqual(options, {"gc-sections": (0, 1), "debug": (0, 3)})
+        self.assertIn("asked for as a root: kept: 0 -> 1 times", [f["text"] for f in findings if f["what"] == "calls"])
+
+    def test_other_content_of_the_same_size(self):
+        """Bytes are compared, although no decision differs but that."""
+        recordings = []
+        for value in (3, 4):
+            main = self.compile(f"int main(void) {{ return {value}; }}\n", "-O1", name="main.o")
+            recordings.append(self.record(str(value), main, status=value)[0])
+            size = main.stat().st_size
+        findings = self.diff(*recordings, 1)
+        self.assertEqual([f["text"] for f in findings if f["difference"]],
+                         [f"{main} changed: other content in as many bytes, {size}"])
+
     def test_weak_and_strong(self):
         main = self.compile("int pick(void);\nint main(void) { return pick() - 2; }\n", name="main.o")
         weak = self.compile("__attribute__((weak)) int pick(void) { return 2; }\n", name="weak.o")

@@ -98,7 +98,10 @@ static struct jitscope_error *diff_all(struct diff_work *work) {
     TRY(share_names(work, &work->a));
     TRY(share_names(work, &work->b));
     TRY(pair_inputs(work));
+    TRY(read_calls(&work->a));
+    TRY(read_calls(&work->b));
     TRY(diff_session(work));
+    TRY(diff_options(work));
     if (a->counts[EVENT_ID_input] && b->counts[EVENT_ID_input])
         TRY(diff_inputs(work));
     for (uint32_t number = 1; number < a->links.count && number < b->links.count; number++)
@@ -109,6 +112,7 @@ static struct jitscope_error *diff_all(struct diff_work *work) {
 static void destroy_side(struct side *side) {
     os_release(side->names);
     os_release(side->inputs);
+    forget_calls(side);
 }
 
 struct jitscope_error *diff_mirrors(const struct mirror *a, const struct mirror *b, struct diff *diff) {

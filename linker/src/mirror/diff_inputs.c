@@ -130,14 +130,17 @@ static struct jitscope_error *find_changed_input(struct diff_work *work, uint32_
     const struct event_input *b = &work->b.mirror->inputs.data[b_id].event;
     uint32_t a_by = shared_name(&work->a, a->pulled_by.id), b_by = shared_name(&work->b, b->pulled_by.id);
     struct text text = {0}, fields = {0};
-    if (a->size == b->size && a_by == b_by)
+    bool other = has_other_content(work, a_id, b_id);
+    if (a->size == b->size && a_by == b_by && !other)
         return NULL;
     put_diff_input(&text, work, a_id);
     text_append(&text, " changed: ");
     if (a->size != b->size)
         text_print(&text, "%" PRIu64 " -> %" PRIu64 " bytes", a->size, b->size);
+    else if (other)
+        text_print(&text, "other content in as many bytes, %" PRIu64, a->size);
     if (a_by != b_by) {
-        text_append(&text, a->size != b->size ? ", " : "");
+        text_append(&text, a->size != b->size || other ? ", " : "");
         text_append(&text, "taken from ");
         put_pulled(&text, work, &work->b, b);
         text_append(&text, " now, before from ");

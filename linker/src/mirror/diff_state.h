@@ -6,9 +6,25 @@
 #include "base/string_pool.h"
 #include "mirror/diff.h"
 
+struct side_call {
+    uint32_t event; /* EVENT_ID_call_... */
+    uint32_t name;  /* shared */
+    uint32_t value; /* of those without a name */
+};
+
+/* What the recording holds for replaying: of calls those that decide something, of inputs their bytes. */
+struct side_calls {
+    struct event_call_create create;
+    bool has_create;
+    VEC(struct side_call) list;
+    VEC(uint64_t) digests;   /* of contents, by number; MAP64_NO_KEY: not known */
+    struct map64 content_of; /* shared name of an input -> number of its content */
+};
+
 /* One recording, and one of its links at a time. */
 struct side {
     const struct mirror *mirror;
+    struct side_calls calls;
     const struct mirror_link *link;
     uint32_t *names;  /* number of a text in the recording -> in the pool that both sides share */
     uint32_t *inputs; /* number of an input -> the same for both sides, when they are paired */
@@ -99,6 +115,11 @@ void name_list_put(struct text *out, struct text *fields, struct name_list *list
 
 /* --- what is compared, in this order: one file each */
 
+struct jitscope_error *read_calls(struct side *side);
+void forget_calls(struct side *side);
+/* Whether both sides hold the bytes of these inputs, and other ones. */
+bool has_other_content(const struct diff_work *work, uint32_t a_input, uint32_t b_input);
+struct jitscope_error *diff_options(struct diff_work *work);
 struct jitscope_error *diff_session(struct diff_work *work);
 struct jitscope_error *diff_inputs(struct diff_work *work);
 struct jitscope_error *diff_outcome(struct diff_work *work);

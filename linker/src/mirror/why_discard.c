@@ -168,7 +168,6 @@ static struct jitscope_error *tell_member(struct why_query *query, uint32_t arch
     text_append(&text, "(");
     text_append_escaped(&text, member, member_length);
     text_append(&text, note ? "), but a weak reference alone takes no member" : "), which defines it");
-    text_append(&text, "");
     TRY(note ? chain_note(query, &text) : chain_begin(query, &text, NULL));
     return want_input(query, query->mirror->links.data, archive);
 }
