@@ -38,9 +38,13 @@ static struct jitscope_error *add_code(struct jitscope_graph *graph, void *conte
     check(jitscope_graph_add_section(graph, ".data.added", JITSCOPE_READ | JITSCOPE_WRITE, &section));
     check(jitscope_graph_add_block(graph, section, zero, sizeof zero, 8, &data));
     check(jitscope_graph_add_symbol(graph, "added_pointer", data, 0, sizeof zero, &pointer));
-    check(jitscope_graph_keep(graph, pointer));
     check(jitscope_graph_add_edge(graph, data, 0, "pointer64", symbol, 0));
     return jitscope_graph_add_action(graph, "count", "one", 3, "count", "two", 3);
+}
+
+static struct jitscope_error *keep_twice(struct jitscope_graph *graph, void *context) {
+    (void)context;
+    return jitscope_graph_keep(graph, jitscope_graph_find_symbol(graph, "twice"));
 }
 
 /* Post-fixup: the immediate becomes 42. */
@@ -68,10 +72,25 @@ static struct jitscope_error *resolve(void *context, const char *const *names, s
     return NULL;
 }
 
+static struct jitscope_error *leave(void *context, const char *const *names, size_t wanted,
+                                    uint64_t *addresses, bool *found) {
+    (void)context, (void)names, (void)wanted, (void)addresses, (void)found;
+    exit(5);
+}
+
+static void exits(struct jitscope_session *session, char **files) {
+    check(jitscope_session_add_file(session, files[0]));
+    check(jitscope_session_link(session, NULL));
+    check(jitscope_session_set_resolver(session, leave, NULL));
+    check(jitscope_session_add_file(session, files[1]));
+    check(jitscope_session_link(session, NULL));
+}
+
 static void passes(struct jitscope_session *session, char **files) {
     static size_t counted;
     check(jitscope_session_register_action(session, "count", count, &counted));
     check(jitscope_session_set_resolver(session, resolve, NULL));
+    check(jitscope_session_add_pass(session, JITSCOPE_PRE_PRUNE, "keep-twice", keep_twice, NULL));
     check(jitscope_session_add_pass(session, JITSCOPE_POST_PRUNE, "add-code", add_code, NULL));
     check(jitscope_session_add_pass(session, JITSCOPE_POST_FIXUP, "patch", patch, NULL));
     check(jitscope_session_add_file(session, files[0]));
@@ -87,6 +106,8 @@ int main(int argc, char **argv) {
     check(jitscope_session_create(&options, &session));
     if (!strcmp(argv[2], "unloads"))
         unloads(session, argc - 3, argv + 3);
+    else if (!strcmp(argv[2], "exits") && argc > 4)
+        exits(session, argv + 3);
     else
         passes(session, argv + 3);
     jitscope_session_destroy(session);

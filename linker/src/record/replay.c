@@ -73,6 +73,8 @@ static const char *why_it_ends(const struct replay *replay) {
         return "because it could not be written any further";
     if (recorded->exit_ordinal != UINT64_MAX)
         return "because the program called exit inside an action";
+    if (replay->exited)
+        return "because the program called exit in a function that the linker had called";
     return replay->ended ? "in the middle of a call, because its writer was stopped"
                          : "between two calls, because its writer was stopped";
 }
