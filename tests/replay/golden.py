@@ -33,6 +33,7 @@ KINDS = {
     "archive": [*LINK, "--gc-sections", "--entry", "main", "--record", "archive.jsr", "main.o", "libparts.a"],
     "unloads": [SESSION, "unloads.jsr", "unloads", "alone.o", "far.o", "alone.o", "unused.o"],
     "passes": [SESSION, "passes.jsr", "passes", "other.o"],
+    "middle": [SESSION, "middle.jsr", "middle", "far.o", "unused.o", "other.o"],
     "exits": [SESSION, "exits.jsr", "exits", "alone.o", "other.o"],
     "killed": [*LINK, "--phony-externals", "--record", "killed.jsr", "main.o", "other.o"],
 }

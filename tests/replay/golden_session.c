@@ -5,6 +5,7 @@
  */
 #include "jitscope/jitscope.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -97,17 +98,33 @@ static void passes(struct jitscope_session *session, char **files) {
     check(jitscope_session_link(session, NULL));
 }
 
+static void middle(struct jitscope_session *session, const char *recording, int count, char **files) {
+    struct jitscope_link *links[8];
+    for (int i = 0; i < count && i < 8; i++) {
+        if (i == 2)
+            check(jitscope_session_begin_recording(session, recording, JITSCOPE_LEVEL_DEFAULT));
+        check(jitscope_session_add_file(session, files[i]));
+        check(jitscope_session_link(session, &links[i]));
+    }
+    check(jitscope_session_unload(session, links[1]));
+    check(jitscope_session_end_recording(session));
+}
+
 int main(int argc, char **argv) {
     struct jitscope_session *session;
     if (argc < 4)
         return 2;
-    const struct jitscope_session_options options = {
-        .size = sizeof options, .record_path = argv[1], .no_default_libraries = true};
+    bool from_the_middle = !strcmp(argv[2], "middle");
+    const struct jitscope_session_options options = {.size = sizeof options,
+                                                     .record_path = from_the_middle ? NULL : argv[1],
+                                                     .no_default_libraries = true};
     check(jitscope_session_create(&options, &session));
     if (!strcmp(argv[2], "unloads"))
         unloads(session, argc - 3, argv + 3);
     else if (!strcmp(argv[2], "exits") && argc > 4)
         exits(session, argv + 3);
+    else if (from_the_middle)
+        middle(session, argv[1], argc - 3, argv + 3);
     else
         passes(session, argv + 3);
     jitscope_session_destroy(session);

@@ -75,8 +75,10 @@ static const char *why_it_ends(const struct replay *replay) {
         return "because the program called exit inside an action";
     if (replay->exited)
         return "because the program called exit in a function that the linker had called";
-    return replay->ended ? "in the middle of a call, because its writer was stopped"
-                         : "between two calls, because its writer was stopped";
+    if (replay->ended)
+        return "in the middle of a call, because its writer was stopped";
+    return recorded->file->open_chunks ? "between two calls, because its writer was stopped"
+                                       : "between two calls, where recording was ended";
 }
 
 static void tell_end(struct replay *replay) {
