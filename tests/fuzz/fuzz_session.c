@@ -53,6 +53,123 @@ static uint8_t *make_recording(const uint8_t *records, size_t size, size_t *whol
     return file;
 }
 
+/* --- mutations that know what records are: fields, whole records, their order */
+
+#ifdef JITSCOPE_FUZZING
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t most);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned seed);
+
+enum { MOST_RECORDS = 4096 };
+struct records {
+    size_t at[MOST_RECORDS + 1]; /* ends with where the last one ends */
+    unsigned count;
+};
+
+static uint32_t load(const uint8_t *at) {
+    uint32_t value;
+    memcpy(&value, at, sizeof value);
+    return value;
+}
+
+static void find_records(const uint8_t *data, size_t size, struct records *records) {
+    size_t at = 0;
+    records->count = 0;
+    while (size - at >= 4 && records->count < MOST_RECORDS) {
+        size_t length = EVENT_HEADER_SIZE(load(data + at));
+        if (length < 4 || length > size - at)
+            break;
+        records->at[records->count++] = at;
+        at += length;
+    }
+    records->at[records->count] = at;
+}
+
+static unsigned next(unsigned *state) {
+    return *state = *state * 1103515245 + 12345, *state >> 8;
+}
+
+/* Numbers of things that are there, or nearly; sizes that overflow. */
+static uint32_t interesting(unsigned *state, uint32_t old) {
+    static const uint32_t values[] = {0,          1,          2,          3,          4,
+                                      7,          8,          4095,       4096,       0x7fffffff,
+                                      0x80000000, 0xffffffff, 0xfffffffe, 0xfffff000, 0x00ffffff,
+                                      1u << 24,   0x10000,    0xfff0,     0x3fffffff};
+    unsigned choice = next(state) % 4;
+    return choice == 0   ? old + 1
+           : choice == 1 ? old - 1
+           : choice == 2 ? old ^ 1u << next(state) % 32
+                         : values[next(state) % (sizeof values / sizeof *values)];
+}
+
+static void mutate_field(uint8_t *record, size_t length, unsigned *state) {
+    size_t fields = length / 4 < 20 ? length / 4 : 20; /* of contents, the beginning */
+    if (fields < 2)
+        return;
+    uint8_t *field = record + 4 * (1 + next(state) % (fields - 1));
+    uint32_t value = interesting(state, load(field));
+    memcpy(field, &value, sizeof value);
+}
+
+/* One record again somewhere else, perhaps with another in its place. */
+static size_t copy_record(uint8_t *data, size_t size, size_t most, const struct records *records,
+                          unsigned *state) {
+    unsigned from = next(state) % records->count, to = next(state) % records->count;
+    size_t length = records->at[from + 1] - records->at[from], place = records->at[to];
+    uint8_t *copy = size + length <= most ? malloc(length) : NULL;
+    if (!copy)
+        return size;
+    memcpy(copy, data + records->at[from], length);
+    memmove(data + place + length, data + place, size - place);
+    memcpy(data + place, copy, length);
+    free(copy);
+    return size + length;
+}
+
+static size_t drop_record(uint8_t *data, size_t size, const struct records *records, unsigned *state) {
+    unsigned which = next(state) % records->count;
+    memmove(data + records->at[which], data + records->at[which + 1], size - records->at[which + 1]);
+    return size - (records->at[which + 1] - records->at[which]);
+}
+
+/* Bytes inside one content: the input itself. */
+static void mutate_content(uint8_t *data, const struct records *records, unsigned *state) {
+    for (unsigned tries = 0; tries < 64; tries++) {
+        unsigned which = next(state) % records->count;
+        uint8_t *record = data + records->at[which];
+        size_t length = records->at[which + 1] - records->at[which];
+        if (EVENT_HEADER_ID(load(record)) != EVENT_ID_content || length <= sizeof(struct event_content))
+            continue;
+        uint8_t *bytes = record + sizeof(struct event_content);
+        size_t count = length - sizeof(struct event_content);
+        size_t part = next(state) % count, most = count - part < 64 ? count - part : 64;
+        LLVMFuzzerMutate(bytes + part, most, most);
+        return;
+    }
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned seed) {
+    static struct records records;
+    unsigned state = seed;
+    for (unsigned rounds = 1 + next(&state) % 3; rounds--;) {
+        find_records(data, size, &records);
+        unsigned choice = records.count ? next(&state) % 16 : 15, which;
+        if (choice < 8) {
+            which = next(&state) % records.count;
+            mutate_field(data + records.at[which], records.at[which + 1] - records.at[which], &state);
+        } else if (choice < 10) {
+            size = copy_record(data, size, most, &records, &state);
+        } else if (choice < 12) {
+            size = drop_record(data, size, &records, &state);
+        } else if (choice < 15) {
+            mutate_content(data, &records, &state);
+        } else {
+            size = LLVMFuzzerMutate(data, size, most);
+        }
+    }
+    return size;
+}
+#endif
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct recording_file file;
     size_t whole;

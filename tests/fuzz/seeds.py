@@ -76,8 +76,8 @@ def records_of(recording):
     chunk_size, first, records = *struct.unpack_from("<I", recording, 12), *struct.unpack_from("<Q", recording, 32), b""
     for at in range(first, len(recording), chunk_size):
         magic, _, sealed, _, _, _, size = struct.unpack_from("<IIIIQQQ", recording, at)
-        if magic and sealed:
-            records += recording[at + 48:at + 48 + size]
+        if magic:
+            records += recording[at + 48:at + 48 + size] if sealed else recording[at + 48:at + chunk_size].rstrip(b"\0")
     return records
 
 
@@ -145,6 +145,8 @@ def sessions(work, made, jitscope):
         recording = work / f"session-{name}.jsr"
         subprocess.run([jitscope, *words, "--record", recording], check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         yield name, recording.read_bytes()
+    for recording in (pathlib.Path(__file__).parents[1] / "replay" / "golden").glob("*.jsr"):
+        yield f"golden-{recording.stem}", recording.read_bytes()
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ inputs; and with any build of jitscope, whichever compiler made it and whichever
 import os
 import pathlib
 import shutil
-import subprocess
 import unittest
 
 from harness import INPUTS, JITSCOPE, LIBRARIES, SystemTest

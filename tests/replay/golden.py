@@ -6,10 +6,10 @@ When that is meant, JITSCOPE_REWRITE=1 makes recordings and expectations (golden
 import json
 import os
 import pathlib
-import subprocess
 import unittest
 
 from harness import JITSCOPE, SystemTest
+from jsr import Recording
 
 GOLDEN = pathlib.Path(__file__).resolve().parent / "golden"
 SESSION = os.environ["GOLDEN_SESSION"]
@@ -48,8 +48,9 @@ class Golden(SystemTest):
         GOLDEN.mkdir(exist_ok=True)
         for name, command in KINDS.items():
             self.assertEqual(self.run_command(*command).status, STATUS.get(name, 0), name)
-            content = (self.folder / f"{name}.jsr").read_bytes()
-            content = content[:-900] if name == "killed" else content.rstrip(b"\0") + bytes(8)  # without what is only allocated
+            recording = Recording(self.folder / f"{name}.jsr")
+            content = recording.data[:recording.chunks[-1][1]]  # without what was only allocated
+            content = content[:-900] if name == "killed" else content
             (GOLDEN / f"{name}.jsr").write_bytes(content)
 
     def seen(self, path):
