@@ -60,7 +60,10 @@ static struct jitscope_error *restore(struct replay *replay, struct jitscope_ses
     state.segment_count = restored->segments.count;
     state.actions = restored->actions.data;
     state.action_count = restored->actions.count;
-    return session_restore_link(session, event, &state);
+    struct jitscope_error *error = session_restore_link(session, event, &state);
+    if (error)
+        replay->memory_ops.abandon(replay, state.allocation);
+    return error;
 }
 
 struct jitscope_error *replay_restore_link(struct replay *replay, struct jitscope_session *session,
