@@ -75,6 +75,7 @@ static struct jitscope_error *open_recording(const char *path, struct recording_
     if (!error)
         return NULL;
     fprintf(stderr, "jitscope: cannot be replayed: %s\n", jitscope_error_message(error));
+    jitscope_error_destroy(error);
     exit(2);
 }
 
