@@ -4,6 +4,8 @@
 
 #include "export/export.h"
 
+#include <string.h>
+
 static const char *format_name(const void *context, size_t i) {
     (void)context;
     return export_formats[i].name;
@@ -49,6 +51,11 @@ static struct jitscope_error *export_file(const struct export_format *format,
     return error;
 }
 
+/* NULL: standard output. */
+static const char *output_path(const struct options *options) {
+    return options->output && strcmp(options->output, "-") != 0 ? options->output : NULL;
+}
+
 struct jitscope_error *command_export(const struct options *options) {
     const struct export_format *format;
     struct recording_file file;
@@ -59,7 +66,9 @@ struct jitscope_error *command_export(const struct options *options) {
                                                                       : "the recording's name is missing"),
                                "jitscope export --to %s FILE.jsr", format->name);
     TRY(recording_open(options->items.data[0].text, &file));
-    struct jitscope_error *error = export_file(format, &file, options->output);
+    struct jitscope_error *error = export_file(format, &file, output_path(options));
+    if (!error)
+        error = recording_failure(&file);
     recording_close(&file);
     return error;
 }

@@ -201,7 +201,7 @@ def print_debuggers(options):
         seconds, remark = measure_row(row, programs, options)
         spent = busy() - before
         target = f"< {row.target}" if row.target else ""
-        way = {"naive": "naively", "last-auto": "auto, last"}.get(row.way, row.way)
+        way = {"naive": "naively", "last-auto": "auto-last"}.get(row.way, row.way)
         print(f"  {row.debugger:<9} {programs.count:>9} {row.pending:<10} {way:<11} {'yes' if row.plugin else 'no':<8}"
               f" {seconds:>8} {target:>7} {spent:7.2f}  {remark}".rstrip(), flush=True)
     print()

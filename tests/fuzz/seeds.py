@@ -71,6 +71,16 @@ def debuggee_seed(work):
     return root + record + image
 
 
+def records_of(recording):
+    """What is in its chunks (linker/src/trace/recording.h), as fuzz_session.c wants it."""
+    chunk_size, first, records = *struct.unpack_from("<I", recording, 12), *struct.unpack_from("<Q", recording, 32), b""
+    for at in range(first, len(recording), chunk_size):
+        magic, _, sealed, _, _, _, size = struct.unpack_from("<IIIIQQQ", recording, at)
+        if magic and sealed:
+            records += recording[at + 48:at + 48 + size]
+    return records
+
+
 def main(folder, jitscope):
     work = folder / "work"
     work.mkdir(parents=True, exist_ok=True)
@@ -116,6 +126,25 @@ def main(folder, jitscope):
         put("recording", recording.name, recording.read_bytes())
         put("why", recording.name, recording.read_bytes())
         put("export", recording.name, recording.read_bytes())
+    for name, content in sessions(work, made, jitscope):
+        put("session", name, records_of(content))
+
+
+def sessions(work, made, jitscope):
+    """Recordings to replay: objects, an archive, a library and a script, a link that fails, a program that runs."""
+    script = work / "group.ld"
+    script.write_text(f"GROUP({work}/index.a {work}/gnu.so)")
+    tiny = work / "tiny.o"
+    (work / "tiny.c").write_text("int value = 3; int main(void) { return value - 3; }\n")
+    run("gcc", "-O1", "-g", "-c", work / "tiny.c", "-o", tiny)
+    phony = ["link", "--phony-externals"]
+    for name, words in (("object", [*phony, made[1]]), ("debug", [*phony, "--gc-sections", made[3]]), ("cxx", [*phony, made[-2]]),
+                        ("edges", [*phony, "--trace=edges", tiny]), ("archive", [*phony, "--entry", "main", work / "plain.a"]),
+                        ("script", ["link", "--define", "other=0x1000", "--entry", "main", script]),
+                        ("failing", ["link", made[0]]), ("run", ["run", "--nodefaultlibs", tiny])):
+        recording = work / f"session-{name}.jsr"
+        subprocess.run([jitscope, *words, "--record", recording], check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        yield name, recording.read_bytes()
 
 
 if __name__ == "__main__":

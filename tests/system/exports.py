@@ -598,14 +598,18 @@ int run(void) {
         self.assertEqual(outcome.status, 1)
         self.assertIn(b"no link was in memory", outcome.err)
 
-    def test_bytes_that_are_not_known(self):
-        """A recording without its inputs cannot be replayed: formats that need bytes say so, the others go on."""
-        whole = self.recording.read_bytes()
-        path = self.folder / "bad.jsr"
-        path.write_bytes(whole[:len(whole) // 2])
+    def test_a_recording_that_does_not_replay(self):
+        """Bytes that a replay would have to make up are not exported; what needs none is."""
+        recording = self.links("leave", ("first",))
+        content = recording.read_bytes()
+        at = content.rfind(b"announce-definitions")  # in the last chunk, which has no digest yet
+        damaged = self.folder / "bad.jsr"
+        damaged.write_bytes(content[:at] + b"A" + content[at + 1:])
+        self.assertIn(b"add_first", self.export("perf-map", damaged))
         for form in ("elf", "jitdump"):
-            outcome = self.jitscope("export", "--to", form, path, "-o", self.folder / "x")
+            outcome = self.jitscope("export", "--to", form, damaged, "-o", self.folder / "x")
             self.assertEqual(outcome.status, 1, outcome)
+            self.assertIn(b"cannot be replayed", outcome.err)
         self.assertFalse((self.folder / "x").exists())
 
 
@@ -639,6 +643,7 @@ class Files(ExportTest):
             target = self.folder / f"out.{form}"
             self.assertEqual(self.export(form, recording, "-o", target), b"")
             self.assertEqual(target.read_bytes(), self.export(form, recording))
+            self.assertEqual(target.read_bytes(), self.export(form, recording, "-o", "-"))
             self.assertEqual(target.stat().st_mode & 0o777, 0o600)
 
     def test_a_full_disk(self):
@@ -668,8 +673,9 @@ class Files(ExportTest):
         self.assertIn(b"File too large", done.stderr)
         self.assertEqual(target.read_text(), "old")
         self.assertEqual(set(self.folder.iterdir()), before)
-        for name in ("/nowhere/out", self.folder):
-            self.assertEqual(self.jitscope("export", "--to", "json", recording, "-o", name).status, 1)
+        for form, name in (("json", "/nowhere/out"), ("json", self.folder), ("ctf", target), ("ctf", "/nowhere/out")):
+            self.assertEqual(self.jitscope("export", "--to", form, recording, "-o", name).status, 1, name)
+        self.assertEqual(target.read_text(), "old")
 
 
 if __name__ == "__main__":

@@ -163,7 +163,7 @@ static uint64_t count_bytes(const struct shelved_image *image) {
 static uint64_t count_sections(const struct shelved_image *image) {
     uint64_t count = 0;
     for (uint32_t i = 0; i < image->members.count; i++)
-        count += store_image_sections(&image->members.data[i]->image);
+        count += store_share_sections(&image->members.data[i]->share);
     return count;
 }
 
@@ -231,11 +231,11 @@ static struct jitscope_error *add_batches(struct shelved_image *image, struct sh
     uint64_t sections = 0, bytes = 0;
     TRY(vec_reserve(&image->members, count));
     for (uint32_t i = 0; i < count; i++) {
-        sections += store_image_sections(&batches[i]->image);
+        store_share_measure(&batches[i]->image, &batches[i]->share);
+        sections += store_share_sections(&batches[i]->share);
         bytes += batches[i]->image.header->size;
         if (i && (sections > MOST_MERGED || bytes > MOST_BYTES))
             break;
-        store_share_measure(&batches[i]->image, &batches[i]->share);
         vec_put(&image->members, batches[i]);
     }
     for (uint32_t left = image->members.count; left >= FAN_IN; left /= FAN_IN)

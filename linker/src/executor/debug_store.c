@@ -18,15 +18,6 @@ enum {
 /* More would need SHN_XINDEX, which debuggers read less well. */
 enum { MOST_SECTIONS = SHN_LORESERVE - 1, NAMES_ROOM = 4096, LARGE_IMAGE = 2 << 20 };
 
-uint32_t store_image_sections(const struct debug_image *image) {
-    uint32_t count = image->header->sections.count;
-    return count < MOST_SECTIONS - ELF_FIXED ? count : MOST_SECTIONS - ELF_FIXED;
-}
-
-bool store_holds_sections(uint64_t count) {
-    return count <= MOST_SECTIONS - ELF_FIXED;
-}
-
 static Elf64_Ehdr *elf_header(const struct store_image *store) {
     return (Elf64_Ehdr *)(uintptr_t)store->public.address;
 }
@@ -41,9 +32,22 @@ static Elf64_Shdr *elf_sections(const struct store_image *store) {
 
 /* --- what images need */
 
+static uint32_t find_eh_frame(const struct debug_image *image) {
+    const struct debuggee_section *sections = debug_image_table(image, image->header->sections);
+    const char *names = debug_image_table(image, image->header->strings);
+    for (uint32_t i = 0; i < image->header->sections.count; i++)
+        if (!strcmp(names + sections[i].name, ".eh_frame"))
+            return i + 1;
+    return 0;
+}
+
 void store_share_measure(const struct debug_image *image, struct store_share *share) {
     const struct debug_image_header *header = image->header;
-    share->size[PART_SECTIONS] = store_image_sections(image) * (uint32_t)sizeof(Elf64_Shdr);
+    share->left_out = find_eh_frame(image);
+    uint32_t sections = header->sections.count - (share->left_out != 0);
+    if (sections > MOST_SECTIONS - ELF_FIXED)
+        sections = MOST_SECTIONS - ELF_FIXED;
+    share->size[PART_SECTIONS] = sections * (uint32_t)sizeof(Elf64_Shdr);
     share->size[PART_SYMBOLS] = header->symbols.count * (uint32_t)sizeof(Elf64_Sym);
     share->size[PART_STRINGS] = header->strings.count;
     memset(share->first, 0, sizeof share->first);
@@ -215,40 +219,42 @@ void store_image_destroy(struct store_image *store) {
 
 /* --- joining */
 
-static void add_sections(struct store_image *store, const struct debug_image *image) {
+static void add_sections(struct store_image *store, const struct debug_image *image,
+                         const struct store_share *share) {
     const struct debug_image_header *header = image->header;
     const struct debuggee_section *from = debug_image_table(image, header->sections);
-    const char *names = debug_image_table(image, header->strings);
     Elf64_Shdr *to = elf_sections(store) + store->used[PART_SECTIONS] / sizeof *to;
-    for (uint32_t i = 0; i < store_image_sections(image); i++) {
-        /* One without content is an error to readelf; .debug_frame says the same. */
-        bool hidden = !strcmp(names + from[i].name, ".eh_frame");
-        to[i] = (Elf64_Shdr){.sh_name = (Elf64_Word)store->used[PART_STRINGS] + from[i].name,
-                             .sh_type = SHT_NOBITS,
-                             .sh_flags = SHF_ALLOC | (from[i].prot & 2 ? SHF_WRITE : 0) |
-                                         (from[i].prot & 4 ? SHF_EXECINSTR : 0),
-                             .sh_addr = from[i].address,
-                             .sh_offset = sizeof(Elf64_Ehdr),
-                             .sh_size = from[i].size,
-                             .sh_addralign = 1};
-        if (hidden)
-            to[i] = (Elf64_Shdr){.sh_type = SHT_NULL};
-    }
+    Elf64_Shdr *const end = to + store_share_sections(share);
+    for (uint32_t i = 0; to < end; i++)
+        if (i + 1 != share->left_out)
+            *to++ = (Elf64_Shdr){.sh_name = (Elf64_Word)store->used[PART_STRINGS] + from[i].name,
+                                 .sh_type = SHT_NOBITS,
+                                 .sh_flags = SHF_ALLOC | (from[i].prot & 2 ? SHF_WRITE : 0) |
+                                             (from[i].prot & 4 ? SHF_EXECINSTR : 0),
+                                 .sh_addr = from[i].address,
+                                 .sh_offset = sizeof(Elf64_Ehdr),
+                                 .sh_size = from[i].size,
+                                 .sh_addralign = 1};
 }
 
-static void add_symbols(struct store_image *store, const struct debug_image *image) {
+/* From a number among the image's own sections, FIRST being that of the one before its first one here. */
+static uint16_t section_number(const struct store_share *share, uint32_t number, uint32_t first) {
+    if (!number || number == SHN_ABS || number == share->left_out)
+        return SHN_ABS;
+    number -= share->left_out && number > share->left_out;
+    return number > store_share_sections(share) ? SHN_ABS : (uint16_t)(number + first);
+}
+
+static void add_symbols(struct store_image *store, const struct debug_image *image,
+                        const struct store_share *share) {
     const struct debug_image_header *header = image->header;
     const Elf64_Sym *from = debug_image_table(image, header->symbols);
-    const uint32_t sections = store_image_sections(image);
     Elf64_Sym *to = (Elf64_Sym *)(void *)(part(store, PART_SYMBOLS) + store->used[PART_SYMBOLS]);
-    uint16_t first = (uint16_t)(store->used[PART_SECTIONS] / sizeof(Elf64_Shdr) - 1);
+    uint32_t first = (uint32_t)(store->used[PART_SECTIONS] / sizeof(Elf64_Shdr) - 1);
     for (uint32_t i = 0; i < header->symbols.count; i++) {
         to[i] = from[i];
         to[i].st_name += (Elf64_Word)store->used[PART_STRINGS];
-        if (to[i].st_shndx > sections)
-            to[i].st_shndx = SHN_ABS;
-        if (to[i].st_shndx != SHN_ABS)
-            to[i].st_shndx = (uint16_t)(to[i].st_shndx + first);
+        to[i].st_shndx = section_number(share, from[i].st_shndx, first);
     }
 }
 
@@ -298,8 +304,8 @@ void store_image_add(struct store_image *store, const struct debug_image *image,
     }
     memcpy(part(store, PART_STRINGS) + store->used[PART_STRINGS],
            debug_image_table(image, image->header->strings), image->header->strings.count);
-    add_sections(store, image);
-    add_symbols(store, image);
+    add_sections(store, image, share);
+    add_symbols(store, image, share);
     add_dwarf(store, image, share->present);
     for (uint32_t parts = share->present; parts;) {
         unsigned i = next_part(&parts);

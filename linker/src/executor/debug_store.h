@@ -33,8 +33,8 @@ enum store_part {
 struct store_share {
     uint32_t first[PART_COUNT]; /* offset in each part, in bytes */
     uint32_t size[PART_COUNT];
-    uint32_t
-        present; /* the parts it has something in, a bit each: most have little of DWARF's many sections */
+    uint32_t left_out; /* number of its .eh_frame among its own sections, from 1; 0: it has none */
+    uint32_t present;  /* the parts it has something in, a bit each: mostly few of DWARF's many sections */
 };
 
 struct store_image {
@@ -54,13 +54,13 @@ struct jitscope_error *store_image_create_for(const struct debug_image *images, 
                                               uint32_t number, struct store_image **out);
 void store_image_destroy(struct store_image *store);
 
-/* How many sections IMAGE has in a store: those beyond what ELF counts in 16 bits stay out, and their symbols
- * are absolute.  Whether one store can hold so many. */
-uint32_t store_image_sections(const struct debug_image *image);
-bool store_holds_sections(uint64_t count);
-
-/* The sizes of what IMAGE will have in an image. */
+/* The sizes of what IMAGE will have in an image.  Sections beyond what ELF counts in 16 bits stay out, and
+ * their symbols are absolute; so does .eh_frame: without content it is an error to readelf, .debug_frame says
+ * the same, and each section costs debuggers time. */
 void store_share_measure(const struct debug_image *image, struct store_share *share);
+static inline uint32_t store_share_sections(const struct store_share *share) {
+    return share->size[PART_SECTIONS] / (uint32_t)sizeof(Elf64_Shdr);
+}
 bool store_image_fits(const struct store_image *store, const struct store_share *share);
 /* IMAGE joins; SHARE is measured, and must fit. */
 void store_image_add(struct store_image *store, const struct debug_image *image, struct store_share *share);

@@ -3,7 +3,7 @@
  *
  * The metadata are made from the schema in the recording itself, so that events of other versions come along:
  * one TSDL event per event type, one enumeration per enumerated type.  Names of fields have an underscore in
- * front, which readers take away (CTF 1.8.3, section 7.3.2): `string` and others are TSDL keywords.  All
+ * front, which readers take away again: `string` and others are TSDL keywords.  All
  * events of all threads are in one stream, in the recording's order; a stream's clock must not go back, so an
  * event without own time has that of the event before it.  Empty names are a dash.
  * Bytes behind an event's fields are left out, but for texts: most are whole input files.  Packets are about

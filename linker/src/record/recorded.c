@@ -109,6 +109,7 @@ static struct jitscope_error *read_all(struct recorded *recorded) {
         recorded->last_sequence = view.sequence;
         TRY(note(recorded, &view));
     }
+    TRY(recording_failure(recorded->file)); /* from here on all of it is in memory */
     if (recorded->has_begin && recorded->has_create)
         return NULL;
     return error_with_help(

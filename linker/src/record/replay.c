@@ -73,8 +73,12 @@ static const char *why_it_ends(const struct replay *replay) {
         return "because it could not be written any further";
     if (recorded->exit_ordinal != UINT64_MAX)
         return "because the program called exit inside an action";
-    return replay->ended ? "in the middle of a call, because its writer was stopped"
-                         : "between two calls, because its writer was stopped";
+    if (replay->exited)
+        return "because the program called exit in a function that the linker had called";
+    if (replay->ended)
+        return "in the middle of a call, because its writer was stopped";
+    return recorded->file->open_chunks ? "between two calls, because its writer was stopped"
+                                       : "between two calls, where recording was ended";
 }
 
 static void tell_end(struct replay *replay) {

@@ -22,7 +22,7 @@ bool replay_find(struct replay *replay, uint32_t id, struct answer *answer) {
             answer->behind = at;
             return true;
         }
-        if (is_boundary(seen) && !first)
+        if (seen == EVENT_ID_call_exit || (is_boundary(seen) && !first))
             return false;
         first = false;
         after_failure = seen == EVENT_ID_failure;
@@ -36,10 +36,22 @@ struct jitscope_error *replay_failure(struct replay *replay, const struct answer
     return recorded_error(&replay->recorded, &replay->arena, &answer->failure);
 }
 
+/* exit(3) ended the process here: what it undid is replayed, and nothing comes behind it. */
+static const char *exit_here(struct replay *replay) {
+    replay->exited = true;
+    session_exit(replay->session);
+    replay->ended = true;
+    return "exit(3) was called here";
+}
+
+/* Instead of an answer the embedding program may have called exit. */
 struct jitscope_error *replay_no_answer(struct replay *replay, const char *question) {
     struct event_view view;
     if (!replay->diverged && !replay->ended) {
-        if (replay_peek(replay, &view))
+        bool more = replay_peek(replay, &view);
+        if (more && view.type->id == EVENT_ID_call_exit && replay->session && !replay->exited)
+            exit_here(replay);
+        else if (more)
             replay_diverge(replay, &view, NULL, question);
         else
             replay->ended = true;
@@ -136,14 +148,6 @@ struct jitscope_error *replay_resolve(void *context, const char *const *names, s
 }
 
 /* --- actions */
-
-/* exit(3) ended the process here: what it undid is replayed, and nothing comes behind it. */
-static const char *exit_here(struct replay *replay) {
-    replay->exited = true;
-    session_exit(replay->session);
-    replay->ended = true;
-    return "exit(3) was called here";
-}
 
 /* Debug images stay where their sections can be asked for, as memory does. */
 static const char *keep_image(struct replay *replay, const struct action_call *call) {

@@ -19,7 +19,8 @@ struct jitscope_error *recording_chunks_create(int fd, struct recording_file *fi
     if (os_file_size(fd, &chunks->file_size, &regular) < 0)
         return error_system("cannot read", NULL);
     if (!chunks->file_size || !regular)
-        return error_create(JITSCOPE_ERROR_RECORDING, "not a readable recording: an empty or special file");
+        return error_at(JITSCOPE_ERROR_RECORDING, &(struct coordinates){.offset = 0},
+                        "not a readable recording: an empty or special file");
     chunks->memory = os_map(NULL, chunks->file_size, PROT_READ | PROT_WRITE,
                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (!chunks->memory)
