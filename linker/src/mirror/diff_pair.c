@@ -130,9 +130,12 @@ struct jitscope_error *pair_inputs(struct diff_work *work) {
         error = pair_inputs_by(work, false, pairs, work->b.inputs);
     for (uint32_t i = 0; i < a_count && !error; i++)
         work->a.inputs[i] = i;
-    for (uint32_t i = 0; i < b_count && !error; i++)
+    for (uint32_t i = 0; i < b_count && !error; i++) {
+        /* Of those whose events are lost on both sides, only the number is left to go by. */
+        bool lost = i < a_count && !mirror_input(work->a.mirror, i) && !mirror_input(work->b.mirror, i);
         if (work->b.inputs[i] == NO_ID)
-            work->b.inputs[i] = a_count + i;
+            work->b.inputs[i] = lost ? i : a_count + i;
+    }
     os_release(pairs);
     return error;
 }
