@@ -32,6 +32,7 @@ struct recorded {
     bool has_begin, has_create, has_lost;
     bool has_end; /* the session's, or exit(3) */
     uint64_t last_sequence;
+    bool has_gap; /* events behind that one are missing: parts of the file are lost */
 };
 
 /* FILE must outlive RECORDED.  Errors: RECORDING (no recording of a session's inputs), NO_MEMORY. */

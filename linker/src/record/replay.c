@@ -69,6 +69,8 @@ static void make_calls(struct replay *replay) {
 
 static const char *why_it_ends(const struct replay *replay) {
     const struct recorded *recorded = &replay->recorded;
+    if (recorded->has_gap)
+        return "because what comes next is missing from the file";
     if (recorded->has_lost)
         return "because it could not be written any further";
     if (recorded->exit_ordinal != UINT64_MAX)

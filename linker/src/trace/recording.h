@@ -59,6 +59,9 @@ struct jitscope_error *recording_check(const struct recording *recording);
 /* A fresh, zeroed, faulted-in chunk for THREAD. */
 struct jitscope_error *recording_next_chunk(struct recording *recording, uint32_t thread,
                                             struct chunk_header **chunk);
+/* Writes a sealed CHUNK of RECORDING_CHUNK_SIZE bytes behind all others, past the mapping: for bytes that are
+ * there already, which costs less than touching fresh mapped pages. */
+struct jitscope_error *recording_append_chunk(struct recording *recording, const struct chunk_header *chunk);
 /* Fills in the seal; END is where the next record would have gone. */
 void recording_seal_chunk(struct chunk_header *chunk, const uint8_t *end, uint64_t end_sequence,
                           uint32_t count);
