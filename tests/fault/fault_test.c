@@ -6,6 +6,7 @@
 #include "base/os.h"
 #include "jitscope/jitscope.h"
 #include "mirror/show.h"
+#include "trace/packed.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -323,14 +324,38 @@ static struct jitscope_error *show_all(const char *path, FILE *sink) {
     return error;
 }
 
-static void test_reading_a_recording(void **state) {
-    (void)state;
+/* Packs a recording in memory, and makes it the file. */
+static void gather(void *text, const void *data, size_t size) {
+    text_append_bytes(text, data, size);
+}
+
+static struct jitscope_error *pack(const char *path, struct text *packed) {
+    struct recording_file file;
+    TRY(recording_open(path, &file));
+    struct jitscope_error *error = packed_write(&file, gather, packed);
+    recording_close(&file);
+    return error || !packed->failed ? error : error_no_memory();
+}
+
+static void pack_file(const char *path) {
+    struct text packed = {0};
+    must(pack(path, &packed), 0);
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(packed.data, 1, packed.length, file), packed.length);
+    fclose(file);
+    text_destroy(&packed);
+}
+
+static void read_a_recording(bool packed) {
     char path[] = "/tmp/jitscope-fault-XXXXXX";
     int fd = mkstemp(path);
     FILE *sink = fopen("/dev/null", "w");
     assert_true(fd >= 0 && sink);
     close(fd);
     play_with_failure(&simulated, path, UINT64_MAX, false);
+    if (packed)
+        pack_file(path);
     must(show_all(path, sink), 0);
     int64_t allocations = os_live_allocations();
     unsigned mappings = count_mappings();
@@ -351,6 +376,40 @@ static void test_reading_a_recording(void **state) {
     fclose(sink);
 }
 
+static void test_reading_a_recording(void **state) {
+    (void)state;
+    read_a_recording(false);
+}
+
+static void test_reading_a_packed_recording(void **state) {
+    (void)state;
+    read_a_recording(true);
+}
+
+static void test_packing(void **state) {
+    (void)state;
+    char path[] = "/tmp/jitscope-fault-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    play_with_failure(&simulated, path, UINT64_MAX, false);
+    int64_t allocations = os_live_allocations();
+    uint64_t n = 1;
+    for (bool failed = true; failed; n++) {
+        struct text packed = {0};
+        os_fail_after(n, false);
+        struct jitscope_error *error = pack(path, &packed);
+        failed = os_call_count() >= n;
+        os_fail_after(0, false);
+        assert_int_equal(failed, error != NULL);
+        text_destroy(&packed);
+        jitscope_error_destroy(error);
+        assert_int_equal(os_live_allocations(), allocations);
+    }
+    assert_true(n > 10);
+    unlink(path);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_in_process),
@@ -361,6 +420,8 @@ int main(void) {
         cmocka_unit_test(test_simulated),
         cmocka_unit_test(test_nothing_is_half_queued),
         cmocka_unit_test(test_reading_a_recording),
+        cmocka_unit_test(test_reading_a_packed_recording),
+        cmocka_unit_test(test_packing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

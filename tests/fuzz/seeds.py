@@ -114,6 +114,8 @@ def main(folder, jitscope):
         subprocess.run([jitscope, "link", "--phony-externals", f"--trace={level}", "--record", recording, made[1]],
                        check=True, stdout=subprocess.DEVNULL)
         put("recording", recording.name, recording.read_bytes())
+        subprocess.run([jitscope, "pack", recording], check=True)
+        put("recording", f"packed-{level}.jsr", recording.read_bytes())
 
 
 if __name__ == "__main__":

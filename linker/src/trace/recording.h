@@ -9,6 +9,8 @@
  * XXH3 digest of header and records.  Files are mapped shared: what was published survives the death of the
  * process.  The last chunk may be cut short on close.
  *
+ * A file may be packed (packed.h): compressed, all of it, when its writer is done.
+ *
  * All integers are little-endian.  A file is untrusted input to its readers. */
 #ifndef TRACE_RECORDING_H
 #define TRACE_RECORDING_H
@@ -96,12 +98,14 @@ struct recording_file {
     uint32_t open_chunks;    /* unsealed ones: the writer is still at work, or died */
     void *memory;            /* anonymous mapping that holds BYTES; NULL when they are borrowed */
     uint64_t memory_size;
+    uint8_t *unpacked; /* a packed recording's BYTES, a table of that room (packed.h); NULL: not packed */
+    uint64_t unpacked_room;
 };
 
 /* The file is copied, not mapped: its writer may cut it at any time, and a mapping would end in SIGBUS.
  * Errors: SYSTEM, NOT_FOUND, RECORDING (what is wrong, at which offset). */
 struct jitscope_error *recording_open(const char *path, struct recording_file *file);
-/* BYTES are borrowed and aligned to 8. */
+/* BYTES are borrowed, unless they are packed, and aligned to 8. */
 struct jitscope_error *recording_open_memory(struct bytes bytes, struct recording_file *file);
 void recording_close(struct recording_file *file);
 

@@ -7,6 +7,7 @@
 #include "trace/recording.h"
 
 #include "base/os.h"
+#include "trace/packed.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -293,10 +294,31 @@ static struct jitscope_error *read_or_close(struct recording_file *file, struct 
     return error;
 }
 
-struct jitscope_error *recording_open_memory(struct bytes bytes, struct recording_file *file) {
+static struct jitscope_error *read_memory(struct recording_file *file, struct bytes bytes) {
     struct source none = {0};
-    *file = (struct recording_file){.bytes = bytes};
+    uint64_t size;
+    if (packed_is(bytes)) {
+        TRY(packed_read(bytes, &file->unpacked, &size, &file->unpacked_room));
+        bytes = (struct bytes){file->unpacked, size};
+    }
+    file->bytes = bytes;
     return read_or_close(file, &none);
+}
+
+struct jitscope_error *recording_open_memory(struct bytes bytes, struct recording_file *file) {
+    *file = (struct recording_file){0};
+    return read_memory(file, bytes);
+}
+
+/* A packed file is needed whole; what is left is its content alone. */
+static struct jitscope_error *load_packed(struct recording_file *file, struct source *source) {
+    struct jitscope_error *error = fill(file, source, source->size);
+    struct bytes packed = file->bytes;
+    file->memory = NULL;
+    if (!error)
+        error = read_memory(file, packed);
+    os_unmap(source->memory, source->size);
+    return error;
 }
 
 /* What is there now; a writer at work may add more, or cut what it has not used. */
@@ -314,7 +336,13 @@ static struct jitscope_error *load_file(int fd, struct recording_file *file) {
     file->memory = source.memory;
     file->memory_size = source.size;
     file->bytes.data = source.memory;
-    return read_or_close(file, &source);
+    struct jitscope_error *error = fill(file, &source, sizeof(uint32_t));
+    if (!error && packed_is(file->bytes))
+        return load_packed(file, &source);
+    if (!error)
+        return read_or_close(file, &source);
+    recording_close(file);
+    return error;
 }
 
 struct jitscope_error *recording_open(const char *path, struct recording_file *file) {
@@ -335,6 +363,7 @@ void recording_close(struct recording_file *file) {
     schema_destroy(&file->schema);
     if (file->memory)
         os_unmap(file->memory, file->memory_size);
+    os_release_table(file->unpacked, file->unpacked_room);
     *file = (struct recording_file){0};
 }
 
