@@ -23,6 +23,7 @@ enum {
     EXPORT = 1 << COMMAND_export,
     WHY = 1 << COMMAND_why,
     PACK = 1 << COMMAND_pack,
+    BUG_REPORT = 1 << COMMAND_bug_report,
     HELP = 1 << COMMAND_help,
     LINKS = RUN | LINK,
     ALL = (1 << COMMAND_COUNT) - 1,
