@@ -3,6 +3,7 @@
 
 #include "export/output.h"
 #include "record/report.h"
+#include "redacted.h"
 #include "trace/packed.h"
 #include "trial.h"
 
@@ -42,12 +43,16 @@ static struct jitscope_error *try_replay(const struct recording_file *file, stru
     return error;
 }
 
-static struct jitscope_error *make_manifest(const struct recording_file *file, struct text *manifest) {
+/* ABOUT is what a redaction says of itself, or NULL. */
+static struct jitscope_error *make_manifest(const struct recording_file *file, const struct text *about,
+                                            struct text *manifest) {
     struct trial trial;
     TRY(try_replay(file, &trial));
     text_append(manifest, "jitscope bug report\n\n");
     put_verdict(manifest, &trial);
     trial_destroy(&trial);
+    if (about)
+        text_append_bytes(manifest, about->data, about->length);
     TRY(report_describe(manifest, file));
     return manifest->failed ? error_no_memory() : NULL;
 }
@@ -122,21 +127,38 @@ static struct jitscope_error *refuse_report(const struct recording_file *file) {
                            "jitscope bug-report --show FILE prints its manifest");
 }
 
-static struct jitscope_error *make(const struct options *options, const struct recording_file *file) {
+static struct jitscope_error *report(const struct recording_file *file, const struct text *about,
+                                     const char *path) {
     struct text manifest = {0};
+    struct jitscope_error *error = make_manifest(file, about, &manifest);
+    if (!error)
+        error = write_report(file, &manifest, path);
+    if (!error) {
+        fputs(manifest.data, stdout);
+        fprintf(stderr, "%sjitscope: written: %s\n", about ? about->data : "", path);
+    }
+    text_destroy(&manifest);
+    return error;
+}
+
+static struct jitscope_error *report_redacted(const struct recording_file *file, const char *what,
+                                              const char *path) {
+    struct redacted redacted;
+    TRY(redacted_make(file, what, path, &redacted));
+    struct jitscope_error *error = report(&redacted.file, &redacted.about, path);
+    redacted_destroy(&redacted);
+    return error;
+}
+
+static struct jitscope_error *make(const struct options *options, const struct recording_file *file) {
+    if (!options->redact)
+        TRY(refuse_report(file));
     char *path = options->output ? NULL : default_path(options->items.data[0].text);
     if (!path && !options->output)
         return error_no_memory();
-    struct jitscope_error *error = refuse_report(file);
-    if (!error)
-        error = make_manifest(file, &manifest);
-    if (!error)
-        error = write_report(file, &manifest, path ? path : options->output);
-    if (!error) {
-        fputs(manifest.data, stdout);
-        fprintf(stderr, "jitscope: written: %s\n", path ? path : options->output);
-    }
-    text_destroy(&manifest);
+    const char *out = path ? path : options->output;
+    struct jitscope_error *error =
+        options->redact ? report_redacted(file, options->redact, out) : report(file, NULL, out);
     os_release(path);
     return error;
 }

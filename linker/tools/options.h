@@ -57,7 +57,7 @@ struct options {
 
     bool help, json, man, completion;
     bool no_default_libraries, gc_sections, phony_externals, stats, progress, unpack, show;
-    const char *entry, *record, *filter, *to, *output;
+    const char *entry, *record, *filter, *to, *output, *redact;
     struct optional_number base, at;
     enum jitscope_level level; /* 0: not given */
     enum jitscope_debug debug;

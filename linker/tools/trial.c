@@ -37,8 +37,10 @@ static void replay_and_tell(int fd, const struct recording_file *file, const str
     answer.code = error ? (uint32_t)jitscope_error_code(error) : 0;
     send(fd, &answer, sizeof answer);
     send(fd, text, strlen(text));
+    if (!error && options->record_path)
+        replay_end_recording(replay);
     if (!error)
-        replay_destroy(replay); /* writes the end of its own recording */
+        replay_destroy(replay);
     jitscope_error_destroy(error);
 }
 
