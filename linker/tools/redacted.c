@@ -25,9 +25,10 @@ static struct jitscope_error *parse_what(const char *what, struct redact_options
 static struct jitscope_error *went_another_way(const struct trial *trial, const char *what) {
     struct text verdict = {0};
     trial_print(&verdict, trial);
-    size_t length = trial->report.data ? strcspn(trial->report.data, "\n") : 0;
+    size_t length =
+        trial->report.length ? trial->report.length - 1 : 0; /* without the end of its last line */
     struct jitscope_error *error = error_create(JITSCOPE_ERROR_RECORDING, "cannot redact: %s: %s%s%.*s", what,
-                                                verdict.data ? verdict.data : "", length ? ": " : "",
+                                                verdict.data ? verdict.data : "", length ? "\n" : "",
                                                 (int)length, length ? trial->report.data : "");
     text_destroy(&verdict);
     return error_with_help(error, "report it without --redact, if you may");

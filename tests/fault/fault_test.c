@@ -6,6 +6,8 @@
 #include "base/os.h"
 #include "jitscope/jitscope.h"
 #include "mirror/show.h"
+#include "record/redact.h"
+#include "record/report.h"
 #include "trace/packed.h"
 
 #include <fcntl.h>
@@ -386,6 +388,63 @@ static void test_reading_a_packed_recording(void **state) {
     read_a_recording(true);
 }
 
+static struct jitscope_error *redact(const char *path) {
+    struct recording_file file;
+    struct text image = {0}, about = {0};
+    struct redact_options options = {.paths = true, .names = true};
+    TRY(recording_open(path, &file));
+    struct jitscope_error *error = redact_recording(&file, &options, &image, &about);
+    text_destroy(&image);
+    text_destroy(&about);
+    recording_close(&file);
+    return error;
+}
+
+static struct jitscope_error *report(const char *path) {
+    struct recording_file file;
+    struct text image = {0}, manifest = {0};
+    TRY(recording_open(path, &file));
+    struct jitscope_error *error = report_describe(&manifest, &file);
+    if (!error)
+        error = report_append(&file, &manifest, &image);
+    text_destroy(&image);
+    text_destroy(&manifest);
+    recording_close(&file);
+    return error;
+}
+
+static void rehearse_reading(struct jitscope_error *(*function)(const char *path)) {
+    char path[] = "/tmp/jitscope-fault-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    play_with_failure(&simulated, path, UINT64_MAX, false);
+    must(function(path), 0);
+    int64_t allocations = os_live_allocations();
+    uint64_t n = 1;
+    for (bool failed = true; failed; n++) {
+        os_fail_after(n, false);
+        struct jitscope_error *error = function(path);
+        failed = os_call_count() >= n;
+        os_fail_after(0, false);
+        assert_int_equal(failed, error != NULL);
+        jitscope_error_destroy(error);
+        assert_int_equal(os_live_allocations(), allocations);
+    }
+    assert_true(n > 50);
+    unlink(path);
+}
+
+static void test_redacting(void **state) {
+    (void)state;
+    rehearse_reading(redact);
+}
+
+static void test_reporting(void **state) {
+    (void)state;
+    rehearse_reading(report);
+}
+
 static void test_packing(void **state) {
     (void)state;
     char path[] = "/tmp/jitscope-fault-XXXXXX";
@@ -422,6 +481,8 @@ int main(void) {
         cmocka_unit_test(test_reading_a_recording),
         cmocka_unit_test(test_reading_a_packed_recording),
         cmocka_unit_test(test_packing),
+        cmocka_unit_test(test_redacting),
+        cmocka_unit_test(test_reporting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

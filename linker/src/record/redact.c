@@ -18,10 +18,18 @@ struct content_copy {
 };
 
 /* A recorded string, by what uses it; the lowest kind wins where there are several. */
-enum { STRING_SYMBOL, STRING_PATH, STRING_LIBRARY, STRING_SECTION, STRING_MESSAGE, STRING_KINDS };
+enum {
+    STRING_SYMBOL,
+    STRING_MISSING,
+    STRING_PATH,
+    STRING_LIBRARY,
+    STRING_SECTION,
+    STRING_MESSAGE,
+    STRING_KINDS
+};
 static const enum redact_kind kinds[STRING_KINDS] = {
-    [STRING_SYMBOL] = KIND_SYMBOL,   [STRING_PATH] = KIND_PATH,       [STRING_LIBRARY] = KIND_LIBRARY,
-    [STRING_SECTION] = KIND_SECTION, [STRING_MESSAGE] = KIND_MESSAGE,
+    [STRING_SYMBOL] = KIND_SYMBOL,   [STRING_MISSING] = KIND_MISSING, [STRING_PATH] = KIND_PATH,
+    [STRING_LIBRARY] = KIND_LIBRARY, [STRING_SECTION] = KIND_SECTION, [STRING_MESSAGE] = KIND_MESSAGE,
 };
 
 struct used_string {
@@ -52,7 +60,7 @@ static struct jitscope_error *use(struct redaction *redaction, struct name_ref n
 }
 
 static struct jitscope_error *use_failure(struct redaction *redaction, const struct event_failure *failure) {
-    TRY(use(redaction, failure->input, STRING_PATH));
+    TRY(use(redaction, failure->input, STRING_MISSING));
     TRY(use(redaction, failure->section, STRING_SECTION));
     TRY(use(redaction, failure->symbol, STRING_SYMBOL));
     TRY(use(redaction, failure->text, STRING_MESSAGE));
@@ -64,10 +72,26 @@ static void set_role(struct redaction *redaction, uint32_t content, uint8_t role
         redaction->contents.data[content].role = role;
 }
 
+/* libm.so, and with it libm.a, which may have been looked for before. */
+static struct jitscope_error *keep_file(struct redaction *redaction, const char *name, size_t length) {
+    bool so = length > 3 && !memcmp(name + length - 3, ".so", 3),
+         a = length > 2 && !memcmp(name + length - 2, ".a", 2);
+    struct text other = {0};
+    TRY(redact_keep(&redaction->words, CLASS_PATH, name, length, LEFT_SYSTEM_PATHS));
+    if (!so && !a)
+        return NULL;
+    text_print(&other, "%.*s%s", (int)(length - (so ? 3 : 2)), name, so ? ".a" : ".so");
+    struct jitscope_error *error = other.failed ? error_no_memory()
+                                                : redact_keep(&redaction->words, CLASS_PATH, other.data,
+                                                              other.length, LEFT_SYSTEM_PATHS);
+    text_destroy(&other);
+    return error;
+}
+
 /* Files of the system: neither their names nor what is in them is anybody's secret. */
 static struct jitscope_error *note_file(struct redaction *redaction, const struct event_answer_file *file) {
     struct recorded_string path = recording_string(redaction->recorded.file, file->path.id);
-    TRY(use(redaction, file->path, STRING_PATH));
+    TRY(use(redaction, file->path, file->outcome == OUTCOME_OK ? STRING_PATH : STRING_MISSING));
     if (file->outcome != OUTCOME_OK)
         return NULL;
     bool system = redact_is_system_path(path.bytes, path.length);
@@ -76,8 +100,7 @@ static struct jitscope_error *note_file(struct redaction *redaction, const struc
     if (!system || !slash)
         return NULL;
     slash++;
-    return redact_keep(&redaction->words, CLASS_PATH, slash, path.length - (size_t)(slash - path.bytes),
-                       LEFT_SYSTEM_PATHS);
+    return keep_file(redaction, slash, path.length - (size_t)(slash - path.bytes));
 }
 
 /* Symbols that the system's libraries have answered for. */
@@ -116,6 +139,10 @@ static struct jitscope_error *note_event(struct redaction *redaction, const stru
         return note_symbol(redaction, &event->answer_symbol);
     case EVENT_ID_answer_action:
         return use(redaction, event->answer_action.message, STRING_MESSAGE);
+    case EVENT_ID_call_add_pass:
+    case EVENT_ID_call_register_action:
+        redaction->words.left[LEFT_PUBLIC]++;
+        return NULL;
     case EVENT_ID_edit_section:
         return use(redaction, event->edit_section.name, STRING_SECTION);
     case EVENT_ID_edit_symbol:
@@ -143,13 +170,16 @@ static struct jitscope_error *note_events(struct redaction *redaction) {
 /* -lm is libm.so of the system. */
 static struct jitscope_error *keep_library(struct redaction *redaction, struct recorded_string name) {
     static const char *const endings[] = {".so", ".a"};
-    bool kept = false;
+    bool kept = false, failed = false;
     for (size_t i = 0; i < 2; i++) {
         struct text file = {0};
         text_print(&file, "lib%.*s%s", (int)name.length, name.bytes, endings[i]);
         kept |= file.data && redact_kept(&redaction->words, CLASS_PATH, file.data, file.length) != NOT_LEFT;
+        failed |= file.failed;
         text_destroy(&file);
     }
+    if (failed)
+        return error_no_memory();
     return kept ? redact_keep(&redaction->words, CLASS_PATH, name.bytes, name.length, LEFT_SYSTEM_PATHS)
                 : NULL;
 }

@@ -115,6 +115,7 @@ struct unit {
     struct debug_section *section;
     struct bytes abbreviations; /* of this unit */
     const struct string_tables *tables;
+    uint64_t declared;          /* where DECLARATIONS are from */
     VEC(uint64_t) declarations; /* offset in ABBREVIATIONS by code; UINT64_MAX: none */
     uint64_t at, end;
     uint16_t version;
@@ -281,7 +282,7 @@ static bool read_unit_header(struct unit *unit, uint64_t *abbreviations) {
 /* Sections of type units before DWARF 5 have signature and offset behind the header. */
 static struct jitscope_error *walk_units(struct debug_section *section, const struct string_tables *tables,
                                          struct bytes abbreviations, bool types) {
-    struct unit unit = {.section = section, .tables = tables};
+    struct unit unit = {.section = section, .tables = tables, .declared = UINT64_MAX};
     struct jitscope_error *error = NULL;
     bool good = true;
     while (!error && good && unit.at < section->content.size) {
@@ -291,7 +292,9 @@ static struct jitscope_error *walk_units(struct debug_section *section, const st
         if (!good)
             break;
         unit.abbreviations = bytes_slice(abbreviations, offset, abbreviations.size - offset);
-        error = read_declarations(&unit);
+        if (offset != unit.declared) /* units of one object share them, but for type units */
+            error = read_declarations(&unit);
+        unit.declared = offset;
         if (!error)
             error = walk_entries(&unit, &good);
         unit.at = unit.end;

@@ -68,11 +68,7 @@ bool redact_is_system_path(const char *bytes, size_t length) {
     return system && !begins(bytes, length, "/usr/local/") && !begins(bytes, length, "/usr/src/");
 }
 
-static struct jitscope_error *split_path(struct redact_words *words, const char *bytes, size_t length) {
-    if (redact_is_system_path(bytes, length)) {
-        words->left[LEFT_SYSTEM_PATHS] += words->replaces[CLASS_PATH];
-        return redact_add_fixed(words, length);
-    }
+static struct jitscope_error *split_components(struct redact_words *words, const char *bytes, size_t length) {
     for (size_t at = 0; at < length;) {
         size_t size = 0;
         while (at + size < length && bytes[at + size] != '/')
@@ -86,6 +82,21 @@ static struct jitscope_error *split_path(struct redact_words *words, const char 
         at += at < length;
     }
     return NULL;
+}
+
+static struct jitscope_error *split_path(struct redact_words *words, const char *bytes, size_t length) {
+    if (!redact_is_system_path(bytes, length))
+        return split_components(words, bytes, length);
+    words->left[LEFT_SYSTEM_PATHS] += words->replaces[CLASS_PATH];
+    return redact_add_fixed(words, length);
+}
+
+/* Somebody looked for a name of his own in the system's folders. */
+static struct jitscope_error *split_missing(struct redact_words *words, const char *bytes, size_t length) {
+    const char *slash = memrchr(bytes, '/', length);
+    size_t folder = slash && redact_is_system_path(bytes, length) ? (size_t)(slash - bytes) + 1 : 0;
+    TRY(redact_add_fixed(words, folder));
+    return split_components(words, bytes + folder, length - folder);
 }
 
 static bool is_source(const char *bytes, size_t length) {
@@ -112,7 +123,7 @@ static struct jitscope_error *split_library(struct redact_words *words, const ch
 /* --- names */
 
 static const char dotted_parts[] =
-    "cold part isra constprop lto_priv llvm clone localalias str L LC DW ref plt resolver ifunc default arch";
+    "cold part isra constprop lto_priv llvm clone localalias str tmp plt resolver ifunc default arch";
 static const char reserved_names[] = "main _start _init _fini _DYNAMIC _GLOBAL_OFFSET_TABLE_ "
                                      "_PROCEDURE_LINKAGE_TABLE_ etext _etext edata _edata end _end";
 
@@ -214,6 +225,18 @@ static struct jitscope_error *split_identifiers(struct redact_words *words, cons
     return NULL;
 }
 
+/* .LC0, .L.str.4, .Lanything: the reader of objects leaves such symbols out, and what compilers number has no
+ * name. */
+static struct jitscope_error *split_label(struct redact_words *words, const char *bytes, size_t length) {
+    size_t size = 2;
+    while (size < length && (isupper((unsigned char)bytes[size]) || isdigit((unsigned char)bytes[size])))
+        size++;
+    if (size < length)
+        size = 2;
+    TRY(redact_add_fixed(words, size));
+    return split_identifiers(words, bytes + size, length - size, dotted_parts, 0);
+}
+
 /* Its parts, behind what compilers put in front of names. */
 static struct jitscope_error *split_symbol(struct redact_words *words, const char *bytes, size_t length) {
     static const char initialiser[] = "_GLOBAL__sub_I_";
@@ -227,14 +250,15 @@ static struct jitscope_error *split_symbol(struct redact_words *words, const cha
         return is_source(bytes + size, length - size) ? split_path(words, bytes + size, length - size)
                                                       : split_symbol(words, bytes + size, length - size);
     }
+    if (begins(bytes, length, ".L"))
+        return split_label(words, bytes, length);
     if (begins(bytes, length, "DW.ref.")) {
         TRY(redact_add_fixed(words, 7));
         return split_symbol(words, bytes + 7, length - 7);
     }
     const char *version = memchr(bytes, '@', length);
     size = version ? (size_t)(version - bytes) : length;
-    bool is_dotted = size && bytes[0] == '.'; /* .L.str */
-    TRY(split_identifiers(words, bytes, size, dotted_parts, !is_dotted));
+    TRY(split_identifiers(words, bytes, size, dotted_parts, 1));
     return redact_add_fixed(words, length - size);
 }
 
@@ -278,6 +302,8 @@ static bool is_quotable(char c) {
 }
 
 static struct jitscope_error *split_quotation(struct redact_words *words, const char *bytes, size_t length) {
+    if (redact_find_text(words, KIND_MISSING, bytes, length) != NO_WORD)
+        return split_missing(words, bytes, length);
     if (memchr(bytes, '/', length) || redact_find_text(words, KIND_PATH, bytes, length) != NO_WORD)
         return split_path(words, bytes, length);
     if (redact_find_text(words, KIND_SYMBOL, bytes, length) != NO_WORD)
@@ -314,6 +340,8 @@ struct jitscope_error *redact_split(struct redact_words *words, enum redact_kind
     switch (kind) {
     case KIND_PATH:
         return split_path(words, bytes, length);
+    case KIND_MISSING:
+        return split_missing(words, bytes, length);
     case KIND_LIBRARY:
         return split_library(words, bytes, length);
     case KIND_SYMBOL:

@@ -127,11 +127,9 @@ static void leave(struct redact_words *words, uint32_t word) {
     words->left[LEFT_SHARED_ENDS]++;
 }
 
+/* The same pair may come from many tables: settling sorts that out. */
 static struct jitscope_error *link_words(struct redact_words *words, uint32_t longer, uint32_t shorter) {
     struct redact_word *word = &words->word_list.data[longer];
-    for (uint32_t at = word->shorter; at != NO_WORD; at = words->links.data[at].next)
-        if (words->links.data[at].shorter == shorter)
-            return NULL;
     TRY(vec_push(&words->links, (struct redact_link){shorter, word->shorter}));
     word->shorter = words->links.count - 1;
     return NULL;
@@ -264,23 +262,6 @@ static struct jitscope_error *invent(struct redact_words *words, struct redact_w
     return NULL;
 }
 
-/* All links of a word are seen once all longer words have handed theirs down. */
-static struct jitscope_error *settle_ends(struct redact_words *words, uint32_t index) {
-    struct redact_word *word = &words->word_list.data[index];
-    for (uint32_t at = word->shorter; at != NO_WORD; at = words->links.data[at].next) {
-        uint32_t shorter = words->links.data[at].shorter;
-        if (word->left != NOT_LEFT)
-            leave(words, shorter);
-        if (word->end == NO_WORD ||
-            words->word_list.data[shorter].length > words->word_list.data[word->end].length)
-            word->end = shorter;
-    }
-    for (uint32_t at = word->shorter; at != NO_WORD; at = words->links.data[at].next)
-        if (words->links.data[at].shorter != word->end)
-            TRY(link_words(words, word->end, words->links.data[at].shorter));
-    return NULL;
-}
-
 struct by_length {
     uint32_t length, word;
 };
@@ -292,15 +273,64 @@ static int longest_first(const void *a, const void *b) {
     return x->word < y->word ? -1 : x->word > y->word;
 }
 
+typedef VEC(struct by_length) word_order;
+
+static struct jitscope_error *gather_shorter(struct redact_words *words, const struct redact_word *word,
+                                             word_order *shorter) {
+    shorter->count = 0;
+    for (uint32_t at = word->shorter; at != NO_WORD; at = words->links.data[at].next) {
+        uint32_t other = words->links.data[at].shorter;
+        TRY(vec_push(shorter, (struct by_length){words->word_list.data[other].length, other}));
+    }
+    if (shorter->count)
+        qsort(shorter->data, shorter->count, sizeof *shorter->data, longest_first);
+    return NULL;
+}
+
+/* What shares this word's end is, each, the end of the next longer one.  All links of a word are there once
+ * all longer words are done. */
+static struct jitscope_error *settle_ends(struct redact_words *words, uint32_t index, word_order *shorter) {
+    struct redact_word *word = &words->word_list.data[index];
+    TRY(gather_shorter(words, word, shorter));
+    for (uint32_t i = 0; i < shorter->count; i++) {
+        uint32_t other = shorter->data[i].word;
+        if (i && shorter->data[i - 1].word == other)
+            continue;
+        if (word->left != NOT_LEFT)
+            leave(words, other);
+        if (i)
+            TRY(link_words(words, shorter->data[i - 1].word, other));
+        else
+            word->end = other;
+    }
+    return NULL;
+}
+
+/* From the last of a range of equal length on, in ORDER. */
+static uint32_t begin_of_length(const struct by_length *order, uint32_t end) {
+    uint32_t begin = end;
+    while (begin && order[begin - 1].length == order[end - 1].length)
+        begin--;
+    return begin;
+}
+
+static struct jitscope_error *settle_all_ends(struct redact_words *words, const struct by_length *order,
+                                              uint32_t count) {
+    word_order shorter = {0};
+    struct jitscope_error *error = NULL;
+    for (uint32_t i = 0; i < count && !error; i++)
+        error = settle_ends(words, order[i].word, &shorter);
+    vec_destroy(&shorter);
+    return error;
+}
+
 static struct jitscope_error *settle(struct redact_words *words, struct by_length *order, uint32_t count) {
-    uint32_t longest = count ? order[0].length : 0;
-    TRY(vec_reserve(&words->next_number, (uint64_t)longest + 1));
-    memset(words->next_number.data, 0, ((size_t)longest + 1) * sizeof *words->next_number.data);
-    for (uint32_t i = 0; i < count; i++)
-        TRY(settle_ends(words, order[i].word));
-    for (uint32_t end = count, begin; end; end = begin) { /* the shortest first, and among them in order */
-        for (begin = end; begin && order[begin - 1].length == order[end - 1].length; begin--)
-            ;
+    uint64_t longest = count ? order[0].length : 0;
+    TRY(vec_reserve(&words->next_number, longest + 1));
+    memset(words->next_number.data, 0, (longest + 1) * sizeof *words->next_number.data);
+    TRY(settle_all_ends(words, order, count));
+    for (uint32_t end = count, begin; end; end = begin) { /* the shortest first, and those in order */
+        begin = begin_of_length(order, end);
         for (uint32_t i = begin; i < end; i++) {
             struct redact_word *word = &words->word_list.data[order[i].word];
             word->pseudonym = word->bytes;
@@ -312,16 +342,16 @@ static struct jitscope_error *settle(struct redact_words *words, struct by_lengt
 }
 
 struct jitscope_error *redact_settle(struct redact_words *words) {
+    word_order order = {0};
     uint32_t count = words->word_list.count;
-    struct by_length *order = os_allocate((size_t)count * sizeof *order);
-    if (!order)
-        return error_no_memory();
-    for (uint32_t i = 0; i < count; i++)
-        order[i] = (struct by_length){words->word_list.data[i].length, i};
-    if (count)
-        qsort(order, count, sizeof *order, longest_first);
-    struct jitscope_error *error = settle(words, order, count);
-    os_release(order);
+    struct jitscope_error *error = vec_reserve(&order, count);
+    for (uint32_t i = 0; i < count && !error; i++)
+        vec_put(&order, (struct by_length){words->word_list.data[i].length, i});
+    if (!error && count)
+        qsort(order.data, count, sizeof *order.data, longest_first);
+    if (!error)
+        error = settle(words, order.data, count);
+    vec_destroy(&order);
     return error;
 }
 

@@ -27,6 +27,7 @@ enum redact_class { CLASS_PATH, CLASS_NAME };
 
 enum redact_kind {
     KIND_PATH,    /* of a file or folder, or a name of one */
+    KIND_MISSING, /* the same, of a file that is not there: of the system's are its folders alone */
     KIND_LIBRARY, /* as behind -l */
     KIND_SYMBOL,
     KIND_SECTION,
