@@ -143,7 +143,7 @@ bool recorded_next(struct recorded *recorded, struct event_cursor *cursor, struc
     cursor->file = recorded->file;
     while (event_next(cursor, view) && view->sequence <= recorded->last_sequence)
         if (view->type->id != EVENT_ID_string && view->type->id != EVENT_ID_content &&
-            view->type->id != EVENT_ID_run)
+            view->type->id != EVENT_ID_report && view->type->id != EVENT_ID_run)
             return true;
     return false;
 }

@@ -132,6 +132,13 @@ struct jitscope_error *replay_run(const struct recording_file *file, const struc
     return error;
 }
 
+void replay_end_recording(struct replay *replay) {
+    if (!replay->session)
+        return;
+    trace_flush(&replay->session->trace);
+    trace_set_record_level(&replay->session->trace, LEVEL_OFF);
+}
+
 void replay_destroy(struct replay *replay) {
     if (!replay)
         return;
