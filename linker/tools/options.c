@@ -6,8 +6,10 @@
 #include <string.h>
 
 const struct command commands[COMMAND_COUNT] = {
+#define COMMAND_NAMED(id, name, synopsis, summary, description, examples)                                    \
+    [COMMAND_##id] = {name, synopsis, summary, description, examples},
 #define COMMAND(id, synopsis, summary, description, examples)                                                \
-    [COMMAND_##id] = {#id, synopsis, summary, description, examples},
+    COMMAND_NAMED(id, #id, synopsis, summary, description, examples)
 #include "commands.def"
 #undef COMMAND
 };
@@ -21,6 +23,8 @@ enum {
     EXPORT = 1 << COMMAND_export,
     WHY = 1 << COMMAND_why,
     DIFF = 1 << COMMAND_diff,
+    PACK = 1 << COMMAND_pack,
+    BUG_REPORT = 1 << COMMAND_bug_report,
     HELP = 1 << COMMAND_help,
     LINKS = RUN | LINK,
     ALL = (1 << COMMAND_COUNT) - 1,

@@ -78,7 +78,8 @@ class Smoke(unittest.TestCase):
         """Large recordings are written, read and travelled through; sizes are small enough for a test."""
         out = io.StringIO()
         with contextlib.redirect_stdout(out):
-            self.assertEqual(recordings.main(["--megabytes=40", "--rounds=1", "--seeks=20", f"--programs={PROGRAMS}"]), 0)
+            self.assertEqual(recordings.main(["--megabytes=40", "--rounds=1", "--links=1", "--seeks=20", f"--programs={PROGRAMS}"]), 0)
+        self.assertRegex(out.getvalue(), r"\n  Lua +(\d+\.\d+ +){3}[-+]\d+ +0\.\d+\n")
         for what in ("open, ms", "build the mirror, ms", *recordings.WHAT):
             self.assertRegex(out.getvalue(), rf"\n  {what}( +\d+){{3}}\n")
 

@@ -65,11 +65,42 @@ def measure_show(tool, path, rounds, events):
     print_table(table)
 
 
+COSTS = [("Lua", ["liblua5.4.a"]), ("SQLite", ["libsqlite3.a"]), ("libcrypto", ["libcrypto.a"])]
+LIBRARIES = pathlib.Path("/usr/lib/x86_64-linux-gnu")
+
+
+def cost(programs, tool, folder, files, rounds):
+    """Milliseconds of a link plain, recorded, and of storing its inputs alone; sizes of inputs and packed recording."""
+    done = subprocess.run([str(word) for word in (programs / "recording_cost", rounds, folder, *files)], capture_output=True,
+                          text=True, check=True)
+    plain, recorded, stored = (int(word) / 1e6 for word in done.stdout.split())
+    recording = pathlib.Path(folder) / "size.jsr"
+    subprocess.run([tool, "link", "--phony-externals", "--whole-archive", "--record", recording, *files], check=True,
+                   stdout=subprocess.DEVNULL)
+    subprocess.run([tool, "pack", recording], check=True, stdout=subprocess.DEVNULL)
+    packed = min(path.stat().st_size for path in pathlib.Path(folder).glob("size*"))
+    return plain, recorded, stored, sum(path.stat().st_size for path in files), packed
+
+
+def measure_cost(programs, folder, rounds):
+    """What recording at the default level costs a link of a whole archive, and how large the file is packed."""
+    table = [["recording a link", "plain, ms", "recorded", "storing inputs alone", "beyond that, %", "packed / inputs"]]
+    for name, archives in COSTS:
+        files = [LIBRARIES / archive for archive in archives]
+        if not all(file.exists() for file in files):
+            continue
+        plain, recorded, stored, inputs, packed = cost(programs, programs.parent.parent / "jitscope", folder, files, rounds)
+        table.append([name, f"{plain:.2f}", f"{recorded:.2f}", f"{stored:.2f}",
+                      f"{(recorded - stored - plain) / plain * 100:+.0f}", f"{packed / inputs:.2f}"])
+    print_table(table)
+
+
 def parse(arguments):
     parser = argparse.ArgumentParser(prog="./dev bench recordings", description=__doc__)
     parser.add_argument("--megabytes", type=int, default=1024, help="size of the recording (%(default)s)")
     parser.add_argument("--threads", type=int, default=4, help="that write it, link by link (%(default)s)")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--links", type=int, default=41, help="rounds of links whose recording is timed (%(default)s)")
     parser.add_argument("--seeks", type=int, default=1000, help="per round (%(default)s)")
     parser.add_argument("--programs", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
@@ -78,6 +109,7 @@ def parse(arguments):
 def main(arguments):
     options = parse(arguments)
     with tempfile.TemporaryDirectory(prefix="jitscope-bench-") as folder:
+        measure_cost(options.programs, folder, options.links)
         path = pathlib.Path(folder) / "large.jsr"
         figures([options.programs / "write_recording", path, options.megabytes, OBJECTS_PER_LINK, options.threads])
         events = measure_reader(options.programs, path, options.rounds, options.seeks)

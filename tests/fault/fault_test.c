@@ -7,6 +7,9 @@
 #include "export/export.h"
 #include "jitscope/jitscope.h"
 #include "mirror/show.h"
+#include "record/redact.h"
+#include "record/report.h"
+#include "trace/packed.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -415,14 +418,38 @@ static void test_exporting_a_recording(void **state) {
     assert_int_equal(rmdir(folder), 0); /* nothing else was left behind */
 }
 
-static void test_reading_a_recording(void **state) {
-    (void)state;
+/* Packs a recording in memory, and makes it the file. */
+static void gather(void *text, const void *data, size_t size) {
+    text_append_bytes(text, data, size);
+}
+
+static struct jitscope_error *pack(const char *path, struct text *packed) {
+    struct recording_file file;
+    TRY(recording_open(path, &file));
+    struct jitscope_error *error = packed_write(&file, gather, packed);
+    recording_close(&file);
+    return error || !packed->failed ? error : error_no_memory();
+}
+
+static void pack_file(const char *path) {
+    struct text packed = {0};
+    must(pack(path, &packed), 0);
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(packed.data, 1, packed.length, file), packed.length);
+    fclose(file);
+    text_destroy(&packed);
+}
+
+static void read_a_recording(bool packed) {
     char path[] = "/tmp/jitscope-fault-XXXXXX";
     int fd = mkstemp(path);
     FILE *sink = fopen("/dev/null", "w");
     assert_true(fd >= 0 && sink);
     close(fd);
     play_with_failure(&simulated, path, UINT64_MAX, false);
+    if (packed)
+        pack_file(path);
     must(show_all(path, sink), 0);
     int64_t allocations = os_live_allocations();
     unsigned mappings = count_mappings();
@@ -443,6 +470,97 @@ static void test_reading_a_recording(void **state) {
     fclose(sink);
 }
 
+static void test_reading_a_recording(void **state) {
+    (void)state;
+    read_a_recording(false);
+}
+
+static void test_reading_a_packed_recording(void **state) {
+    (void)state;
+    read_a_recording(true);
+}
+
+static struct jitscope_error *redact(const char *path) {
+    struct recording_file file;
+    struct text image = {0}, about = {0};
+    struct redact_options options = {.paths = true, .names = true};
+    TRY(recording_open(path, &file));
+    struct jitscope_error *error = redact_recording(&file, &options, &image, &about);
+    text_destroy(&image);
+    text_destroy(&about);
+    recording_close(&file);
+    return error;
+}
+
+static struct jitscope_error *report(const char *path) {
+    struct recording_file file;
+    struct text image = {0}, manifest = {0};
+    TRY(recording_open(path, &file));
+    struct jitscope_error *error = report_describe(&manifest, &file);
+    if (!error)
+        error = report_append(&file, &manifest, &image);
+    text_destroy(&image);
+    text_destroy(&manifest);
+    recording_close(&file);
+    return error;
+}
+
+static void rehearse_reading(struct jitscope_error *(*function)(const char *path)) {
+    char path[] = "/tmp/jitscope-fault-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    play_with_failure(&simulated, path, UINT64_MAX, false);
+    must(function(path), 0);
+    int64_t allocations = os_live_allocations();
+    uint64_t n = 1;
+    for (bool failed = true; failed; n++) {
+        os_fail_after(n, false);
+        struct jitscope_error *error = function(path);
+        failed = os_call_count() >= n;
+        os_fail_after(0, false);
+        assert_int_equal(failed, error != NULL);
+        jitscope_error_destroy(error);
+        assert_int_equal(os_live_allocations(), allocations);
+    }
+    assert_true(n > 50);
+    unlink(path);
+}
+
+static void test_redacting(void **state) {
+    (void)state;
+    rehearse_reading(redact);
+}
+
+static void test_reporting(void **state) {
+    (void)state;
+    rehearse_reading(report);
+}
+
+static void test_packing(void **state) {
+    (void)state;
+    char path[] = "/tmp/jitscope-fault-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    play_with_failure(&simulated, path, UINT64_MAX, false);
+    int64_t allocations = os_live_allocations();
+    uint64_t n = 1;
+    for (bool failed = true; failed; n++) {
+        struct text packed = {0};
+        os_fail_after(n, false);
+        struct jitscope_error *error = pack(path, &packed);
+        failed = os_call_count() >= n;
+        os_fail_after(0, false);
+        assert_int_equal(failed, error != NULL);
+        text_destroy(&packed);
+        jitscope_error_destroy(error);
+        assert_int_equal(os_live_allocations(), allocations);
+    }
+    assert_true(n > 10);
+    unlink(path);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_in_process),
@@ -454,6 +572,10 @@ int main(void) {
         cmocka_unit_test(test_nothing_is_half_queued),
         cmocka_unit_test(test_reading_a_recording),
         cmocka_unit_test(test_exporting_a_recording),
+        cmocka_unit_test(test_reading_a_packed_recording),
+        cmocka_unit_test(test_packing),
+        cmocka_unit_test(test_redacting),
+        cmocka_unit_test(test_reporting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

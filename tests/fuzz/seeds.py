@@ -93,6 +93,7 @@ def main(folder, jitscope):
     made = list(objects(work))
     for path in made:
         put("object", path.name, path.read_bytes())
+        put("redact", path.name, path.read_bytes())
         put("eh_frame", path.name, eh_frame_seed(path, work))
         if "debug" in path.name:
             put("debug", path.name, path.read_bytes())
@@ -107,16 +108,19 @@ def main(folder, jitscope):
             members[0].write_bytes(made[0].read_bytes())
         run("ar", flags, archive, *members)
         put("archive", archive.name, archive.read_bytes())
+        put("redact", archive.name, archive.read_bytes())
         if name != "thin":
             put("link", archive.name, b"\x04" + archive.read_bytes())
     for index, text in enumerate(SCRIPTS):
         put("ld_script", f"{index}.ld", text.encode())
+        put("redact", f"{index}.ld", text.encode())
     for index, text in enumerate(CHECKS):
         put("check", f"{index}.check", text.encode())
     for name, flags in (("gnu", []), ("sysv", ["-Wl,--hash-style=sysv"])):
         library = work / f"{name}.so"
         run("gcc", "-shared", "-nostdlib", "-fPIC", *flags, "-Wl,-soname,libseed.so", work / "seed.c", "-o", library)
         put("shared", library.name, library.read_bytes())
+        put("redact", library.name, library.read_bytes())
     (work / "seed_image.c").write_text("int twice(int x) { volatile int r[9]; r[x & 7] = x; return r[x & 7] * 2; }\n")
     put("debuggee", "image", debuggee_seed(work))
     for level in ("phase", "block", "edges"):
@@ -126,6 +130,8 @@ def main(folder, jitscope):
         put("recording", recording.name, recording.read_bytes())
         put("why", recording.name, recording.read_bytes())
         put("export", recording.name, recording.read_bytes())
+        subprocess.run([jitscope, "pack", recording], check=True)
+        put("recording", f"packed-{level}.jsr", recording.read_bytes())
     for name, content in sessions(work, made, jitscope):
         put("session", name, records_of(content))
 

@@ -197,7 +197,9 @@ class Losses(SystemTest):
         self.assertEqual(names, [record.name for record in recording.records])
         self.assertEqual(names[-1] == "lost", ends_with_lost)
         outcome = self.must(JITSCOPE, "replay", self.recording)
-        self.assertIn(f"the same up to event {len(names) - 1}\n".encode(), outcome.out)
+        numbers = [row["sequence"] for row in self.show("events", self.recording)]
+        whole = next((i for i, number in enumerate(numbers) if number != i), len(numbers))  # a cut leaves gaps
+        self.assertIn(f"the same up to event {whole - 1}\n".encode(), outcome.out)
 
     # --- nothing can be written from the start
 

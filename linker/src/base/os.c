@@ -223,6 +223,16 @@ ssize_t os_write(int fd, const void *buffer, size_t size) {
     return put;
 }
 
+ssize_t os_write_at(int fd, const void *buffer, size_t size, uint64_t offset) {
+    ssize_t put;
+    if (must_fail(EIO))
+        return -1;
+    do
+        put = pwrite(fd, buffer, size, (off_t)offset);
+    while (put < 0 && errno == EINTR);
+    return put;
+}
+
 int os_file_size(int fd, uint64_t *size, bool *regular) {
     struct stat status;
     if (must_fail(EIO) || fstat(fd, &status) < 0)

@@ -31,6 +31,8 @@ ssize_t os_read(int fd, void *buffer, size_t size);
 /* pread(2). */
 ssize_t os_read_at(int fd, void *buffer, size_t size, uint64_t offset);
 ssize_t os_write(int fd, const void *buffer, size_t size);
+/* pwrite(2). */
+ssize_t os_write_at(int fd, const void *buffer, size_t size, uint64_t offset);
 int os_file_size(int fd, uint64_t *size, bool *regular);
 int os_resize(int fd, uint64_t size);
 int os_preallocate(int fd, uint64_t offset, uint64_t size);

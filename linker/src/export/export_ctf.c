@@ -153,7 +153,7 @@ static void print_event(struct text *out, const struct export_source *source,
         print_type(out, source, field->type);
         text_print(out, " _%s;\n", field->name);
     }
-    if (event->id == EVENT_ID_string)
+    if (event_is_text(event->id))
         text_append(out, "        string _text;\n");
     text_append(out, "    };\n};\n");
 }
@@ -224,7 +224,7 @@ static void put_event(struct text *bytes, const struct timeline *timeline, uint6
         else
             put(bytes, value, type->bytes);
     }
-    if (view->type->id == EVENT_ID_string)
+    if (event_is_text(view->type->id))
         put_string(bytes, event_trailing_text(view));
 }
 

@@ -1,13 +1,20 @@
 #include "graph/graph_digest.h"
 
-#include <string.h>
-#define XXH_INLINE_ALL
-#include <xxhash.h>
+#include "base/digest.h"
 
-/* One multiplication per value; the shift brings high bits back to where the next one can spread them. */
+#include <string.h>
+
+/* The shift brings high bits back to where the next multiplication can spread them. */
 static inline uint64_t mix(uint64_t digest, uint64_t value) {
     digest = (digest ^ value) * UINT64_C(0x9e3779b97f4a7c15);
     return digest ^ digest >> 32;
+}
+
+/* Five values whose products do not wait for each other: of all multiplications only that of mix() does. */
+static inline uint64_t fold(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e) {
+    return a * UINT64_C(0xbf58476d1ce4e5b9) + b * UINT64_C(0x94d049bb133111eb) +
+           c * UINT64_C(0xd6e8feb86659fd93) + d * UINT64_C(0xa0761d6478bd642f) +
+           e * UINT64_C(0xe7037ed1a0b428db);
 }
 
 static inline uint64_t pair(uint32_t low, uint32_t high) {
@@ -32,11 +39,11 @@ static uint64_t mix_sections(const struct graph *graph, uint64_t digest) {
 static uint64_t mix_blocks(const struct graph *graph, uint64_t digest) {
     for (uint32_t i = 0; i < graph->blocks.count; i++) {
         const struct block *block = &graph->blocks.data[i];
-        digest = mix(digest, block->size);
-        digest = mix(digest, pair(block->section, block->input));
-        digest = mix(digest, pair(block->input_section, block->input_offset));
-        digest = mix(digest, pair(block->edge_count, block->attached));
-        digest = mix(digest, pair(block->next_attached, block->alignment_log2 | (uint32_t)block->flags << 8));
+        digest = mix(digest,
+                     fold(block->size, pair(block->section, block->input),
+                          pair(block->input_section, block->input_offset),
+                          pair(block->edge_count, block->attached),
+                          pair(block->next_attached, block->alignment_log2 | (uint32_t)block->flags << 8)));
     }
     return digest;
 }
@@ -44,11 +51,10 @@ static uint64_t mix_blocks(const struct graph *graph, uint64_t digest) {
 static uint64_t mix_symbols(const struct graph *graph, uint64_t digest) {
     for (uint32_t i = 0; i < graph->symbols.count; i++) {
         const struct symbol *symbol = &graph->symbols.data[i];
-        digest = mix(digest, symbol->value);
-        digest = mix(digest, symbol->size ^ (uint64_t)name_hash(graph, symbol->name) << 32);
-        digest = mix(digest, pair(symbol->block, symbol->input));
-        digest = mix(digest, symbol->linkage | (uint32_t)symbol->scope << 8 | (uint32_t)symbol->kind << 16 |
-                                 (uint32_t)symbol->flags << 24);
+        uint32_t kind = symbol->linkage | (uint32_t)symbol->scope << 8 | (uint32_t)symbol->kind << 16 |
+                        (uint32_t)symbol->flags << 24;
+        digest = mix(digest, fold(symbol->value, symbol->size, name_hash(graph, symbol->name),
+                                  pair(symbol->block, symbol->input), kind));
     }
     return digest;
 }
@@ -62,8 +68,8 @@ static uint64_t mix_addresses(const struct graph *graph, uint64_t digest) {
 static uint64_t mix_call(uint64_t digest, const struct action_call *call) {
     if (!call->function)
         return mix(digest, 0);
-    digest = mix(digest, XXH3_64bits(call->function, strlen(call->function)));
-    return mix(digest, XXH3_64bits(call->arguments, call->size));
+    digest = mix(digest, digest_64(call->function, strlen(call->function)));
+    return mix(digest, digest_64(call->arguments, call->size));
 }
 
 static uint64_t mix_actions(const struct graph *graph, uint64_t digest) {
@@ -84,7 +90,7 @@ uint64_t graph_digest(const struct graph *graph, uint32_t parts) {
     if (parts & GRAPH_SYMBOLS)
         digest = mix_symbols(graph, digest);
     if (parts & GRAPH_EDGES)
-        digest = mix(digest, XXH3_64bits(graph->edges.data, graph->edges.count * sizeof *graph->edges.data));
+        digest = mix(digest, digest_64(graph->edges.data, graph->edges.count * sizeof *graph->edges.data));
     if (parts & GRAPH_ADDRESSES)
         digest = mix_addresses(graph, digest);
     return parts & GRAPH_ACTIONS ? mix_actions(graph, digest) : digest;

@@ -30,7 +30,11 @@ static struct jitscope_error *run_user_passes(struct link_job *job, uint8_t phas
     return pass_run_phase(job->graph, &job->pass_number, job->user_passes, phase);
 }
 
-enum { WHOLE_GRAPH = GRAPH_SECTIONS | GRAPH_BLOCKS | GRAPH_SYMBOLS | GRAPH_EDGES };
+/* Edges count once, when the tables are built: what inputs and relaxation make of them shows in the bytes. */
+enum {
+    READ_GRAPH = GRAPH_SECTIONS | GRAPH_BLOCKS | GRAPH_SYMBOLS,
+    WHOLE_GRAPH = READ_GRAPH | GRAPH_EDGES,
+};
 
 /* From here on: what is in the graph is complete; no block is added but by post-prune passes. */
 static struct jitscope_error *prepare(struct link_job *job) {
@@ -106,7 +110,7 @@ static struct jitscope_error *finalize(struct graph *graph, void *context) {
 
 struct jitscope_error *link_run(struct link_job *job, uint64_t *finalized) {
     struct in_flight *in_flight = NULL;
-    graph_tell_digest(job->graph, STAGE_GRAPH, WHOLE_GRAPH);
+    graph_tell_digest(job->graph, STAGE_GRAPH, READ_GRAPH);
     TRY(prepare(job));
     graph_tell_digest(job->graph, STAGE_PRUNED, WHOLE_GRAPH);
     struct placement placement = {job->memory, &in_flight};
@@ -120,7 +124,7 @@ struct jitscope_error *link_run(struct link_job *job, uint64_t *finalized) {
             memory_abandon(in_flight);
         return error;
     }
-    graph_tell_digest(job->graph, STAGE_FIXED_UP, GRAPH_SYMBOLS | GRAPH_EDGES);
+    graph_tell_digest(job->graph, STAGE_FIXED_UP, GRAPH_SYMBOLS);
     struct handover handover = {in_flight, finalized};
     return run(job, PHASE_FINALIZE, "finalize", finalize, &handover);
 }

@@ -1,9 +1,7 @@
 #include "memory/segment_digest.h"
 
+#include "base/digest.h"
 #include "trace/answers.h"
-
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 
 static uint64_t end_of(const struct layout_segment *segment, const struct block *block) {
     return block->address - segment->view.address + block->size;
@@ -18,7 +16,7 @@ uint32_t segment_block_digest(const struct layout_segment *segment, const struct
     uint64_t to = end_of(segment, block);
     if (to > segment->view.content_size || from > to)
         return 0;
-    return (uint32_t)XXH3_64bits(segment->view.working + from, to - from);
+    return (uint32_t)digest_64(segment->view.working + from, to - from);
 }
 
 static void tell(const struct layout *layout, const struct graph *graph, uint32_t number) {

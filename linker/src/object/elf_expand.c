@@ -1,6 +1,7 @@
 #include "object/elf_expand.h"
 
 #include "base/os.h"
+#include "trace/zstd_memory.h"
 
 #include <elf.h>
 #include <zlib.h>
@@ -76,6 +77,15 @@ static const char *inflate_all(struct bytes content, uint8_t *out, uint64_t size
     return whole ? NULL : "a compressed section that does not expand to its size";
 }
 
+static const char *unsqueeze_all(struct bytes content, uint8_t *out, uint64_t size) {
+    ZSTD_DCtx *reader = zstd_reader_create();
+    if (!reader)
+        return "out of memory to expand a section";
+    size_t got = ZSTD_decompressDCtx(reader, out, size, content.data, content.size);
+    ZSTD_freeDCtx(reader);
+    return !ZSTD_isError(got) && got == size ? NULL : "a compressed section that does not expand to its size";
+}
+
 const char *elf_expand(struct bytes content, enum elf_compression how, uint8_t *out, uint64_t size) {
     if (how == COMPRESSION_NONE) {
         if (size)
@@ -84,8 +94,5 @@ const char *elf_expand(struct bytes content, enum elf_compression how, uint8_t *
     }
     if (content.size > MOST_EXPANDED)
         return "a compressed section of impossible size";
-    if (how == COMPRESSION_ZLIB)
-        return inflate_all(content, out, size);
-    size_t got = ZSTD_decompress(out, size, content.data, content.size);
-    return !ZSTD_isError(got) && got == size ? NULL : "a compressed section that does not expand to its size";
+    return how == COMPRESSION_ZLIB ? inflate_all(content, out, size) : unsqueeze_all(content, out, size);
 }

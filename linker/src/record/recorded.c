@@ -105,7 +105,10 @@ static struct jitscope_error *note(struct recorded *recorded, const struct event
 static struct jitscope_error *read_all(struct recorded *recorded) {
     struct event_cursor cursor = {.file = recorded->file};
     struct event_view view;
-    while (event_next(&cursor, &view)) {
+    for (uint64_t next = 0; event_next(&cursor, &view); next++) {
+        recorded->has_gap = view.sequence != next;
+        if (recorded->has_gap)
+            break;
         recorded->last_sequence = view.sequence;
         TRY(note(recorded, &view));
     }
@@ -138,9 +141,9 @@ void recorded_close(struct recorded *recorded) {
 
 bool recorded_next(struct recorded *recorded, struct event_cursor *cursor, struct event_view *view) {
     cursor->file = recorded->file;
-    while (event_next(cursor, view))
+    while (event_next(cursor, view) && view->sequence <= recorded->last_sequence)
         if (view->type->id != EVENT_ID_string && view->type->id != EVENT_ID_content &&
-            view->type->id != EVENT_ID_run)
+            view->type->id != EVENT_ID_report && view->type->id != EVENT_ID_run)
             return true;
     return false;
 }

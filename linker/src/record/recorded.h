@@ -32,6 +32,7 @@ struct recorded {
     bool has_begin, has_create, has_lost;
     bool has_end; /* the session's, or exit(3) */
     uint64_t last_sequence;
+    bool has_gap; /* events behind that one are missing: parts of the file are lost */
 };
 
 /* FILE must outlive RECORDED.  Errors: RECORDING (no recording of a session's inputs), NO_MEMORY. */
@@ -49,7 +50,8 @@ char *recorded_text(const struct recorded *recorded, struct arena *arena, struct
 struct jitscope_error *recorded_error(const struct recorded *recorded, struct arena *arena,
                                       const struct event_failure *failure);
 
-/* The next event at CURSOR that means something to a replay: no string, no content.  False at the end. */
+/* The next event at CURSOR that means something to a replay: no string, no content, no report.  False at the
+ * end. */
 bool recorded_next(struct recorded *recorded, struct event_cursor *cursor, struct event_view *view);
 
 #endif

@@ -69,6 +69,8 @@ static void make_calls(struct replay *replay) {
 
 static const char *why_it_ends(const struct replay *replay) {
     const struct recorded *recorded = &replay->recorded;
+    if (recorded->has_gap)
+        return "because what comes next is missing from the file";
     if (recorded->has_lost)
         return "because it could not be written any further";
     if (recorded->exit_ordinal != UINT64_MAX)
@@ -128,6 +130,13 @@ struct jitscope_error *replay_run(const struct recording_file *file, const struc
     else
         *out = replay;
     return error;
+}
+
+void replay_end_recording(struct replay *replay) {
+    if (!replay->session)
+        return;
+    trace_flush(&replay->session->trace);
+    trace_set_record_level(&replay->session->trace, LEVEL_OFF);
 }
 
 void replay_destroy(struct replay *replay) {

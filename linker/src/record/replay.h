@@ -28,6 +28,7 @@ enum replay_verdict {
 struct replay_options {
     const char *record_path;   /* records the replay itself; NULL: not */
     enum jitscope_level level; /* of that recording; 0: as the original */
+    bool renamed;              /* names are others than recorded: neither they nor digests are compared */
     bool keep_memory;          /* stop before the session's end, so that its memory can be read */
 };
 
@@ -38,6 +39,10 @@ struct replay;
 struct jitscope_error *replay_run(const struct recording_file *file, const struct replay_options *options,
                                   struct replay **replay);
 void replay_destroy(struct replay *replay);
+
+/* The recording of the replay ends with what was replayed so far, without the end of a session that is still
+ * there. */
+void replay_end_recording(struct replay *replay);
 
 enum replay_verdict replay_verdict(const struct replay *replay);
 /* Events that were compared and are the same. */

@@ -1,9 +1,7 @@
 #include "session/pass_watch.h"
 
+#include "base/digest.h"
 #include "trace/answers.h"
-
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 
 static struct bytes working_bytes(const struct graph *graph, uint32_t block) {
     const struct block *it = &graph->blocks.data[block];
@@ -12,7 +10,7 @@ static struct bytes working_bytes(const struct graph *graph, uint32_t block) {
 }
 
 static uint64_t digest(struct bytes bytes) {
-    return bytes.size ? XXH3_64bits(bytes.data, bytes.size) : 0;
+    return bytes.size ? digest_64(bytes.data, bytes.size) : 0;
 }
 
 struct jitscope_error *pass_watch_begin(struct pass_watch *watch, const struct graph *graph) {

@@ -1,17 +1,16 @@
 #include "trace/answers.h"
 
+#include "base/digest.h"
 #include "base/map64.h"
 #include "trace/recording.h"
 
 #include <string.h>
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 
 /* Bytes are told apart by 128 bits of XXH3: enough against chance; who makes two inputs collide on purpose
  * gets a recording that does not replay. */
 struct contents {
     struct map64 by_low; /* low half of the digest -> number */
-    VEC(XXH128_hash_t) digests;
+    VEC(struct digest_128) digests;
 };
 
 static struct contents *contents_of(struct trace *trace) {
@@ -30,8 +29,8 @@ void trace_forget_contents(struct trace *trace) {
     trace->contents = NULL;
 }
 
-static uint64_t key_of(XXH128_hash_t digest) {
-    return digest.low64 == MAP64_NO_KEY ? 0 : digest.low64;
+static uint64_t key_of(struct digest_128 digest) {
+    return digest.low == MAP64_NO_KEY ? 0 : digest.low;
 }
 
 /* A part goes where there is room: chunks are filled to the end. */
@@ -55,8 +54,7 @@ static void put_part(struct trace *trace, uint32_t number, struct bytes bytes, u
     trace->sequence++;
 }
 
-static bool put_content(struct trace *trace, uint32_t number, struct bytes bytes) {
-    uint64_t done = 0;
+static bool put_parts(struct trace *trace, uint32_t number, struct bytes bytes, uint64_t done) {
     do {
         uint64_t left = bytes.size - done, least = left < SMALLEST_PART ? left : SMALLEST_PART;
         size_t needed = sizeof(struct event_content) + (size_t)((least + 3) & ~UINT64_C(3));
@@ -71,15 +69,47 @@ static bool put_content(struct trace *trace, uint32_t number, struct bytes bytes
     return true;
 }
 
+/* Whole chunks of a large input are written as they are: no page is touched for them but the file's own. */
+enum {
+    APART_OFFSET = sizeof(struct chunk_header) + sizeof(struct event_run),
+    APART_LENGTH = RECORDING_CHUNK_SIZE - APART_OFFSET - sizeof(struct event_content),
+};
+_Static_assert(APART_LENGTH % 4 == 0, "a chunk is filled to its end");
+
+static bool put_whole_chunks(struct trace *trace, uint32_t number, struct bytes bytes, uint64_t *done) {
+    uint8_t *chunk = os_allocate(RECORDING_CHUNK_SIZE);
+    bool good = chunk != NULL;
+    for (*done = 0; good && bytes.size - *done >= APART_LENGTH;) {
+        struct event_content event = {.header = EVENT_HEADER(EVENT_ID_content, sizeof event + APART_LENGTH),
+                                      .content = number,
+                                      .size = bytes.size,
+                                      .offset = *done,
+                                      .length = APART_LENGTH};
+        memcpy(chunk + APART_OFFSET, &event, sizeof event);
+        memcpy(chunk + APART_OFFSET + sizeof event, bytes.data + *done, APART_LENGTH);
+        good = trace_append_apart(trace, (struct chunk_header *)(void *)chunk);
+        *done += APART_LENGTH;
+    }
+    os_release(chunk);
+    return good;
+}
+
+static bool put_content(struct trace *trace, uint32_t number, struct bytes bytes) {
+    uint64_t done = 0;
+    if (bytes.size >= APART_LENGTH && !put_whole_chunks(trace, number, bytes, &done))
+        return false;
+    return (bytes.size && done == bytes.size) || put_parts(trace, number, bytes, done);
+}
+
 uint32_t trace_content(struct trace *trace, struct bytes bytes) {
     if (!trace_keeps_answers(trace))
         return NO_CONTENT;
     struct contents *contents = contents_of(trace);
     if (!contents)
         return NO_CONTENT;
-    XXH128_hash_t digest = XXH3_128bits(bytes.data, bytes.size);
+    struct digest_128 digest = digest_128(bytes.data, bytes.size);
     uint32_t number = map64_find(&contents->by_low, key_of(digest));
-    if (number != MAP64_NO_VALUE && XXH128_isEqual(contents->digests.data[number], digest))
+    if (number != MAP64_NO_VALUE && digest_128_equal(contents->digests.data[number], digest))
         return number;
     number = contents->digests.count;
     struct jitscope_error *error = vec_push(&contents->digests, digest);

@@ -55,6 +55,9 @@ enum {
 #undef EVENT
 };
 
+/* Whether the bytes behind an event's fields are a text. */
+#define event_is_text(id) ((id) == EVENT_ID_string || (id) == EVENT_ID_report)
+
 #define EVENT_HEADER(id, size)    ((uint32_t)(id) | (uint32_t)(size) << 12)
 #define EVENT_HEADER_ID(header)   ((header)&0xfff)
 #define EVENT_HEADER_SIZE(header) ((header) >> 12)

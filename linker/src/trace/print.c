@@ -76,7 +76,7 @@ static void print_hex(struct text *out, struct bytes bytes) {
 
 static void print_trailing(struct text *out, const struct event_view *view) {
     struct bytes bytes = event_trailing_bytes(view);
-    if (view->type->id == EVENT_ID_string) {
+    if (event_is_text(view->type->id)) {
         text_append(out, " text=");
         text_append_escaped(out, (const char *)bytes.data, bytes.size);
         return;
@@ -122,7 +122,7 @@ static void print_json_value(struct text *out, const struct event_view *view, ui
 
 static void print_trailing_json(struct text *out, const struct event_view *view) {
     struct bytes bytes = event_trailing_bytes(view);
-    bool is_text = view->type->id == EVENT_ID_string;
+    bool is_text = event_is_text(view->type->id);
     text_append(out, is_text ? ",\"text\":\"" : ",\"bytes\":\"");
     if (is_text)
         text_append_json(out, (const char *)bytes.data, bytes.size);

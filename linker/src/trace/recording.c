@@ -3,6 +3,7 @@
  * record, because the first touch of a page costs fifty times as much as an append. */
 #include "trace/recording.h"
 
+#include "base/digest.h"
 #include "base/os.h"
 #include "trace/shared_pages.h"
 
@@ -10,8 +11,6 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
@@ -33,17 +32,18 @@ struct recording {
     uint64_t size;
     uint32_t used; /* chunks of the last extent */
     VEC(struct extent) extents;
-    struct chunk_header *last; /* the chunk that lies last in the file */
+    struct chunk_header *last; /* the mapped chunk that lies last in the file */
+    uint64_t appended;         /* end of the chunk that was appended last; 0: none */
 };
 
 uint64_t recording_header_digest(struct recording_header header, const void *schema) {
     header.digest = 0;
-    return XXH3_64bits_withSeed(schema, header.schema_size, XXH3_64bits(&header, sizeof header));
+    return digest_64_seeded(schema, header.schema_size, digest_64(&header, sizeof header));
 }
 
 uint64_t recording_chunk_digest(struct chunk_header header, const void *records) {
     header.digest = 0;
-    return XXH3_64bits_withSeed(records, header.bytes, XXH3_64bits(&header, sizeof header));
+    return digest_64_seeded(records, header.bytes, digest_64(&header, sizeof header));
 }
 
 static struct jitscope_error *write_all(int fd, const void *data, size_t size) {
@@ -194,6 +194,28 @@ struct jitscope_error *recording_next_chunk(struct recording *recording, uint32_
     return NULL;
 }
 
+static struct jitscope_error *write_at(int fd, const uint8_t *data, size_t size, uint64_t offset) {
+    while (size) {
+        ssize_t put = os_write_at(fd, data, size, offset);
+        if (put <= 0)
+            return error_system("write", NULL);
+        data += put;
+        size -= (size_t)put;
+        offset += (uint64_t)put;
+    }
+    return NULL;
+}
+
+struct jitscope_error *recording_append_chunk(struct recording *recording, const struct chunk_header *chunk) {
+    TRY(recording_check(recording));
+    if (os_may_grow(recording->size + RECORDING_CHUNK_SIZE) < 0)
+        return error_system("write", NULL);
+    TRY(write_at(recording->fd, (const uint8_t *)chunk, RECORDING_CHUNK_SIZE, recording->size));
+    recording->size += RECORDING_CHUNK_SIZE;
+    recording->appended = recording->size;
+    return NULL;
+}
+
 void recording_seal_chunk(struct chunk_header *chunk, const uint8_t *end, uint64_t end_sequence,
                           uint32_t count) {
     const uint8_t *records = (const uint8_t *)(chunk + 1);
@@ -216,6 +238,7 @@ static void cut_unused(const struct recording *recording) {
     const struct extent *last = &recording->extents.data[recording->extents.count - 1];
     uint64_t end =
         last->offset + (uint64_t)((const uint8_t *)chunk - last->memory) + sizeof *chunk + chunk->bytes;
+    end = end > recording->appended ? end : recording->appended;
     if (os_resize(recording->fd, end) < 0)
         errno = 0; /* the file keeps its unused tail, which readers skip */
 }

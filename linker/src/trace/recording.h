@@ -9,6 +9,8 @@
  * XXH3 digest of header and records.  Files are mapped shared: what was published survives the death of the
  * process.  The last chunk may be cut short on close.
  *
+ * A file may be packed (packed.h): compressed, all of it, when its writer is done.
+ *
  * All integers are little-endian.  A file is untrusted input to its readers. */
 #ifndef TRACE_RECORDING_H
 #define TRACE_RECORDING_H
@@ -59,6 +61,9 @@ struct jitscope_error *recording_check(const struct recording *recording);
 /* A fresh, zeroed, faulted-in chunk for THREAD. */
 struct jitscope_error *recording_next_chunk(struct recording *recording, uint32_t thread,
                                             struct chunk_header **chunk);
+/* Writes a sealed CHUNK of RECORDING_CHUNK_SIZE bytes behind all others, past the mapping: for bytes that are
+ * there already, which costs less than touching fresh mapped pages. */
+struct jitscope_error *recording_append_chunk(struct recording *recording, const struct chunk_header *chunk);
 /* Fills in the seal; END is where the next record would have gone. */
 void recording_seal_chunk(struct chunk_header *chunk, const uint8_t *end, uint64_t end_sequence,
                           uint32_t count);
@@ -99,6 +104,8 @@ struct recording_file {
     uint32_t most_strings;   /* records of strings that the file could hold */
     uint64_t events;         /* records, `run` not counted */
     uint32_t open_chunks;    /* unsealed ones: the writer is still at work, or died */
+    uint8_t *unpacked; /* a packed recording's BYTES, a table of that room (packed.h); NULL: not packed */
+    uint64_t unpacked_room;
 };
 
 /* What is used of the file is copied, not mapped: its writer may cut it at any time, and a mapping would end
@@ -107,7 +114,7 @@ struct jitscope_error *recording_open(const char *path, struct recording_file *f
 /* The same, but files of more than WHOLE bytes are brought into memory chunk by chunk, as they are needed;
  * recording_open chooses WHOLE. */
 struct jitscope_error *recording_open_large(const char *path, uint64_t whole, struct recording_file *file);
-/* BYTES are borrowed and aligned to 8. */
+/* BYTES are borrowed, unless they are packed, and aligned to 8. */
 struct jitscope_error *recording_open_memory(struct bytes bytes, struct recording_file *file);
 void recording_close(struct recording_file *file);
 /* Why events ended before their time: a large file, whose chunks are read when they are needed, was changed

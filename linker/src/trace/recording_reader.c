@@ -7,6 +7,7 @@
 #include "trace/recording_chunks.h"
 
 #include "base/os.h"
+#include "trace/packed.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -289,12 +290,33 @@ static struct jitscope_error *read_file(struct recording_file *file, uint64_t wh
     return NULL;
 }
 
+static struct jitscope_error *unpack(struct recording_file *file, struct bytes packed) {
+    uint64_t size;
+    TRY(packed_read(packed, &file->unpacked, &size, &file->unpacked_room));
+    file->bytes = (struct bytes){file->unpacked, size};
+    return NULL;
+}
+
 struct jitscope_error *recording_open_memory(struct bytes bytes, struct recording_file *file) {
     *file = (struct recording_file){.bytes = bytes};
-    struct jitscope_error *error = read_file(file, UINT64_MAX);
+    struct jitscope_error *error = packed_is(bytes) ? unpack(file, bytes) : NULL;
+    if (!error)
+        error = read_file(file, UINT64_MAX);
     if (error)
         recording_close(file);
     return error;
+}
+
+/* A packed file is needed whole; what is left of it is its content. */
+static struct jitscope_error *unpack_file(struct recording_file *file) {
+    TRY(recording_fill(file, sizeof(uint32_t)));
+    if (!packed_is(file->bytes))
+        return NULL;
+    TRY(recording_fill(file, file->chunks->file_size));
+    TRY(unpack(file, file->bytes));
+    recording_chunks_destroy(file->chunks);
+    file->chunks = NULL;
+    return NULL;
 }
 
 struct jitscope_error *recording_open_large(const char *path, uint64_t whole, struct recording_file *file) {
@@ -303,6 +325,8 @@ struct jitscope_error *recording_open_large(const char *path, uint64_t whole, st
     if (fd < 0)
         return error_with_usual_help(error_system("cannot open", path));
     struct jitscope_error *error = recording_chunks_create(fd, file);
+    if (!error)
+        error = unpack_file(file);
     if (!error)
         error = read_file(file, whole);
     if (error)
@@ -321,6 +345,7 @@ void recording_close(struct recording_file *file) {
     map64_destroy(&file->far_places);
     schema_destroy(&file->schema);
     recording_chunks_destroy(file->chunks);
+    os_release_table(file->unpacked, file->unpacked_room);
     *file = (struct recording_file){0};
 }
 

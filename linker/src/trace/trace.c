@@ -48,13 +48,18 @@ static bool is_recording(const struct trace *trace) {
 }
 
 /* A run is no event: it has no number of its own. */
+static struct event_run run_of(const struct trace *trace) {
+    const struct writers *writers = trace->writer;
+    bool has_writer = writers && writers->list.count;
+    return (struct event_run){.header = EVENT_HEADER(EVENT_ID_run, sizeof(struct event_run)),
+                              .sequence_low = (uint32_t)trace->sequence,
+                              .sequence_high = (uint32_t)(trace->sequence >> 32),
+                              .link = trace->link,
+                              .thread = has_writer ? writers->list.data[writers->current].number : 0};
+}
+
 static void put_run(struct trace *trace) {
-    const struct writer *writer = current_writer(trace);
-    struct event_run run = {.header = EVENT_HEADER(EVENT_ID_run, sizeof run),
-                            .sequence_low = (uint32_t)trace->sequence,
-                            .sequence_high = (uint32_t)(trace->sequence >> 32),
-                            .link = trace->link,
-                            .thread = writer ? writer->number : 0};
+    struct event_run run = run_of(trace);
     memcpy(trace->next + 4, (uint8_t *)&run + 4, sizeof run - 4);
     __atomic_store_n((uint32_t *)(void *)trace->next, run.header, __ATOMIC_RELEASE);
     trace->next += sizeof run;
@@ -118,6 +123,46 @@ bool trace_next_chunk(struct trace *trace, size_t size) {
     trace->end = (uint8_t *)chunk + RECORDING_CHUNK_SIZE - sizeof(struct event_lost);
     put_run(trace);
     return (size_t)(trace->end - trace->next) >= size;
+}
+
+/* The record that was put apart has a number of its own: what comes next in the chunk at hand begins a run.
+ */
+static void go_on(struct trace *trace, struct writer *writer) {
+    count_records(trace, writer);
+    trace->sequence++;
+    writer->counted_from = trace->sequence;
+    if (!trace->next)
+        return;
+    if ((size_t)(trace->end - trace->next) < sizeof(struct event_run))
+        trace_next_chunk(trace, 0);
+    else
+        put_run(trace);
+}
+
+static void fill_apart(const struct trace *trace, const struct writer *writer, struct chunk_header *chunk) {
+    struct event_run run = run_of(trace);
+    *chunk = (struct chunk_header){.magic = CHUNK_MAGIC,
+                                   .thread = writer->number,
+                                   .sealed = 1,
+                                   .count = 1,
+                                   .first_sequence = trace->sequence,
+                                   .end_sequence = trace->sequence + 1,
+                                   .bytes = RECORDING_CHUNK_SIZE - sizeof *chunk};
+    memcpy(chunk + 1, &run, sizeof run);
+    chunk->digest = recording_chunk_digest(*chunk, chunk + 1);
+}
+
+bool trace_append_apart(struct trace *trace, struct chunk_header *chunk) {
+    struct writer *writer = current_writer(trace);
+    if (!trace->record_level || !writer)
+        return false;
+    fill_apart(trace, writer, chunk);
+    struct jitscope_error *error = recording_append_chunk(trace->recording, chunk);
+    if (error)
+        fail(trace, error);
+    else
+        go_on(trace, writer);
+    return !error;
 }
 
 /* --- threads and links */

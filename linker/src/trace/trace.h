@@ -89,6 +89,12 @@ static inline bool trace_wants(const struct trace *trace, enum event_level level
     return __builtin_expect(trace->level >= level, 0);
 }
 
+/* Puts one record into a chunk of its own, past the chunk at hand: CHUNK has RECORDING_CHUNK_SIZE bytes, and
+ * the record fills it behind the header and one run, both of which this puts in.  False when the recording
+ * has failed. */
+struct chunk_header;
+bool trace_append_apart(struct trace *trace, struct chunk_header *chunk);
+
 /* Slow paths of the inline functions below. */
 bool trace_next_chunk(struct trace *trace, size_t size);
 void trace_define_name(struct trace *trace, uint32_t name);

@@ -1,0 +1,26 @@
+#include "base/digest.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+/* XXH3 uses vectors for inputs above this length. */
+enum { LONG = 240 };
+
+static inline bool wants_avx2(size_t size) {
+    return size > LONG && __builtin_cpu_supports("avx2");
+}
+
+uint64_t digest_64_seeded(const void *data, size_t size, uint64_t seed) {
+    return wants_avx2(size) ? digest_64_avx2(data, size, seed) : XXH3_64bits_withSeed(data, size, seed);
+}
+
+uint64_t digest_64(const void *data, size_t size) {
+    return wants_avx2(size) ? digest_64_avx2(data, size, 0) : XXH3_64bits(data, size);
+}
+
+struct digest_128 digest_128(const void *data, size_t size) {
+    if (wants_avx2(size))
+        return digest_128_avx2(data, size);
+    XXH128_hash_t hash = XXH3_128bits(data, size);
+    return (struct digest_128){hash.low64, hash.high64};
+}

@@ -1,0 +1,15 @@
+#include "base/digest.h"
+
+/* The build compiles this file with -mavx2. */
+#define XXH_INLINE_ALL
+#define XXH_VECTOR XXH_AVX2
+#include <xxhash.h>
+
+uint64_t digest_64_avx2(const void *data, size_t size, uint64_t seed) {
+    return XXH3_64bits_withSeed(data, size, seed);
+}
+
+struct digest_128 digest_128_avx2(const void *data, size_t size) {
+    XXH128_hash_t hash = XXH3_128bits(data, size);
+    return (struct digest_128){hash.low64, hash.high64};
+}
