@@ -146,7 +146,23 @@ class Determinism(SystemTest):
             self.assertEqual(a, b)
 
 
+class Detail(SystemTest):
+    def test_a_replay_is_recorded_in_detail(self):
+        """Every edge of a link that was recorded without them; that recording replays in turn."""
+        main = self.compile("#include <stdio.h>\nint main(void) { return puts(\"x\") < 0; }\n")
+        coarse, edges, direct = (self.folder / f"{name}.jsr" for name in ("coarse", "edges", "direct"))
+        words = ("link", "--base", "0x400000", "--phony-externals")
+        self.must(JITSCOPE, *words, "--record", coarse, main)
+        self.must(JITSCOPE, *words, "--trace=edges", "--record", direct, main)
+        self.must(JITSCOPE, "replay", "--trace=edges", "--record", edges, coarse)
+        self.assertEqual(self.show("edges", coarse), [])
+        self.assertEqual(self.show("edges", edges), self.show("edges", direct))
+        self.must(JITSCOPE, "replay", edges)
+
+
 class Crashes(SystemTest):
+    may_be_short = True
+
     def test_the_program_kills_itself(self):
         text = "#include <signal.h>\nint main(void) { return raise(SIGKILL); }\n"
         recording = self.folder / "r.jsr"

@@ -1,12 +1,13 @@
 /* The comparison: what the session says against what it said when it was recorded.  All fields count but
- * times, durations and the process number, which belong to the machine and not to the link. */
+ * times, durations and the process number, which belong to the machine and not to the link, and the level. */
 #include "record/replay_state.h"
 
 #include <stddef.h>
 #include <string.h>
 
 static bool is_machines(uint32_t id, const struct schema_field *field, uint8_t print) {
-    return print == PRINT_NS || (id == EVENT_ID_session_begin && !strcmp(field->name, "process"));
+    return print == PRINT_NS || (id == EVENT_ID_session_begin && !strcmp(field->name, "process")) ||
+           (id == EVENT_ID_call_create && !strcmp(field->name, "level")); /* a replay may record more */
 }
 
 /* What follows from names, be it their bytes. */

@@ -156,7 +156,9 @@ static struct jitscope_error *announce_session(struct jitscope_session *session,
                  .keep_debug_sections = session->keep_debug_sections, .gc_sections = session->gc_sections,
                  .phony_externals = session->phony_externals,
                  .no_default_libraries = session->no_default_libraries, .debug = session->debug,
-                 .level = replay ? replay->recorded_level : trace->record_level);
+                 .level = trace->record_level ? (uint32_t)trace->record_level
+                          : replay            ? replay->recorded_level
+                                              : 0);
     for (uint32_t kind = 0; kind < arch->kind_count && trace_wants(trace, LEVEL_SESSION); kind++) {
         TRY(session_intern(session, arch->kinds[kind].name, &name));
         TRY(session_intern(session, arch->kinds[kind].formula, &formula));
