@@ -5,6 +5,7 @@ The fuzz target fuzz_session looks for what nobody thinks of; here is what anybo
 import concurrent.futures
 import itertools
 import pathlib
+import random
 import resource
 import struct
 import subprocess
@@ -14,7 +15,7 @@ import unittest
 from harness import JITSCOPE, SystemTest
 from jsr import CHUNK, Recording
 
-GOLDEN = sorted((pathlib.Path(__file__).resolve().parent / "golden").glob("*.jsr"))
+GOLDEN = [path for path in sorted((pathlib.Path(__file__).resolve().parent / "golden").glob("*.jsr")) if path.stem != "packed"]
 FIRST_CALL = 100
 RECORDS = 3  # of each kind in all recordings
 SLOWEST, LARGEST = 20, 1 << 30  # seconds and bytes of one replay; sanitizers included
@@ -108,6 +109,21 @@ class Untrusted(SystemTest):
         self.assertLess(len(data) - at, recording.chunk_size)
         self.assertGreater(end, at + CHUNK.size)
         return bytes(data)
+
+    def test_a_packed_recording_is_damaged(self):
+        data = (GOLDEN[0].parent / "packed.jsr").read_bytes()
+        chance = random.Random(1)
+
+        def changed():
+            for number in range(200):
+                damaged = bytearray(data)
+                for _ in range(1 + number % 3):
+                    damaged[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+                yield f"packed, {number}", bytes(damaged)
+            for size in range(0, len(data), 1 + len(data) // 50):
+                yield f"packed, {size} bytes", data[:size]
+
+        self.all_verdicts(changed())
 
     def test_cut_anywhere(self):
         """What is left of a good recording is good: it replays as far as it goes, or does not hold a session's beginning."""
