@@ -1,0 +1,44 @@
+"""Sessions of programs that do awkward things replay to the same: they call exit where nobody expects it, fail in their own words,
+begin to record behind things that went wrong."""
+import os
+import unittest
+
+from harness import JITSCOPE, SystemTest
+
+SESSION = os.environ["AWKWARD_SESSION"]
+
+
+class Awkward(SystemTest):
+    def setUp(self):
+        super().setUp()
+        self.recording = self.folder / "r.jsr"
+        self.plain = self.compile("int twice(int x) { return 2 * x; }\n", "-fPIC", name="plain.o")
+
+    def session(self, *words, status=0, recording=None):
+        """What the program prints."""
+        outcome = self.run_command(SESSION, recording or self.recording, *words)
+        self.assertEqual(outcome.status, status, outcome.err)
+        return outcome.out.decode()
+
+    def replay(self, ending=""):
+        out = self.must(JITSCOPE, "replay", self.recording).out.decode()
+        self.assertRegex(out, rf"(?s)\A{ending}.*\d+ events: identical\n\Z")
+
+
+class Exits(Awkward):
+    def test_in_a_finaliser(self):
+        """Of a link that is unloaded; of one that is there when the session ends; as the last of several."""
+        leaver = self.compile("#include <stdio.h>\n#include <stdlib.h>\n"
+                              "__attribute__((destructor)) static void after(void) { puts(\"after\"); }\n"
+                              "__attribute__((destructor)) static void leave(void) { puts(\"leave\"); exit(8); }\n", "-fPIC", name="leaver.o")
+        for words in ((leaver, "link", "unload"), (leaver, "link"), (leaver, "link", self.plain, "link"),
+                      (self.plain, "link", leaver, "link", "unload")):
+            with self.subTest(words):
+                self.assertNotIn("after", self.session(*words, status=8))
+                self.replay("the recording ends here, because the program called exit inside an action")
+                events = [event["event"] for event in self.show("events", self.recording)]
+                self.assertEqual(events.count("answer_exit"), 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
