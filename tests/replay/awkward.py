@@ -39,6 +39,16 @@ class Exits(Awkward):
                 events = [event["event"] for event in self.show("events", self.recording)]
                 self.assertEqual(events.count("answer_exit"), 1)
 
+    def test_in_an_event_callback(self):
+        for event in ("pass_begin", "allocation", "segment", "action_result"):
+            with self.subTest(event):
+                self.session(f"exit-at={event}", self.plain, "link", status=9)
+                self.replay("the recording ends here, because the program called exit in a function")
+
+    def test_in_a_memory_manager_that_is_not_asked_for_an_answer(self):
+        self.session("manager", self.plain, "link", status=10)
+        self.replay("the recording ends here, because the program called exit in a function")
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -73,6 +73,10 @@ struct jitscope_error *replay_failure(struct replay *replay, const struct answer
 /* The session asks what the recording does not answer: a divergence, or its end. */
 struct jitscope_error *replay_no_answer(struct replay *replay, const char *question);
 
+/* exit(3) ended the process here: what it undid is replayed, and nothing comes behind it.  Why the action at
+ * hand, if there is one, failed. */
+const char *replay_exit_here(struct replay *replay);
+
 /* --- the files */
 void replay_give_world(struct replay *replay, struct session_replay *setting);
 void replay_give_memory(struct replay *replay, struct session_replay *setting);

@@ -36,8 +36,7 @@ struct jitscope_error *replay_failure(struct replay *replay, const struct answer
     return recorded_error(&replay->recorded, &replay->arena, &answer->failure);
 }
 
-/* exit(3) ended the process here: what it undid is replayed, and nothing comes behind it. */
-static const char *exit_here(struct replay *replay) {
+const char *replay_exit_here(struct replay *replay) {
     replay->exited = true;
     session_exit(replay->session);
     replay->ended = true;
@@ -50,7 +49,7 @@ struct jitscope_error *replay_no_answer(struct replay *replay, const char *quest
     if (!replay->diverged && !replay->ended) {
         bool more = replay_peek(replay, &view);
         if (more && view.type->id == EVENT_ID_call_exit && replay->session && !replay->exited)
-            exit_here(replay);
+            replay_exit_here(replay);
         else if (more)
             replay_diverge(replay, &view, NULL, question);
         else
@@ -182,7 +181,7 @@ static const char *run(void *context, const struct action_call *call) {
     uint32_t ordinal = replay->halves++;
     if (ordinal == recorded->exit_ordinal && !replay->exited && replay->session) {
         replay->halves--; /* it never came to an end */
-        return exit_here(replay);
+        return replay_exit_here(replay);
     }
     for (uint32_t i = 0; i < recorded->failed_halves.count; i++) {
         const struct recorded_half *half = &recorded->failed_halves.data[i];
