@@ -50,5 +50,12 @@ class Exits(Awkward):
         self.replay("the recording ends here, because the program called exit in a function")
 
 
+class Failures(Awkward):
+    def test_own_words_for_a_code_of_the_linkers(self):
+        user = self.compile("extern int far; int *near(void) { return &far; }\n", "-fPIC", name="user.o")
+        self.assertIn("the arena of this program is full", self.session("resolver", user, "link"))
+        self.replay()
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -153,6 +153,11 @@ char *recorded_text(const struct recorded *recorded, struct arena *arena, struct
     return arena_copy(arena, string.bytes ? string.bytes : "", string.length);
 }
 
+/* The linker's own; an embedding program can give its errors the same code. */
+static bool is_no_memory(const struct event_failure *failure, const char *text) {
+    return failure->code == JITSCOPE_ERROR_NO_MEMORY && !strcmp(text, error_text(error_no_memory()));
+}
+
 struct jitscope_error *recorded_error(const struct recorded *recorded, struct arena *arena,
                                       const struct event_failure *failure) {
     char *input = recorded_text(recorded, arena, failure->input);
@@ -160,7 +165,7 @@ struct jitscope_error *recorded_error(const struct recorded *recorded, struct ar
     char *symbol = recorded_text(recorded, arena, failure->symbol);
     char *text = recorded_text(recorded, arena, failure->text);
     char *help = recorded_text(recorded, arena, failure->help);
-    if (!input || !section || !symbol || !text || !help || failure->code == JITSCOPE_ERROR_NO_MEMORY)
+    if (!input || !section || !symbol || !text || !help || is_no_memory(failure, text))
         return error_no_memory();
     struct coordinates where = {*input ? input : NULL, *section ? section : NULL, failure->offset,
                                 *symbol ? symbol : NULL};
