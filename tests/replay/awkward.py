@@ -56,6 +56,10 @@ class Failures(Awkward):
         self.assertIn("the arena of this program is full", self.session("resolver", user, "link"))
         self.replay()
 
+    def test_symbols_without_a_name(self):
+        self.assertEqual(self.session("symbols", self.plain, "link").count("defined twice"), 1)
+        self.replay()
+
 
 if __name__ == "__main__":
     unittest.main()
