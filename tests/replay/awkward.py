@@ -61,5 +61,26 @@ class Failures(Awkward):
         self.replay()
 
 
+class Middle(Awkward):
+    """Recordings that begin behind what the words before them have brought in."""
+
+    def setUp(self):
+        super().setUp()
+        self.begin = f"begin={self.recording}"
+        self.user = self.compile("extern int far __attribute__((weak)); int *near(void) { return &far; }\n", "-fPIC", name="user.o")
+        self.far = self.compile("int far = 6;\n", "-fPIC", name="far.o")
+
+    def test_library_that_could_not_be_opened(self):
+        """It defines nothing then; neither does it in the replay."""
+        gone, broken = self.folder / "libgone.so", self.folder / "libbroken.so"
+        self.must("gcc", "-shared", "-o", gone, self.plain)
+        self.must("gcc", "-shared", "-o", broken, self.far, "-Wl,--no-as-needed", gone)
+        gone.unlink()
+        out = self.session(broken, self.begin, self.user, "link", recording="-").splitlines()
+        self.assertIn("libgone.so", out[0])
+        self.assertEqual(out[-1], "ok")
+        self.replay()
+
+
 if __name__ == "__main__":
     unittest.main()
