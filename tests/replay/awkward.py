@@ -81,6 +81,19 @@ class Middle(Awkward):
         self.assertEqual(out[-1], "ok")
         self.replay()
 
+    def test_thin_archive_without_an_index(self):
+        """Its members are read when it comes in, which the recording has not seen."""
+        one = self.compile("int one = 1;\n", "-fPIC", name="one.o")
+        user = self.compile("extern int far, one; int near(void) { return far + one; }\n", "-fPIC", name="user.o")
+        bad = self.folder / "bad.o"
+        bad.write_bytes(one.read_bytes()[:200])
+        for name, members in (("libgood.a", (one, self.far)), ("libbad.a", (one, bad, self.far))):
+            with self.subTest(name):
+                archive = self.archive(name, *members, flags="rcST")
+                outcome = self.session(archive, self.begin, user, "link", recording="-")
+                self.assertEqual(outcome.endswith("ok\n"), name == "libgood.a", outcome)
+                self.replay()
+
 
 if __name__ == "__main__":
     unittest.main()

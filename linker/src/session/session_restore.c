@@ -84,6 +84,9 @@ static void tell_inputs(struct jitscope_session *session) {
             continue;
         struct event_state_input event = describe(session, id);
         tell_input(session, &event);
+        for (uint32_t i = 0; i < session->archives.count; i++)
+            if (session->archives.data[i].input == id)
+                session_read_members(session, i);
         for (uint32_t i = 0; i < session->shared.count && event.opened; i++)
             if (session->shared.data[i].input == id)
                 TRACE_ANSWER(&session->trace, answer_library,
