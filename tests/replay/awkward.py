@@ -1,6 +1,7 @@
 """Sessions of programs that do awkward things replay to the same: they call exit where nobody expects it, fail in their own words,
 begin to record behind things that went wrong."""
 import os
+import subprocess
 import unittest
 
 from harness import JITSCOPE, SystemTest
@@ -93,6 +94,18 @@ class Middle(Awkward):
                 outcome = self.session(archive, self.begin, user, "link", recording="-")
                 self.assertEqual(outcome.endswith("ok\n"), name == "libgood.a", outcome)
                 self.replay()
+
+
+class Hostile(Awkward):
+    def test_one_long_text_in_many_calls(self):
+        """Half a gigabyte of it, were it copied for each call; the recording has 300 KiB."""
+        self.session("roots")
+        self.assertLess(self.recording.stat().st_size, 1 << 20)
+        process = subprocess.Popen([JITSCOPE, "replay", self.recording], stdout=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        self.assertEqual(process.returncode, 0)
+        self.assertLess(usage.ru_maxrss, 200 << 10)
 
 
 if __name__ == "__main__":

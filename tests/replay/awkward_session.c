@@ -5,6 +5,7 @@
  *     PATH                 adds a file, which may fail          link, unload     the link added last
  *     begin=PATH, end      of a recording                       exit             exit(3)
  *     resolver             one that fails                       symbols          a pass that adds odd symbols
+ *     roots                thousands of roots with one long name
  *     exit-at=EVENT        an event callback that exits         manager          a manager that exits when it
  * abandons
  */
@@ -93,6 +94,15 @@ static const struct jitscope_memory_ops stubborn = {.size = sizeof stubborn,
 
 /* --- words */
 
+static void add_roots(struct jitscope_session *session) {
+    enum { LENGTH = 200000, TIMES = 2000 };
+    static char name[LENGTH + 1];
+    memset(name, 'x', LENGTH);
+    for (int i = 0; i < TIMES; i++)
+        if (jitscope_session_add_root(session, name))
+            exit(1);
+}
+
 static void one_word(struct jitscope_session *session, char *word) {
     if (!strcmp(word, "link"))
         tell(jitscope_session_link(session, &latest));
@@ -108,6 +118,8 @@ static void one_word(struct jitscope_session *session, char *word) {
         tell(jitscope_session_add_pass(session, JITSCOPE_POST_PRUNE, "odd-symbols", add_symbols, NULL));
     else if (!strncmp(word, "exit-at=", 8))
         tell(jitscope_session_set_event_callback(session, JITSCOPE_LEVEL_EDGES, leave_at, word + 8));
+    else if (!strcmp(word, "roots"))
+        add_roots(session);
     else if (!strcmp(word, "exit"))
         exit(3);
     else

@@ -10,7 +10,7 @@
                                               const struct event_##name *call)
 
 #define TEXT(variable, field)                                                                                \
-    char *variable = recorded_text(&replay->recorded, &replay->arena, call->field);                          \
+    const char *variable = recorded_text(&replay->recorded, call->field);                                    \
     if (!variable)                                                                                           \
     return error_no_memory()
 
@@ -145,8 +145,9 @@ CALL(state_session) {
     X(call_add_pass)                                                                                         \
     X(call_register_action)                                                                                  \
     X(call_set_resolver)                                                                                     \
-    X(call_link) X(call_unload) X(call_exit) X(call_destroy) X(state_input) X(state_definition)              \
-        X(state_link) X(state_use) X(state_session)
+    X(call_link)                                                                                             \
+    X(call_unload) X(call_exit) X(call_destroy) X(state_input) X(state_definition) X(state_link)             \
+        X(state_use) X(state_session)
 
 bool replay_is_call(uint32_t id) {
     switch (id) {

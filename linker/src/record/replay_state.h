@@ -29,7 +29,7 @@ struct replay {
     struct arena arena;              /* texts and lists that live as long as the replay */
     struct jitscope_memory_ops memory_ops;
     VEC(struct kept_image) images; /* with keep_memory */
-    char *manager_name;
+    const char *manager_name;
     uint32_t halves; /* of actions that have "run" */
     uint64_t compared;
     uint64_t divergence;

@@ -33,7 +33,7 @@ bool replay_find(struct replay *replay, uint32_t id, struct answer *answer) {
 }
 
 struct jitscope_error *replay_failure(struct replay *replay, const struct answer *answer) {
-    return recorded_error(&replay->recorded, &replay->arena, &answer->failure);
+    return recorded_error(&replay->recorded, &answer->failure);
 }
 
 const char *replay_exit_here(struct replay *replay) {
@@ -177,7 +177,7 @@ bool replay_debug_image(const struct replay *replay, uint32_t link, struct bytes
 
 static const char *run(void *context, const struct action_call *call) {
     struct replay *replay = context;
-    const struct recorded *recorded = &replay->recorded;
+    struct recorded *recorded = &replay->recorded;
     uint32_t ordinal = replay->halves++;
     if (ordinal == recorded->exit_ordinal && !replay->exited && replay->session) {
         replay->halves--; /* it never came to an end */
@@ -187,7 +187,7 @@ static const char *run(void *context, const struct action_call *call) {
         const struct recorded_half *half = &recorded->failed_halves.data[i];
         if (half->ordinal != ordinal)
             continue;
-        const char *text = recorded_text(recorded, &replay->arena, half->message);
+        const char *text = recorded_text(recorded, half->message);
         return text ? text : "out of memory";
     }
     return keep_image(replay, call);
@@ -202,7 +202,7 @@ static uint32_t registrars(void *context, const char *names[EXECUTOR_UNWINDERS])
     while (!replay->diverged && count < EXECUTOR_UNWINDERS && recorded_next(&replay->recorded, &at, &view) &&
            view.type->id == EVENT_ID_registration) {
         struct name_ref with = decode_event(&replay->recorded.decoder, &view)->registration.with;
-        const char *text = recorded_text(&replay->recorded, &replay->arena, with);
+        const char *text = recorded_text(&replay->recorded, with);
         if (text)
             names[count++] = text;
     }
