@@ -126,9 +126,9 @@ struct jitscope_error *jitscope_graph_add_block(struct jitscope_graph *graph, ui
                                                 const void *content, uint64_t size, uint64_t alignment,
                                                 uint32_t *block);
 /* Names OFFSET (up to the end of the block) of BLOCK.  NAME is copied: a strong, default-visibility
- * definition, which also answers references of the batch; NULL makes an anonymous symbol.  SIZE in bytes is
- * what debuggers are told. Up to and including post-prune.  Errors: USAGE (no such block, a removed one),
- * DUPLICATE. */
+ * definition, which also answers references of the batch; NULL or "" makes an anonymous symbol.  SIZE in
+ * bytes is what debuggers are told. Up to and including post-prune.  Errors: USAGE (no such block, a removed
+ * one), DUPLICATE. */
 struct jitscope_error *jitscope_graph_add_symbol(struct jitscope_graph *graph, const char *name,
                                                  uint32_t block, uint64_t offset, uint64_t size,
                                                  uint32_t *symbol);

@@ -351,17 +351,37 @@ void memory_abandon(struct in_flight *in_flight) {
 
 /* --- deallocate, read */
 
+static void tell_deallocation(struct memory *memory, const struct finalized *finalized) {
+    note_results(memory, finalized->names, &finalized->results);
+    trace_results(memory, finalized->names, finalized->number, finalized->actions, &finalized->results);
+}
+
 /* Once: afterwards there are none left. */
 static struct jitscope_error *run_deallocate_actions(struct memory *memory, struct finalized *finalized) {
     uint32_t count = finalized->action_count;
     finalized->action_count = 0;
     if (!memory->executor || !count)
         return NULL;
+    memory->deallocating = finalized;
     struct jitscope_error *error =
         executor_deallocate(memory->executor, finalized->actions, count, &finalized->results);
-    note_results(memory, finalized->names, &finalized->results);
-    trace_results(memory, finalized->names, finalized->number, finalized->actions, &finalized->results);
+    memory->deallocating = NULL;
+    tell_deallocation(memory, finalized);
     return error;
+}
+
+static void tell_exit(const struct memory *memory, const struct action_results *results) {
+    TRACE_ANSWER(memory->trace, answer_exit, .ordinal = memory->halves + results->results.count);
+}
+
+/* A finaliser has called exit(3): those that were to come after it do not run. */
+static void end_interrupted(struct memory *memory) {
+    const struct finalized *finalized = memory->deallocating;
+    memory->deallocating = NULL;
+    if (!finalized)
+        return;
+    tell_exit(memory, &finalized->results);
+    tell_deallocation(memory, finalized);
 }
 
 static void roll_back_interrupted(struct memory *memory) {
@@ -369,8 +389,7 @@ static void roll_back_interrupted(struct memory *memory) {
     memory->finalizing = NULL;
     if (!in_flight)
         return;
-    TRACE_ANSWER(memory->trace, answer_exit,
-                 .ordinal = memory->halves + memory->finalizing_results->results.count);
+    tell_exit(memory, memory->finalizing_results);
     if (!executor_roll_back_interrupted(memory->executor))
         return;
     note_results(memory, in_flight->graph->names, memory->finalizing_results);
@@ -379,6 +398,7 @@ static void roll_back_interrupted(struct memory *memory) {
 }
 
 void memory_run_exit_actions(struct memory *memory) {
+    end_interrupted(memory);
     roll_back_interrupted(memory);
     for (uint32_t i = memory->finalized.count; i-- > 0;)
         if (memory->finalized.data[i])

@@ -28,6 +28,7 @@ struct memory {
     VEC(struct finalized *) finalized;  /* by handle - 1; NULL when deallocated */
     const struct in_flight *finalizing; /* whose finalize actions are running */
     const struct action_results *finalizing_results;
+    struct finalized *deallocating; /* whose deallocate actions are running */
 };
 
 /* One allocation on its way; lives until finalize or abandon. */

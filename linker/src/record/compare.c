@@ -82,6 +82,13 @@ static void follow_passes(struct replay *replay, const struct event_view *view) 
         replay->pass.inside = false;
 }
 
+/* A call of exit(3) from inside a link or an unload: by a function that nobody waits for an answer of, such
+ * as an event callback, or a memory manager's abandon. */
+static bool is_exit_inside(const struct replay *replay, const struct event_view *view, const void *record) {
+    return view->type->id == EVENT_ID_call_exit && view->link && !replay->exited &&
+           EVENT_HEADER_ID(load_u32(record)) != EVENT_ID_call_exit;
+}
+
 void replay_compare(void *context, uint64_t sequence, uint32_t link, const void *record) {
     struct replay *replay = context;
     struct event_cursor ahead = replay->cursor;
@@ -91,6 +98,10 @@ void replay_compare(void *context, uint64_t sequence, uint32_t link, const void 
         return;
     if (!recorded_next(&replay->recorded, &ahead, &view) || view.type->id == EVENT_ID_lost) {
         replay->ended = true;
+        return;
+    }
+    if (is_exit_inside(replay, &view, record)) {
+        replay_exit_here(replay);
         return;
     }
     const char *what = difference(replay, &view, link, record);

@@ -134,6 +134,9 @@ void recorded_close(struct recorded *recorded) {
         os_release(recorded->contents.data[i].owned);
     vec_destroy(&recorded->contents);
     vec_destroy(&recorded->failed_halves);
+    vec_destroy(&recorded->text_list);
+    map64_destroy(&recorded->text_by_name);
+    arena_destroy(&recorded->texts);
     decoder_destroy(&recorded->decoder);
 }
 
@@ -148,19 +151,37 @@ bool recorded_next(struct recorded *recorded, struct event_cursor *cursor, struc
     return false;
 }
 
-char *recorded_text(const struct recorded *recorded, struct arena *arena, struct name_ref name) {
-    struct recorded_string string = recording_string(recorded->file, name.id);
-    return arena_copy(arena, string.bytes ? string.bytes : "", string.length);
+static struct jitscope_error *keep_text(struct recorded *recorded, uint32_t id, const char **text) {
+    struct recorded_string string = recording_string(recorded->file, id);
+    *text = arena_copy(&recorded->texts, string.bytes ? string.bytes : "", string.length);
+    if (!*text)
+        return error_no_memory();
+    TRY(vec_push(&recorded->text_list, *text));
+    return map64_set(&recorded->text_by_name, id, recorded->text_list.count - 1);
 }
 
-struct jitscope_error *recorded_error(const struct recorded *recorded, struct arena *arena,
-                                      const struct event_failure *failure) {
-    char *input = recorded_text(recorded, arena, failure->input);
-    char *section = recorded_text(recorded, arena, failure->section);
-    char *symbol = recorded_text(recorded, arena, failure->symbol);
-    char *text = recorded_text(recorded, arena, failure->text);
-    char *help = recorded_text(recorded, arena, failure->help);
-    if (!input || !section || !symbol || !text || !help || failure->code == JITSCOPE_ERROR_NO_MEMORY)
+const char *recorded_text(struct recorded *recorded, struct name_ref name) {
+    const char *text;
+    uint32_t place = map64_find(&recorded->text_by_name, name.id);
+    if (place != MAP64_NO_VALUE)
+        return recorded->text_list.data[place];
+    struct jitscope_error *error = keep_text(recorded, name.id, &text);
+    jitscope_error_destroy(error);
+    return error ? NULL : text;
+}
+
+/* The linker's own; an embedding program can give its errors the same code. */
+static bool is_no_memory(const struct event_failure *failure, const char *text) {
+    return failure->code == JITSCOPE_ERROR_NO_MEMORY && !strcmp(text, error_text(error_no_memory()));
+}
+
+struct jitscope_error *recorded_error(struct recorded *recorded, const struct event_failure *failure) {
+    const char *input = recorded_text(recorded, failure->input);
+    const char *section = recorded_text(recorded, failure->section);
+    const char *symbol = recorded_text(recorded, failure->symbol);
+    const char *text = recorded_text(recorded, failure->text);
+    const char *help = recorded_text(recorded, failure->help);
+    if (!input || !section || !symbol || !text || !help || is_no_memory(failure, text))
         return error_no_memory();
     struct coordinates where = {*input ? input : NULL, *section ? section : NULL, failure->offset,
                                 *symbol ? symbol : NULL};

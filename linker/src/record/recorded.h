@@ -6,7 +6,9 @@
 #ifndef RECORD_RECORDED_H
 #define RECORD_RECORDED_H
 
+#include "base/arena.h"
 #include "base/bytes.h"
+#include "base/map64.h"
 #include "trace/decode.h"
 
 struct recorded_content {
@@ -30,7 +32,10 @@ struct recorded {
     VEC(struct recorded_half) failed_halves; /* by ordinal */
     uint64_t exit_ordinal;                   /* of the half that called exit(3); UINT64_MAX: none did */
     bool has_begin, has_create, has_lost;
-    bool has_end; /* the session's, or exit(3) */
+    bool has_end;              /* the session's, or exit(3) */
+    struct arena texts;        /* those that were asked for, as C strings */
+    struct map64 text_by_name; /* in text_list, by string id */
+    VEC(const char *) text_list;
     uint64_t last_sequence;
     bool has_gap; /* events behind that one are missing: parts of the file are lost */
 };
@@ -44,11 +49,11 @@ struct jitscope_error *recorded_content(const struct recorded *recorded, uint32_
                                         struct bytes *bytes);
 /* The bytes that the session got when it first read the file at PATH; false when it did not, or could not. */
 bool recorded_file(struct recorded *recorded, const char *path, struct bytes *bytes);
-/* A text as a C string in the caller's arena; NULL without memory. */
-char *recorded_text(const struct recorded *recorded, struct arena *arena, struct name_ref name);
+/* A text as a C string, until RECORDED is closed; NULL without memory.  Each is copied once, however often it
+ * is asked for: a small file can name a large text many times. */
+const char *recorded_text(struct recorded *recorded, struct name_ref name);
 /* The error that FAILURE describes; never NULL. */
-struct jitscope_error *recorded_error(const struct recorded *recorded, struct arena *arena,
-                                      const struct event_failure *failure);
+struct jitscope_error *recorded_error(struct recorded *recorded, const struct event_failure *failure);
 
 /* The next event at CURSOR that means something to a replay: no string, no content, no report.  False at the
  * end. */

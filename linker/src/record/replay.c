@@ -20,14 +20,14 @@ static struct jitscope_session_options options_of(const struct replay *replay) {
 }
 
 static struct jitscope_error *check_recording(struct replay *replay) {
-    const struct recorded *recorded = &replay->recorded;
+    struct recorded *recorded = &replay->recorded;
     uint64_t page = recorded->begin.page_size;
     if (page < 512 || page > 1 << 24 || page & (page - 1))
         return error_create(JITSCOPE_ERROR_RECORDING, "a page size of %" PRIu64 " bytes", page);
     if (recorded->create.level < LEVEL_SESSION || recorded->create.level > LEVEL_EDGES ||
         recorded->create.debug > JITSCOPE_DEBUG_OFF)
         return error_create(JITSCOPE_ERROR_RECORDING, "options that no session can have");
-    replay->manager_name = recorded_text(recorded, &replay->arena, recorded->begin.memory_manager);
+    replay->manager_name = recorded_text(recorded, recorded->begin.memory_manager);
     return replay->manager_name ? NULL : error_no_memory();
 }
 

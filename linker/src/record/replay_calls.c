@@ -10,7 +10,7 @@
                                               const struct event_##name *call)
 
 #define TEXT(variable, field)                                                                                \
-    char *variable = recorded_text(&replay->recorded, &replay->arena, call->field);                          \
+    const char *variable = recorded_text(&replay->recorded, call->field);                                    \
     if (!variable)                                                                                           \
     return error_no_memory()
 

@@ -17,7 +17,7 @@ EDIT(edit_keep) {
 
 EDIT(edit_section) {
     uint32_t section;
-    char *name = recorded_text(&replay->recorded, &replay->arena, event->name);
+    const char *name = recorded_text(&replay->recorded, event->name);
     return name ? jitscope_graph_add_section(graph, name, event->prot, &section) : error_no_memory();
 }
 
@@ -34,7 +34,7 @@ EDIT(edit_block) {
 
 EDIT(edit_symbol) {
     uint32_t symbol;
-    char *name = recorded_text(&replay->recorded, &replay->arena, event->name);
+    const char *name = recorded_text(&replay->recorded, event->name);
     if (!name)
         return error_no_memory();
     return jitscope_graph_add_symbol(graph, *name ? name : NULL, event->block, event->offset, event->size,
@@ -56,8 +56,8 @@ static struct jitscope_error *arguments(struct replay *replay, uint32_t number, 
 
 EDIT(edit_action) {
     struct bytes first = {0}, second = {0};
-    char *finalize = recorded_text(&replay->recorded, &replay->arena, event->finalize);
-    char *deallocate = recorded_text(&replay->recorded, &replay->arena, event->deallocate);
+    const char *finalize = recorded_text(&replay->recorded, event->finalize);
+    const char *deallocate = recorded_text(&replay->recorded, event->deallocate);
     if (!finalize || !deallocate)
         return error_no_memory();
     TRY(arguments(replay, event->finalize_arguments, &first));

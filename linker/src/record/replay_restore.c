@@ -21,7 +21,7 @@ static struct jitscope_error *add_segment(struct restored *restored,
 static struct jitscope_error *add_action(struct replay *replay, struct restored *restored,
                                          const struct event_state_action *event) {
     struct bytes arguments = {0};
-    char *function = recorded_text(&replay->recorded, &replay->arena, event->deallocate);
+    const char *function = recorded_text(&replay->recorded, event->deallocate);
     if (!function)
         return error_no_memory();
     if (event->arguments != NO_CONTENT)

@@ -29,7 +29,7 @@ struct replay {
     struct arena arena;              /* texts and lists that live as long as the replay */
     struct jitscope_memory_ops memory_ops;
     VEC(struct kept_image) images; /* with keep_memory */
-    char *manager_name;
+    const char *manager_name;
     uint32_t halves; /* of actions that have "run" */
     uint64_t compared;
     uint64_t divergence;
@@ -72,6 +72,10 @@ bool replay_find(struct replay *replay, uint32_t id, struct answer *answer);
 struct jitscope_error *replay_failure(struct replay *replay, const struct answer *answer);
 /* The session asks what the recording does not answer: a divergence, or its end. */
 struct jitscope_error *replay_no_answer(struct replay *replay, const char *question);
+
+/* exit(3) ended the process here: what it undid is replayed, and nothing comes behind it.  Why the action at
+ * hand, if there is one, failed. */
+const char *replay_exit_here(struct replay *replay);
 
 /* --- the files */
 void replay_give_world(struct replay *replay, struct session_replay *setting);

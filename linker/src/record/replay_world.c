@@ -33,11 +33,10 @@ bool replay_find(struct replay *replay, uint32_t id, struct answer *answer) {
 }
 
 struct jitscope_error *replay_failure(struct replay *replay, const struct answer *answer) {
-    return recorded_error(&replay->recorded, &replay->arena, &answer->failure);
+    return recorded_error(&replay->recorded, &answer->failure);
 }
 
-/* exit(3) ended the process here: what it undid is replayed, and nothing comes behind it. */
-static const char *exit_here(struct replay *replay) {
+const char *replay_exit_here(struct replay *replay) {
     replay->exited = true;
     session_exit(replay->session);
     replay->ended = true;
@@ -50,7 +49,7 @@ struct jitscope_error *replay_no_answer(struct replay *replay, const char *quest
     if (!replay->diverged && !replay->ended) {
         bool more = replay_peek(replay, &view);
         if (more && view.type->id == EVENT_ID_call_exit && replay->session && !replay->exited)
-            exit_here(replay);
+            replay_exit_here(replay);
         else if (more)
             replay_diverge(replay, &view, NULL, question);
         else
@@ -178,17 +177,17 @@ bool replay_debug_image(const struct replay *replay, uint32_t link, struct bytes
 
 static const char *run(void *context, const struct action_call *call) {
     struct replay *replay = context;
-    const struct recorded *recorded = &replay->recorded;
+    struct recorded *recorded = &replay->recorded;
     uint32_t ordinal = replay->halves++;
     if (ordinal == recorded->exit_ordinal && !replay->exited && replay->session) {
         replay->halves--; /* it never came to an end */
-        return exit_here(replay);
+        return replay_exit_here(replay);
     }
     for (uint32_t i = 0; i < recorded->failed_halves.count; i++) {
         const struct recorded_half *half = &recorded->failed_halves.data[i];
         if (half->ordinal != ordinal)
             continue;
-        const char *text = recorded_text(recorded, &replay->arena, half->message);
+        const char *text = recorded_text(recorded, half->message);
         return text ? text : "out of memory";
     }
     return keep_image(replay, call);
@@ -203,7 +202,7 @@ static uint32_t registrars(void *context, const char *names[EXECUTOR_UNWINDERS])
     while (!replay->diverged && count < EXECUTOR_UNWINDERS && recorded_next(&replay->recorded, &at, &view) &&
            view.type->id == EVENT_ID_registration) {
         struct name_ref with = decode_event(&replay->recorded.decoder, &view)->registration.with;
-        const char *text = recorded_text(&replay->recorded, &replay->arena, with);
+        const char *text = recorded_text(&replay->recorded, with);
         if (text)
             names[count++] = text;
     }

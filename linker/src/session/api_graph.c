@@ -194,6 +194,7 @@ struct jitscope_error *jitscope_graph_add_symbol(struct jitscope_graph *handle, 
     TRY(check_there(graph, block, "block", block));
     if (offset > graph->blocks.data[block].size)
         return error_create(JITSCOPE_ERROR_USAGE, "an offset behind the end of block %u", block);
+    text = text && *text ? text : NULL;
     TRACE_ANSWER(graph->trace, edit_symbol, .name = trace_text(graph->trace, graph->names, text),
                  .block = block, .offset = offset, .size = size);
     struct symbol definition = {.block = block,

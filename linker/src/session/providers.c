@@ -17,6 +17,7 @@ struct indexing {
     struct map64 members; /* header offset -> index into session->members */
     uint64_t last_header; /* entries of one member usually follow each other */
     uint32_t last_member;
+    bool is_known; /* what is found has been taken in already */
 };
 
 static uint32_t rank_of_member(const struct jitscope_session *session, uint32_t member) {
@@ -106,6 +107,8 @@ struct scan {
 static struct jitscope_error *index_definition(void *context, const char *name, size_t length, bool data) {
     const struct scan *scan = context;
     (void)data;
+    if (scan->indexing->is_known)
+        return NULL;
     return index_symbol(scan->indexing, name, length, scan->header);
 }
 
@@ -157,6 +160,13 @@ static struct jitscope_error *index_archive(struct jitscope_session *session, ui
                                                        : index_by_scanning(&indexing);
     map64_destroy(&indexing.members);
     return error;
+}
+
+void session_read_members(struct jitscope_session *session, uint32_t provider) {
+    const struct archive *archive = &session->archives.data[provider].archive;
+    struct indexing indexing = {.session = session, .provider = provider, .is_known = true};
+    if (archive->thin && !archive->index.size)
+        jitscope_error_destroy(index_by_scanning(&indexing));
 }
 
 struct jitscope_error *session_add_archive(struct jitscope_session *session, uint32_t input,

@@ -64,15 +64,18 @@ static void tell_input(struct jitscope_session *session, const struct event_stat
                  .rank = event->rank, .opened = event->opened, .base = event->base);
 }
 
+/* Not every archive or library that came in became a provider: some could not be read, or opened. */
 static bool is_held(const struct jitscope_session *session, uint32_t id) {
     for (uint32_t i = 0; i < session->queue.count; i++)
         if (session->queue.data[i] == id)
             return true;
     for (uint32_t i = 0; i < session->archives.count; i++)
-        if (session->archives.data[i].input == id && session->archives.data[i].whole)
-            return false;
-    uint8_t kind = session->inputs.data[id].kind;
-    return (kind == INPUT_KIND_ARCHIVE || kind == INPUT_KIND_SHARED) && session->inputs.data[id].bytes.size;
+        if (session->archives.data[i].input == id)
+            return !session->archives.data[i].whole;
+    for (uint32_t i = 0; i < session->shared.count; i++)
+        if (session->shared.data[i].input == id)
+            return true;
+    return false;
 }
 
 static void tell_inputs(struct jitscope_session *session) {
@@ -81,6 +84,9 @@ static void tell_inputs(struct jitscope_session *session) {
             continue;
         struct event_state_input event = describe(session, id);
         tell_input(session, &event);
+        for (uint32_t i = 0; i < session->archives.count; i++)
+            if (session->archives.data[i].input == id)
+                session_read_members(session, i);
         for (uint32_t i = 0; i < session->shared.count && event.opened; i++)
             if (session->shared.data[i].input == id)
                 TRACE_ANSWER(&session->trace, answer_library,

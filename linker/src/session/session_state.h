@@ -183,6 +183,9 @@ enum { DEFAULT_LIBRARY_RANK = 1 << 30 };
 
 struct jitscope_error *session_add_archive(struct jitscope_session *session, uint32_t input,
                                            const char *path);
+/* Reads again, for a recording, what taking the archive in has read besides the archive: the members of a
+ * thin one without an index, up to the first that is not good. */
+void session_read_members(struct jitscope_session *session, uint32_t provider);
 struct jitscope_error *session_add_shared(struct jitscope_session *session, uint32_t input, const char *path);
 /* Reads inputs into GRAPH: the queue, then archive members until nothing more is wanted. */
 struct jitscope_error *session_read_inputs(struct graph *graph, void *session);

@@ -1,0 +1,112 @@
+"""Sessions of programs that do awkward things replay to the same: they call exit where nobody expects it, fail in their own words,
+begin to record behind things that went wrong."""
+import os
+import subprocess
+import unittest
+
+from harness import JITSCOPE, SystemTest
+
+SESSION = os.environ["AWKWARD_SESSION"]
+
+
+class Awkward(SystemTest):
+    def setUp(self):
+        super().setUp()
+        self.recording = self.folder / "r.jsr"
+        self.plain = self.compile("int twice(int x) { return 2 * x; }\n", "-fPIC", name="plain.o")
+
+    def session(self, *words, status=0, recording=None):
+        """What the program prints."""
+        outcome = self.run_command(SESSION, recording or self.recording, *words)
+        self.assertEqual(outcome.status, status, outcome.err)
+        return outcome.out.decode()
+
+    def replay(self, ending=""):
+        out = self.must(JITSCOPE, "replay", self.recording).out.decode()
+        self.assertRegex(out, rf"(?s)\A{ending}.*\d+ events: identical\n\Z")
+
+
+class Exits(Awkward):
+    def test_in_a_finaliser(self):
+        """Of a link that is unloaded; of one that is there when the session ends; as the last of several."""
+        leaver = self.compile("#include <stdio.h>\n#include <stdlib.h>\n"
+                              "__attribute__((destructor)) static void after(void) { puts(\"after\"); }\n"
+                              "__attribute__((destructor)) static void leave(void) { puts(\"leave\"); exit(8); }\n", "-fPIC", name="leaver.o")
+        for words in ((leaver, "link", "unload"), (leaver, "link"), (leaver, "link", self.plain, "link"),
+                      (self.plain, "link", leaver, "link", "unload")):
+            with self.subTest(words):
+                self.assertNotIn("after", self.session(*words, status=8))
+                self.replay("the recording ends here, because the program called exit inside an action")
+                events = [event["event"] for event in self.show("events", self.recording)]
+                self.assertEqual(events.count("answer_exit"), 1)
+
+    def test_in_an_event_callback(self):
+        for event in ("pass_begin", "allocation", "segment", "action_result"):
+            with self.subTest(event):
+                self.session(f"exit-at={event}", self.plain, "link", status=9)
+                self.replay("the recording ends here, because the program called exit in a function")
+
+    def test_in_a_memory_manager_that_is_not_asked_for_an_answer(self):
+        self.session("manager", self.plain, "link", status=10)
+        self.replay("the recording ends here, because the program called exit in a function")
+
+
+class Failures(Awkward):
+    def test_own_words_for_a_code_of_the_linkers(self):
+        user = self.compile("extern int far; int *near(void) { return &far; }\n", "-fPIC", name="user.o")
+        self.assertIn("the arena of this program is full", self.session("resolver", user, "link"))
+        self.replay()
+
+    def test_symbols_without_a_name(self):
+        self.assertEqual(self.session("symbols", self.plain, "link").count("defined twice"), 1)
+        self.replay()
+
+
+class Middle(Awkward):
+    """Recordings that begin behind what the words before them have brought in."""
+
+    def setUp(self):
+        super().setUp()
+        self.begin = f"begin={self.recording}"
+        self.user = self.compile("extern int far __attribute__((weak)); int *near(void) { return &far; }\n", "-fPIC", name="user.o")
+        self.far = self.compile("int far = 6;\n", "-fPIC", name="far.o")
+
+    def test_library_that_could_not_be_opened(self):
+        """It defines nothing then; neither does it in the replay."""
+        gone, broken = self.folder / "libgone.so", self.folder / "libbroken.so"
+        self.must("gcc", "-shared", "-o", gone, self.plain)
+        self.must("gcc", "-shared", "-o", broken, self.far, "-Wl,--no-as-needed", gone)
+        gone.unlink()
+        out = self.session(broken, self.begin, self.user, "link", recording="-").splitlines()
+        self.assertIn("libgone.so", out[0])
+        self.assertEqual(out[-1], "ok")
+        self.replay()
+
+    def test_thin_archive_without_an_index(self):
+        """Its members are read when it comes in, which the recording has not seen."""
+        one = self.compile("int one = 1;\n", "-fPIC", name="one.o")
+        user = self.compile("extern int far, one; int near(void) { return far + one; }\n", "-fPIC", name="user.o")
+        bad = self.folder / "bad.o"
+        bad.write_bytes(one.read_bytes()[:200])
+        for name, members in (("libgood.a", (one, self.far)), ("libbad.a", (one, bad, self.far))):
+            with self.subTest(name):
+                archive = self.archive(name, *members, flags="rcST")
+                outcome = self.session(archive, self.begin, user, "link", recording="-")
+                self.assertEqual(outcome.endswith("ok\n"), name == "libgood.a", outcome)
+                self.replay()
+
+
+class Hostile(Awkward):
+    def test_one_long_text_in_many_calls(self):
+        """Half a gigabyte of it, were it copied for each call; the recording has 300 KiB."""
+        self.session("roots")
+        self.assertLess(self.recording.stat().st_size, 1 << 20)
+        process = subprocess.Popen([JITSCOPE, "replay", self.recording], stdout=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        self.assertEqual(process.returncode, 0)
+        self.assertLess(usage.ru_maxrss, 200 << 10)
+
+
+if __name__ == "__main__":
+    unittest.main()
