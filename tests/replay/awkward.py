@@ -96,6 +96,18 @@ class Middle(Awkward):
                 self.replay()
 
 
+class Again(Awkward):
+    def test_the_recording_of_a_replay_replays(self):
+        """Whatever its level, and that of the first."""
+        levels, second = ("session", "phase", "block", "edges"), self.folder / "second.jsr"
+        for level in levels:
+            self.must(JITSCOPE, "link", "--record", self.recording, f"--trace={level}", self.plain)
+            for other in levels:
+                with self.subTest((level, other)):
+                    self.must(JITSCOPE, "replay", self.recording, "--record", second, f"--trace={other}")
+                    self.must(JITSCOPE, "replay", second)
+
+
 class Hostile(Awkward):
     def test_one_long_text_in_many_calls(self):
         """Half a gigabyte of it, were it copied for each call; the recording has 300 KiB."""

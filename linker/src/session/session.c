@@ -141,8 +141,7 @@ static struct jitscope_error *create_memory(struct jitscope_session *session,
 }
 
 /* Whoever reads the stream later knows neither this library nor its target. */
-static struct jitscope_error *announce_session(struct jitscope_session *session,
-                                               const struct session_replay *replay) {
+static struct jitscope_error *announce_session(struct jitscope_session *session) {
     const struct arch *arch = &arch_x86_64;
     uint32_t version, target, manager, name, formula;
     TRY(session_intern(session, JITSCOPE_VERSION, &version));
@@ -156,7 +155,7 @@ static struct jitscope_error *announce_session(struct jitscope_session *session,
                  .keep_debug_sections = session->keep_debug_sections, .gc_sections = session->gc_sections,
                  .phony_externals = session->phony_externals,
                  .no_default_libraries = session->no_default_libraries, .debug = session->debug,
-                 .level = replay ? replay->recorded_level : trace->record_level);
+                 .level = trace->record_level);
     for (uint32_t kind = 0; kind < arch->kind_count && trace_wants(trace, LEVEL_SESSION); kind++) {
         TRY(session_intern(session, arch->kinds[kind].name, &name));
         TRY(session_intern(session, arch->kinds[kind].formula, &formula));
@@ -255,7 +254,7 @@ static struct jitscope_error *set_up(struct jitscope_session *session,
         trace_compare(&session->trace, replay->level, replay->compare, replay->compare_context);
     TRY(create_executor(session, replay));
     TRY(create_memory(session, options, replay));
-    return announce_session(session, replay);
+    return announce_session(session);
 }
 
 struct jitscope_error *session_create(const struct jitscope_session_options *options,
@@ -295,7 +294,7 @@ static struct jitscope_error *begin_recording(struct jitscope_session *session, 
     session->recorded_by_environment = false;
     TRY(trace_record_to(&session->trace, path));
     trace_set_record_level(&session->trace, level);
-    TRY(announce_session(session, NULL));
+    TRY(announce_session(session));
     session_tell_state(session);
     return NULL;
 }
