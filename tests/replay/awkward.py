@@ -108,6 +108,15 @@ class Again(Awkward):
                     self.must(JITSCOPE, "replay", second)
 
 
+class Size(Awkward):
+    def test_lookups_leave_nothing(self):
+        sizes = []
+        for words in ((), ("lookups",)):
+            self.session(self.plain, "link", *words)
+            sizes.append(self.recording.stat().st_size)
+        self.assertLess(sizes[1] - sizes[0], 200)
+
+
 class Hostile(Awkward):
     def test_one_long_text_in_many_calls(self):
         """Half a gigabyte of it, were it copied for each call; the recording has 300 KiB."""

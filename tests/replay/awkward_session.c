@@ -5,12 +5,14 @@
  *     PATH                 adds a file, which may fail          link, unload     the link added last
  *     begin=PATH, end      of a recording                       exit             exit(3)
  *     resolver             one that fails                       symbols          a pass that adds odd symbols
+ *     lookups              by two threads in turn
  *     roots                thousands of roots with one long name
  *     exit-at=EVENT        an event callback that exits         manager          a manager that exits when it
  * abandons
  */
 #include "jitscope/jitscope.h"
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -103,6 +105,27 @@ static void add_roots(struct jitscope_session *session) {
             exit(1);
 }
 
+static pthread_barrier_t turn;
+
+static void *look_up(void *session) {
+    uint64_t address;
+    for (int i = 0; i < 1000; i++) {
+        jitscope_error_destroy(jitscope_session_lookup(session, "main", &address));
+        pthread_barrier_wait(&turn);
+    }
+    return NULL;
+}
+
+static void take_turns(struct jitscope_session *session) {
+    pthread_t other;
+    pthread_barrier_init(&turn, NULL, 2);
+    if (pthread_create(&other, NULL, look_up, session))
+        exit(1);
+    look_up(session);
+    pthread_join(other, NULL);
+    pthread_barrier_destroy(&turn);
+}
+
 static void one_word(struct jitscope_session *session, char *word) {
     if (!strcmp(word, "link"))
         tell(jitscope_session_link(session, &latest));
@@ -120,6 +143,8 @@ static void one_word(struct jitscope_session *session, char *word) {
         tell(jitscope_session_set_event_callback(session, JITSCOPE_LEVEL_EDGES, leave_at, word + 8));
     else if (!strcmp(word, "roots"))
         add_roots(session);
+    else if (!strcmp(word, "lookups"))
+        take_turns(session);
     else if (!strcmp(word, "exit"))
         exit(3);
     else

@@ -21,12 +21,16 @@ static bool is_owner(const struct jitscope_session *session) {
 
 /* Recursive by its own means: in a child of fork(), which an initialiser may have made, the C library's
  * recursive locks take the thread that holds them for a stranger. */
-void session_lock(struct jitscope_session *session) {
+void session_lock_to_read(struct jitscope_session *session) {
     if (!is_owner(session)) {
         pthread_mutex_lock(&session->lock);
         __atomic_store_n(&session->owner, pthread_self(), __ATOMIC_RELAXED);
     }
     session->depth++;
+}
+
+void session_lock(struct jitscope_session *session) {
+    session_lock_to_read(session);
     trace_enter_link(&session->trace, session->trace.link);
 }
 
@@ -520,7 +524,7 @@ struct jitscope_error *jitscope_session_run_main(struct jitscope_session *sessio
 
 struct jitscope_error *jitscope_session_read(struct jitscope_session *session, uint64_t address, void *buffer,
                                              size_t size) {
-    session_lock(session);
+    session_lock_to_read(session);
     bool inside = memory_read(&session->memory, address, buffer, size);
     session_unlock(session);
     if (inside)
