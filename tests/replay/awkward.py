@@ -2,9 +2,11 @@
 begin to record behind things that went wrong."""
 import os
 import subprocess
+import time
 import unittest
 
 from harness import JITSCOPE, SystemTest
+from jsr import Recording
 
 SESSION = os.environ["AWKWARD_SESSION"]
 
@@ -94,6 +96,16 @@ class Middle(Awkward):
                 outcome = self.session(archive, self.begin, user, "link", recording="-")
                 self.assertEqual(outcome.endswith("ok\n"), name == "libgood.a", outcome)
                 self.replay()
+
+    def test_a_name_that_was_defined_very_often(self):
+        """Told in the order of definition, the latest last; in no more time than they are many."""
+        began = time.monotonic()
+        self.session("definitions", self.begin, self.user, "link", recording="-")
+        self.assertLess(time.monotonic() - began, 15)
+        recording = Recording(self.recording)
+        often = [record.get("address") for record in recording.named("state_definition") if record.get("name") == "often"]
+        self.assertEqual(often, [0x1000 + i for i in range(150000) if i % 7])
+        self.replay()
 
 
 class Again(Awkward):

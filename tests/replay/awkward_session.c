@@ -5,6 +5,7 @@
  *     PATH                 adds a file, which may fail          link, unload     the link added last
  *     begin=PATH, end      of a recording                       exit             exit(3)
  *     resolver             one that fails                       symbols          a pass that adds odd symbols
+ *     definitions          very many of two names
  *     lookups              by two threads in turn
  *     roots                thousands of roots with one long name
  *     exit-at=EVENT        an event callback that exits         manager          a manager that exits when it
@@ -105,6 +106,12 @@ static void add_roots(struct jitscope_session *session) {
             exit(1);
 }
 
+static void define_again(struct jitscope_session *session) {
+    for (int i = 0; i < 150000; i++)
+        if (jitscope_session_define(session, i % 7 ? "often" : "rare", 0x1000u + (unsigned)i))
+            exit(1);
+}
+
 static pthread_barrier_t turn;
 
 static void *look_up(void *session) {
@@ -143,6 +150,8 @@ static void one_word(struct jitscope_session *session, char *word) {
         tell(jitscope_session_set_event_callback(session, JITSCOPE_LEVEL_EDGES, leave_at, word + 8));
     else if (!strcmp(word, "roots"))
         add_roots(session);
+    else if (!strcmp(word, "definitions"))
+        define_again(session);
     else if (!strcmp(word, "lookups"))
         take_turns(session);
     else if (!strcmp(word, "exit"))
