@@ -42,6 +42,13 @@ class Exits(Awkward):
                 events = [event["event"] for event in self.show("events", self.recording)]
                 self.assertEqual(events.count("answer_exit"), 1)
 
+    def test_while_actions_are_undone(self):
+        """Each is undone once: those that were before exit was called, and those behind."""
+        outcome = self.session("undone", self.plain, "link", status=11)
+        undone = [int(line.split()[1]) for line in outcome.splitlines() if line.startswith("undone")]
+        self.assertEqual(undone, list(range(38, -1, -1)))
+        self.replay("the recording ends here, because the program called exit inside an action")
+
     def test_in_an_event_callback(self):
         for event in ("pass_begin", "allocation", "segment", "action_result"):
             with self.subTest(event):

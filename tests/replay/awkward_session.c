@@ -8,6 +8,7 @@
  *     definitions          very many of two names
  *     lookups              by two threads in turn
  *     roots                thousands of roots with one long name
+ *     undone               many actions, the last of which fails, while undoing the first exits
  *     exit-at=EVENT        an event callback that exits         manager          a manager that exits when it
  * abandons
  */
@@ -54,6 +55,46 @@ static void leave_at(void *name, const struct jitscope_event *event) {
         return;
     has_left = true;
     exit(9);
+}
+
+/* --- actions */
+
+enum { ACTIONS = 40 };
+
+static struct jitscope_error *add_actions(struct jitscope_graph *graph, void *context) {
+    (void)context;
+    for (uint32_t i = 0; i < ACTIONS; i++)
+        tell(jitscope_graph_add_action(graph, i + 1 < ACTIONS ? "do" : "refuse", &i, sizeof i, "undo", &i,
+                                       sizeof i));
+    return NULL;
+}
+
+static const char *succeed(void *context, const uint8_t *arguments, size_t size) {
+    (void)context, (void)arguments, (void)size;
+    return NULL;
+}
+
+static const char *refuse(void *context, const uint8_t *arguments, size_t size) {
+    (void)context, (void)arguments, (void)size;
+    return "not this one";
+}
+
+static const char *undo(void *context, const uint8_t *arguments, size_t size) {
+    uint32_t number;
+    (void)context, (void)size;
+    memcpy(&number, arguments, sizeof number);
+    printf("undone %u\n", number);
+    fflush(stdout);
+    if (number == 1)
+        exit(11);
+    return NULL;
+}
+
+static void add_undone(struct jitscope_session *session) {
+    tell(jitscope_session_register_action(session, "do", succeed, NULL));
+    tell(jitscope_session_register_action(session, "refuse", refuse, NULL));
+    tell(jitscope_session_register_action(session, "undo", undo, NULL));
+    tell(jitscope_session_add_pass(session, JITSCOPE_PRE_PRUNE, "actions", add_actions, NULL));
 }
 
 /* --- a memory manager whose finalize fails */
@@ -152,6 +193,8 @@ static void one_word(struct jitscope_session *session, char *word) {
         add_roots(session);
     else if (!strcmp(word, "definitions"))
         define_again(session);
+    else if (!strcmp(word, "undone"))
+        add_undone(session);
     else if (!strcmp(word, "lookups"))
         take_turns(session);
     else if (!strcmp(word, "exit"))
