@@ -2,9 +2,11 @@
 begin to record behind things that went wrong."""
 import os
 import subprocess
+import time
 import unittest
 
 from harness import JITSCOPE, SystemTest
+from jsr import Recording
 
 SESSION = os.environ["AWKWARD_SESSION"]
 
@@ -39,6 +41,13 @@ class Exits(Awkward):
                 self.replay("the recording ends here, because the program called exit inside an action")
                 events = [event["event"] for event in self.show("events", self.recording)]
                 self.assertEqual(events.count("answer_exit"), 1)
+
+    def test_while_actions_are_undone(self):
+        """Each is undone once: those that were before exit was called, and those behind."""
+        outcome = self.session("undone", self.plain, "link", status=11)
+        undone = [int(line.split()[1]) for line in outcome.splitlines() if line.startswith("undone")]
+        self.assertEqual(undone, list(range(38, -1, -1)))
+        self.replay("the recording ends here, because the program called exit inside an action")
 
     def test_in_an_event_callback(self):
         for event in ("pass_begin", "allocation", "segment", "action_result"):
@@ -94,6 +103,37 @@ class Middle(Awkward):
                 outcome = self.session(archive, self.begin, user, "link", recording="-")
                 self.assertEqual(outcome.endswith("ok\n"), name == "libgood.a", outcome)
                 self.replay()
+
+    def test_a_name_that_was_defined_very_often(self):
+        """Told in the order of definition, the latest last; in no more time than they are many."""
+        began = time.monotonic()
+        self.session("definitions", self.begin, self.user, "link", recording="-")
+        self.assertLess(time.monotonic() - began, 15)
+        recording = Recording(self.recording)
+        often = [record.get("address") for record in recording.named("state_definition") if record.get("name") == "often"]
+        self.assertEqual(often, [0x1000 + i for i in range(150000) if i % 7])
+        self.replay()
+
+
+class Again(Awkward):
+    def test_the_recording_of_a_replay_replays(self):
+        """Whatever its level, and that of the first."""
+        levels, second = ("session", "phase", "block", "edges"), self.folder / "second.jsr"
+        for level in levels:
+            self.must(JITSCOPE, "link", "--record", self.recording, f"--trace={level}", self.plain)
+            for other in levels:
+                with self.subTest((level, other)):
+                    self.must(JITSCOPE, "replay", self.recording, "--record", second, f"--trace={other}")
+                    self.must(JITSCOPE, "replay", second)
+
+
+class Size(Awkward):
+    def test_lookups_leave_nothing(self):
+        sizes = []
+        for words in ((), ("lookups",)):
+            self.session(self.plain, "link", *words)
+            sizes.append(self.recording.stat().st_size)
+        self.assertLess(sizes[1] - sizes[0], 200)
 
 
 class Hostile(Awkward):

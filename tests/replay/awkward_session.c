@@ -5,12 +5,16 @@
  *     PATH                 adds a file, which may fail          link, unload     the link added last
  *     begin=PATH, end      of a recording                       exit             exit(3)
  *     resolver             one that fails                       symbols          a pass that adds odd symbols
+ *     definitions          very many of two names
+ *     lookups              by two threads in turn
  *     roots                thousands of roots with one long name
+ *     undone               many actions, the last of which fails, while undoing the first exits
  *     exit-at=EVENT        an event callback that exits         manager          a manager that exits when it
  * abandons
  */
 #include "jitscope/jitscope.h"
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -51,6 +55,46 @@ static void leave_at(void *name, const struct jitscope_event *event) {
         return;
     has_left = true;
     exit(9);
+}
+
+/* --- actions */
+
+enum { ACTIONS = 40 };
+
+static struct jitscope_error *add_actions(struct jitscope_graph *graph, void *context) {
+    (void)context;
+    for (uint32_t i = 0; i < ACTIONS; i++)
+        tell(jitscope_graph_add_action(graph, i + 1 < ACTIONS ? "do" : "refuse", &i, sizeof i, "undo", &i,
+                                       sizeof i));
+    return NULL;
+}
+
+static const char *succeed(void *context, const uint8_t *arguments, size_t size) {
+    (void)context, (void)arguments, (void)size;
+    return NULL;
+}
+
+static const char *refuse(void *context, const uint8_t *arguments, size_t size) {
+    (void)context, (void)arguments, (void)size;
+    return "not this one";
+}
+
+static const char *undo(void *context, const uint8_t *arguments, size_t size) {
+    uint32_t number;
+    (void)context, (void)size;
+    memcpy(&number, arguments, sizeof number);
+    printf("undone %u\n", number);
+    fflush(stdout);
+    if (number == 1)
+        exit(11);
+    return NULL;
+}
+
+static void add_undone(struct jitscope_session *session) {
+    tell(jitscope_session_register_action(session, "do", succeed, NULL));
+    tell(jitscope_session_register_action(session, "refuse", refuse, NULL));
+    tell(jitscope_session_register_action(session, "undo", undo, NULL));
+    tell(jitscope_session_add_pass(session, JITSCOPE_PRE_PRUNE, "actions", add_actions, NULL));
 }
 
 /* --- a memory manager whose finalize fails */
@@ -103,6 +147,33 @@ static void add_roots(struct jitscope_session *session) {
             exit(1);
 }
 
+static void define_again(struct jitscope_session *session) {
+    for (int i = 0; i < 150000; i++)
+        if (jitscope_session_define(session, i % 7 ? "often" : "rare", 0x1000u + (unsigned)i))
+            exit(1);
+}
+
+static pthread_barrier_t turn;
+
+static void *look_up(void *session) {
+    uint64_t address;
+    for (int i = 0; i < 1000; i++) {
+        jitscope_error_destroy(jitscope_session_lookup(session, "main", &address));
+        pthread_barrier_wait(&turn);
+    }
+    return NULL;
+}
+
+static void take_turns(struct jitscope_session *session) {
+    pthread_t other;
+    pthread_barrier_init(&turn, NULL, 2);
+    if (pthread_create(&other, NULL, look_up, session))
+        exit(1);
+    look_up(session);
+    pthread_join(other, NULL);
+    pthread_barrier_destroy(&turn);
+}
+
 static void one_word(struct jitscope_session *session, char *word) {
     if (!strcmp(word, "link"))
         tell(jitscope_session_link(session, &latest));
@@ -120,6 +191,12 @@ static void one_word(struct jitscope_session *session, char *word) {
         tell(jitscope_session_set_event_callback(session, JITSCOPE_LEVEL_EDGES, leave_at, word + 8));
     else if (!strcmp(word, "roots"))
         add_roots(session);
+    else if (!strcmp(word, "definitions"))
+        define_again(session);
+    else if (!strcmp(word, "undone"))
+        add_undone(session);
+    else if (!strcmp(word, "lookups"))
+        take_turns(session);
     else if (!strcmp(word, "exit"))
         exit(3);
     else

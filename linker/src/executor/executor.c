@@ -256,6 +256,15 @@ static struct jitscope_error *undo(struct executor *executor, const struct actio
     return first;
 }
 
+/* Each half once: one that calls exit(3) leaves those before it to executor_roll_back_interrupted(). */
+static void roll_back(struct executor *executor, const struct action *actions, uint32_t count,
+                      struct action_results *results) {
+    for (uint32_t i = count; i-- > 0 && executor->running;) {
+        executor->running_index = i;
+        run_half(executor, &actions[i].deallocate, i, ACTION_ROLLBACK, results);
+    }
+}
+
 struct jitscope_error *executor_finalize(struct executor *executor, const struct action *actions,
                                          uint32_t count, struct action_results *results) {
     TRY(vec_reserve(&results->results, 2 * (uint64_t)count));
@@ -267,9 +276,7 @@ struct jitscope_error *executor_finalize(struct executor *executor, const struct
         const char *failure = run_half(executor, &actions[i].finalize, i, ACTION_FINALIZE, results);
         if (failure) {
             error = action_error(i, actions[i].finalize.function, failure);
-            if (!executor->running) /* a replayed exit(3): rolled back already */
-                break;
-            jitscope_error_destroy(undo(executor, actions, i, ACTION_ROLLBACK, results));
+            roll_back(executor, actions, i, results); /* not behind a replayed exit(3), which did */
         }
     }
     executor->running = NULL;

@@ -1,13 +1,14 @@
 /* The comparison: what the session says against what it said when it was recorded.  All fields count but
- * times, durations and the process number, which belong to the machine and not to the link, and the level. */
+ * times, durations and the process number, which belong to the machine and not to the link, and the level,
+ * which belongs to the recording. */
 #include "record/replay_state.h"
 
 #include <stddef.h>
 #include <string.h>
 
-static bool is_machines(uint32_t id, const struct schema_field *field, uint8_t print) {
+static bool is_anothers(uint32_t id, const struct schema_field *field, uint8_t print) {
     return print == PRINT_NS || (id == EVENT_ID_session_begin && !strcmp(field->name, "process")) ||
-           (id == EVENT_ID_call_create && !strcmp(field->name, "level")); /* a replay may record more */
+           (id == EVENT_ID_call_create && !strcmp(field->name, "level"));
 }
 
 /* What follows from names, be it their bytes. */
@@ -30,7 +31,7 @@ static bool same_field(const struct replay *replay, uint32_t id, const struct sc
                        const uint8_t *recorded, const uint8_t *said) {
     const struct schema_type *type = &replay->recorded.decoder.builtin.types.data[field->type];
     const uint8_t *a = recorded + field->offset, *b = said + field->offset;
-    if (is_machines(id, field, type->print) || (replay->options.renamed && is_of_names(type)))
+    if (is_anothers(id, field, type->print) || (replay->options.renamed && is_of_names(type)))
         return true;
     if (type->print == PRINT_NAME)
         return same_text(replay, load_u32(a), load_u32(b));

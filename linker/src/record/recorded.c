@@ -50,6 +50,19 @@ struct jitscope_error *recorded_content(const struct recorded *recorded, uint32_
     return NULL;
 }
 
+const struct recorded_half *recorded_failed_half(const struct recorded *recorded, uint32_t ordinal) {
+    uint32_t low = 0, high = recorded->failed_halves.count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (recorded->failed_halves.data[middle].ordinal < ordinal)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    const struct recorded_half *half = &recorded->failed_halves.data[low];
+    return low < recorded->failed_halves.count && half->ordinal == ordinal ? half : NULL;
+}
+
 bool recorded_file(struct recorded *recorded, const char *path, struct bytes *bytes) {
     struct event_cursor cursor = {.file = recorded->file};
     struct event_view view;

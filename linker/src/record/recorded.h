@@ -47,6 +47,8 @@ void recorded_close(struct recorded *recorded);
 /* The bytes of content NUMBER.  Errors: RECORDING when the recording does not hold all of them. */
 struct jitscope_error *recorded_content(const struct recorded *recorded, uint32_t number,
                                         struct bytes *bytes);
+/* The half that failed with that many before it; NULL when it did not. */
+const struct recorded_half *recorded_failed_half(const struct recorded *recorded, uint32_t ordinal);
 /* The bytes that the session got when it first read the file at PATH; false when it did not, or could not. */
 bool recorded_file(struct recorded *recorded, const char *path, struct bytes *bytes);
 /* A text as a C string, until RECORDED is closed; NULL without memory.  Each is copied once, however often it

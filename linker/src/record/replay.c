@@ -35,7 +35,6 @@ static struct jitscope_error *create_session(struct replay *replay) {
     struct jitscope_session_options options = options_of(replay);
     struct session_replay setting = {.page_size = replay->recorded.begin.page_size,
                                      .level = (enum event_level)replay->recorded.create.level,
-                                     .recorded_level = replay->recorded.create.level,
                                      .names = &replay->names,
                                      .compare = replay_compare,
                                      .compare_context = replay};

@@ -183,14 +183,11 @@ static const char *run(void *context, const struct action_call *call) {
         replay->halves--; /* it never came to an end */
         return replay_exit_here(replay);
     }
-    for (uint32_t i = 0; i < recorded->failed_halves.count; i++) {
-        const struct recorded_half *half = &recorded->failed_halves.data[i];
-        if (half->ordinal != ordinal)
-            continue;
-        const char *text = recorded_text(recorded, half->message);
-        return text ? text : "out of memory";
-    }
-    return keep_image(replay, call);
+    const struct recorded_half *half = recorded_failed_half(recorded, ordinal);
+    if (!half)
+        return keep_image(replay, call);
+    const char *text = recorded_text(recorded, half->message);
+    return text ? text : "out of memory";
 }
 
 /* The `registration` events that come next name them. */

@@ -89,7 +89,7 @@ static struct jitscope_error *not_found(const char *name, const char *where) {
 
 struct jitscope_error *jitscope_session_lookup(struct jitscope_session *session, const char *name,
                                                uint64_t *address) {
-    session_lock(session);
+    session_lock_to_read(session);
     uint32_t id = string_pool_find(&session->names, name, __builtin_strlen(name));
     const struct definition *definition =
         id == NO_NAME ? NULL : session_find_definition(session, id, SCOPE_DEFAULT);
@@ -104,7 +104,7 @@ struct jitscope_error *jitscope_session_lookup(struct jitscope_session *session,
 struct jitscope_error *jitscope_link_lookup(struct jitscope_session *session,
                                             const struct jitscope_link *link, const char *name,
                                             uint64_t *address) {
-    session_lock(session);
+    session_lock_to_read(session);
     uint32_t id = string_pool_find(&session->names, name, __builtin_strlen(name));
     uint32_t at = id == NO_NAME ? NO_DEFINITION : latest(session, id);
     while (at != NO_DEFINITION && session->definitions.data[at].link != link->number)

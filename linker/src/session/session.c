@@ -21,12 +21,16 @@ static bool is_owner(const struct jitscope_session *session) {
 
 /* Recursive by its own means: in a child of fork(), which an initialiser may have made, the C library's
  * recursive locks take the thread that holds them for a stranger. */
-void session_lock(struct jitscope_session *session) {
+void session_lock_to_read(struct jitscope_session *session) {
     if (!is_owner(session)) {
         pthread_mutex_lock(&session->lock);
         __atomic_store_n(&session->owner, pthread_self(), __ATOMIC_RELAXED);
     }
     session->depth++;
+}
+
+void session_lock(struct jitscope_session *session) {
+    session_lock_to_read(session);
     trace_enter_link(&session->trace, session->trace.link);
 }
 
@@ -141,8 +145,7 @@ static struct jitscope_error *create_memory(struct jitscope_session *session,
 }
 
 /* Whoever reads the stream later knows neither this library nor its target. */
-static struct jitscope_error *announce_session(struct jitscope_session *session,
-                                               const struct session_replay *replay) {
+static struct jitscope_error *announce_session(struct jitscope_session *session) {
     const struct arch *arch = &arch_x86_64;
     uint32_t version, target, manager, name, formula;
     TRY(session_intern(session, JITSCOPE_VERSION, &version));
@@ -156,9 +159,7 @@ static struct jitscope_error *announce_session(struct jitscope_session *session,
                  .keep_debug_sections = session->keep_debug_sections, .gc_sections = session->gc_sections,
                  .phony_externals = session->phony_externals,
                  .no_default_libraries = session->no_default_libraries, .debug = session->debug,
-                 .level = trace->record_level ? (uint32_t)trace->record_level
-                          : replay            ? replay->recorded_level
-                                              : 0);
+                 .level = trace->record_level);
     for (uint32_t kind = 0; kind < arch->kind_count && trace_wants(trace, LEVEL_SESSION); kind++) {
         TRY(session_intern(session, arch->kinds[kind].name, &name));
         TRY(session_intern(session, arch->kinds[kind].formula, &formula));
@@ -257,7 +258,7 @@ static struct jitscope_error *set_up(struct jitscope_session *session,
         trace_compare(&session->trace, replay->level, replay->compare, replay->compare_context);
     TRY(create_executor(session, replay));
     TRY(create_memory(session, options, replay));
-    return announce_session(session, replay);
+    return announce_session(session);
 }
 
 struct jitscope_error *session_create(const struct jitscope_session_options *options,
@@ -297,7 +298,7 @@ static struct jitscope_error *begin_recording(struct jitscope_session *session, 
     session->recorded_by_environment = false;
     TRY(trace_record_to(&session->trace, path));
     trace_set_record_level(&session->trace, level);
-    TRY(announce_session(session, NULL));
+    TRY(announce_session(session));
     session_tell_state(session);
     return NULL;
 }
@@ -523,7 +524,7 @@ struct jitscope_error *jitscope_session_run_main(struct jitscope_session *sessio
 
 struct jitscope_error *jitscope_session_read(struct jitscope_session *session, uint64_t address, void *buffer,
                                              size_t size) {
-    session_lock(session);
+    session_lock_to_read(session);
     bool inside = memory_read(&session->memory, address, buffer, size);
     session_unlock(session);
     if (inside)

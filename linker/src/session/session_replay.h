@@ -15,7 +15,6 @@ struct session_replay {
     void *memory_context;
     uint64_t page_size;
     enum event_level level;           /* what COMPARE gets */
-    uint32_t recorded_level;          /* what the recording says of its own */
     const struct string_pool **names; /* OUT, before the first event: texts behind the records' names */
     trace_callback compare;
     void *compare_context;

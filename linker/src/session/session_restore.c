@@ -102,17 +102,29 @@ static void tell_definition(struct jitscope_session *session, const struct defin
                  .address = definition->address, .link = definition->link, .hidden = definition->hidden);
 }
 
-/* A chain leads from the latest to the oldest: DEPTH counts how many are younger than the one wanted. */
-static void tell_chain(struct jitscope_session *session, uint32_t latest) {
-    uint32_t length = 0;
-    for (uint32_t at = latest; at != NO_DEFINITION; at = session->definitions.data[at].previous)
-        length++;
-    for (uint32_t age = length; age-- > 0;) {
-        uint32_t at = latest;
-        for (uint32_t i = 0; i < age; i++)
-            at = session->definitions.data[at].previous;
-        tell_definition(session, &session->definitions.data[at]);
+/* Turns a chain round; what was its last is its first then. */
+static uint32_t turn_round(struct jitscope_session *session, uint32_t at) {
+    uint32_t before = NO_DEFINITION;
+    while (at != NO_DEFINITION) {
+        uint32_t next = session->definitions.data[at].previous;
+        session->definitions.data[at].previous = before;
+        before = at;
+        at = next;
     }
+    return before;
+}
+
+/* A chain leads from the latest to the oldest, which is to be told of first.  The event callback, which may
+ * look up, hears of the name before the chain is turned round, and of nothing while it is. */
+static void tell_chain(struct jitscope_session *session, uint32_t latest) {
+    if (latest == NO_DEFINITION)
+        return;
+    session->trace.emitting = LEVEL_SESSION;
+    trace_name(&session->trace, session->definitions.data[latest].name);
+    uint32_t oldest = turn_round(session, latest);
+    for (uint32_t at = oldest; at != NO_DEFINITION; at = session->definitions.data[at].previous)
+        tell_definition(session, &session->definitions.data[at]);
+    turn_round(session, oldest);
 }
 
 static void tell_links(struct jitscope_session *session) {

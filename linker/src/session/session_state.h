@@ -139,6 +139,8 @@ struct jitscope_session {
 };
 
 void session_lock(struct jitscope_session *session);
+/* The same for what emits no event: threads that take turns at looking up leave nothing in a recording. */
+void session_lock_to_read(struct jitscope_session *session);
 void session_unlock(struct jitscope_session *session);
 /* Locks for a call that changes the session.  USAGE, and not locked, when this thread is in the middle of
  * such a call: a callback, an initialiser or a finaliser came back. */
