@@ -30,6 +30,9 @@ HERE_BUILT = pathlib.Path(os.environ.get("BUILD", "build/dev")).resolve() / "tes
 QUIET = ["-nx", "-batch", "-iex", "set auto-load off", "-iex", "set width 0", "-iex", "set height 0",
          "-iex", "set debuginfod enabled off", "-iex", "set style enabled off"]
 
+# ctest has everything recorded (add_replayed_test); for tests of what is said without a recording.
+UNRECORDED = {"JITSCOPE_RECORD": ""}
+
 # What gdb says when it cannot call functions of a program.  Linux takes the extended state of a thread (NT_X86_XSTATE) only as a
 # whole; a gdb that hands over a buffer of fixed size, as 13 does, cannot write it on CPUs where the state is larger: with AMX it
 # has 11008 bytes, and gdb 13's buffer 2696.  A call ends with writing all registers back, so every call fails.

@@ -4,7 +4,7 @@ import pathlib
 import time
 import unittest
 
-from gdb_harness import HERE, JITSCOPE
+from gdb_harness import HERE, JITSCOPE, UNRECORDED
 from lldb_harness import LldbTest, after, fails
 from plugin_tables import TABLES, column, rows
 
@@ -78,7 +78,7 @@ class Tables(LldbTest):
         out = self.lldb([fails("jitscope got"), "b square", "run", "jitscope symbols ^squ", "jitscope got nowhere",
                          fails("jitscope got ["),
                          "help jitscope got", "help jitscope", fails("jitscope why"), "jitscope why malloc", "jitscope why 16",
-                         fails("jitscope why nobody_has_this")], JITSCOPE, "run", self.object, plugin=True)
+                         fails("jitscope why nobody_has_this")], JITSCOPE, "run", self.object, plugin=True, env=UNRECORDED)
         self.assertIn("The program is not being run.", after(out, fails("jitscope got")))
         self.assertEqual(column(after(out, "jitscope symbols ^squ"), "NAME"), ["square"])
         self.assertRegex(after(out, "jitscope got nowhere"), r"^None of \d+ rows matches nowhere\.$")

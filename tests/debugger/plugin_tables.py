@@ -2,7 +2,7 @@
 import re
 import unittest
 
-from gdb_harness import HERE, JITSCOPE, LIBRARIES, DebuggerTest, after, mark
+from gdb_harness import HERE, JITSCOPE, LIBRARIES, UNRECORDED, DebuggerTest, after, mark
 
 INPUT = "tables.c"
 TABLES = "images segments sections symbols got plt tls actions eh-frames unwinders".split()
@@ -124,7 +124,7 @@ class Tables(DebuggerTest):
         out = self.gdb([PENDING, "break square", "run", mark("host"), "jitscope why malloc", mark("nothing"),
                         "jitscope why 16", mark("missing"), "jitscope why", mark("unknown"), "jitscope why nobody_has_this",
                         mark("image"), "python gdb.execute('jitscope why %d' % __import__('jitscope_gdb.target')"
-                        ".target.state().images()[0].address)"], JITSCOPE, "run", self.object, plugin=True)
+                        ".target.state().images()[0].address)"], JITSCOPE, "run", self.object, plugin=True, env=UNRECORDED)
         self.assertRegex(after(out, "host"), r"is no JIT'd code: it is \w*malloc\.")
         self.assertEqual(after(out, "nothing"), "0x10 is no JIT'd code, and nothing known is there.")
         self.assertIn("is missing", after(out, "missing"))

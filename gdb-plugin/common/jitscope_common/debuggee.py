@@ -29,6 +29,8 @@ class Unreadable(Exception):
 
 class Target:
     """A debugger's target.  A plug-in overrides what raises NotImplementedError."""
+    NAMES_RECORDING = ""  # what the user types to name a recording
+    recording = ""  # which one the user named
 
     def __init__(self):
         self._key = self._state = None
@@ -47,6 +49,18 @@ class Target:
 
     def is_core(self):
         raise NotImplementedError
+
+    def process_id(self):
+        """Of the process, or of the one that left the core; 0 when it is not known."""
+        raise NotImplementedError
+
+    def may_be_local(self):
+        """False when the debugger knows that the process is another machine's, or does not know."""
+        raise NotImplementedError
+
+    def mapped_files(self):
+        """Names of the files that a core lists as mapped; none when the debugger does not tell."""
+        return []
 
     def identity(self):
         """Another value for another process."""

@@ -1,9 +1,9 @@
-"""`jitscope why ADDRESS`: what an address is, as far as the live process knows."""
-from . import debuggee, tables
+"""`jitscope why ADDRESS`: what an address is, as far as the live process knows, and how it came to be so by its recording."""
+from . import debuggee, recording, tables
 from .tables import show
 
-RECORDING = ("How it came to be so is in the link's recording only (jitscope run --record FILE); "
-             "asking one from here is not built yet.")
+NO_RECORDING = ("How it came to be so only a recording tells: `jitscope run --record FILE`, or JITSCOPE_RECORD=FOLDER in the "
+                "environment of any program, makes one; {} names one.")
 
 
 def distance(address, start):
@@ -63,8 +63,11 @@ def elsewhere(state, address):
 def explain(state, address):
     batch = state.batch_at(address)
     yield from in_batch(state, batch, address) if batch else elsewhere(state, address)
-    if batch or state.graves_at(address):
-        yield RECORDING
+    recorded = recording.answers(state.target, address)
+    if recorded is not None:
+        yield from recorded
+    elif batch or state.graves_at(address):
+        yield NO_RECORDING.format(state.target.NAMES_RECORDING)
 
 
 def lines(target, text):

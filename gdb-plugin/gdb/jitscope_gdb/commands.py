@@ -65,13 +65,45 @@ class Why(gdb.Command):
 Usage: jitscope why ADDRESS
 
 ADDRESS is any expression: `jitscope why $pc`, `jitscope why 0x7f12345678`.  A name of JIT'd code stands for
-its address, as `jitscope why main`; NAME@got and NAME@plt are the GOT entry and the stub for NAME."""
+its address, as `jitscope why main`; NAME@got and NAME@plt are the GOT entry and the stub for NAME.
+
+How it came to be so comes from the process's recording: the one it is writing, the one that a core lists, or the one that
+`set jitscope recording FILE` names."""
 
     def __init__(self):
         super().__init__("jitscope why", gdb.COMMAND_STATUS, gdb.COMPLETE_EXPRESSION)
 
     def invoke(self, argument, from_tty):
+        target.TARGET.recording = gdb.parameter("jitscope recording") or ""
         print_lines(why.lines, target.TARGET, argument)
+
+
+class Settings(gdb.Command):
+    """Settings of jitscope's plug-in."""
+
+    def __init__(self, verb):
+        super().__init__(f"{verb} jitscope", gdb.COMMAND_STATUS, prefix=True)
+        self.verb = verb
+
+    def invoke(self, argument, from_tty):
+        gdb.execute(f"help {self.verb} jitscope")
+
+
+class RecordingName(gdb.Parameter):
+    """The recording that `jitscope why` asks.
+
+Without a FILE it asks the one that the process is writing, on this machine, or that the core lists as mapped."""
+    set_doc = "Set the recording that `jitscope why` asks."
+    show_doc = "Show the recording that `jitscope why` asks."
+
+    def __init__(self):
+        super().__init__("jitscope recording", gdb.COMMAND_STATUS, gdb.PARAM_OPTIONAL_FILENAME)
+
+    def get_set_string(self):
+        return ""
+
+    def get_show_string(self, value):
+        return f"`jitscope why` asks {tables.clean(value)}." if value else "`jitscope why` asks the recording that the target has."
 
 
 class VerifyCfi(gdb.Command):
@@ -97,4 +129,7 @@ def install():
         Table(name)
     Jitscope()
     Why()
+    Settings("set")
+    Settings("show")
+    RecordingName()
     VerifyCfi()

@@ -9,6 +9,8 @@ ERRORS = (gdb.error, Refused, Unreadable)
 
 
 class GdbTarget(debuggee.Target):
+    NAMES_RECORDING = "`set jitscope recording FILE`"
+
     def read(self, address, size):
         try:
             return bytes(gdb.selected_inferior().read_memory(address, size)) if size else b""
@@ -28,6 +30,22 @@ class GdbTarget(debuggee.Target):
     def is_core(self):
         connection = gdb.selected_inferior().connection
         return connection is not None and connection.type == "core"
+
+    def process_id(self):
+        return gdb.selected_inferior().pid
+
+    def may_be_local(self):
+        connection = gdb.selected_inferior().connection
+        return connection is not None and connection.type == "native"
+
+    def mapped_files(self):
+        """From the core's NT_FILE note."""
+        try:
+            rows = gdb.execute("info proc mappings", to_string=True).splitlines()
+        except gdb.error:
+            return []
+        cells = [row.strip().split(None, 4) for row in rows]  # start, end, size, offset, file
+        return [row[4] for row in cells if len(row) == 5 and row[0].startswith("0x")]
 
     def identity(self):
         inferior = gdb.selected_inferior()

@@ -1,5 +1,8 @@
 """What the user types.  Each command only finds its lines elsewhere and prints them."""
+import re
+
 from jitscope_common import cfi, tables, why
+from jitscope_common.debuggee import Refused
 
 from . import loader
 from .stepper import LldbStepper
@@ -37,12 +40,19 @@ class Table(Command):
 
 class Why(Command):
     SUMMARY = "Say what an address is: batch, section, symbol, GOT entry or stub, or a function that is gone."
-    HELP = ("Usage: jitscope why ADDRESS\n\n"
+    HELP = ("Usage: jitscope why [--recording FILE] ADDRESS\n\n"
             "ADDRESS is any expression: `jitscope why $pc`, `jitscope why 0x7f12345678`.  A name of JIT'd code stands for\n"
-            "its address, as `jitscope why main`; NAME@got and NAME@plt are the GOT entry and the stub for NAME.")
+            "its address, as `jitscope why main`; NAME@got and NAME@plt are the GOT entry and the stub for NAME.\n\n"
+            "How it came to be so comes from the recording that a process of this machine is writing, or from FILE, the\n"
+            "process's recording (in quotes when there are spaces in its name): cores and other machines' processes need it.")
+    OPTION = re.compile(r"""--recording(?:=|\s+|$)(?:"([^"]*)"|'([^']*)'|(\S*))(?:\s+|$)""")
 
     def lines(self, argument):
-        return why.lines(TARGET, argument)
+        option = self.OPTION.match(argument)
+        TARGET.recording = next(filter(None, option.groups()), "") if option else ""
+        if option and not TARGET.recording:
+            raise Refused("jitscope why --recording FILE ADDRESS: the recording's name is missing.")
+        return why.lines(TARGET, argument[option.end():] if option else argument)
 
 
 class VerifyCfi(Command):

@@ -14,6 +14,7 @@ ERRORS = (Refused, Unreadable)
 
 
 class LldbTarget(debuggee.Target):
+    NAMES_RECORDING = "`jitscope why --recording FILE ADDRESS`"
     sb = lldb.SBTarget()  # the SBTarget
 
     @property
@@ -44,6 +45,12 @@ class LldbTarget(debuggee.Target):
 
     def is_core(self):
         return self.process.GetPluginName() in CORES
+
+    def process_id(self):
+        return self.process.GetProcessID() if self.process.IsValid() else 0
+
+    def may_be_local(self):
+        return self.sb.GetPlatform().GetName() == "host"
 
     def identity(self):
         return self.process.GetUniqueID()
