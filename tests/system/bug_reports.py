@@ -282,6 +282,15 @@ class Redaction(Reports):
                 self.assertTrue(any(re.fullmatch(r"n\w{8}::n\w{8}::n\w{9}\(int\) const", name) for name in demangled),
                                 demangled)
 
+    def test_debug_information_of_other_forms(self):
+        """Units of types, lists of public names, and what `ld -r` merges."""
+        source = self.text("zqvqsource.cpp", CPP)
+        self.must("g++", "-g", "-gdwarf-4", "-fdebug-types-section", "-ggnu-pubnames", "-c", source, "-o", self.folder / "zqvqa.o")
+        self.redact(self.record(self.folder / "zqvqa.o", "-lstdc++"))
+        self.must("ld", "-r", *self.c_program("gcc", "-g", "-gdwarf-4")[:2], self.compile(AREA, "-g", name="zqvqarea.o"), "-o",
+                  self.folder / "zqvqall.o")
+        self.redact(self.record(self.folder / "zqvqall.o"))
+
     def test_paths_alone(self):
         recording = self.record(*self.c_program("gcc", "-g"))
         report = self.redact(recording, "paths", (b"zqvqmain", b"zqvqvault", b"zqvqnever_was", b"jitscope-test-"))

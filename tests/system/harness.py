@@ -43,6 +43,7 @@ class Outcome:
 
 class SystemTest(unittest.TestCase):
     maxDiff = None
+    may_be_short = False  # recordings may have been cut off before they could be replayed
     damaged = ("bad.jsr", "cut.jsr")  # names of recordings that need not replay
 
     def setUp(self):
@@ -56,7 +57,8 @@ class SystemTest(unittest.TestCase):
         for recording in sorted(self.folder.glob("*.jsr")):
             if recording.name not in self.damaged:
                 outcome = self.run_command(JITSCOPE, "replay", recording)
-                self.assertEqual(outcome.status, 0, f"{recording.name}: {outcome!r}")
+                allowed = (0, 2) if self.may_be_short else (0,)
+                self.assertIn(outcome.status, allowed, f"{recording.name}: {outcome!r}")
 
     def run_command(self, *command, stdin=b"", env=None, cwd=None):
         command = [str(word) for word in command]

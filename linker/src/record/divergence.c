@@ -31,6 +31,30 @@ static void tell_place(struct replay *replay, const struct event_view *expected)
     text_append(out, "\n");
 }
 
+/* Kinds of edges have names in the recording, and in the session's own pool. */
+enum { MOST_KINDS = 64 };
+
+static uint32_t recorded_kinds(struct replay *replay, uint32_t *names) {
+    struct event_cursor cursor = {.file = replay->recorded.file};
+    struct event_view view;
+    uint32_t count = 0;
+    while (count < MOST_KINDS && recorded_next(&replay->recorded, &cursor, &view)) {
+        if (view.type->id == EVENT_ID_call_link)
+            break;
+        if (view.type->id == EVENT_ID_edge_kind)
+            names[count++] = decode_event(&replay->recorded.decoder, &view)->edge_kind.name.id;
+    }
+    return count;
+}
+
+static uint32_t said_kinds(const struct replay *replay, uint32_t *names) {
+    const struct arch *arch = &arch_x86_64;
+    uint32_t count = arch->kind_count < MOST_KINDS ? arch->kind_count : MOST_KINDS;
+    for (uint32_t i = 0; i < count; i++)
+        names[i] = string_pool_find(replay->names, arch->kinds[i].name, strlen(arch->kinds[i].name));
+    return count;
+}
+
 static void tell_said(struct replay *replay, const void *record, uint32_t link) {
     const struct schema *schema = &replay->recorded.decoder.builtin;
     uint32_t header = load_u32(record);
@@ -39,7 +63,11 @@ static void tell_said(struct replay *replay, const void *record, uint32_t link) 
                                     .record = record,
                                     .link = link,
                                     .size = EVENT_HEADER_SIZE(header)};
-    const struct name_source names = {.text = said_name, .context = replay->names};
+    uint32_t kinds[MOST_KINDS];
+    const struct name_source names = {.text = said_name,
+                                      .context = replay->names,
+                                      .edge_kinds = kinds,
+                                      .edge_kind_count = said_kinds(replay, kinds)};
     event_print_text(&replay->report, &view, &names);
     text_append(&replay->report, "\n");
 }
@@ -123,7 +151,11 @@ static void tell_story(struct replay *replay, const struct event_view *expected,
 
 void replay_diverge(struct replay *replay, const struct event_view *expected, const void *record,
                     const char *what) {
-    const struct name_source names = {.text = recorded_name, .context = replay->recorded.file};
+    uint32_t kinds[MOST_KINDS];
+    const struct name_source names = {.text = recorded_name,
+                                      .context = replay->recorded.file,
+                                      .edge_kinds = kinds,
+                                      .edge_kind_count = recorded_kinds(replay, kinds)};
     if (replay->diverged)
         return;
     replay->diverged = true;

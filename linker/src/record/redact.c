@@ -312,7 +312,11 @@ static void tell(struct redaction *redaction, const struct redact_options *optio
     for (uint32_t i = 0; i < redaction->words.word_list.count; i++)
         replaced[redaction->words.word_list.data[i].class] +=
             redaction->words.word_list.data[i].left == NOT_LEFT;
-    text_print(about, "%-16s%s%s%s\n", "redacted", options->paths ? "paths" : "",
+    struct recorded_string version =
+        recording_string(redaction->recorded.file, redaction->recorded.begin.version.id);
+    text_print(about, "%-16sjitscope ", "first link by");
+    text_append_escaped(about, version.bytes, version.length);
+    text_print(about, "\n%-16s%s%s%s\n", "redacted", options->paths ? "paths" : "",
                options->paths && options->names ? ", " : "", options->names ? "names" : "");
     text_print(about,
                "%12" PRIu64 "  words of paths, %" PRIu64 " of names, replaced by others of their length\n",

@@ -287,8 +287,8 @@ static struct jitscope_error *walk_units(struct debug_section *section, const st
     bool good = true;
     while (!error && good && unit.at < section->content.size) {
         uint64_t offset;
-        good =
-            read_unit_header(&unit, &offset) && (!types || skip(&unit, 12)) && offset <= abbreviations.size;
+        good = read_unit_header(&unit, &offset) && (!types || skip(&unit, 12)) && abbreviations.data &&
+               offset <= abbreviations.size;
         if (!good)
             break;
         unit.abbreviations = bytes_slice(abbreviations, offset, abbreviations.size - offset);
@@ -371,8 +371,10 @@ static struct jitscope_error *walk_names(struct debug_section *section, bool gnu
         if (!good)
             break;
         unit.end = unit.at + length;
-        for (good = skip(&unit, 10); good && read_number(&unit, 4, &number) && number;) {
-            good = skip(&unit, gnu);
+        /* An offset of 0 ends the list; gcc writes it for types in units of their own too, so the length
+         * counts. */
+        for (good = skip(&unit, 10); good && unit.end - unit.at > 4;) {
+            good = read_number(&unit, 4, &number) && skip(&unit, gnu);
             if (good)
                 TRY(take_inline(&unit, KIND_DEBUG, &good));
         }
