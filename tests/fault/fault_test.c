@@ -7,6 +7,7 @@
 #include "export/export.h"
 #include "jitscope/jitscope.h"
 #include "mirror/show.h"
+#include "record/recorded.h"
 #include "record/redact.h"
 #include "record/report.h"
 #include "trace/packed.h"
@@ -406,6 +407,44 @@ static void record_one(const char *path) {
     jitscope_session_destroy(session);
 }
 
+/* Inputs in a recording: one that fills chunks, one that is there twice, a small one. */
+static bool record_contents(const char *path, uint64_t n) {
+    static uint8_t large[600000];
+    struct jitscope_session_options options = {.size = sizeof options, .simulate = true, .record_path = path};
+    struct jitscope_session *session;
+    must(jitscope_session_create(&options, &session), 0);
+    os_fail_after(n, false);
+    for (uint32_t i = 0; i < 4; i++)
+        jitscope_error_destroy(
+            jitscope_session_add_borrowed(session, "input", large + i / 2, i % 2 ? 100 : sizeof large - 2));
+    bool failed = os_call_count() >= n;
+    os_fail_after(0, false);
+    must(jitscope_session_add_borrowed(session, "last", "last", 4), 0);
+    jitscope_session_destroy(session);
+    return failed;
+}
+
+/* Numbers of contents have no gaps, even when there was no memory for one of them. */
+static void test_recording_contents(void **state) {
+    (void)state;
+    char path[] = "/tmp/jitscope-fault-XXXXXX";
+    int fd = mkstemp(path);
+    uint64_t n = 1;
+    assert_true(fd >= 0);
+    close(fd);
+    for (bool failed = true; failed; n++) {
+        struct recording_file file;
+        struct recorded recorded;
+        failed = record_contents(path, n);
+        must(recording_open(path, &file), n);
+        must(recorded_open(&recorded, &file), n);
+        recorded_close(&recorded);
+        recording_close(&file);
+    }
+    assert_true(n > 10);
+    unlink(path);
+}
+
 static void test_exporting_a_recording(void **state) {
     (void)state;
     char folder[] = "/tmp/jitscope-fault-XXXXXX", recording[64];
@@ -571,6 +610,7 @@ int main(void) {
         cmocka_unit_test(test_simulated),
         cmocka_unit_test(test_nothing_is_half_queued),
         cmocka_unit_test(test_reading_a_recording),
+        cmocka_unit_test(test_recording_contents),
         cmocka_unit_test(test_exporting_a_recording),
         cmocka_unit_test(test_reading_a_packed_recording),
         cmocka_unit_test(test_packing),

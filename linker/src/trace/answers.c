@@ -69,7 +69,8 @@ static bool put_parts(struct trace *trace, uint32_t number, struct bytes bytes, 
     return true;
 }
 
-/* Whole chunks of a large input are written as they are: no page is touched for them but the file's own. */
+/* Whole chunks of a large input are written as they are: no page is touched for them but the file's own.
+ * Without memory for that, they go where all else goes. */
 enum {
     APART_OFFSET = sizeof(struct chunk_header) + sizeof(struct event_run),
     APART_LENGTH = RECORDING_CHUNK_SIZE - APART_OFFSET - sizeof(struct event_content),
@@ -78,8 +79,8 @@ _Static_assert(APART_LENGTH % 4 == 0, "a chunk is filled to its end");
 
 static bool put_whole_chunks(struct trace *trace, uint32_t number, struct bytes bytes, uint64_t *done) {
     uint8_t *chunk = os_allocate(RECORDING_CHUNK_SIZE);
-    bool good = chunk != NULL;
-    for (*done = 0; good && bytes.size - *done >= APART_LENGTH;) {
+    bool good = true;
+    for (*done = 0; chunk && good && bytes.size - *done >= APART_LENGTH;) {
         struct event_content event = {.header = EVENT_HEADER(EVENT_ID_content, sizeof event + APART_LENGTH),
                                       .content = number,
                                       .size = bytes.size,
@@ -112,13 +113,15 @@ uint32_t trace_content(struct trace *trace, struct bytes bytes) {
     if (number != MAP64_NO_VALUE && digest_128_equal(contents->digests.data[number], digest))
         return number;
     number = contents->digests.count;
-    struct jitscope_error *error = vec_push(&contents->digests, digest);
+    struct jitscope_error *error = vec_reserve(&contents->digests, 1);
     if (!error)
         error = map64_set(&contents->by_low, key_of(digest), number);
-    if (!error && trace->record_level && !put_content(trace, number, bytes))
+    if (error) { /* no number is given out for bytes that are not stored */
+        jitscope_error_destroy(error);
         return NO_CONTENT;
-    jitscope_error_destroy(error); /* without memory the same bytes are stored again */
-    return error ? NO_CONTENT : number;
+    }
+    vec_put(&contents->digests, digest);
+    return !trace->record_level || put_content(trace, number, bytes) ? number : NO_CONTENT;
 }
 
 struct name_ref trace_text(struct trace *trace, struct string_pool *names, const char *text) {
