@@ -137,6 +137,17 @@ class Size(Awkward):
 
 
 class Hostile(Awkward):
+    def test_a_cut_name_is_a_long_one(self):
+        """Dots at the end of a short one stand for nothing."""
+        self.session(self.plain, "link")
+        recording = Recording(self.recording)
+        string = next(record for record in recording.named("string") if recording.strings[record.get("string")] == "twice")
+        recording.put(string.trailing[0], b"t...")
+        recording.change(string, "length", 4)
+        outcome = self.run_command(JITSCOPE, "replay", recording.save(self.folder / "changed"))
+        self.assertEqual(outcome.status, 1)
+        self.assertIn(b"diverged at event", outcome.out)
+
     def test_one_long_text_in_many_calls(self):
         """Half a gigabyte of it, were it copied for each call; the recording has 300 KiB."""
         self.session("roots")

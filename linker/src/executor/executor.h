@@ -64,9 +64,9 @@ void executor_results_destroy(struct action_results *results);
  * in RESULTS. */
 struct jitscope_error *executor_finalize(struct executor *executor, const struct action *actions,
                                          uint32_t count, struct action_results *results);
-/* exit(3) was called inside one of these actions, so that executor_finalize() never returns: rolls back as if
- * that action had failed, once.  The results are still where they were asked for.  False when none is
- * running. */
+/* exit(3) was called inside one of these actions, or while they were rolled back, so that executor_finalize()
+ * never returns: rolls back those before it, as if it had failed, once.  The results are still where they
+ * were asked for.  False when none is running. */
 bool executor_roll_back_interrupted(struct executor *executor);
 /* Runs the deallocate halves in reverse, all of them whatever fails; the first failure is the error.  Only
  * NO_MEMORY for RESULTS keeps them from running: reserve room beforehand where that must not be. */

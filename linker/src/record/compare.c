@@ -20,7 +20,8 @@ static bool same_text(const struct replay *replay, uint32_t recorded, uint32_t s
     struct recorded_string a = recording_string(replay->recorded.file, recorded);
     const struct pooled_string *b = &replay->names->strings.data[said];
     uint32_t shown = b->length; /* long names are recorded cut, with dots at the end */
-    if (a.length < b->length && a.length > 3 && !memcmp(a.bytes + a.length - 3, "...", 3))
+    if (a.length < b->length && a.length == RECORDING_LONGEST_NAME &&
+        !memcmp(a.bytes + a.length - 3, "...", 3))
         shown = a.length - 3;
     else if (a.length != b->length)
         return false;

@@ -26,6 +26,8 @@
 #define RECORDING_CHUNK_SIZE (256u << 10)
 #define RECORDING_PAGE       4096u
 #define CHUNK_MAGIC          0x4b43534au /* "JSCK" */
+/* Bytes; of longer names the recording has so many, the last three of which are dots. */
+#define RECORDING_LONGEST_NAME (RECORDING_CHUNK_SIZE - 256)
 
 struct recording_header {
     char magic[8];

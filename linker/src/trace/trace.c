@@ -249,8 +249,6 @@ static void remember(struct bit_set *set, uint32_t bit) {
     set->words[word] |= UINT64_C(1) << (bit & 63);
 }
 
-enum { LONGEST_NAME = RECORDING_CHUNK_SIZE - 256 };
-
 /* AT has room; the header comes last, which publishes the record. */
 static void write_string(uint8_t *at, uint32_t name, const struct pooled_string *string, uint32_t length,
                          uint32_t size) {
@@ -293,7 +291,7 @@ static bool wants_name(enum event_level sink, enum event_level emitting) {
 /* Each sink hears of a name when it first gets an event that uses it. */
 void trace_define_name(struct trace *trace, uint32_t name) {
     const struct pooled_string *string = &trace->names->strings.data[name];
-    uint32_t length = string->length > LONGEST_NAME ? LONGEST_NAME : string->length;
+    uint32_t length = string->length < RECORDING_LONGEST_NAME ? string->length : RECORDING_LONGEST_NAME;
     uint32_t size = (uint32_t)(sizeof(struct event_string) + ((length + 3) & ~3u));
     if (wants_name(trace->record_level, trace->emitting) && !bit_set_has(&trace->recorded, name)) {
         record_string(trace, name, string, length, size);
