@@ -79,7 +79,7 @@ class Smoke(unittest.TestCase):
         out = io.StringIO()
         with contextlib.redirect_stdout(out):
             self.assertEqual(recordings.main(["--megabytes=40", "--rounds=1", "--links=1", "--seeks=20", f"--programs={PROGRAMS}"]), 0)
-        self.assertRegex(out.getvalue(), r"\n  Lua +(\d+\.\d+ +){3}[-+]\d+ +0\.\d+\n")
+        self.assertRegex(out.getvalue(), r"\n  Lua +(\d+\.\d+ +){4}([-+]\d+ +){2}0\.\d+\n")
         for what in ("open, ms", "build the mirror, ms", *recordings.WHAT):
             self.assertRegex(out.getvalue(), rf"\n  {what}( +\d+){{3}}\n")
 

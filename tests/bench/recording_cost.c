@@ -2,9 +2,9 @@
  *
  *     recording_cost ROUNDS FOLDER FILE...     links the whole of FILEs into simulated memory
  *
- * Each round links once without a recording, once with one, and once only stores what the recording has of
- * the inputs; medians in nanoseconds are printed: plain, recorded, stored.  Interleaved, so that what else
- * the machine does meets all three. */
+ * Each round links without a recording, with one at the default level, with one at level phase, and once only
+ * stores what a recording has of the inputs; medians in nanoseconds are printed: plain, block, phase, stored.
+ * Interleaved, so that what else the machine does meets all three. */
 #include "jitscope/jitscope.h"
 #include "trace/answers.h"
 #include "trace/trace.h"
@@ -29,12 +29,13 @@ static double now(void) {
     return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
 }
 
-static double link_once(char **files, int count, const char *recording) {
+static double link_once(char **files, int count, const char *recording, enum jitscope_level level) {
     struct jitscope_session_options options = {.size = sizeof options,
                                                .simulate = true,
                                                .base = 0x400000,
                                                .phony_externals = true,
-                                               .record_path = recording};
+                                               .record_path = recording,
+                                               .level = level};
     struct jitscope_session *session;
     double began = now();
     must(jitscope_session_create(&options, &session));
@@ -83,7 +84,7 @@ static double median(double *times, int count) {
 }
 
 int main(int argc, char **argv) {
-    static double plain[MOST_ROUNDS], recorded[MOST_ROUNDS], stored[MOST_ROUNDS];
+    static double plain[MOST_ROUNDS], block[MOST_ROUNDS], phase[MOST_ROUNDS], stored[MOST_ROUNDS];
     int rounds = argc > 3 ? atoi(argv[1]) : 0, count = argc - 3;
     char path[4096];
     if (rounds < 1 || rounds > MOST_ROUNDS)
@@ -93,11 +94,13 @@ int main(int argc, char **argv) {
         inputs[i] = read_file(argv[3 + i]);
     snprintf(path, sizeof path, "%s/cost.jsr", argv[2]);
     for (int i = 0; i < rounds; i++) {
-        plain[i] = link_once(argv + 3, count, NULL);
-        recorded[i] = link_once(argv + 3, count, path);
+        plain[i] = link_once(argv + 3, count, NULL, JITSCOPE_LEVEL_DEFAULT);
+        block[i] = link_once(argv + 3, count, path, JITSCOPE_LEVEL_DEFAULT);
+        phase[i] = link_once(argv + 3, count, path, JITSCOPE_LEVEL_PHASE);
         stored[i] = store_once(inputs, count, path);
     }
-    printf("%.0f %.0f %.0f\n", median(plain, rounds), median(recorded, rounds), median(stored, rounds));
+    printf("%.0f %.0f %.0f %.0f\n", median(plain, rounds), median(block, rounds), median(phase, rounds),
+           median(stored, rounds));
     remove(path);
     return 0;
 }

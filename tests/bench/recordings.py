@@ -70,28 +70,30 @@ LIBRARIES = pathlib.Path("/usr/lib/x86_64-linux-gnu")
 
 
 def cost(programs, tool, folder, files, rounds):
-    """Milliseconds of a link plain, recorded, and of storing its inputs alone; sizes of inputs and packed recording."""
+    """Milliseconds of a link plain, recorded at levels block and phase, and of storing its inputs alone; bytes of inputs and of
+    the packed recording."""
     done = subprocess.run([str(word) for word in (programs / "recording_cost", rounds, folder, *files)], capture_output=True,
                           text=True, check=True)
-    plain, recorded, stored = (int(word) / 1e6 for word in done.stdout.split())
+    times = (int(word) / 1e6 for word in done.stdout.split())
     recording = pathlib.Path(folder) / "size.jsr"
     subprocess.run([tool, "link", "--phony-externals", "--whole-archive", "--record", recording, *files], check=True,
                    stdout=subprocess.DEVNULL)
     subprocess.run([tool, "pack", recording], check=True, stdout=subprocess.DEVNULL)
     packed = min(path.stat().st_size for path in pathlib.Path(folder).glob("size*"))
-    return plain, recorded, stored, sum(path.stat().st_size for path in files), packed
+    return *times, sum(path.stat().st_size for path in files), packed
 
 
 def measure_cost(programs, folder, rounds):
-    """What recording at the default level costs a link of a whole archive, and how large the file is packed."""
-    table = [["recording a link", "plain, ms", "recorded", "storing inputs alone", "beyond that, %", "packed / inputs"]]
+    """What recording costs a link of a whole archive beyond storing its inputs, and how large the file is packed."""
+    table = [["recording a link", "plain, ms", "recorded", "with --trace=phase", "storing inputs", "beyond that, %", "phase, %",
+              "packed / inputs"]]
     for name, archives in COSTS:
         files = [LIBRARIES / archive for archive in archives]
         if not all(file.exists() for file in files):
             continue
-        plain, recorded, stored, inputs, packed = cost(programs, programs.parent.parent / "jitscope", folder, files, rounds)
-        table.append([name, f"{plain:.2f}", f"{recorded:.2f}", f"{stored:.2f}",
-                      f"{(recorded - stored - plain) / plain * 100:+.0f}", f"{packed / inputs:.2f}"])
+        plain, block, phase, stored, inputs, packed = cost(programs, programs.parent.parent / "jitscope", folder, files, rounds)
+        table.append([name, *(f"{ms:.2f}" for ms in (plain, block, phase, stored)),
+                      *(f"{(recorded - stored - plain) / plain * 100:+.0f}" for recorded in (block, phase)), f"{packed / inputs:.2f}"])
     print_table(table)
 
 

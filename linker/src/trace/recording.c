@@ -30,7 +30,8 @@ struct recording {
     bool has_name; /* it had one when it was opened: no memfd */
     struct recording_header header;
     uint64_t size;
-    uint32_t used; /* chunks of the last extent */
+    uint32_t used;   /* chunks of the last extent */
+    uint32_t mapped; /* chunks of all extents */
     VEC(struct extent) extents;
     struct chunk_header *last; /* the mapped chunk that lies last in the file */
     uint64_t appended;         /* end of the chunk that was appended last; 0: none */
@@ -127,9 +128,7 @@ struct jitscope_error *recording_create(const char *path, struct recording **out
 }
 
 static struct jitscope_error *add_extent(struct recording *recording) {
-    uint32_t count = recording->extents.count;
-    struct extent extent = {.offset = recording->size,
-                            .chunks = count ? recording->extents.data[count - 1].chunks * 2 : 1};
+    struct extent extent = {.offset = recording->size, .chunks = 1 + recording->mapped / 2};
     if (extent.chunks > LARGEST_EXTENT)
         extent.chunks = LARGEST_EXTENT;
     uint64_t bytes = (uint64_t)extent.chunks * RECORDING_CHUNK_SIZE;
@@ -145,6 +144,7 @@ static struct jitscope_error *add_extent(struct recording *recording) {
     extent.guard = shared_pages_guard(extent.memory, bytes);
     vec_put(&recording->extents, extent);
     recording->size += bytes;
+    recording->mapped += extent.chunks;
     recording->used = 0;
     return NULL;
 }
