@@ -4,8 +4,7 @@
 #include "base/text.h"
 #include "mirror/why.h"
 #include "object/archive.h"
-#include "record/detail.h"
-#include "record/recorded.h"
+#include "source.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -79,44 +78,6 @@ static struct jitscope_error *print(const struct why_answer *answer, bool json) 
     return failed ? error_no_memory() : NULL;
 }
 
-/* A recording to ask, with relocations and fixups where there is a way to have them. */
-struct source {
-    struct recording_file original;
-    struct detail detail;
-    struct recorded recorded; /* of the original: bytes of archives */
-    bool has_detail, has_bytes;
-};
-
-static struct jitscope_error *add_detail(struct source *source) {
-    struct text reason = {0};
-    struct jitscope_error *error = NULL;
-    if (detail_is_missing(&source->original))
-        error = detail_make(&source->original, &source->detail, &source->has_detail, &reason);
-    if (!error && reason.length)
-        fprintf(stderr, "jitscope: warning: relocations and fixups are not known: %s", reason.data);
-    text_destroy(&reason);
-    return error;
-}
-
-static struct jitscope_error *open_source(const char *path, struct source *source) {
-    TRY(recording_open(path, &source->original));
-    struct jitscope_error *error = recorded_open(&source->recorded, &source->original);
-    source->has_bytes = !error;
-    if (jitscope_error_code(error) == JITSCOPE_ERROR_RECORDING) { /* of an older version: asked as it is */
-        jitscope_error_destroy(error);
-        return NULL;
-    }
-    return error ? error : add_detail(source);
-}
-
-static void close_source(struct source *source) {
-    if (source->has_detail)
-        detail_close(&source->detail);
-    if (source->has_bytes)
-        recorded_close(&source->recorded);
-    recording_close(&source->original);
-}
-
 static struct jitscope_error *ask(struct source *source, const struct mirror *mirror,
                                   const struct options *options) {
     const struct why_archives archives = {.defines = archive_defines, .context = &source->recorded};
@@ -129,17 +90,12 @@ static struct jitscope_error *ask(struct source *source, const struct mirror *mi
     return error;
 }
 
-static uint64_t moment(const struct source *source, const struct options *options) {
-    uint64_t at = options->at.given ? options->at.value : UINT64_MAX;
-    return source->has_detail ? detail_sequence(&source->detail, at) : at;
-}
-
 static struct jitscope_error *load_and_ask(struct source *source, const struct options *options) {
-    const struct recording_file *file = source->has_detail ? &source->detail.file : &source->original;
+    uint64_t at = options->at.given ? options->at.value : UINT64_MAX;
     struct mirror *mirror = os_allocate_zeroed(sizeof *mirror);
     if (!mirror)
         return error_no_memory();
-    struct jitscope_error *error = mirror_load(mirror, file, moment(source, options));
+    struct jitscope_error *error = mirror_load(mirror, source_file(source), source_moment(source, at));
     if (!error) {
         error = ask(source, mirror, options);
         mirror_destroy(mirror);
@@ -149,12 +105,12 @@ static struct jitscope_error *load_and_ask(struct source *source, const struct o
 }
 
 struct jitscope_error *command_why(const struct options *options) {
-    struct source source = {0};
+    struct source source;
     if (options->items.count != 2)
         return missing(options);
-    struct jitscope_error *error = open_source(options->items.data[0].text, &source);
+    struct jitscope_error *error = source_open_with_bytes(options->items.data[0].text, LEVEL_EDGES, &source);
     if (!error)
         error = load_and_ask(&source, options);
-    close_source(&source);
+    source_close(&source);
     return error;
 }

@@ -155,8 +155,16 @@ class Detail(SystemTest):
         self.must(JITSCOPE, *words, "--record", coarse, main)
         self.must(JITSCOPE, *words, "--trace=edges", "--record", direct, main)
         self.must(JITSCOPE, "replay", "--trace=edges", "--record", edges, coarse)
-        self.assertEqual(self.show("edges", coarse), [])
-        self.assertEqual(self.show("edges", edges), self.show("edges", direct))
+        for what in ("edges", "blocks", "symbols", "got", "plt", "segments", "eh-frames", "actions"):
+            self.assertEqual(self.show(what, edges), self.show(what, direct), what)
+            self.assertEqual(self.show(what, coarse), self.show(what, direct), what)
+        phase = self.folder / "phase.jsr"
+        self.must(JITSCOPE, *words, "--trace=phase", "--record", phase, main)
+        for what in ("edges", "blocks", "symbols"):
+            self.assertEqual(self.show(what, phase), self.show(what, direct), what)
+        end = self.show("events", phase)[-1]["sequence"]
+        self.assertEqual(self.show("blocks", phase, "--at", str(end)), self.show("blocks", direct))
+        self.assertEqual(self.show("blocks", phase, "--at", "3"), [])
         self.must(JITSCOPE, "replay", edges)
 
 

@@ -10,15 +10,20 @@
 /* --- the table
  * ----------------------------------------------------------------------------------------------------- */
 
-#define COLUMN(name, type)                   {name, CELL_##type},
-#define VIEW(name, function, meaning, cells) static const struct column columns_##function[] = {cells};
+#define COLUMN(name, type)                          {name, CELL_##type},
+#define VIEW(name, function, level, meaning, cells) static const struct column columns_##function[] = {cells};
 #include "mirror/views.def"
 #undef VIEW
 #undef COLUMN
 
 const struct view views[] = {
-#define VIEW(name, function, meaning, cells)                                                                 \
-    {name, meaning, columns_##function, sizeof columns_##function / sizeof(struct column), view_##function},
+#define VIEW(name, function, level, meaning, cells)                                                          \
+    {name,                                                                                                   \
+     meaning,                                                                                                \
+     LEVEL_##level,                                                                                          \
+     columns_##function,                                                                                     \
+     sizeof columns_##function / sizeof(struct column),                                                      \
+     view_##function},
 #include "mirror/views.def"
 #undef VIEW
 };

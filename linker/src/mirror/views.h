@@ -8,6 +8,7 @@
 struct view {
     const char *name;
     const char *meaning;
+    uint8_t level; /* LEVEL_* of recordings that hold what is shown */
     const struct column *columns;
     uint32_t column_count;
     /* Adds all rows; those of `events`, which are not state, are streamed by the engine instead. */
@@ -44,7 +45,7 @@ void row_input(struct row *row, const struct mirror *mirror, uint32_t input);
 /* Text of an enumerated value in the recording's own schema. */
 const char *mirror_value_text(const struct mirror *mirror, const char *type, uint32_t number);
 
-#define VIEW(name, function, meaning, columns)                                                               \
+#define VIEW(name, function, level, meaning, columns)                                                        \
     struct jitscope_error *view_##function(struct rows *rows, const struct mirror *mirror);
 #include "mirror/views.def"
 #undef VIEW

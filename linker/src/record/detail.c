@@ -6,12 +6,21 @@
 #include <stdio.h>
 #include <string.h>
 
-bool detail_is_missing(const struct recording_file *file) {
-    struct recorded recorded;
-    struct jitscope_error *error = recorded_open(&recorded, file);
-    bool missing = !error && recorded.create.level < LEVEL_EDGES;
+/* The options are among the first things that a recording says. */
+bool detail_is_missing(const struct recording_file *file, enum event_level needed) {
+    enum { FIRST_EVENTS = 4096 };
+    struct event_cursor cursor = {.file = file};
+    struct event_view view;
+    struct decoder decoder;
+    struct jitscope_error *error = decoder_create(&decoder, &file->schema);
+    bool missing = false;
+    for (uint32_t i = 0; !error && i < FIRST_EVENTS && event_next(&cursor, &view); i++)
+        if (view.type->id == EVENT_ID_call_create) {
+            missing = decode_event(&decoder, &view)->call_create.level < (uint32_t)needed;
+            break;
+        }
     if (!error)
-        recorded_close(&recorded);
+        decoder_destroy(&decoder);
     jitscope_error_destroy(error);
     return missing;
 }

@@ -18,8 +18,8 @@ struct detail {
 };
 #define NO_NUMBER UINT64_MAX
 
-/* Whether FILE leaves edges out that a replay could tell. */
-bool detail_is_missing(const struct recording_file *file);
+/* Whether FILE was recorded at a lower level than NEEDED, so that a replay could tell more. */
+bool detail_is_missing(const struct recording_file *file, enum event_level needed);
 /* FILE must outlive DETAIL.  *made is false, and there is nothing to close, when FILE does not replay: REASON
  * then says why, in lines.  Errors: NO_MEMORY, SYSTEM, RECORDING. */
 struct jitscope_error *detail_make(const struct recording_file *file, struct detail *detail, bool *made,
