@@ -1,6 +1,7 @@
 /* jitscope export: a recording as another tool reads it. */
 #include "commands.h"
 #include "export_bytes.h"
+#include "source.h"
 
 #include "export/export.h"
 
@@ -29,21 +30,22 @@ static struct jitscope_error *find_format(const struct options *options,
 
 /* What an export is made from: the recording, the state at its end, and where FORMAT needs it the bytes of
  * linked memory.  BYTES is to be destroyed after SOURCE is used, in any case. */
-static struct jitscope_error *make_source(const struct export_format *format,
-                                          const struct recording_file *file, const struct mirror *mirror,
-                                          struct export_bytes *bytes, struct export_source *source) {
+static struct jitscope_error *make_source(const struct export_format *format, const struct source *from,
+                                          const struct mirror *mirror, struct export_bytes *bytes,
+                                          struct export_source *source) {
     *bytes = (struct export_bytes){0};
-    *source = (struct export_source){.file = file, .mirror = mirror};
-    return format->needs == EXPORT_BYTES ? export_bytes_create(bytes, file, source) : NULL;
+    *source = (struct export_source){.file = source_file(from), .mirror = mirror};
+    return format->needs == EXPORT_BYTES ? export_bytes_create(bytes, &from->original, source) : NULL;
 }
 
-static struct jitscope_error *export_file(const struct export_format *format,
-                                          const struct recording_file *file, const char *path) {
+static struct jitscope_error *export_file(const struct export_format *format, const struct source *from,
+                                          const char *path) {
+    const struct recording_file *file = source_file(from);
     struct export_source source;
     struct export_bytes bytes;
     struct mirror mirror;
-    TRY(mirror_load(&mirror, file, UINT64_MAX));
-    struct jitscope_error *error = make_source(format, file, &mirror, &bytes, &source);
+    TRY(mirror_load(&mirror, file, source_moment(from, UINT64_MAX)));
+    struct jitscope_error *error = make_source(format, from, &mirror, &bytes, &source);
     if (!error)
         error = export_write(format, &source, path);
     export_bytes_destroy(&bytes);
@@ -58,17 +60,19 @@ static const char *output_path(const struct options *options) {
 
 struct jitscope_error *command_export(const struct options *options) {
     const struct export_format *format;
-    struct recording_file file;
+    struct source source;
     TRY(find_format(options, &format));
     if (options->items.count != 1)
         return error_with_help(error_create(JITSCOPE_ERROR_USAGE, options->items.count
                                                                       ? "one recording at a time"
                                                                       : "the recording's name is missing"),
                                "jitscope export --to %s FILE.jsr", format->name);
-    TRY(recording_open(options->items.data[0].text, &file));
-    struct jitscope_error *error = export_file(format, &file, output_path(options));
+    enum event_level needed = format->needs == EXPORT_EVENTS ? LEVEL_SESSION : LEVEL_BLOCK;
+    struct jitscope_error *error = source_open(options->items.data[0].text, needed, &source);
     if (!error)
-        error = recording_failure(&file);
-    recording_close(&file);
+        error = export_file(format, &source, output_path(options));
+    if (!error)
+        error = recording_failure(&source.original);
+    source_close(&source);
     return error;
 }

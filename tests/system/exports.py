@@ -83,6 +83,17 @@ class PerfMap(ExportTest):
         stubs = {row["symbol"] + "@plt": row["stub"] for row in self.show("plt", recording)}
         self.assertEqual(stubs, {name: start for name, (start, size) in rows.items() if name.endswith("@plt")})
 
+    def test_a_recording_without_symbols(self):
+        """What a lower level leaves out is had by replaying."""
+        main = self.compile("int main(void) { return 0; }\n")
+        maps = []
+        for level in ("phase", "block"):
+            recording = self.folder / f"{level}.jsr"
+            self.must(JITSCOPE, "link", "--base", "0x400000", f"--trace={level}", "--record", recording, main)
+            maps.append(self.must(JITSCOPE, "export", "--to", "perf-map", recording).out)
+        self.assertEqual(maps[0], maps[1])
+        self.assertIn(b" main\n", maps[0])
+
     def test_what_is_live(self):
         for end in ("end", "leave"):
             recording = self.links(end, ("first", "second"), "gone")

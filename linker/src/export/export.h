@@ -40,7 +40,8 @@ struct export_source {
 };
 
 enum export_output { EXPORT_TEXT, EXPORT_BINARY, EXPORT_FOLDER };
-enum export_needs { EXPORT_EVENTS, EXPORT_BYTES };
+/* Events as they are recorded; the state of level block; that and the bytes of linked memory. */
+enum export_needs { EXPORT_EVENTS, EXPORT_STATE, EXPORT_BYTES };
 
 struct export_format {
     const char *name;
