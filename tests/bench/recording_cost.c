@@ -9,10 +9,14 @@
 #include "trace/answers.h"
 #include "trace/trace.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { MOST_ROUNDS = 1000 };
 
@@ -47,17 +51,26 @@ static double link_once(char **files, int count, const char *recording, enum jit
     return now() - began;
 }
 
-static struct bytes read_file(const char *path) {
-    FILE *file = fopen(path, "rb");
-    long size = file && fseek(file, 0, SEEK_END) == 0 ? ftell(file) : -1;
-    uint8_t *data = size >= 0 ? malloc((size_t)size + 1) : NULL;
-    if (!data || fseek(file, 0, SEEK_SET) != 0 || fread(data, 1, (size_t)size, file) != (size_t)size)
+/* As a session gets at a large input. */
+static struct bytes map_file(const char *path) {
+    int fd = open(path, O_RDONLY);
+    struct stat status;
+    if (fd < 0 || fstat(fd, &status) < 0)
         exit(1);
-    fclose(file);
-    return (struct bytes){data, (uint64_t)size};
+    void *data = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    close(fd);
+    if (data == MAP_FAILED)
+        exit(1);
+    return (struct bytes){data, (uint64_t)status.st_size};
 }
 
-static double store_once(const struct bytes *inputs, int count, const char *recording) {
+static void store_file(struct trace *trace, const char *path) {
+    struct bytes bytes = map_file(path);
+    trace_content(trace, bytes);
+    munmap((void *)(uintptr_t)bytes.data, bytes.size);
+}
+
+static double store_once(char **files, int count, const char *recording) {
     struct string_pool names;
     struct trace trace;
     must(string_pool_create(&names));
@@ -66,7 +79,7 @@ static double store_once(const struct bytes *inputs, int count, const char *reco
     must(trace_record_to(&trace, recording));
     trace_set_record_level(&trace, LEVEL_BLOCK);
     for (int i = 0; i < count; i++)
-        trace_content(&trace, inputs[i]);
+        store_file(&trace, files[i]);
     trace_destroy(&trace);
     double took = now() - began;
     string_pool_destroy(&names);
@@ -89,15 +102,12 @@ int main(int argc, char **argv) {
     char path[4096];
     if (rounds < 1 || rounds > MOST_ROUNDS)
         return 2;
-    struct bytes *inputs = calloc((size_t)count, sizeof *inputs);
-    for (int i = 0; i < count; i++)
-        inputs[i] = read_file(argv[3 + i]);
     snprintf(path, sizeof path, "%s/cost.jsr", argv[2]);
     for (int i = 0; i < rounds; i++) {
         plain[i] = link_once(argv + 3, count, NULL, JITSCOPE_LEVEL_DEFAULT);
         block[i] = link_once(argv + 3, count, path, JITSCOPE_LEVEL_DEFAULT);
         phase[i] = link_once(argv + 3, count, path, JITSCOPE_LEVEL_PHASE);
-        stored[i] = store_once(inputs, count, path);
+        stored[i] = store_once(argv + 3, count, path);
     }
     printf("%.0f %.0f %.0f %.0f\n", median(plain, rounds), median(block, rounds), median(phase, rounds),
            median(stored, rounds));
