@@ -15,7 +15,8 @@
 extern "C" {
 #endif
 
-/* How much is said; each level includes those before it. */
+/* How much is said; each level includes those before it.  Recordings hold what replaying needs besides, at
+ * every level but OFF. */
 enum jitscope_level {
     JITSCOPE_LEVEL_DEFAULT = 0, /* BLOCK */
     JITSCOPE_LEVEL_SESSION = 1,

@@ -10,7 +10,8 @@
  * which publishes it: a reader of the shared file never sees half a record.
  *
  * There are two sinks, each with a level of its own: a recording file (recording.c), and a callback, which
- * sees the record before it leaves the emitter's stack.  When the file cannot grow (disk full) it ends with a
+ * sees the record before it leaves the emitter's stack.  Calls and answers (TRACE_ANSWER) go to the recording
+ * alone, or to the callback of a replay.  When the file cannot grow (disk full) it ends with a
  * `lost` record and `failure` says why; a callback goes on getting events, and the link never notices.  A
  * trace is used under its session's lock; each thread that takes the lock gets chunks of its own.  After
  * fork() the recording stays the parent's: the child's trace is off. */
