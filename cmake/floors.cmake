@@ -1,18 +1,27 @@
-# A room is one folder of linker/src, compiled as an object library.  Its include path is a folder of links made for it
+# A room is one folder of linker/src or inspector/src, compiled as an object library.  Its include path is a folder of links made for it
 # alone, with itself and the rooms it may see: an include that goes upward or sideways does not compile.
+
+function(room_folder variable name)
+  set(${variable} ${CMAKE_SOURCE_DIR}/linker/src/${name} PARENT_SCOPE)
+  if(IS_DIRECTORY ${CMAKE_SOURCE_DIR}/inspector/src/${name})
+    set(${variable} ${CMAKE_SOURCE_DIR}/inspector/src/${name} PARENT_SCOPE)
+  endif()
+endfunction()
 
 function(make_floor name visible)
   set(floor ${CMAKE_BINARY_DIR}/floors/${name})
   file(REMOVE_RECURSE ${floor})
   file(MAKE_DIRECTORY ${floor})
   foreach(room ${visible})
-    file(CREATE_LINK ${CMAKE_SOURCE_DIR}/linker/src/${room} ${floor}/${room} SYMBOLIC)
+    room_folder(folder ${room})
+    file(CREATE_LINK ${folder} ${floor}/${room} SYMBOLIC)
   endforeach()
 endfunction()
 
 function(add_room name visible)
   make_floor(${name} "${name};${visible}")
-  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/linker/src/${name}/*.c)
+  room_folder(folder ${name})
+  file(GLOB sources CONFIGURE_DEPENDS ${folder}/*.c)
   add_library(${name} OBJECT ${sources})
   target_include_directories(${name} PRIVATE ${CMAKE_BINARY_DIR}/floors/${name} ${CMAKE_SOURCE_DIR}/linker/include)
 endfunction()
