@@ -30,8 +30,8 @@ static const struct help_topic link_topics[] = {
 /* --- what show can show --- */
 
 static const struct help_row view_rows[] = {
-#define COLUMN(name, type)                            " " name
-#define VIEW(name, function, level, meaning, columns) {name, meaning ". Columns:" columns},
+#define COLUMN(name, type)                                     " " name
+#define VIEW(name, function, of, how, level, meaning, columns) {name, meaning ". Columns:" columns},
 #include "mirror/views.def"
 #undef VIEW
 #undef COLUMN
