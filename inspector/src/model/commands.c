@@ -15,7 +15,7 @@ const struct inspector_command inspector_commands[] = {
 };
 const uint32_t inspector_command_count = sizeof inspector_commands / sizeof *inspector_commands;
 
-const struct inspector_command *command_find(const char *name, size_t length) {
+const struct inspector_command *inspector_command_find(const char *name, size_t length) {
     for (uint32_t i = 0; i < inspector_command_count; i++)
         if (strlen(inspector_commands[i].name) == length && !memcmp(inspector_commands[i].name, name, length))
             return &inspector_commands[i];
@@ -50,7 +50,7 @@ struct jitscope_error *command_run(struct state *state, const char *line) {
     const char *argument = line + length + strspn(line + length, " \t");
     if (!length)
         return NULL;
-    const struct inspector_command *command = command_find(line, length);
+    const struct inspector_command *command = inspector_command_find(line, length);
     if (command && command->argument == ARGUMENT_NOTHING && *argument)
         return error_create(JITSCOPE_ERROR_USAGE, "%s takes no argument", command->name);
     if (command)

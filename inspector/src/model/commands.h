@@ -33,7 +33,7 @@ extern const uint32_t inspector_command_count;
  * the command's own. */
 struct jitscope_error *command_run(struct state *state, const char *line);
 /* NULL: none. */
-const struct inspector_command *command_find(const char *name, size_t length);
+const struct inspector_command *inspector_command_find(const char *name, size_t length);
 
 /* ARGUMENT as a number, FALLBACK when there is none. */
 struct jitscope_error *argument_number(const char *argument, int64_t fallback, int64_t *number);

@@ -63,7 +63,7 @@ static struct jitscope_error *parse_time(const struct state *state, const char *
 }
 
 static struct jitscope_error *go_to_time(struct state *state, const char *text) {
-    uint64_t time;
+    uint64_t time = 0;
     TRY(parse_time(state, text, &time));
     const struct boundary *boundary = inspected_at_time(state->inspected, time);
     return stay_at(state, boundary ? boundary->sequence : 0);

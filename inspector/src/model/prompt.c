@@ -127,7 +127,7 @@ static void offer_for(const struct state *state, struct completion *completion, 
 static void offer_words(const struct state *state, struct completion *completion, const char *line, size_t start) {
     const char *label = state->prompt.label;
     const struct inspector_command *command =
-        *label ? command_find(label, strlen(label)) : command_find(line, strcspn(line, " "));
+        *label ? inspector_command_find(label, strlen(label)) : inspector_command_find(line, strcspn(line, " "));
     if (!*label && !start) {
         for (uint32_t i = 0; i < inspector_command_count; i++)
             offer(completion, inspector_commands[i].name);
@@ -185,7 +185,7 @@ static void insert(struct prompt *prompt, uint32_t key) {
 
 /* A letter that a mark waits for needs no Return. */
 static bool is_letter_wanted(const struct prompt *prompt) {
-    const struct inspector_command *command = command_find(prompt->label, strlen(prompt->label));
+    const struct inspector_command *command = inspector_command_find(prompt->label, strlen(prompt->label));
     return command && command->argument == ARGUMENT_LETTER;
 }
 
