@@ -1,5 +1,5 @@
-/* jitscope-inspector: what `jitscope inspect` becomes.  A program of its own, so that the tool, which runs other
- * people's code inside itself, never loads a terminal library. */
+/* jitscope-inspector: what `jitscope inspect` becomes.  A program of its own, so that the tool, which runs
+ * other people's code inside itself, never loads a terminal library. */
 #include "grid/theme.h"
 #include "run/run.h"
 
@@ -23,7 +23,8 @@ static struct jitscope_error *read_whole(const char *path, struct text *out, boo
     return got < 0 ? error_system("cannot read", path) : out->failed ? error_no_memory() : NULL;
 }
 
-/* The user's files are in $XDG_CONFIG_HOME/jitscope, or ~/.config/jitscope (XDG Base Directory Specification). */
+/* The user's files are in $XDG_CONFIG_HOME/jitscope, or ~/.config/jitscope (XDG Base Directory
+ * Specification). */
 static void config_path(struct text *path, const char *name) {
     const char *folder = os_environment("XDG_CONFIG_HOME"), *home = os_environment("HOME");
     if (folder && *folder == '/')
@@ -55,11 +56,13 @@ static struct jitscope_error *set_up(struct run *run, const struct options *opti
     char end;
     run->grid.ascii = options->ascii;
     run->depth = options->colors.given ? (int)options->colors.value : 256;
-    if (options->colors.given && options->colors.value != 0 && options->colors.value != 16 && options->colors.value != 256)
+    if (options->colors.given && options->colors.value != 0 && options->colors.value != 16 &&
+        options->colors.value != 256)
         return error_create(JITSCOPE_ERROR_USAGE, "--colors can be 256, 16 or 0");
     if (!options->size)
         return NULL;
-    if (sscanf(options->size, "%ux%u%c", &columns, &rows, &end) != 2 || !columns || !rows || columns > 1000 || rows > 1000)
+    if (sscanf(options->size, "%ux%u%c", &columns, &rows, &end) != 2 || !columns || !rows || columns > 1000 ||
+        rows > 1000)
         return error_create(JITSCOPE_ERROR_USAGE, "--size wants COLUMNSxROWS, as in 80x24");
     run->state->columns = (uint16_t)columns;
     run->state->rows = (uint16_t)rows;

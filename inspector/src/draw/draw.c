@@ -1,10 +1,12 @@
 /* The screen: a title, headings, rows, and a last line with messages and the moment. */
 #include "draw/draw.h"
 
+#include "draw/header.h"
+
 #include <inttypes.h>
 #include <string.h>
 
-enum { WIDEST_TEXT = 60, MARK_WIDTH = 2, GAP_WIDTH = 2 };
+enum { WIDEST_TEXT = 60, NARROWEST_TEXT = 8, MARK_WIDTH = 2, GAP_WIDTH = 2 };
 
 /* --- the title
  * ------------------------------------------------------------------------------------------------- */
@@ -54,24 +56,53 @@ static uint32_t heading_width(const struct state *state, uint32_t column) {
     return (uint32_t)strlen(table->sheet.columns[column].name) + ((int)column == table->sort_column ? 2 : 0);
 }
 
-static void lay_out(const struct grid *grid, const struct state *state, struct layout *layout) {
-    const struct sheet *sheet = &state->table.sheet;
-    uint32_t at = MARK_WIDTH;
-    *layout = (struct layout){.first = state->place.first_column};
-    for (uint32_t i = layout->first; i < sheet->column_count && at < grid->columns; i++) {
-        uint32_t width = state->table.widths[i], heading = heading_width(state, i);
-        bool last = i + 1 == sheet->column_count;
-        if (width > WIDEST_TEXT && !last)
-            width = WIDEST_TEXT;
-        width = width > heading ? width : heading;
-        width = width < grid->columns - at ? width : grid->columns - at;
-        layout->starts[layout->count] = (uint16_t)at;
-        layout->widths[layout->count++] = (uint16_t)width;
-        at += width + GAP_WIDTH;
+/* What a column would like to have. */
+static uint32_t wanted_width(const struct state *state, uint32_t column) {
+    uint32_t width = state->table.widths[column], heading = heading_width(state, column);
+    bool last = column + 1 == state->table.sheet.column_count;
+    if (width > WIDEST_TEXT && !last)
+        width = WIDEST_TEXT;
+    return width > heading ? width : heading;
+}
+
+/* Takes from the widest texts until all columns fit, or none is wide. */
+static void squeeze(const struct state *state, struct layout *layout, uint32_t total, uint32_t room) {
+    while (total > room) {
+        uint32_t widest = 0, most = NARROWEST_TEXT;
+        for (uint32_t i = 0; i < layout->count; i++)
+            if (state->table.sheet.columns[layout->first + i].type == CELL_TEXT &&
+                layout->widths[i] >= most) {
+                most = layout->widths[i];
+                widest = i;
+            }
+        if (most == NARROWEST_TEXT)
+            return;
+        layout->widths[widest]--;
+        total--;
     }
 }
 
-static void draw_headings(struct grid *grid, uint16_t row, const struct state *state, const struct layout *layout) {
+static void lay_out(const struct grid *grid, const struct state *state, struct layout *layout) {
+    uint32_t at = MARK_WIDTH, total = MARK_WIDTH, columns = state->table.sheet.column_count;
+    *layout = (struct layout){.first = state->place.first_column};
+    layout->count = columns - layout->first;
+    for (uint32_t i = 0; i < layout->count; i++) {
+        layout->widths[i] = (uint16_t)wanted_width(state, layout->first + i);
+        total += layout->widths[i] + (i ? GAP_WIDTH : 0);
+    }
+    squeeze(state, layout, total, grid->columns);
+    for (uint32_t i = 0; i < layout->count; i++) {
+        layout->starts[i] = (uint16_t)at;
+        at += layout->widths[i] + GAP_WIDTH;
+        if (at - GAP_WIDTH > grid->columns && layout->starts[i] < grid->columns)
+            layout->widths[i] = (uint16_t)(grid->columns - layout->starts[i]);
+        if (layout->starts[i] >= grid->columns)
+            layout->count = i;
+    }
+}
+
+static void draw_headings(struct grid *grid, uint16_t row, const struct state *state,
+                          const struct layout *layout) {
     const struct table *table = &state->table;
     for (uint32_t i = 0; i < layout->count; i++) {
         uint32_t number = layout->first + i;
@@ -87,8 +118,8 @@ static void draw_headings(struct grid *grid, uint16_t row, const struct state *s
     }
 }
 
-static void draw_cell(struct grid *grid, uint16_t row, uint16_t start, uint16_t width, const struct column *column,
-                      const struct cell *cell) {
+static void draw_cell(struct grid *grid, uint16_t row, uint16_t start, uint16_t width,
+                      const struct column *column, const struct cell *cell) {
     struct text text = {0};
     cell_print(&text, column, cell);
     const char *bytes = text.data ? text.data : "";
@@ -108,7 +139,8 @@ static void draw_row(struct grid *grid, uint16_t row, const struct state *state,
         grid_glyph(grid, row, 0, STYLE_WARNING, GLYPH_CHANGED);
     for (uint32_t i = 0; i < layout->count; i++) {
         uint32_t number = layout->first + i;
-        draw_cell(grid, row, layout->starts[i], layout->widths[i], &table->sheet.columns[number], &cells[number]);
+        draw_cell(grid, row, layout->starts[i], layout->widths[i], &table->sheet.columns[number],
+                  &cells[number]);
         if (shown->is_new || shown->changed >> number & 1)
             grid_overlay(grid, row, layout->starts[i], layout->widths[i], OVERLAY_CHANGED);
     }
@@ -129,10 +161,11 @@ static void draw_nothing(struct grid *grid, uint16_t row, const struct state *st
 
 static void draw_rows(struct grid *grid, const struct state *state) {
     struct layout layout;
-    uint16_t row = 1;
+    uint16_t row = (uint16_t)state_first_row(state);
     lay_out(grid, state, &layout);
+    draw_header(grid, state, state_header(state));
     if (state->rows >= 5)
-        draw_headings(grid, row++, state, &layout);
+        draw_headings(grid, (uint16_t)(row - 1), state, &layout);
     if (!state->table.shown.count)
         draw_nothing(grid, row, state);
     for (uint32_t i = 0; i < state->table.shown.count; i++)
@@ -158,16 +191,16 @@ static void draw_status(struct grid *grid, const struct state *state) {
     uint32_t width = grid_width(grid, moment.data ? moment.data : "", moment.length) + 2;
     uint16_t room = (uint16_t)(grid->columns > width + 1 ? grid->columns - width - 1 : grid->columns);
     if (state->message.length)
-        grid_text(grid, row, 0, room, state->message_is_error ? STYLE_ERROR : STYLE_STATUS, state->message.data,
-                  state->message.length);
+        grid_text(grid, row, 0, room, state->message_is_error ? STYLE_ERROR : STYLE_STATUS,
+                  state->message.data, state->message.length);
     else
         grid_text(grid, row, 0, room, STYLE_STATUS, screens[state->place.screen].meaning,
                   strlen(screens[state->place.screen].meaning));
     if (room < grid->columns) {
         uint16_t at = (uint16_t)(grid->columns - width);
         grid_glyph(grid, row, at, STYLE_STATUS, state->follows ? GLYPH_FOLLOW : GLYPH_PAUSED);
-        grid_text(grid, row, (uint16_t)(at + 2), (uint16_t)(width - 2), STYLE_STATUS, moment.data ? moment.data : "",
-                  moment.length);
+        grid_text(grid, row, (uint16_t)(at + 2), (uint16_t)(width - 2), STYLE_STATUS,
+                  moment.data ? moment.data : "", moment.length);
     }
     text_destroy(&moment);
 }

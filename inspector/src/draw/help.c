@@ -39,17 +39,19 @@ static void heading(struct page *page, const char *text) {
         grid_string(page->grid, row, 1, STYLE_HEADING, text);
 }
 
-static void line(struct page *page, const char *command, const char *name, const char *synopsis, const char *meaning) {
+static void line(struct page *page, const char *command, const char *name, const char *synopsis,
+                 const char *meaning) {
     uint16_t row;
     if (!next_row(page, &row))
         return;
     struct text text = {0};
     text_clear(&page->keys);
     print_keys(&page->keys, &page->state->keymap, command);
-    grid_text(page->grid, row, 1, KEY_WIDTH, STYLE_KEY, page->keys.data ? page->keys.data : "", page->keys.length);
+    grid_text(page->grid, row, 1, KEY_WIDTH, STYLE_KEY, page->keys.data ? page->keys.data : "",
+              page->keys.length);
     text_print(&text, "%s%s%s", name, *synopsis ? " " : "", synopsis);
-    uint16_t used = grid_text(page->grid, row, KEY_WIDTH + 2, page->grid->columns, STYLE_NAME, text.data ? text.data : "",
-                              text.length);
+    uint16_t used = grid_text(page->grid, row, KEY_WIDTH + 2, page->grid->columns, STYLE_NAME,
+                              text.data ? text.data : "", text.length);
     uint16_t at = (uint16_t)(KEY_WIDTH + 2 + (used < NAME_WIDTH ? NAME_WIDTH : used) + 1);
     grid_string(page->grid, row, at, STYLE_NORMAL, meaning);
     text_destroy(&text);
@@ -61,11 +63,12 @@ static void bound_lines(struct page *page, const struct inspector_command *comma
     size_t length = strlen(command->name);
     for (uint32_t i = 0; i < keymap->bindings.count; i++) {
         const struct binding *binding = &keymap->bindings.data[i];
-        bool prompts = !strncmp(binding->command, "prompt ", 7) && !strcmp(binding->command + 7, command->name);
+        bool prompts =
+            !strncmp(binding->command, "prompt ", 7) && !strcmp(binding->command + 7, command->name);
         bool begins = !strncmp(binding->command, command->name, length) && binding->command[length] == ' ';
         if ((prompts || begins) && keymap_find(keymap, binding->key) == binding->command)
-            line(page, binding->command, prompts ? command->name : binding->command, prompts ? command->synopsis : "",
-                 command->meaning);
+            line(page, binding->command, prompts ? command->name : binding->command,
+                 prompts ? command->synopsis : "", command->meaning);
     }
 }
 

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+enum { MOST_TEARDOWN = 1 << 16 }; /* events among which the end of a session is looked for */
+
 static struct jitscope_error *add_boundary(struct inspected *inspected, const struct event_view *view) {
     bool is_batch = view->type->id == EVENT_ID_link_begin;
     if (!is_batch && view->type->id != EVENT_ID_pass_begin)
@@ -28,6 +30,19 @@ static struct jitscope_error *find_boundaries(struct inspected *inspected) {
     return error;
 }
 
+/* A session that is over has given all its memory back: what is of interest is the moment before. */
+static uint64_t moment_of_interest(struct inspected *inspected) {
+    uint64_t count = inspected_count(inspected), first = count > MOST_TEARDOWN ? count - MOST_TEARDOWN : 0;
+    uint64_t moment = inspected_last(inspected), before = moment;
+    struct event_view view;
+    for (uint64_t i = first; i < count && inspected_event(inspected, i, &view); i++) {
+        if (view.type->id == EVENT_ID_call_destroy || view.type->id == EVENT_ID_call_exit)
+            moment = before;
+        before = view.sequence;
+    }
+    return moment;
+}
+
 struct jitscope_error *inspected_open(const char *path, struct inspected **out) {
     struct inspected *inspected = os_allocate_zeroed(sizeof *inspected);
     if (!inspected)
@@ -35,7 +50,8 @@ struct jitscope_error *inspected_open(const char *path, struct inspected **out) 
     struct text name = {0};
     text_append(&name, path);
     inspected->name = text_take(&name);
-    struct jitscope_error *error = inspected->name ? recording_open(path, &inspected->file) : error_no_memory();
+    struct jitscope_error *error =
+        inspected->name ? recording_open(path, &inspected->file) : error_no_memory();
     if (!error)
         error = mirror_load(&inspected->mirror, &inspected->file, UINT64_MAX);
     if (!error)
@@ -45,6 +61,7 @@ struct jitscope_error *inspected_open(const char *path, struct inspected **out) 
         return error;
     }
     inspected->now = inspected_last(inspected);
+    inspected_seek(inspected, moment_of_interest(inspected));
     *out = inspected;
     return NULL;
 }

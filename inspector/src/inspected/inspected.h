@@ -1,5 +1,5 @@
-/* inspected: what is looked at, a recording or a running process, as one thing: a mirror that can be moved to any
- * moment, events by number, and the moments at which passes and batches began.
+/* inspected: what is looked at, a recording or a running process, as one thing: a mirror that can be moved to
+ * any moment, events by number, and the moments at which passes and batches began.
  *
  * A moment is a sequence number: the state after that event.  One thread. */
 #ifndef INSPECTED_INSPECTED_H
@@ -21,7 +21,7 @@ struct inspected {
     VEC(struct boundary) boundaries; /* in order */
     struct event_window window;      /* of events that are asked for by number */
     uint64_t now;                    /* the moment that is shown */
-    uint64_t version;                /* counts every change of what is shown: seeks, and events that came in */
+    uint64_t version; /* counts every change of what is shown: seeks, and events that came in */
     bool is_live;
 };
 
@@ -37,8 +37,8 @@ void inspected_seek(struct inspected *inspected, uint64_t sequence);
 /* The last event there is. */
 uint64_t inspected_last(const struct inspected *inspected);
 
-/* How many events there are up to the moment that is shown, and the one with NUMBER of these, from 0; false when it is
- * lost.  VIEW holds until the next call. */
+/* How many events there are up to the moment that is shown, and the one with NUMBER of these, from 0; false
+ * when it is lost.  VIEW holds until the next call. */
 uint64_t inspected_count(const struct inspected *inspected);
 bool inspected_event(struct inspected *inspected, uint64_t number, struct event_view *view);
 

@@ -9,7 +9,8 @@
 #include <string.h>
 
 const struct inspector_command inspector_commands[] = {
-#define COMMAND(name, function, ARGUMENT, synopsis, meaning) {name, do_##function, ARGUMENT_##ARGUMENT, synopsis, meaning},
+#define COMMAND(name, function, ARGUMENT, synopsis, meaning)                                                 \
+    {name, do_##function, ARGUMENT_##ARGUMENT, synopsis, meaning},
 #include "model/commands.def"
 #undef COMMAND
 };
@@ -40,7 +41,8 @@ static struct jitscope_error *unknown(const char *line, size_t length) {
     for (uint32_t i = 0; i < SCREEN_COUNT; i++)
         consider(word, screens[i].name, &least, &best);
     struct jitscope_error *error = error_create(JITSCOPE_ERROR_USAGE, "no command is called '%s'", word);
-    return best ? error_with_help(error, "did you mean %s?", best) : error_with_help(error, "? lists all commands");
+    return best ? error_with_help(error, "did you mean %s?", best)
+                : error_with_help(error, "? lists all commands");
 }
 
 struct jitscope_error *command_run(struct state *state, const char *line) {

@@ -24,13 +24,13 @@ struct inspector_command {
 extern const struct inspector_command inspector_commands[];
 extern const uint32_t inspector_command_count;
 
-#define COMMAND(name, function, ARGUMENT, synopsis, meaning)                                                           \
+#define COMMAND(name, function, ARGUMENT, synopsis, meaning)                                                 \
     struct jitscope_error *do_##function(struct state *state, const char *argument);
 #include "model/commands.def"
 #undef COMMAND
 
-/* Runs LINE, a command and what stands behind it; a screen's name goes there.  Errors: USAGE, with what is near, and
- * the command's own. */
+/* Runs LINE, a command and what stands behind it; a screen's name goes there.  Errors: USAGE, with what is
+ * near, and the command's own. */
 struct jitscope_error *command_run(struct state *state, const char *line);
 /* NULL: none. */
 const struct inspector_command *inspector_command_find(const char *name, size_t length);

@@ -9,7 +9,8 @@ extern char *__cxa_demangle(const char *mangled, char *buffer, size_t *length, i
 enum { LONGEST = 1 << 16 };
 
 static bool is_name_character(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '$';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '.' || c == '$';
 }
 
 /* Where a mangled name begins in TEXT, from AT on; LENGTH when there is none. */

@@ -1,4 +1,5 @@
-/* demangle: names as C++ programmers wrote them, by the C++ runtime's own function (Itanium C++ ABI, section 5.1). */
+/* demangle: names as C++ programmers wrote them, by the C++ runtime's own function (Itanium C++ ABI,
+ * section 5.1). */
 #ifndef MODEL_DEMANGLE_H
 #define MODEL_DEMANGLE_H
 

@@ -77,6 +77,7 @@ struct jitscope_error *do_sort_reverse(struct state *state, const char *argument
 struct jitscope_error *do_demangle(struct state *state, const char *argument) {
     (void)argument;
     state->table.demangle = !state->table.demangle;
-    state_say(state, "C++ names are shown %s", state->table.demangle ? "as they were written" : "as they are");
+    state_say(state, "C++ names are shown %s",
+              state->table.demangle ? "as they were written" : "as they are");
     return table_refresh(&state->table);
 }

@@ -13,7 +13,7 @@ static const struct built_in built_in[] = {
 #define KEY(key, command) {key, command},
 #include "model/keys.def"
 #undef KEY
-#define SCREEN(NAME, name, key, kind, view, ENTER, meaning) {key, name},
+#define SCREEN(NAME, name, key, kind, view, ENTER, header, meaning) {key, name},
 #include "screens/screens.def"
 #undef SCREEN
 };
@@ -33,8 +33,8 @@ void keymap_destroy(struct keymap *keymap) {
     arena_destroy(&keymap->texts);
 }
 
-static struct jitscope_error *read_line(struct keymap *keymap, const char *line, size_t length, const char *file,
-                                        uint32_t number) {
+static struct jitscope_error *read_line(struct keymap *keymap, const char *line, size_t length,
+                                        const char *file, uint32_t number) {
     size_t end = 0;
     while (length && isspace((unsigned char)*line))
         line++, length--;
@@ -44,8 +44,8 @@ static struct jitscope_error *read_line(struct keymap *keymap, const char *line,
         end++;
     uint32_t key = key_parse(line, end);
     if (!key)
-        return error_with_help(error_create(JITSCOPE_ERROR_USAGE, "%s, line %u: no key is called '%.*s'", file, number,
-                                            (int)end, line),
+        return error_with_help(error_create(JITSCOPE_ERROR_USAGE, "%s, line %u: no key is called '%.*s'",
+                                            file, number, (int)end, line),
                                "keys are written as in the help: x, ^D, PgDn, Tab, F1");
     while (end < length && isspace((unsigned char)line[end]))
         end++;

@@ -1,5 +1,6 @@
 /* Going from screen to screen, and coming back. */
 #include "model/commands.h"
+#include "screens/map.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -102,6 +103,19 @@ static struct jitscope_error *enter_blocks(struct state *state, const struct cel
     return table_go_to_address(&state->table, address);
 }
 
+/* Closer to the row's region; when that is all there is, to its blocks. */
+static struct jitscope_error *enter_map(struct state *state, const struct cell *row) {
+    uint64_t address, size;
+    struct place place = state_here(state);
+    if (!row_address(state, row, &address) || !row_value_of(state, row, "size", &size))
+        return nothing_there("address");
+    if (place.question.address == address && place.question.size == size)
+        return enter_blocks(state, row);
+    place.question.address = address;
+    place.question.size = size;
+    return go_in(state, &place);
+}
+
 static struct jitscope_error *enter_why(struct state *state, const char *words) {
     struct place place = state_place(state, SCREEN_WHY);
     place.question.words = state_keep(state, words, strlen(words));
@@ -133,6 +147,8 @@ struct jitscope_error *do_enter(struct state *state, const char *argument) {
     switch (screens[state->place.screen].enter) {
     case ENTER_BATCH:
         return enter_batch(state, row);
+    case ENTER_MAP:
+        return enter_map(state, row);
     case ENTER_BLOCKS:
         return enter_blocks(state, row);
     case ENTER_MOMENT:
@@ -145,6 +161,20 @@ struct jitscope_error *do_enter(struct state *state, const char *argument) {
     }
     state_say(state, "there is nothing behind a row of this screen");
     return NULL;
+}
+
+/* Half, or twice, of what is shown, around the row. */
+struct jitscope_error *do_zoom(struct state *state, const char *argument) {
+    struct place place = state_here(state);
+    const struct cell *row = table_cursor_row(&state->table);
+    uint64_t address, size;
+    bool in = !strcmp(argument, "in");
+    if (state->place.screen != SCREEN_MAP || (!in && strcmp(argument, "out") != 0))
+        return error_create(JITSCOPE_ERROR_USAGE, "zoom in, or zoom out, on the map");
+    if (!row_address(state, row, &address) || !row_value_of(state, row, "size", &size))
+        return nothing_there("address");
+    map_zoom(&state->table.sheet, address + size / 2, in, &place.question);
+    return state_show(state, &place);
 }
 
 struct jitscope_error *do_why(struct state *state, const char *argument) {

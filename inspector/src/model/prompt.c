@@ -82,7 +82,8 @@ static void recall(struct state *state, bool older) {
     if (older ? prompt->in_history >= state->history.count : !prompt->in_history)
         return;
     prompt->in_history += older ? 1 : UINT32_MAX;
-    const char *line = prompt->in_history ? state->history.data[state->history.count - prompt->in_history] : "";
+    const char *line =
+        prompt->in_history ? state->history.data[state->history.count - prompt->in_history] : "";
     replace(prompt, 0, prompt->line.length, line, strlen(line));
 }
 
@@ -124,10 +125,11 @@ static void offer_for(const struct state *state, struct completion *completion, 
         offer(completion, state->table.sheet.columns[i].name);
 }
 
-static void offer_words(const struct state *state, struct completion *completion, const char *line, size_t start) {
+static void offer_words(const struct state *state, struct completion *completion, const char *line,
+                        size_t start) {
     const char *label = state->prompt.label;
-    const struct inspector_command *command =
-        *label ? inspector_command_find(label, strlen(label)) : inspector_command_find(line, strcspn(line, " "));
+    const struct inspector_command *command = *label ? inspector_command_find(label, strlen(label))
+                                                     : inspector_command_find(line, strcspn(line, " "));
     if (!*label && !start) {
         for (uint32_t i = 0; i < inspector_command_count; i++)
             offer(completion, inspector_commands[i].name);

@@ -3,7 +3,10 @@
 #include <string.h>
 
 struct jitscope_error *state_create(struct state *state, struct inspected *inspected) {
-    *state = (struct state){.inspected = inspected, .follows = true, .rows = 24, .columns = 80};
+    *state = (struct state){.inspected = inspected,
+                            .follows = inspected->now == inspected_last(inspected),
+                            .rows = 24,
+                            .columns = 80};
     state->previous = inspected->now;
     struct jitscope_error *error = keymap_create(&state->keymap);
     struct place place = {.screen = SCREEN_OVERVIEW, .question.link = ALL_LINKS, .sort_column = -1};
@@ -29,9 +32,17 @@ void state_destroy(struct state *state) {
     arena_destroy(&state->texts);
 }
 
-/* The title, the headings and the last line are not rows; tiny screens do without headings. */
+/* Small screens do without what stands above the headings, tiny ones without those. */
+uint32_t state_header(const struct state *state) {
+    return state->rows >= 14 ? screens[state->place.screen].header : 0;
+}
+
+uint32_t state_first_row(const struct state *state) {
+    return state->rows >= 5 ? 2 + state_header(state) : state->rows >= 2 ? 1 : 0;
+}
+
 uint32_t state_height(const struct state *state) {
-    uint32_t others = state->rows >= 5 ? 3 : state->rows >= 3 ? 2 : 1;
+    uint32_t others = state_first_row(state) + (state->rows >= 3);
     return state->rows > others ? state->rows - others : 1;
 }
 
@@ -116,7 +127,8 @@ struct jitscope_error *state_seek(struct state *state, uint64_t sequence) {
     return table_refresh(&state->table);
 }
 
-struct jitscope_error *state_effect(struct state *state, enum effect_kind kind, const char *path, struct text *text) {
+struct jitscope_error *state_effect(struct state *state, enum effect_kind kind, const char *path,
+                                    struct text *text) {
     struct effect effect = {.kind = kind, .path = path};
     TRY(vec_reserve(&state->effects, 1));
     if (text) {

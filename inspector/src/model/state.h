@@ -1,7 +1,9 @@
-/* state: all that the inspector knows besides what it looks at: where the user is, was, and what is being typed.
+/* state: all that the inspector knows besides what it looks at: where the user is, was, and what is being
+ * typed.
  *
- * It changes by update() alone, which neither draws nor touches the world: what is to be done outside, as writing a file,
- * becomes an effect that the caller carries out.  The same keys at the same recording give the same state. */
+ * It changes by update() alone, which neither draws nor touches the world: what is to be done outside, as
+ * writing a file, becomes an effect that the caller carries out.  The same keys at the same recording give
+ * the same state. */
 #ifndef MODEL_STATE_H
 #define MODEL_STATE_H
 
@@ -22,7 +24,14 @@ struct place {
     uint64_t moment; /* of marks */
 };
 
-enum effect_kind { EFFECT_QUIT, EFFECT_COPY, EFFECT_WRITE, EFFECT_SAVE_SCREEN, EFFECT_SUSPEND, EFFECT_REDRAW };
+enum effect_kind {
+    EFFECT_QUIT,
+    EFFECT_COPY,
+    EFFECT_WRITE,
+    EFFECT_SAVE_SCREEN,
+    EFFECT_SUSPEND,
+    EFFECT_REDRAW
+};
 
 struct effect {
     enum effect_kind kind;
@@ -36,7 +45,7 @@ struct prompt {
     bool is_open;
     const char *label; /* command that the line completes; "" for any */
     struct text line;
-    size_t at;          /* of the cursor, in bytes */
+    size_t at;           /* of the cursor, in bytes */
     uint32_t in_history; /* lines back */
 };
 
@@ -49,9 +58,9 @@ struct state {
 
     struct place place; /* where the user is; cursor and sort are the table's */
     struct table table;
-    VEC(struct place) parents;  /* left by Enter */
-    VEC(struct place) visited;  /* for back and forward */
-    uint32_t visit;             /* index of the next one forward */
+    VEC(struct place) parents; /* left by Enter */
+    VEC(struct place) visited; /* for back and forward */
+    uint32_t visit;            /* index of the next one forward */
     struct place marks[MARKS];
     bool is_marked[MARKS];
 
@@ -73,7 +82,9 @@ struct state {
 struct jitscope_error *state_create(struct state *state, struct inspected *inspected);
 void state_destroy(struct state *state);
 
-/* Rows of the table that the screen has room for. */
+/* The first line of rows, and how many the screen has room for; and the lines above the headings. */
+uint32_t state_first_row(const struct state *state);
+uint32_t state_header(const struct state *state);
 uint32_t state_height(const struct state *state);
 void state_say(struct state *state, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Takes ERROR over. */
@@ -90,6 +101,7 @@ struct place state_here(const struct state *state);
 struct place state_place(const struct state *state, uint32_t screen);
 /* Shows another moment. */
 struct jitscope_error *state_seek(struct state *state, uint64_t sequence);
-struct jitscope_error *state_effect(struct state *state, enum effect_kind kind, const char *path, struct text *text);
+struct jitscope_error *state_effect(struct state *state, enum effect_kind kind, const char *path,
+                                    struct text *text);
 
 #endif

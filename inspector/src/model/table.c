@@ -338,7 +338,8 @@ static struct jitscope_error *fill(struct table *table, uint32_t height) {
     uint64_t top = table->top;
     if (table->shown.count >= height || !table->shown.count)
         return NULL;
-    for (uint32_t missing = height - table->shown.count; missing && step(table, &table->top, false); missing--)
+    for (uint32_t missing = height - table->shown.count; missing && step(table, &table->top, false);
+         missing--)
         ;
     return top == table->top ? NULL : show_from(table, table->top, height);
 }
@@ -357,7 +358,8 @@ static void compare_rows(struct table *table, const struct position *positions) 
     for (uint32_t i = 0; i < table->shown.count; i++) {
         struct shown_row *shown = &table->shown.data[i];
         uint64_t number = sheet->kind->number(sheet, positions[i]);
-        struct position there = number < sheet->count ? sheet->kind->position(sheet, number) : (struct position){NO_ID, 0};
+        struct position there =
+            number < sheet->count ? sheet->kind->position(sheet, number) : (struct position){NO_ID, 0};
         forget_rows(&table->scratch);
         if (there.link != positions[i].link || there.item != positions[i].item ||
             !add_row(table, number, &table->scratch)) {
@@ -377,8 +379,8 @@ static struct jitscope_error *mark_changes(struct table *table, uint64_t previou
     uint64_t now = inspected->now;
     struct jitscope_error *error = NULL;
     for (uint32_t i = 0; i < table->shown.count && !error; i++)
-        error = vec_push(&positions, table->sheet.kind->position(&table->sheet,
-                                                                 table_number(table, table->shown.data[i].place)));
+        error = vec_push(&positions, table->sheet.kind->position(
+                                         &table->sheet, table_number(table, table->shown.data[i].place)));
     if (!error) {
         inspected_seek(inspected, previous);
         error = sheet_refresh(&table->sheet);

@@ -1,8 +1,9 @@
-/* table: the engine that all screens share: where the cursor is, which rows are in view, sorting, filtering, searching,
- * and what the last step through time changed.
+/* table: the engine that all screens share: where the cursor is, which rows are in view, sorting, filtering,
+ * searching, and what the last step through time changed.
  *
- * Rows are counted in places, from 0: numbers of the sheet when it is shown as it is, with holes where candidates are no
- * rows; otherwise indices of an order that a scan has made.  Scans go on in slices, so that no key waits for them. */
+ * Rows are counted in places, from 0: numbers of the sheet when it is shown as it is, with holes where
+ * candidates are no rows; otherwise indices of an order that a scan has made.  Scans go on in slices, so that
+ * no key waits for them. */
 #ifndef MODEL_TABLE_H
 #define MODEL_TABLE_H
 
@@ -24,7 +25,7 @@ struct table {
     bool descending, demangle;
 
     bool has_order, is_scanning;
-    VEC(uint64_t) order;  /* numbers of the sheet */
+    VEC(uint64_t) order; /* numbers of the sheet */
     VEC(struct sort_key) keys;
     struct arena key_texts;
     uint64_t scanned; /* numbers looked at */
@@ -59,7 +60,8 @@ struct jitscope_error *table_go_to_address(struct table *table, uint64_t address
 /* Moves the cursor by COUNT rows, as far as there are any. */
 void table_move(struct table *table, int64_t count);
 void table_move_to_end(struct table *table, bool last);
-/* The next place from the cursor on, forward or back, with a row that has TEXT in a cell; false when none is. */
+/* The next place from the cursor on, forward or back, with a row that has TEXT in a cell; false when none is.
+ */
 bool table_search(struct table *table, const char *text, bool forward);
 
 /* The cells of the row under the cursor, valid until the next call; NULL when there is none. */

@@ -36,7 +36,8 @@ static uint32_t cell_width(struct text *scratch, const struct column *column, co
     return scratch->data ? grid_width(&plain, scratch->data, scratch->length) : 0;
 }
 
-static void print_padded(struct text *out, const char *text, uint32_t used, uint32_t width, bool left, bool last) {
+static void print_padded(struct text *out, const char *text, uint32_t used, uint32_t width, bool left,
+                         bool last) {
     if (!left)
         text_print(out, "%*s", (int)(width - used), "");
     text_append(out, text);
@@ -45,8 +46,8 @@ static void print_padded(struct text *out, const char *text, uint32_t used, uint
     text_append(out, last ? "\n" : "  ");
 }
 
-static void print_text(struct text *out, const struct table *table, const struct cell *cells, const uint32_t *widths,
-                       struct text *scratch) {
+static void print_text(struct text *out, const struct table *table, const struct cell *cells,
+                       const uint32_t *widths, struct text *scratch) {
     for (uint32_t i = 0; i < table->sheet.column_count; i++) {
         const struct column *column = &table->sheet.columns[i];
         uint32_t used = cells ? cell_width(scratch, column, &cells[i]) : (uint32_t)strlen(column->name);
@@ -56,7 +57,8 @@ static void print_text(struct text *out, const struct table *table, const struct
     }
 }
 
-static void measure(const struct table *table, const struct rows *rows, uint32_t *widths, struct text *scratch) {
+static void measure(const struct table *table, const struct rows *rows, uint32_t *widths,
+                    struct text *scratch) {
     for (uint32_t i = 0; i < table->sheet.column_count; i++)
         widths[i] = (uint32_t)strlen(table->sheet.columns[i].name);
     for (uint32_t i = 0; i < rows->cells.count; i++) {

@@ -41,7 +41,7 @@ static struct jitscope_error *press(struct state *state, uint32_t key) {
 }
 
 static struct jitscope_error *click(struct state *state, const struct input *input) {
-    uint32_t first = state->rows >= 5 ? 2 : 1;
+    uint32_t first = state_first_row(state);
     if (input->rows < first || input->rows - first >= state->table.shown.count || state->prompt.is_open)
         return NULL;
     state->table.cursor = state->table.shown.data[input->rows - first].place;

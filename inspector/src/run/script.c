@@ -30,7 +30,8 @@ static struct jitscope_error *press_keys(struct run *run, const char *names) {
 static struct jitscope_error *resize(struct run *run, const char *size) {
     unsigned columns, rows;
     char end;
-    if (sscanf(size, "%ux%u%c", &columns, &rows, &end) != 2 || !columns || !rows || columns > 1000 || rows > 1000)
+    if (sscanf(size, "%ux%u%c", &columns, &rows, &end) != 2 || !columns || !rows || columns > 1000 ||
+        rows > 1000)
         return error_create(JITSCOPE_ERROR_USAGE, "'%s' is no size; as in 80x24", size);
     struct input input = {.kind = INPUT_RESIZE, .rows = (uint16_t)rows, .columns = (uint16_t)columns};
     update(run->state, &input);

@@ -3,15 +3,16 @@
 #include <string.h>
 
 const struct screen screens[SCREEN_COUNT] = {
-#define SCREEN(NAME, name, key, kind, view, ENTER, meaning)                                                \
-    {name, key, &kind, view, ENTER_##ENTER, sizeof(key) == 1 && sizeof(view) == 1, meaning},
+#define SCREEN(NAME, name, key, kind, view, ENTER, header, meaning)                                          \
+    {name, key, &kind, view, ENTER_##ENTER, header, sizeof(key) == 1 && sizeof(view) == 1, meaning},
 #include "screens/screens.def"
 #undef SCREEN
 };
 
 uint32_t screen_find(const char *name, size_t length) {
     uint32_t i = 0;
-    while (i < SCREEN_COUNT && (strlen(screens[i].name) != length || memcmp(screens[i].name, name, length) != 0))
+    while (i < SCREEN_COUNT &&
+           (strlen(screens[i].name) != length || memcmp(screens[i].name, name, length) != 0))
         i++;
     return i;
 }

@@ -5,7 +5,7 @@
 #include "screens/sheet.h"
 
 enum screen_id {
-#define SCREEN(NAME, name, key, kind, view, ENTER, meaning) SCREEN_##NAME,
+#define SCREEN(NAME, name, key, kind, view, ENTER, header, meaning) SCREEN_##NAME,
 #include "screens/screens.def"
 #undef SCREEN
     SCREEN_COUNT
@@ -15,6 +15,7 @@ enum screen_id {
 enum enter {
     ENTER_NOTHING,
     ENTER_BATCH,  /* to the row's batch */
+    ENTER_MAP,    /* closer: to the row's region, or the blocks in it */
     ENTER_BLOCKS, /* to the blocks of the row's place */
     ENTER_MEMORY, /* to the code or bytes at the row's address */
     ENTER_WHY,    /* to what led to the row's address */
@@ -27,6 +28,7 @@ struct screen {
     const struct sheet_kind *kind;
     const char *view;
     enum enter enter;
+    uint8_t header;      /* lines above the headings */
     bool needs_question; /* shows nothing without one */
     const char *meaning;
 };

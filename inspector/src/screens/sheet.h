@@ -1,11 +1,11 @@
 /* sheet: what a screen shows, as typed rows by number, at the moment that is shown.
  *
- * Rows are made one by one, when somebody looks at them: a recording can have millions.  A sheet has a number of
- * candidates; some of them turn out to be no rows (a table entry of another table, say) and are passed over.  A row is
- * remembered by its position, which means the same row at other moments as well.
+ * Rows are made one by one, when somebody looks at them: a recording can have millions.  A sheet has a number
+ * of candidates; some of them turn out to be no rows (a table entry of another table, say) and are passed
+ * over.  A row is remembered by its position, which means the same row at other moments as well.
  *
- * What a row is about is said by its own cells: the column "link" is a batch, "sequence" an event, the first column of
- * addresses a place in memory, "symbol" or "name" a name. */
+ * What a row is about is said by its own cells: the column "link" is a batch, "sequence" an event, the first
+ * column of addresses a place in memory, "symbol" or "name" a name. */
 #ifndef SCREENS_SHEET_H
 #define SCREENS_SHEET_H
 
@@ -34,7 +34,8 @@ struct sheet_kind {
 /* What is asked for. */
 struct question {
     uint32_t link;     /* ALL_LINKS, or one */
-    uint64_t address;  /* of screens of memory */
+    uint64_t address;  /* of screens of memory: where to look */
+    uint64_t size;     /* bytes from there; 0: all there are */
     const char *words; /* of `why`; borrowed */
 };
 
@@ -46,7 +47,7 @@ struct sheet {
     struct question question;
     const struct column *columns;
     uint32_t column_count;
-    uint64_t count; /* candidates */
+    uint64_t count;          /* candidates */
     const struct view *view; /* of sheet_of_view */
     void *own;               /* the kind's */
 };
@@ -66,7 +67,7 @@ int sheet_address_column(const struct sheet *sheet);
 
 /* --- for the kinds */
 
-extern const struct sheet_kind sheet_of_view, sheet_of_events, sheet_of_why;
+extern const struct sheet_kind sheet_of_view, sheet_of_events, sheet_of_why, sheet_of_map;
 
 /* A kind whose rows have no identity but their number. */
 struct position plain_position(const struct sheet *sheet, uint64_t number);

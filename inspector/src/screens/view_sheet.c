@@ -83,7 +83,8 @@ static bool make_ready(struct sheet *sheet, struct view_rows *own, uint32_t link
     if (own->is_ready && own->link == link)
         return true;
     release(sheet, own);
-    own->at = (struct view_at){.mirror = mirror, .link = sheet->view->of_session ? NULL : mirror_link(mirror, link)};
+    own->at = (struct view_at){.mirror = mirror,
+                               .link = sheet->view->of_session ? NULL : mirror_link(mirror, link)};
     own->link = link;
     struct jitscope_error *error = view_begin(sheet->view, &own->at);
     own->is_ready = !error;

@@ -1,4 +1,5 @@
-/* The chain behind a byte, a name or a table entry, asked once at the moment at which the screen was opened. */
+/* The chain behind a byte, a name or a table entry, asked once at the moment at which the screen was opened.
+ */
 #include "screens/sheet.h"
 
 #include "mirror/why.h"
@@ -18,8 +19,8 @@ static struct jitscope_error *refresh(struct sheet *sheet) {
         return NULL;
     if (!(own = os_allocate_zeroed(sizeof *own)))
         return error_no_memory();
-    struct jitscope_error *error =
-        why_ask(&sheet->inspected->mirror, sheet->question.words ? sheet->question.words : "", NULL, &own->answer);
+    struct jitscope_error *error = why_ask(
+        &sheet->inspected->mirror, sheet->question.words ? sheet->question.words : "", NULL, &own->answer);
     if (error) {
         os_release(own);
         return error;
