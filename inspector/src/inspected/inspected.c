@@ -55,6 +55,8 @@ struct jitscope_error *inspected_open(const char *path, struct inspected **out) 
     if (!error)
         error = mirror_load(&inspected->mirror, &inspected->file, UINT64_MAX);
     if (!error)
+        error = contents_create(&inspected->file, &inspected->contents);
+    if (!error)
         error = find_boundaries(inspected);
     if (error) {
         inspected_close(inspected);
@@ -71,6 +73,7 @@ void inspected_close(struct inspected *inspected) {
         return;
     event_window_destroy(&inspected->window);
     vec_destroy(&inspected->boundaries);
+    contents_destroy(inspected->contents);
     mirror_destroy(&inspected->mirror);
     recording_close(&inspected->file);
     os_release(inspected->name);
@@ -93,6 +96,12 @@ void inspected_seek(struct inspected *inspected, uint64_t sequence) {
 uint64_t inspected_last(const struct inspected *inspected) {
     const struct recording_file *file = &inspected->file;
     return file->runs.count ? file->runs.data[file->runs.count - 1].reach : 0;
+}
+
+bool (*inspected_reader(const struct inspected *inspected))(void *context, uint64_t address, void *to,
+                                                            uint64_t size) {
+    (void)inspected;
+    return NULL;
 }
 
 /* --- events by number

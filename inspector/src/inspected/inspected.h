@@ -5,6 +5,7 @@
 #ifndef INSPECTED_INSPECTED_H
 #define INSPECTED_INSPECTED_H
 
+#include "bytes/contents.h"
 #include "mirror/mirror.h"
 
 struct boundary {
@@ -21,7 +22,8 @@ struct inspected {
     VEC(struct boundary) boundaries; /* in order */
     struct event_window window;      /* of events that are asked for by number */
     uint64_t now;                    /* the moment that is shown */
-    uint64_t version; /* counts every change of what is shown: seeks, and events that came in */
+    uint64_t version;          /* counts every change of what is shown: seeks, and events that came in */
+    struct contents *contents; /* of memory, as the recording says */
     bool is_live;
 };
 
@@ -41,6 +43,10 @@ uint64_t inspected_last(const struct inspected *inspected);
  * when it is lost.  VIEW holds until the next call. */
 uint64_t inspected_count(const struct inspected *inspected);
 bool inspected_event(struct inspected *inspected, uint64_t number, struct event_view *view);
+
+/* Reads the memory of the process that is looked at, for struct look; NULL: there is none. */
+bool (*inspected_reader(const struct inspected *inspected))(void *context, uint64_t address, void *to,
+                                                            uint64_t size);
 
 /* The nearest boundary before, or behind, SEQUENCE; NULL when there is none. */
 const struct boundary *inspected_boundary(const struct inspected *inspected, uint64_t sequence, bool batch,

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { ROWS_ABOVE = 3 }; /* in view, above what one came for */
+
 /* What a row is sorted by. */
 struct sort_key {
     uint64_t number; /* of the row in its sheet */
@@ -153,6 +155,14 @@ static uint64_t find_in_order(const struct table *table, uint64_t number) {
     return 0;
 }
 
+void table_go_to_memory(struct table *table, uint64_t address) {
+    table->cursor = table->sheet.kind->number_at(&table->sheet, address);
+    settle(table);
+    table->top = table->cursor;
+    for (uint32_t i = 0; i < ROWS_ABOVE && step(table, &table->top, false); i++)
+        ;
+}
+
 void table_go_to(struct table *table, struct position position) {
     uint64_t number = table->sheet.kind->number(&table->sheet, position);
     table->cursor = table->has_order ? find_in_order(table, number) : number;
@@ -256,7 +266,27 @@ static struct jitscope_error *scan(struct table *table, uint64_t rows) {
     return table->scanned < table->sheet.count ? NULL : end_scan(table);
 }
 
+/* What the sheet waits for may be there now. */
+static struct jitscope_error *look_again(struct table *table) {
+    struct position position = table_position(table), top = position;
+    bool has_top = !table->has_order && table->top < table->sheet.count;
+    if (has_top)
+        top = table->sheet.kind->position(&table->sheet, table->top);
+    TRY(sheet_refresh(&table->sheet));
+    if (table->sheet.is_waiting)
+        return NULL;
+    start_scan(table);
+    if (table->has_order)
+        return NULL;
+    table_go_to(table, position);
+    if (has_top)
+        table->top = table->sheet.kind->number(&table->sheet, top);
+    return NULL;
+}
+
 bool table_work(struct table *table, uint64_t rows) {
+    if (table->sheet.is_waiting)
+        jitscope_error_destroy(look_again(table));
     if (!table->is_scanning)
         return false;
     struct jitscope_error *error = scan(table, rows);

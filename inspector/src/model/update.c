@@ -87,5 +87,5 @@ bool update(struct state *state, const struct input *input) {
 }
 
 bool update_has_work(const struct state *state) {
-    return state->table.is_scanning;
+    return state->table.is_scanning || state->table.sheet.is_waiting;
 }
