@@ -1,8 +1,8 @@
 #include "terminal/terminal.h"
 
 #include "base/os.h"
-#include "terminal/input.h"
-#include "terminal/screen.h"
+#include "terminal/decoder.h"
+#include "terminal/display.h"
 #include "terminal/signals.h"
 
 #include <errno.h>
@@ -17,8 +17,8 @@
 enum { MOST_ROWS = 1000, MOST_COLUMNS = 2000, ESCAPE_MS = 25, MOST_ESCAPE_MS = 5000 };
 
 struct terminal {
-    struct screen *screen;
-    struct input input;
+    struct display *display;
+    struct decoder decoder;
     struct termios found; /* what the terminal is given back with */
     uint16_t rows, columns;
     int escape_ms;
@@ -26,7 +26,7 @@ struct terminal {
     struct signals_seen seen;
 };
 
-static void give(struct terminal *terminal, struct screen_bytes bytes) {
+static void give(struct terminal *terminal, struct display_bytes bytes) {
     while (bytes.length && !terminal->gone) {
         ssize_t written = os_write(STDOUT_FILENO, bytes.at, bytes.length);
         if (written <= 0) {
@@ -51,23 +51,23 @@ static int make_raw(const struct terminal *terminal) {
 
 static void ask_size(struct terminal *terminal) {
     uint16_t rows = 0, columns = 0, usual_rows, usual_columns;
-    screen_usual_size(&usual_rows, &usual_columns);
+    display_usual_size(&usual_rows, &usual_columns);
     if (os_terminal_size(STDOUT_FILENO, &rows, &columns) < 0)
         rows = columns = 0;
     rows = rows ? rows : usual_rows;
     columns = columns ? columns : usual_columns;
     terminal->rows = rows < MOST_ROWS ? rows : MOST_ROWS;
     terminal->columns = columns < MOST_COLUMNS ? columns : MOST_COLUMNS;
-    screen_resize(terminal->screen, terminal->rows, terminal->columns);
+    display_resize(terminal->display, terminal->rows, terminal->columns);
 }
 
 static void prepare_rescue(struct terminal *terminal) {
-    struct screen_bytes bytes = screen_rescue(terminal->screen);
+    struct display_bytes bytes = display_rescue(terminal->display);
     signals_set_rescue(bytes.at, bytes.length, &terminal->found);
 }
 
 static void leave(struct terminal *terminal) {
-    give(terminal, screen_leave(terminal->screen));
+    give(terminal, display_leave(terminal->display));
     os_set_terminal_mode(STDIN_FILENO, &terminal->found, true);
     signals_set_rescue(NULL, 0, NULL);
 }
@@ -94,7 +94,7 @@ static int escape_time(void) {
 static struct jitscope_error *take(struct terminal *terminal, const struct terminal_options *options) {
     if (os_terminal_mode(STDIN_FILENO, &terminal->found) < 0)
         return error_system("tcgetattr", "standard input");
-    TRY(screen_create(options, &terminal->screen));
+    TRY(display_create(options, &terminal->display));
     TRY(signals_take(STDOUT_FILENO, &terminal->found));
     if (make_raw(terminal) == 0)
         return NULL;
@@ -112,13 +112,13 @@ struct jitscope_error *terminal_open(const struct terminal_options *options, str
         return error_no_memory();
     struct jitscope_error *error = take(made, options);
     if (error) {
-        if (made->screen)
-            screen_destroy(made->screen);
+        if (made->display)
+            display_destroy(made->display);
         os_release(made);
         return error;
     }
     made->escape_ms = escape_time();
-    screen_add_keys(&made->input);
+    display_add_keys(&made->decoder);
     ask_size(made);
     prepare_rescue(made);
     *terminal = made;
@@ -130,7 +130,7 @@ void terminal_close(struct terminal *terminal) {
         return;
     leave(terminal);
     signals_release();
-    screen_destroy(terminal->screen);
+    display_destroy(terminal->display);
     os_release(terminal);
 }
 
@@ -140,15 +140,15 @@ void terminal_size(const struct terminal *terminal, uint16_t *rows, uint16_t *co
 }
 
 bool terminal_is_ascii(const struct terminal *terminal) {
-    return screen_is_ascii(terminal->screen);
+    return display_is_ascii(terminal->display);
 }
 
 int terminal_depth(const struct terminal *terminal) {
-    return screen_depth(terminal->screen);
+    return display_depth(terminal->display);
 }
 
 void terminal_draw(struct terminal *terminal, const struct grid *grid) {
-    give(terminal, screen_draw(terminal->screen, grid));
+    give(terminal, display_draw(terminal->display, grid));
 }
 
 /* --- events --- */
@@ -186,7 +186,7 @@ static bool signal_event(struct terminal *terminal, struct terminal_event *event
     if (seen->stop)
         stop(terminal, false);
     if (seen->continued) {
-        give(terminal, screen_leave(terminal->screen));
+        give(terminal, display_leave(terminal->display));
         enter_again(terminal);
     } else if (seen->resized) {
         ask_size(terminal);
@@ -201,10 +201,10 @@ static bool signal_event(struct terminal *terminal, struct terminal_event *event
 
 static void receive(struct terminal *terminal) {
     size_t room;
-    unsigned char *bytes = input_room(&terminal->input, &room);
+    unsigned char *bytes = decoder_room(&terminal->decoder, &room);
     ssize_t got = os_read(STDIN_FILENO, bytes, room);
     if (got > 0)
-        input_received(&terminal->input, (size_t)got);
+        decoder_received(&terminal->decoder, (size_t)got);
     else if (got == 0 || errno != EAGAIN)
         terminal->gone = true;
 }
@@ -214,7 +214,7 @@ static bool wait_for_any(struct terminal *terminal, int timeout, int descriptor,
     struct pollfd entries[] = {{.fd = STDIN_FILENO, .events = POLLIN},
                                {.fd = signals_descriptor(), .events = POLLIN},
                                {.fd = descriptor, .events = POLLIN}};
-    bool waiting = input_is_waiting(&terminal->input);
+    bool waiting = decoder_is_waiting(&terminal->decoder);
     bool sooner = waiting && (timeout < 0 || timeout > terminal->escape_ms);
     int ready = os_poll(entries, 3, sooner ? terminal->escape_ms : timeout);
     *silent = waiting && ready == 0;
@@ -237,7 +237,7 @@ struct terminal_event terminal_wait(struct terminal *terminal, int timeout, int 
     uint64_t start = os_time_ns();
     bool silent = false;
     for (;;) {
-        if (signal_event(terminal, &event) || input_next(&terminal->input, silent, os_time_ns(), &event))
+        if (signal_event(terminal, &event) || decoder_next(&terminal->decoder, silent, os_time_ns(), &event))
             break;
         if (wait_for_any(terminal, left(start, timeout), descriptor, &silent) && !silent)
             break;
@@ -287,7 +287,7 @@ bool terminal_copy(struct terminal *terminal, const char *text, size_t length) {
     append_base64(&out, (const unsigned char *)text, length);
     text_append(&out, "\007");
     if (!out.failed)
-        give(terminal, (struct screen_bytes){out.data, out.length});
+        give(terminal, (struct display_bytes){out.data, out.length});
     text_destroy(&out);
     return true;
 }

@@ -17,6 +17,7 @@
 #include <sys/auxv.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -405,20 +406,57 @@ int os_at_fork(void (*before)(void), void (*in_parent)(void), void (*in_child)(v
     return errno ? -1 : 0;
 }
 
-int os_signal_action(int signal, const struct sigaction *action, struct sigaction *previous) {
-    return sigaction(signal, action, previous);
+int os_fork(void) {
+    return must_fail(ENOMEM) ? -1 : fork();
+}
+
+int os_wait_for_child(int process, bool block, int *status) {
+    int found;
+    do
+        found = waitpid(process, status, block ? 0 : WNOHANG);
+    while (found < 0 && errno == EINTR);
+    return found;
 }
 
 int os_kill(int process, int signal) {
     return kill(process, signal);
 }
 
-int os_raise(int signal) {
-    return raise(signal);
+void os_exit_child(int status) {
+    _exit(status);
+}
+
+void os_become_worker(void) {
+    const struct sigaction by_default = {.sa_handler = SIG_DFL};
+    enum { LOW_PRIORITY = 10 };
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (int signal = 1; signal < NSIG; signal++)
+        sigaction(signal, &by_default, NULL);
+    int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+    for (int stream = 0; nothing >= 0 && stream < 3; stream++)
+        dup2(nothing, stream);
+    setpriority(PRIO_PROCESS, 0, LOW_PRIORITY);
 }
 
 int os_pipe(int ends[2]) {
-    return must_fail(EMFILE) ? -1 : pipe2(ends, O_CLOEXEC | O_NONBLOCK);
+    return must_fail(EIO) ? -1 : pipe2(ends, O_CLOEXEC | O_NONBLOCK);
+}
+
+bool os_wait_readable(int fd, int timeout) {
+    struct pollfd wanted = {.fd = fd, .events = POLLIN};
+    int found;
+    do
+        found = poll(&wanted, 1, timeout);
+    while (found < 0 && errno == EINTR);
+    return found > 0;
+}
+
+int os_signal_action(int signal, const struct sigaction *action, struct sigaction *previous) {
+    return sigaction(signal, action, previous);
+}
+
+int os_raise(int signal) {
+    return raise(signal);
 }
 
 /* --- terminals --- */

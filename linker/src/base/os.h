@@ -87,11 +87,21 @@ int os_at_fork(void (*before)(void), void (*in_parent)(void), void (*in_child)(v
 struct sigaction;
 int os_signal_action(int signal, const struct sigaction *action, struct sigaction *previous);
 
-/* kill(2); raise(3). */
+/* fork(2); waitpid(2) for one child, with BLOCK until it has ended: its number, 0 when it has not; kill(2);
+ * _exit(2). */
+int os_fork(void);
+int os_wait_for_child(int process, bool block, int *status);
 int os_kill(int process, int signal);
-int os_raise(int signal);
-/* pipe2(2): closed on exec, and neither end blocks. */
+_Noreturn void os_exit_child(int status);
+/* In a child of fork(2) that works for its parent alone: signals do what they do by default, standard streams
+ * are nothing, its priority is low, and it dies with the parent. */
+void os_become_worker(void);
+/* pipe2(2): closed on exec, and neither end blocks.  poll(2) until there is something to be read, or the other
+ * end is gone: false after TIMEOUT milliseconds (-1: never). */
 int os_pipe(int ends[2]);
+bool os_wait_readable(int fd, int timeout);
+/* raise(3). */
+int os_raise(int signal);
 /* poll(2), also when a signal comes: -1 with EINTR. */
 struct pollfd;
 int os_poll(struct pollfd *entries, size_t count, int timeout);

@@ -213,20 +213,15 @@ static bool print_events(struct printer *printer, const struct recording_file *f
     return good;
 }
 
-struct jitscope_error *view_events(struct rows *rows, const struct mirror *mirror) {
-    (void)rows, (void)mirror; /* not state: print_events streams them */
-    return NULL;
-}
-
 /* --- the whole
  * ----------------------------------------------------------------------------------------------------- */
 
 /* Views that look at no edges, without which a large recording takes a third of the memory.  A view that is
  * not listed here gets all there is. */
 static bool looks_at_edges(const struct view *view) {
-    static const char *const others[] = {"summary",   "inputs", "sections", "segments", "blocks",
-                                         "symbols",   "got",    "plt",      "tls",      "registrations",
-                                         "eh-frames", "passes", "actions",  "memory"};
+    static const char *const others[] = {"summary",       "batches",   "inputs", "sections", "segments",
+                                         "blocks",        "symbols",   "got",    "plt",      "tls",
+                                         "registrations", "eh-frames", "passes", "actions",  "memory"};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (!strcmp(view->name, others[i]))
             return false;
@@ -243,7 +238,7 @@ static struct jitscope_error *print_view(struct printer *printer, const struct r
                                        ? mirror_load(mirror, file, at)
                                        : mirror_load_without_edges(mirror, file, at);
     if (!error) {
-        error = printer->view->rows(&rows, mirror);
+        error = view_rows(printer->view, mirror, &rows);
         if (!error)
             *good = print_rows(printer, &rows);
         mirror_destroy(mirror);
@@ -275,7 +270,7 @@ struct jitscope_error *show_print(FILE *out, const char *what, const struct reco
     struct printer printer = {.out = out, .view = view, .filter = filter, .json = options->json};
     bool good = !options->json || fputs("[", out) >= 0;
     struct jitscope_error *error = NULL;
-    if (view->rows == view_events)
+    if (!view->row)
         good = good && print_events(&printer, file, options->at);
     else
         error = print_view(&printer, file, options->at, &good);

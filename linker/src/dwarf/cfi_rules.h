@@ -3,8 +3,8 @@
  * The sections are those that jitscope makes: 32-bit DWARF, absolute addresses, augmentations that carry no
  * data.  They come from another process all the same: every byte is checked, and what is not understood is
  * refused. */
-#ifndef READER_CFI_RULES_H
-#define READER_CFI_RULES_H
+#ifndef DWARF_CFI_RULES_H
+#define DWARF_CFI_RULES_H
 
 #include "base/bytes.h"
 

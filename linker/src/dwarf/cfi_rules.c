@@ -1,4 +1,4 @@
-#include "cfi_rules.h"
+#include "dwarf/cfi_rules.h"
 
 enum { LENGTH_SIZE = 4, ID_SIZE = 4, ADDRESS_SIZE = 8, MOST_REMEMBERED = 32 };
 

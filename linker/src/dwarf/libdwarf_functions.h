@@ -4,8 +4,8 @@
  * dwarf_child, dwarf_lineno, ...) and comes first in the order in which a library that gdb loads finds its
  * symbols, libdwarf included.  So it is opened with RTLD_DEEPBIND, and what is used of it is a table of
  * pointers. */
-#ifndef READER_LIBDWARF_FUNCTIONS_H
-#define READER_LIBDWARF_FUNCTIONS_H
+#ifndef DWARF_LIBDWARF_FUNCTIONS_H
+#define DWARF_LIBDWARF_FUNCTIONS_H
 
 #include <libdwarf/dwarf.h>
 #include <libdwarf/libdwarf.h>
@@ -14,7 +14,7 @@
 struct libdwarf {
     void *library;
 #define FUNCTION(name) __typeof__(dwarf_##name) *name;
-#include "libdwarf_functions.def"
+#include "dwarf/libdwarf_functions.def"
 #undef FUNCTION
 };
 

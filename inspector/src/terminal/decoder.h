@@ -1,4 +1,4 @@
-/* input: makes events of the bytes that a terminal sends.
+/* decoder: makes events of the bytes that a terminal sends.
  *
  * A terminal sends keys that are no characters, the mouse, pastes and answers as control sequences (ECMA-48
  * section 5.4), all beginning with the byte of the key Esc.  What is complete becomes an event; a sequence
@@ -6,23 +6,23 @@
  * tells the key Esc from the beginning of a sequence: the caller says when it was long enough.
  *
  * Knows no terminal: a state machine over bytes. */
-#ifndef TERMINAL_INPUT_H
-#define TERMINAL_INPUT_H
+#ifndef TERMINAL_DECODER_H
+#define TERMINAL_DECODER_H
 
 #include "terminal/terminal.h"
 
-enum { INPUT_BYTES = 256, INPUT_OWN_KEYS = 32, INPUT_OWN_LENGTH = 12 };
+enum { DECODER_BYTES = 256, DECODER_OWN_KEYS = 32, DECODER_OWN_LENGTH = 12 };
 
-struct input {
-    unsigned char bytes[INPUT_BYTES]; /* not yet events */
+struct decoder {
+    unsigned char bytes[DECODER_BYTES]; /* not yet events */
     size_t count;
     bool pasting; /* between the brackets of a paste */
     /* Sequences of the terminal at hand. */
     struct {
-        unsigned char bytes[INPUT_OWN_LENGTH];
+        unsigned char bytes[DECODER_OWN_LENGTH];
         uint8_t length;
         uint32_t key;
-    } own[INPUT_OWN_KEYS];
+    } own[DECODER_OWN_KEYS];
     size_t own_count;
     /* The last press, to know the second of two. */
     uint64_t pressed_at;
@@ -32,13 +32,13 @@ struct input {
 };
 
 /* SEQUENCE means KEY; one that begins with a character, is empty or too long is not taken. */
-void input_add_key(struct input *input, const char *sequence, uint32_t key);
+void decoder_add_key(struct decoder *decoder, const char *sequence, uint32_t key);
 /* Room for bytes to be read; then how many came. */
-unsigned char *input_room(struct input *input, size_t *room);
-void input_received(struct input *input, size_t count);
+unsigned char *decoder_room(struct decoder *decoder, size_t *room);
+void decoder_received(struct decoder *decoder, size_t count);
 /* The next event; false when there is none yet.  SILENT: nothing followed in time.  NOW in nanoseconds. */
-bool input_next(struct input *input, bool silent, uint64_t now, struct terminal_event *event);
+bool decoder_next(struct decoder *decoder, bool silent, uint64_t now, struct terminal_event *event);
 /* Whether bytes wait for what follows. */
-bool input_is_waiting(const struct input *input);
+bool decoder_is_waiting(const struct decoder *decoder);
 
 #endif

@@ -1,5 +1,5 @@
 #define _GNU_SOURCE /* RTLD_DEEPBIND */
-#include "libdwarf_functions.h"
+#include "dwarf/libdwarf_functions.h"
 
 #include <dlfcn.h>
 #include <stdio.h>
@@ -40,7 +40,7 @@ bool libdwarf_open(struct libdwarf *libdwarf) {
         return complain();
 #define FUNCTION(name) find(libdwarf, "dwarf_" #name, &libdwarf->name, sizeof libdwarf->name) &&
     bool has_all =
-#include "libdwarf_functions.def"
+#include "dwarf/libdwarf_functions.def"
         true;
 #undef FUNCTION
     if (has_all)

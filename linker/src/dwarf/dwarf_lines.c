@@ -1,6 +1,6 @@
-#include "dwarf_lines.h"
+#include "dwarf/dwarf_lines.h"
 
-#include "libdwarf_functions.h"
+#include "dwarf/libdwarf_functions.h"
 
 #include <stdlib.h>
 

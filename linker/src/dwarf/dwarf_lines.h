@@ -2,8 +2,8 @@
  *
  * libdwarf gets copies of the image's sections, whose places were checked; what is in them it judges itself.
  * A unit that it cannot read is left out. */
-#ifndef READER_DWARF_LINES_H
-#define READER_DWARF_LINES_H
+#ifndef DWARF_DWARF_LINES_H
+#define DWARF_DWARF_LINES_H
 
 #include "base/vec.h"
 #include "executor/debuggee_view.h"
