@@ -1,6 +1,7 @@
 #include "terminal/display.h"
 
 #include "base/os.h"
+#include "terminal/terminfo.h"
 
 #include <curses.h>
 #include <errno.h>
@@ -301,6 +302,7 @@ static struct jitscope_error *start(struct display *display, const struct termin
     display->mouse = display->modern && options->mouse;
     display->depth = usable_depth(options->depth);
     prepare_looks(display, options->theme);
+    terminfo_forget_repetition();
     typeahead(-1);
     uint16_t rows, columns;
     display_usual_size(&rows, &columns);
