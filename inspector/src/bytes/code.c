@@ -8,7 +8,7 @@
 #include <string.h>
 
 const struct column code_columns[] = {
-    {"address", CELL_ADDRESS}, {"bytes", CELL_TEXT},  {"instruction", CELL_TEXT},
+    {"address", CELL_ADDRESS}, {"bytes", CELL_CODE},  {"instruction", CELL_TEXT},
     {"edges", CELL_TEXT},      {"source", CELL_TEXT},
 };
 const uint32_t code_column_count = sizeof code_columns / sizeof *code_columns;

@@ -15,6 +15,7 @@ static struct jitscope_error *add_boundary(struct inspected *inspected, const st
     struct boundary boundary = {.sequence = view->sequence,
                                 .time = is_batch ? event.link_begin.time : event.pass_begin.time,
                                 .link = view->link,
+                                .name = is_batch ? 0 : event.pass_begin.name.id,
                                 .is_batch = is_batch};
     return vec_push(&inspected->boundaries, boundary);
 }
@@ -164,6 +165,11 @@ const struct boundary *inspected_boundary(const struct inspected *inspected, uin
     while (i > 0 && (all[i - 1].sequence >= sequence || (batch && !all[i - 1].is_batch)))
         i--;
     return i ? &all[i - 1] : NULL;
+}
+
+const struct boundary *inspected_pass_at(const struct inspected *inspected, uint64_t sequence) {
+    uint32_t i = boundary_behind(inspected, sequence);
+    return i && !inspected->boundaries.data[i - 1].is_batch ? &inspected->boundaries.data[i - 1] : NULL;
 }
 
 const struct boundary *inspected_at_time(const struct inspected *inspected, uint64_t time) {

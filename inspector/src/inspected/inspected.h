@@ -12,6 +12,7 @@ struct boundary {
     uint64_t sequence;
     uint64_t time; /* nanoseconds, as the event says */
     uint32_t link;
+    uint32_t name; /* of the pass */
     bool is_batch; /* a link began; else a pass */
 };
 
@@ -51,6 +52,8 @@ bool (*inspected_reader(const struct inspected *inspected))(void *context, uint6
 /* The nearest boundary before, or behind, SEQUENCE; NULL when there is none. */
 const struct boundary *inspected_boundary(const struct inspected *inspected, uint64_t sequence, bool batch,
                                           bool forward);
+/* The pass that was going on, or was the last, at SEQUENCE; NULL when there was none. */
+const struct boundary *inspected_pass_at(const struct inspected *inspected, uint64_t sequence);
 /* The last boundary at or before TIME; NULL when there is none. */
 const struct boundary *inspected_at_time(const struct inspected *inspected, uint64_t time);
 

@@ -75,7 +75,7 @@ static bool row_words(struct state *state, const struct cell *row, struct text *
     }
     for (size_t i = 0; row && i < sizeof names / sizeof *names; i++) {
         int column = sheet_column(&state->table.sheet, names[i]);
-        if (column >= 0 && !row[column].absent && state->table.sheet.columns[column].type == CELL_TEXT) {
+        if (column >= 0 && !row[column].absent && cell_is_text(state->table.sheet.columns[column].type)) {
             text_append_bytes(words, row[column].text, row[column].length);
             return true;
         }

@@ -77,7 +77,7 @@ static void demangle_cells(const struct table *table, struct rows *rows) {
         return;
     struct cell *cells = rows->cells.data + rows->cells.count - rows->column_count;
     for (uint32_t i = 0; i < rows->column_count; i++)
-        if (rows->columns[i].type == CELL_TEXT && !cells[i].absent)
+        if (cell_is_text(rows->columns[i].type) && !cells[i].absent)
             demangle_cell(&cells[i], &rows->arena);
 }
 
@@ -215,7 +215,7 @@ static int compare_cells(const struct cell *a, const struct cell *b, enum cell_t
         return a->absent - b->absent;
     if (type == CELL_SIGNED)
         return ((int64_t)a->number > (int64_t)b->number) - ((int64_t)a->number < (int64_t)b->number);
-    if (type != CELL_TEXT)
+    if (!cell_is_text(type))
         return (a->number > b->number) - (a->number < b->number);
     uint32_t common = a->length < b->length ? a->length : b->length;
     int order = memcmp(a->text, b->text, common);
@@ -237,7 +237,7 @@ static struct jitscope_error *scan_row(struct table *table, const struct cell *c
     if (table->sort_column < 0)
         return vec_push(&table->order, table->scanned);
     struct sort_key key = {table->scanned, cells[table->sort_column]};
-    if (!key.cell.absent && table->sheet.columns[table->sort_column].type == CELL_TEXT) {
+    if (!key.cell.absent && cell_is_text(table->sheet.columns[table->sort_column].type)) {
         key.cell.text = arena_copy(&table->key_texts, key.cell.text, key.cell.length);
         if (!key.cell.text)
             return error_no_memory();
@@ -377,7 +377,7 @@ static struct jitscope_error *fill(struct table *table, uint32_t height) {
 static bool same_cell(const struct cell *a, const struct cell *b, enum cell_type type) {
     if (a->absent || b->absent)
         return a->absent == b->absent;
-    if (type != CELL_TEXT)
+    if (!cell_is_text(type))
         return a->number == b->number;
     return a->length == b->length && !memcmp(a->text, b->text, a->length);
 }
