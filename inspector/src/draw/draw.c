@@ -132,15 +132,31 @@ static void draw_headings(struct grid *grid, uint16_t row, const struct state *s
     }
 }
 
+/* Of a path that does not fit the end says more. */
+static void draw_path_end(struct grid *grid, uint16_t row, uint16_t start, uint16_t width, enum style style,
+                          const char *bytes, size_t length) {
+    uint16_t mark = grid_glyph(grid, row, start, style, GLYPH_CUT);
+    const char *end = bytes + length;
+    while (bytes < end && grid_width(grid, bytes, (size_t)(end - bytes)) + mark > width)
+        do
+            bytes++;
+        while (bytes < end && ((unsigned char)*bytes & 0xc0) == 0x80);
+    grid_text(grid, row, (uint16_t)(start + mark), width, style, bytes, (size_t)(end - bytes));
+}
+
 static void draw_cell(struct grid *grid, uint16_t row, uint16_t start, uint16_t width,
                       const struct column *column, const struct cell *cell) {
     struct text text = {0};
     cell_print(&text, column, cell);
     const char *bytes = text.data ? text.data : "";
     uint32_t used = grid_width(grid, bytes, text.length);
+    enum style style = cell_style(column, cell);
     if (!cell_is_text(column->type) && used < width)
         start = (uint16_t)(start + width - used);
-    grid_text(grid, row, start, width, cell_style(column, cell), bytes, text.length);
+    if (used > width && *bytes == '/')
+        draw_path_end(grid, row, start, width, style, bytes, text.length);
+    else
+        grid_text(grid, row, start, width, style, bytes, text.length);
     text_destroy(&text);
 }
 

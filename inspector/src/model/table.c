@@ -155,14 +155,6 @@ static uint64_t find_in_order(const struct table *table, uint64_t number) {
     return 0;
 }
 
-void table_go_to_memory(struct table *table, uint64_t address) {
-    table->cursor = table->sheet.kind->number_at(&table->sheet, address);
-    settle(table);
-    table->top = table->cursor;
-    for (uint32_t i = 0; i < ROWS_ABOVE && step(table, &table->top, false); i++)
-        ;
-}
-
 void table_go_to(struct table *table, struct position position) {
     uint64_t number = table->sheet.kind->number(&table->sheet, position);
     table->cursor = table->has_order ? find_in_order(table, number) : number;
@@ -266,22 +258,31 @@ static struct jitscope_error *scan(struct table *table, uint64_t rows) {
     return table->scanned < table->sheet.count ? NULL : end_scan(table);
 }
 
+/* A few rows above the cursor stay in view. */
+static void leave_room_above(struct table *table) {
+    table->top = table->cursor;
+    for (uint32_t i = 0; i < ROWS_ABOVE && step(table, &table->top, false); i++)
+        ;
+}
+
 /* What the sheet waits for may be there now. */
 static struct jitscope_error *look_again(struct table *table) {
-    struct position position = table_position(table), top = position;
-    bool has_top = !table->has_order && table->top < table->sheet.count;
-    if (has_top)
-        top = table->sheet.kind->position(&table->sheet, table->top);
+    struct position position = table_position(table);
     TRY(sheet_refresh(&table->sheet));
     if (table->sheet.is_waiting)
         return NULL;
     start_scan(table);
-    if (table->has_order)
-        return NULL;
-    table_go_to(table, position);
-    if (has_top)
-        table->top = table->sheet.kind->number(&table->sheet, top);
+    if (!table->has_order) {
+        table_go_to(table, position);
+        leave_room_above(table);
+    }
     return NULL;
+}
+
+void table_go_to_memory(struct table *table, uint64_t address) {
+    table->cursor = table->sheet.kind->number_at(&table->sheet, address);
+    settle(table);
+    leave_room_above(table);
 }
 
 bool table_work(struct table *table, uint64_t rows) {

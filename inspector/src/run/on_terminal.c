@@ -57,7 +57,8 @@ static int time_to_wait(const struct run *run, bool more) {
 /* Input, for a frame at most. */
 static void take_events(struct run *run, struct terminal *terminal, bool more) {
     uint64_t begin = milliseconds();
-    struct terminal_event event = terminal_wait(terminal, time_to_wait(run, more), sheet_descriptor(&run->state->table.sheet));
+    struct terminal_event event =
+        terminal_wait(terminal, time_to_wait(run, more), sheet_descriptor(&run->state->table.sheet));
     while (event.kind != TERMINAL_NOTHING && !run->has_quit) {
         take_event(run, terminal, &event);
         if (milliseconds() - begin >= FRAME_MILLISECONDS)
@@ -99,7 +100,8 @@ static struct jitscope_error *loop(struct run *run, struct terminal *terminal) {
 
 struct jitscope_error *run_terminal(struct run *run, bool mouse, int ascii) {
     struct terminal *terminal;
-    struct terminal_options options = {.theme = run->theme, .depth = run->depth, .ascii = ascii, .mouse = mouse};
+    struct terminal_options options = {
+        .theme = run->theme, .depth = run->depth, .ascii = ascii, .mouse = mouse};
     TRY(terminal_open(&options, &terminal));
     run->grid.ascii = terminal_is_ascii(terminal);
     run->copy = copy;

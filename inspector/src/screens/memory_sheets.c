@@ -138,7 +138,7 @@ const struct sheet_kind sheet_of_hex = {.refresh = refresh_hex,
                                         .position = plain_position,
                                         .number = plain_number,
                                         .descriptor = descriptor,
-                                       .number_at = hex_number_at};
+                                        .number_at = hex_number_at};
 
 /* --- instructions
  * ------------------------------------------------------------------------------------------------- */
@@ -178,7 +178,7 @@ const struct sheet_kind sheet_of_code = {.refresh = refresh_code,
                                          .position = plain_position,
                                          .number = plain_number,
                                          .descriptor = descriptor,
-                                       .number_at = code_number_at};
+                                         .number_at = code_number_at};
 
 bool memory_target(const struct sheet *sheet, uint64_t address, uint64_t *target) {
     const struct memory_rows *own = sheet->own;
