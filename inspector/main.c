@@ -91,7 +91,7 @@ static struct jitscope_error *drive(struct run *run, const struct options *optio
         return run_batch(run, options->batch, options->filter, options->json);
     if (!options->script) {
         run->depth = options->colors.given ? run->depth : -1;
-        return NULL;
+        return run_terminal(run, !options->no_mouse, options->ascii ? 1 : -1);
     }
     TRY(run_script(run, options->script, &good));
     return good ? NULL : error_create(JITSCOPE_ERROR_CHECK_FAILED, "a line of the script failed");

@@ -1,5 +1,5 @@
 /* Prints what inspector/src/bytes tells of a recording: questions are lines of standard input, answers are
- * lines of JSON, each question's ended by an empty one.  Numbers are hexadecimal.
+ * lines of JSON, each question's ended by a dot.  Numbers are hexadecimal.
  *
  *     ask LINK                        state and reason
  *     read LINK ADDRESS SIZE          bytes
@@ -155,26 +155,39 @@ static void poke(struct process *process, const char *what, uint64_t a, uint64_t
     process->pokes[process->count++].byte = (uint8_t)b;
 }
 
+/* Two files are enough: a child that still reads one has it to itself. */
+static void renew(struct process *process, const char *path) {
+    static struct recording_file files[2];
+    static uint32_t opened;
+    struct recording_file *file = &files[opened++ % 2];
+    if (opened > 2)
+        recording_close(file);
+    must(recording_open(path, file));
+    if (process->contents)
+        contents_renew(process->contents, file);
+    else
+        must(contents_create(file, &process->contents));
+}
+
 int main(int count, char **words) {
-    struct recording_file file;
     struct process process = {0};
     char line[256], what[16];
     if (count != 2)
         return 2;
-    must(recording_open(words[1], &file));
-    must(contents_create(&file, &process.contents));
+    renew(&process, words[1]);
     while (fgets(line, sizeof line, stdin)) {
         uint64_t a = 0, b = 0, c = 0;
         if (sscanf(line, "%15s %" SCNx64 " %" SCNx64 " %" SCNx64, what, &a, &b, &c) < 1)
             break;
         if (!strcmp(what, "poke") || !strcmp(what, "hide"))
             poke(&process, what, a, b);
+        else if (!strcmp(what, "renew"))
+            renew(&process, words[1]);
         else
             answer(&process, what, a, b, c);
-        printf("\n");
+        printf(".\n");
         fflush(stdout);
     }
     contents_destroy(process.contents);
-    recording_close(&file);
     return 0;
 }

@@ -134,10 +134,14 @@ static bool find_link(struct contents *contents, uint32_t number, struct content
     return false;
 }
 
+/* Of reports that are lines the first two: what there is to say in short. */
 static enum contents_state never(struct contents *contents, const char *format, const char *detail) {
     snprintf(contents->reason, sizeof contents->reason, format, detail);
-    for (size_t length = strlen(contents->reason); length && contents->reason[length - 1] == '\n';)
-        contents->reason[--length] = '\0';
+    char *first = strchr(contents->reason, '\n'), *second = first ? strchr(first + 1, '\n') : NULL;
+    if (second)
+        *second = '\0';
+    if (first)
+        *first = first[1] ? ' ' : '\0';
     return CONTENTS_NEVER;
 }
 

@@ -15,6 +15,7 @@ static struct jitscope_error *add_boundary(struct inspected *inspected, const st
     struct boundary boundary = {.sequence = view->sequence,
                                 .time = is_batch ? event.link_begin.time : event.pass_begin.time,
                                 .link = view->link,
+                                .name = is_batch ? 0 : event.pass_begin.name.id,
                                 .is_batch = is_batch};
     return vec_push(&inspected->boundaries, boundary);
 }
@@ -55,6 +56,8 @@ struct jitscope_error *inspected_open(const char *path, struct inspected **out) 
     if (!error)
         error = mirror_load(&inspected->mirror, &inspected->file, UINT64_MAX);
     if (!error)
+        error = contents_create(&inspected->file, &inspected->contents);
+    if (!error)
         error = find_boundaries(inspected);
     if (error) {
         inspected_close(inspected);
@@ -71,6 +74,7 @@ void inspected_close(struct inspected *inspected) {
         return;
     event_window_destroy(&inspected->window);
     vec_destroy(&inspected->boundaries);
+    contents_destroy(inspected->contents);
     mirror_destroy(&inspected->mirror);
     recording_close(&inspected->file);
     os_release(inspected->name);
@@ -93,6 +97,12 @@ void inspected_seek(struct inspected *inspected, uint64_t sequence) {
 uint64_t inspected_last(const struct inspected *inspected) {
     const struct recording_file *file = &inspected->file;
     return file->runs.count ? file->runs.data[file->runs.count - 1].reach : 0;
+}
+
+bool (*inspected_reader(const struct inspected *inspected))(void *context, uint64_t address, void *to,
+                                                            uint64_t size) {
+    (void)inspected;
+    return NULL;
 }
 
 /* --- events by number
@@ -155,6 +165,11 @@ const struct boundary *inspected_boundary(const struct inspected *inspected, uin
     while (i > 0 && (all[i - 1].sequence >= sequence || (batch && !all[i - 1].is_batch)))
         i--;
     return i ? &all[i - 1] : NULL;
+}
+
+const struct boundary *inspected_pass_at(const struct inspected *inspected, uint64_t sequence) {
+    uint32_t i = boundary_behind(inspected, sequence);
+    return i && !inspected->boundaries.data[i - 1].is_batch ? &inspected->boundaries.data[i - 1] : NULL;
 }
 
 const struct boundary *inspected_at_time(const struct inspected *inspected, uint64_t time) {

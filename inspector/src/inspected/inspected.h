@@ -5,12 +5,14 @@
 #ifndef INSPECTED_INSPECTED_H
 #define INSPECTED_INSPECTED_H
 
+#include "bytes/contents.h"
 #include "mirror/mirror.h"
 
 struct boundary {
     uint64_t sequence;
     uint64_t time; /* nanoseconds, as the event says */
     uint32_t link;
+    uint32_t name; /* of the pass */
     bool is_batch; /* a link began; else a pass */
 };
 
@@ -21,7 +23,8 @@ struct inspected {
     VEC(struct boundary) boundaries; /* in order */
     struct event_window window;      /* of events that are asked for by number */
     uint64_t now;                    /* the moment that is shown */
-    uint64_t version; /* counts every change of what is shown: seeks, and events that came in */
+    uint64_t version;          /* counts every change of what is shown: seeks, and events that came in */
+    struct contents *contents; /* of memory, as the recording says */
     bool is_live;
 };
 
@@ -42,9 +45,15 @@ uint64_t inspected_last(const struct inspected *inspected);
 uint64_t inspected_count(const struct inspected *inspected);
 bool inspected_event(struct inspected *inspected, uint64_t number, struct event_view *view);
 
+/* Reads the memory of the process that is looked at, for struct look; NULL: there is none. */
+bool (*inspected_reader(const struct inspected *inspected))(void *context, uint64_t address, void *to,
+                                                            uint64_t size);
+
 /* The nearest boundary before, or behind, SEQUENCE; NULL when there is none. */
 const struct boundary *inspected_boundary(const struct inspected *inspected, uint64_t sequence, bool batch,
                                           bool forward);
+/* The pass that was going on, or was the last, at SEQUENCE; NULL when there was none. */
+const struct boundary *inspected_pass_at(const struct inspected *inspected, uint64_t sequence);
 /* The last boundary at or before TIME; NULL when there is none. */
 const struct boundary *inspected_at_time(const struct inspected *inspected, uint64_t time);
 

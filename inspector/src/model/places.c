@@ -1,8 +1,11 @@
 /* Going from screen to screen, and coming back. */
 #include "model/commands.h"
 #include "screens/map.h"
+#include "screens/memory.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 static struct jitscope_error *go_to_screen(struct state *state, uint32_t screen) {
@@ -72,7 +75,7 @@ static bool row_words(struct state *state, const struct cell *row, struct text *
     }
     for (size_t i = 0; row && i < sizeof names / sizeof *names; i++) {
         int column = sheet_column(&state->table.sheet, names[i]);
-        if (column >= 0 && !row[column].absent && state->table.sheet.columns[column].type == CELL_TEXT) {
+        if (column >= 0 && !row[column].absent && cell_is_text(state->table.sheet.columns[column].type)) {
             text_append_bytes(words, row[column].text, row[column].length);
             return true;
         }
@@ -131,6 +134,77 @@ static struct jitscope_error *why_row(struct state *state, const struct cell *ro
     return error;
 }
 
+/* --- memory
+ * ------------------------------------------------------------------------------------------------- */
+
+static struct jitscope_error *enter_memory(struct state *state, uint32_t screen, uint64_t address) {
+    struct place place = state_place(state, screen);
+    place.question.address = address;
+    TRY(go_in(state, &place));
+    table_go_to_memory(&state->table, address);
+    return NULL;
+}
+
+/* Code is shown as instructions, all else as bytes. */
+static uint32_t memory_screen(const struct state *state, uint64_t address) {
+    uint32_t count = 0;
+    struct sheet sheet;
+    struct question question = {.link = state->place.question.link};
+    uint32_t screen = SCREEN_BYTES;
+    struct jitscope_error *error = sheet_open(&sheet, SCREEN_MAP, state->inspected, &question);
+    const struct region *regions = error ? NULL : map_regions(&sheet, &count);
+    for (uint32_t i = 0; i < count; i++)
+        if (address - regions[i].address < regions[i].end - regions[i].address &&
+            regions[i].prot & PROTECT_EXECUTE)
+            screen = SCREEN_CODE;
+    sheet_close(&sheet);
+    jitscope_error_destroy(error);
+    return screen;
+}
+
+static struct jitscope_error *enter_row_memory(struct state *state, const struct cell *row) {
+    uint64_t address;
+    if (!row_address(state, row, &address))
+        return nothing_there("address");
+    return enter_memory(state, memory_screen(state, address), address);
+}
+
+/* An address, or the name of a symbol that has one. */
+static struct jitscope_error *find_address(struct state *state, const char *words, uint64_t *address) {
+    const struct mirror *mirror = &state->inspected->mirror;
+    char *end;
+    errno = 0;
+    *address = strtoull(words, &end, 0);
+    if (!errno && end != words && !*end)
+        return NULL;
+    EACH_LINK(link)
+    for (uint32_t i = 0; i < link->symbols.count; i++) {
+        const struct mirror_symbol *symbol = mirror_symbol(link, i);
+        struct recorded_string name = recording_string(mirror->file, symbol ? symbol->name : 0);
+        if (symbol && name.length == strlen(words) && !memcmp(name.bytes, words, name.length) &&
+            mirror_symbol_address(link, symbol, address))
+            return NULL;
+    }
+    return error_create(JITSCOPE_ERROR_NOT_FOUND, "nothing that has an address is called '%s'", words);
+}
+
+static struct jitscope_error *look_at_memory(struct state *state, const char *words, uint32_t screen) {
+    uint64_t address;
+    if (*words)
+        TRY(find_address(state, words, &address));
+    else if (!row_address(state, table_cursor_row(&state->table), &address))
+        return nothing_there("address");
+    return enter_memory(state, screen, address);
+}
+
+struct jitscope_error *do_code(struct state *state, const char *argument) {
+    return look_at_memory(state, argument, SCREEN_CODE);
+}
+
+struct jitscope_error *do_bytes(struct state *state, const char *argument) {
+    return look_at_memory(state, argument, SCREEN_BYTES);
+}
+
 static struct jitscope_error *enter_moment(struct state *state, const struct cell *row) {
     uint64_t sequence;
     if (!row_value_of(state, row, "sequence", &sequence))
@@ -139,6 +213,16 @@ static struct jitscope_error *enter_moment(struct state *state, const struct cel
     TRY(state_seek(state, sequence));
     state_say(state, "this is the state after event %" PRIu64, sequence);
     return NULL;
+}
+
+/* Where the row's instruction leads; a row without one, to itself in bytes. */
+static struct jitscope_error *enter_target(struct state *state, const struct cell *row) {
+    uint64_t address, target;
+    if (!row_address(state, row, &address))
+        return nothing_there("address");
+    if (!memory_target(&state->table.sheet, address, &target))
+        return enter_memory(state, SCREEN_BYTES, address);
+    return enter_memory(state, memory_screen(state, target), target);
 }
 
 struct jitscope_error *do_enter(struct state *state, const char *argument) {
@@ -153,8 +237,11 @@ struct jitscope_error *do_enter(struct state *state, const char *argument) {
         return enter_blocks(state, row);
     case ENTER_MOMENT:
         return enter_moment(state, row);
-    case ENTER_WHY:
     case ENTER_MEMORY:
+        return enter_row_memory(state, row);
+    case ENTER_TARGET:
+        return enter_target(state, row);
+    case ENTER_WHY:
         return why_row(state, row);
     case ENTER_NOTHING:
         break;

@@ -55,6 +55,8 @@ uint64_t table_number(const struct table *table, uint64_t place);
 struct position table_position(const struct table *table);
 /* Puts the cursor on the row that was at POSITION, or near to where it would be. */
 void table_go_to(struct table *table, struct position position);
+/* Onto the row of memory that holds ADDRESS, on a sheet of memory. */
+void table_go_to_memory(struct table *table, uint64_t address);
 /* Onto the first row whose address is ADDRESS.  Errors: NOT_FOUND. */
 struct jitscope_error *table_go_to_address(struct table *table, uint64_t address);
 /* Moves the cursor by COUNT rows, as far as there are any. */

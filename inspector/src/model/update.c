@@ -3,6 +3,8 @@
 #include "model/commands.h"
 #include "model/prompt.h"
 
+#include <string.h>
+
 enum { ROWS_PER_SLICE = 1 << 14 };
 
 static struct jitscope_error *help_key(struct state *state, uint32_t key) {
@@ -14,7 +16,7 @@ static struct jitscope_error *help_key(struct state *state, uint32_t key) {
         bool back;
     } moves[] = {{"down", 1, false}, {"up", 1, true}, {"page-down", 0, false}, {"page-up", 0, true}};
     for (size_t i = 0; command && i < sizeof moves / sizeof *moves; i++)
-        if (!__builtin_strcmp(command, moves[i].command)) {
+        if (!strcmp(command, moves[i].command)) {
             uint32_t lines = moves[i].lines ? (uint32_t)moves[i].lines : page;
             uint32_t back = state->help_top > lines ? state->help_top - lines : 0;
             state->help_top = moves[i].back ? back : state->help_top + lines;
@@ -59,7 +61,8 @@ static struct jitscope_error *take(struct state *state, const struct input *inpu
     case INPUT_KEY:
         return press(state, input->key);
     case INPUT_COMMAND:
-        text_clear(&state->message);
+        if (strncmp(input->command, "save-screen", 11) != 0) /* which shows the message too */
+            text_clear(&state->message);
         return command_run(state, input->command);
     case INPUT_RESIZE:
         state->rows = input->rows;
@@ -87,5 +90,5 @@ bool update(struct state *state, const struct input *input) {
 }
 
 bool update_has_work(const struct state *state) {
-    return state->table.is_scanning;
+    return state->table.is_scanning || state->table.sheet.is_waiting;
 }

@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <string.h>
 
+enum { WAIT_MILLISECONDS = 100 };
+
 static struct jitscope_error *write_file(const char *path, const char *text, size_t length) {
     int fd = os_open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     if (fd < 0)
@@ -88,7 +90,10 @@ struct jitscope_error *run_work(struct run *run) {
         TRY(inspected_work(run->state->inspected, 100000000, &more));
     if (run->state->inspected->version != version)
         update(run->state, &news);
-    while (update_has_work(run->state))
+    while (update_has_work(run->state)) {
         update(run->state, &work);
+        if (run->state->table.sheet.is_waiting)
+            os_wait_readable(sheet_descriptor(&run->state->table.sheet), WAIT_MILLISECONDS);
+    }
     return NULL;
 }

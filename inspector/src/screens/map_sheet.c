@@ -136,7 +136,11 @@ static bool map_row(struct sheet *sheet, uint64_t number, struct row *row) {
     return true;
 }
 
-const struct sheet_kind sheet_of_map = {refresh, close_map, map_row, plain_position, plain_number};
+const struct sheet_kind sheet_of_map = {.refresh = refresh,
+                                        .close = close_map,
+                                        .row = map_row,
+                                        .position = plain_position,
+                                        .number = plain_number};
 
 const struct region *map_regions(const struct sheet *sheet, uint32_t *count) {
     const struct map *map = sheet->own;

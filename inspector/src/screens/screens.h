@@ -18,6 +18,7 @@ enum enter {
     ENTER_MAP,    /* closer: to the row's region, or the blocks in it */
     ENTER_BLOCKS, /* to the blocks of the row's place */
     ENTER_MEMORY, /* to the code or bytes at the row's address */
+    ENTER_TARGET, /* to where the row's instruction leads */
     ENTER_WHY,    /* to what led to the row's address */
     ENTER_MOMENT  /* to the state after the row's event */
 };

@@ -99,4 +99,8 @@ static bool view_row(struct sheet *sheet, uint64_t number, struct row *row) {
            sheet->view->row(&own->at, position.item, row);
 }
 
-const struct sheet_kind sheet_of_view = {refresh, close_view, view_row, view_position, view_number};
+const struct sheet_kind sheet_of_view = {.refresh = refresh,
+                                         .close = close_view,
+                                         .row = view_row,
+                                         .position = view_position,
+                                         .number = view_number};

@@ -103,6 +103,14 @@ struct jitscope_error *view_rows(const struct view *view, const struct mirror *m
 /* --- building rows
  * ------------------------------------------------------------------------------------------------- */
 
+struct jitscope_error *row_begin(struct rows *rows, struct row *row) {
+    TRY(vec_reserve(&rows->cells, rows->column_count));
+    *row = (struct row){.arena = &rows->arena, .cells = rows->cells.data + rows->cells.count};
+    for (uint32_t i = 0; i < rows->column_count; i++)
+        vec_put(&rows->cells, (struct cell){.absent = true, .text = ""});
+    return NULL;
+}
+
 void row_number(struct row *row, uint64_t number) {
     row->cells[row->next++] = (struct cell){.number = number, .text = ""};
 }
