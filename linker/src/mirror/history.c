@@ -28,6 +28,7 @@ void history_destroy(struct history *history) {
     vec_destroy(&history->mentions);
     vec_destroy(&history->moments);
     vec_destroy(&history->counts);
+    vec_destroy(&history->numbering);
     os_release(history);
 }
 
@@ -49,6 +50,27 @@ struct jitscope_error *history_pass(struct history *history, const struct event_
     struct moment moment = {*cursor, history->events, last_sequence};
     moment.cursor.run_bytes = NULL; /* will be gone */
     return vec_push(&history->moments, moment);
+}
+
+struct jitscope_error *history_number(struct history *history, uint64_t sequence) {
+    uint32_t count = history->numbering.count;
+    const struct numbering *last = history->numbering.data + count - 1;
+    if (count && last->sequence + (history->events - last->event) == sequence)
+        return NULL;
+    return vec_push(&history->numbering, (struct numbering){history->events, sequence});
+}
+
+uint64_t history_sequence(const struct history *history, uint32_t event) {
+    uint32_t low = 0, high = history->numbering.count;
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+        if (history->numbering.data[middle].event <= event)
+            low = middle;
+        else
+            high = middle;
+    }
+    const struct numbering *numbering = &history->numbering.data[low];
+    return low < high ? numbering->sequence + (event - numbering->event) : 0;
 }
 
 /* Turns the chain that begins at mention FIRST around; returns its other end. */

@@ -36,6 +36,12 @@ struct moment {
     uint64_t last_sequence;     /* of these */
 };
 
+/* From here on sequence numbers go up one by one. */
+struct numbering {
+    uint32_t event;
+    uint64_t sequence; /* of it */
+};
+
 struct history {
     const struct recording_file *file;
     struct decoder decoder;
@@ -43,10 +49,11 @@ struct history {
     VEC(struct mention) mentions; /* the first is never used */
     VEC(struct moment) moments;
     VEC(uint32_t) counts; /* per moment: events of each type of the schema */
-    uint32_t events;      /* applied in all */
-    uint32_t now;         /* how many of them the mirror shows */
-    uint32_t epoch;       /* counts seeks */
-    uint32_t links;       /* there are in all */
+    VEC(struct numbering) numbering;
+    uint32_t events; /* applied in all */
+    uint32_t now;    /* how many of them the mirror shows */
+    uint32_t epoch;  /* counts seeks */
+    uint32_t links;  /* there are in all */
 };
 
 /* Errors: NO_MEMORY. */
@@ -58,6 +65,11 @@ struct jitscope_error *history_mention(struct history *history, struct life *lif
 /* Keeps the counters now and then; COUNTS is by event id. */
 struct jitscope_error *history_pass(struct history *history, const struct event_cursor *cursor,
                                     const uint64_t *counts, uint64_t last_sequence);
+
+/* The event that is being applied has this sequence number. */
+struct jitscope_error *history_number(struct history *history, uint64_t sequence);
+/* The sequence number of an event that was applied. */
+uint64_t history_sequence(const struct history *history, uint32_t event);
 
 /* What a thing learns from a record. */
 typedef void (*hear)(void *thing, const union any_event *event);

@@ -317,6 +317,7 @@ static struct jitscope_error *reach_link(struct mirror *mirror, const struct eve
         added->number = history->links++;
         added->life = (struct life){.since = history->events, .shown = history->epoch};
         added->history = history;
+        added->begun = added->done = NO_ID;
     }
     *link = &mirror->links.data[view->link];
     refresh_link(*link);
@@ -369,9 +370,11 @@ static struct jitscope_error *apply_other(struct mirror *mirror, struct mirror_l
         TELL(mirror, lost);
         break;
     case EVENT_ID_link_begin:
+        link->begun = link->begun == NO_ID ? mirror->history->events : link->begun;
         TELL(link, link_begin);
         break;
     case EVENT_ID_link_end:
+        link->done = link->done == NO_ID ? mirror->history->events : link->done;
         TELL(link, link_end);
         break;
     case EVENT_ID_unload:
@@ -428,6 +431,7 @@ struct jitscope_error *mirror_apply(struct mirror *mirror, const struct event_vi
         mirror_seek(mirror, UINT64_MAX);
     if (history->events == UINT32_MAX)
         return error_create(JITSCOPE_ERROR_RECORDING, "more than 2^32 events");
+    TRY(history_number(history, view->sequence));
     TRY(reach_link(mirror, view, &link));
     const union any_event *event =
         is_left_out(mirror, view->type->id) ? NULL : decode_event(&history->decoder, view);
@@ -523,6 +527,72 @@ FIND(mirror_link, mirror_action, mirror_action, actions)
 uint32_t mirror_edge_kind(const struct mirror *mirror, uint32_t kind) {
     return kind < mirror->edge_kinds.count ? mirror->edge_kinds.data[kind] : 0;
 }
+
+uint64_t mirror_sequence(const struct mirror *mirror, uint32_t event) {
+    return mirror->history ? history_sequence(mirror->history, event) : 0;
+}
+
+/* --- tallies
+ * ------------------------------------------------------------------------------------------------------- */
+
+static void tally_blocks(const struct mirror_link *link, struct mirror_tally *tally) {
+    for (uint32_t i = 0; i < link->blocks.count; i++) {
+        const struct mirror_block *block = mirror_block(link, i);
+        tally->blocks += block && !block->removed;
+    }
+}
+
+static void tally_segments(const struct mirror_link *link, struct mirror_tally *tally) {
+    for (uint32_t i = 0; i < link->segments.count; i++) {
+        const struct mirror_segment *segment = mirror_segment(link, i);
+        uint64_t size = segment ? segment->event.content_size + segment->event.zero_fill_size : 0;
+        uint32_t prot = segment ? segment->event.prot : 0;
+        tally->executable += prot == (PROTECT_READ | PROTECT_EXECUTE) ? size : 0;
+        tally->readable += prot == PROTECT_READ ? size : 0;
+        tally->writable += prot == (PROTECT_READ | PROTECT_WRITE) ? size : 0;
+    }
+}
+
+static void tally_entries(const struct mirror_link *link, struct mirror_tally *tally) {
+    for (uint32_t i = 0; i < link->entries.count; i++) {
+        uint32_t table = link->entries.data[i].table;
+        tally->got += table == TABLE_GOT;
+        tally->plt += table == TABLE_PLT;
+        tally->tls += table == TABLE_TLS;
+    }
+}
+
+/* How many inputs there were before EVENT, or are now. */
+static uint32_t inputs_before(const struct mirror *mirror, uint32_t event) {
+    uint32_t now = mirror->history->now;
+    return lives_before(mirror->inputs_lives.data, mirror->inputs_lives.count, event < now ? event : now);
+}
+
+/* Those that were queued for a link come in before it begins, members of archives while it runs. */
+static uint32_t tally_inputs(const struct mirror *mirror, const struct mirror_link *link) {
+    uint32_t all = inputs_before(mirror, link->done), before = 0;
+    if (link->number) {
+        const struct mirror_link *last = &mirror->links.data[link->number - 1];
+        uint32_t now = mirror->history->now, from = last->done < now ? last->done : last->begun;
+        before = from < now ? inputs_before(mirror, from) : 0;
+    }
+    return all > before ? all - before : 0;
+}
+
+struct mirror_tally mirror_tally(const struct mirror *mirror, uint32_t number) {
+    const struct mirror_link *link = mirror_link(mirror, number);
+    struct mirror_tally tally = {0};
+    if (!link)
+        return tally;
+    tally.inputs = tally_inputs(mirror, link);
+    tally.sections = link->sections.count;
+    tally.symbols = link->symbols.count;
+    tally_blocks(link, &tally);
+    tally_segments(link, &tally);
+    tally_entries(link, &tally);
+    return tally;
+}
+
 bool mirror_symbol_address(const struct mirror_link *link, const struct mirror_symbol *symbol,
                            uint64_t *address) {
     const struct mirror_block *block = mirror_block(link, symbol->block);

@@ -79,6 +79,7 @@ struct mirror_link {
     struct event_link_begin begin;
     struct event_link_end end;
     struct event_debug_image debug; /* size 0: none was made */
+    uint32_t begun, done;           /* events that began and ended it first, at any moment; NO_ID: none */
     struct life life;
     struct history *history; /* the mirror's */
 #define LINK_TABLE(type, name)                                                                               \
@@ -88,6 +89,15 @@ struct mirror_link {
     VEC(type) name;                                                                                          \
     stamps name##_stamps;
 #include "mirror/tables.def"
+};
+
+/* What a link holds, in numbers. */
+struct mirror_tally {
+    uint32_t inputs; /* that came in since the link before had ended */
+    uint32_t sections, symbols;
+    uint32_t blocks;                         /* that were not removed */
+    uint32_t got, plt, tls;                  /* entries */
+    uint64_t executable, readable, writable; /* bytes of segments with r-x, r--, rw- */
 };
 
 struct mirror {
@@ -137,6 +147,11 @@ const struct mirror_link *mirror_link(const struct mirror *mirror, uint32_t numb
 #define EACH_LINK(link)                                                                                      \
     for (const struct mirror_link *link = mirror_link(mirror, 0); link;                                      \
          link = mirror_link(mirror, link->number + 1))
+
+/* All zero for a link that there is not. */
+struct mirror_tally mirror_tally(const struct mirror *mirror, uint32_t number);
+/* The sequence number of an event by its stamp (history.h): where the thing that has it came to be. */
+uint64_t mirror_sequence(const struct mirror *mirror, uint32_t event);
 
 /* Entry or NULL, for ids from events. */
 const struct mirror_input *mirror_input(const struct mirror *mirror, uint32_t id);

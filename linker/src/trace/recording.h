@@ -58,6 +58,11 @@ uint64_t recording_chunk_digest(struct chunk_header header, const void *records)
 struct recording; /* one open file */
 
 struct jitscope_error *recording_create(const char *path, struct recording **recording);
+/* The same in memory, that is in a file without a name: it is gone when nobody has it open. */
+struct jitscope_error *recording_create_in_memory(struct recording **recording);
+/* The file, open for reading only, for somebody else: the caller's to close.  -1 when it is no plain file, or
+ * there is no descriptor left. */
+int recording_open_again(const struct recording *recording);
 /* Whether the file is still what it was made: nobody has cut or removed it.  Errors: RECORDING, SYSTEM. */
 struct jitscope_error *recording_check(const struct recording *recording);
 /* A fresh, zeroed, faulted-in chunk for THREAD. */

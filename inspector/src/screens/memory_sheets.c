@@ -1,0 +1,186 @@
+/* Memory of a batch as bytes, and as instructions: of the segment that holds the address asked for. */
+#include "screens/memory.h"
+
+#include "bytes/code.h"
+#include "bytes/hex.h"
+
+struct memory_rows {
+    struct look look;
+    struct code *code; /* NULL: bytes */
+    struct rows made;
+    bool is_there;
+};
+
+/* The segment that holds ADDRESS, of LINK or of whoever has it last. */
+static const struct mirror_segment *find_segment(const struct mirror *mirror, uint32_t *link,
+                                                 uint64_t address) {
+    const struct mirror_segment *found = NULL;
+    uint32_t wanted = *link;
+    EACH_LINK(each)
+    for (uint32_t i = 0; (wanted == ALL_LINKS || each->number == wanted) && i < each->segments.count; i++) {
+        const struct mirror_segment *segment = mirror_segment(each, i);
+        if (!segment ||
+            address - segment->event.address >= segment->event.content_size + segment->event.zero_fill_size)
+            continue;
+        found = segment;
+        *link = each->number;
+    }
+    return found;
+}
+
+static struct jitscope_error *set_up(struct sheet *sheet, struct memory_rows *own) {
+    struct inspected *inspected = sheet->inspected;
+    uint32_t link = sheet->question.link;
+    const struct mirror_segment *segment = find_segment(&inspected->mirror, &link, sheet->question.address);
+    if (!segment && link != ALL_LINKS) {
+        link = ALL_LINKS;
+        segment = find_segment(&inspected->mirror, &link, sheet->question.address);
+    }
+    if (!segment)
+        return error_create(JITSCOPE_ERROR_NOT_FOUND, "no batch has 0x%llx at this moment",
+                            (unsigned long long)sheet->question.address);
+    own->look = (struct look){.contents = inspected->contents,
+                              .link = link,
+                              .start = segment->event.address,
+                              .size = segment->event.content_size + segment->event.zero_fill_size,
+                              .read = inspected_reader(inspected),
+                              .context = inspected};
+    return NULL;
+}
+
+static struct jitscope_error *open_memory(struct sheet *sheet, struct memory_rows **out) {
+    struct memory_rows *own = sheet->own;
+    *out = own;
+    if (own)
+        return NULL;
+    if (!(own = os_allocate_zeroed(sizeof *own)))
+        return error_no_memory();
+    struct jitscope_error *error = set_up(sheet, own);
+    if (error) {
+        os_release(own);
+        return error;
+    }
+    *out = sheet->own = own;
+    return NULL;
+}
+
+static void close_memory(struct sheet *sheet) {
+    struct memory_rows *own = sheet->own;
+    if (!own)
+        return;
+    code_destroy(own->code);
+    rows_destroy(&own->made);
+    os_release(own);
+}
+
+/* Cells that were made elsewhere become ROW's. */
+static bool take_cells(struct memory_rows *own, struct row *row) {
+    for (uint32_t i = 0; i < own->made.cells.count; i++) {
+        row->cells[i] = own->made.cells.data[i];
+        if (!row->cells[i].absent && row->cells[i].length)
+            row->cells[i].text = arena_copy(row->arena, row->cells[i].text, row->cells[i].length);
+        if (!row->cells[i].text)
+            row->cells[i] = (struct cell){.absent = true, .text = ""};
+    }
+    return own->made.cells.count;
+}
+
+static void forget(struct memory_rows *own, const struct sheet *sheet) {
+    own->made.columns = sheet->columns;
+    own->made.column_count = sheet->column_count;
+    own->made.cells.count = 0;
+    arena_destroy(&own->made.arena);
+}
+
+static void ask(struct sheet *sheet, const struct memory_rows *own) {
+    struct contents *contents = own->look.contents;
+    enum contents_state state = contents_ask(contents, own->look.link);
+    sheet->is_waiting = state == CONTENTS_WORKING;
+    sheet->remark = state == CONTENTS_NEVER ? contents_reason(contents) : NULL;
+}
+
+static int descriptor(const struct sheet *sheet) {
+    const struct memory_rows *own = sheet->own;
+    return contents_descriptor(own->look.contents);
+}
+
+/* --- bytes
+ * ------------------------------------------------------------------------------------------------- */
+
+static struct jitscope_error *refresh_hex(struct sheet *sheet) {
+    struct memory_rows *own;
+    sheet->columns = hex_columns;
+    sheet->column_count = hex_column_count;
+    TRY(open_memory(sheet, &own));
+    ask(sheet, own);
+    sheet->count = hex_row_count(&own->look);
+    return NULL;
+}
+
+static bool hex_sheet_row(struct sheet *sheet, uint64_t number, struct row *row) {
+    struct memory_rows *own = sheet->own;
+    if (number >= sheet->count)
+        return false;
+    forget(own, sheet);
+    struct jitscope_error *error = hex_cells(&own->look, number, &own->made);
+    jitscope_error_destroy(error);
+    return take_cells(own, row);
+}
+
+static uint64_t hex_number_at(const struct sheet *sheet, uint64_t address) {
+    const struct memory_rows *own = sheet->own;
+    return hex_row_of(&own->look, address);
+}
+
+const struct sheet_kind sheet_of_hex = {.refresh = refresh_hex,
+                                        .close = close_memory,
+                                        .row = hex_sheet_row,
+                                        .position = plain_position,
+                                        .number = plain_number,
+                                        .descriptor = descriptor,
+                                        .number_at = hex_number_at};
+
+/* --- instructions
+ * ------------------------------------------------------------------------------------------------- */
+
+static struct jitscope_error *refresh_code(struct sheet *sheet) {
+    struct memory_rows *own;
+    sheet->columns = code_columns;
+    sheet->column_count = code_column_count;
+    TRY(open_memory(sheet, &own));
+    ask(sheet, own);
+    if (!own->code)
+        TRY(code_create(&own->look, CODE_ATT, &own->code));
+    code_refresh(own->code);
+    sheet->count = code_candidates(own->code);
+    return NULL;
+}
+
+static bool code_sheet_row(struct sheet *sheet, uint64_t number, struct row *row) {
+    struct memory_rows *own = sheet->own;
+    bool made = false;
+    if (number >= sheet->count)
+        return false;
+    forget(own, sheet);
+    struct jitscope_error *error = code_cells(own->code, number, &own->made, &made);
+    jitscope_error_destroy(error);
+    return made && take_cells(own, row);
+}
+
+static uint64_t code_number_at(const struct sheet *sheet, uint64_t address) {
+    const struct memory_rows *own = sheet->own;
+    return code_candidate_of(own->code, address);
+}
+
+const struct sheet_kind sheet_of_code = {.refresh = refresh_code,
+                                         .close = close_memory,
+                                         .row = code_sheet_row,
+                                         .position = plain_position,
+                                         .number = plain_number,
+                                         .descriptor = descriptor,
+                                         .number_at = code_number_at};
+
+bool memory_target(const struct sheet *sheet, uint64_t address, uint64_t *target) {
+    const struct memory_rows *own = sheet->own;
+    return sheet->kind == &sheet_of_code && code_target(own->code, address, target);
+}
