@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { FIRST_LOOK = 200000000 }; /* nanoseconds before the first screen */
+
 static struct jitscope_error *read_whole(const char *path, struct text *out, bool *there) {
     char buffer[4096];
     ssize_t got = 0;
@@ -104,7 +106,7 @@ static struct jitscope_error *inspect(const struct options *options) {
     if (options->items.count != 1)
         return error_with_help(error_create(JITSCOPE_ERROR_USAGE, "one recording is to be named"),
                                "jitscope inspect FILE.jsr");
-    TRY(inspected_open(options->items.data[0].text, &inspected));
+    TRY(inspected_open(options->items.data[0].text, FIRST_LOOK, &inspected));
     struct jitscope_error *error = state_create(&state, inspected);
     if (!error) {
         struct run run = {.state = &state, .theme = &theme};

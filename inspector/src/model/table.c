@@ -110,7 +110,7 @@ static bool is_row(struct table *table, uint64_t place) {
 /* The next place with a row, from *PLACE on but not at it. */
 static bool step(struct table *table, uint64_t *place, bool forward) {
     uint64_t at = *place;
-    while (forward ? at + 1 < table_count(table) : at > 0) {
+    while (!table->sheet.is_waiting && (forward ? at + 1 < table_count(table) : at > 0)) {
         at = forward ? at + 1 : at - 1;
         if (is_row(table, at)) {
             *place = at;
