@@ -342,7 +342,7 @@ static struct jitscope_error *find_mark(const char *argument, uint32_t *mark) {
 }
 
 struct jitscope_error *do_mark(struct state *state, const char *argument) {
-    uint32_t mark;
+    uint32_t mark = 0;
     TRY(find_mark(argument, &mark));
     state->marks[mark] = state_here(state);
     state->is_marked[mark] = true;
@@ -351,7 +351,7 @@ struct jitscope_error *do_mark(struct state *state, const char *argument) {
 }
 
 struct jitscope_error *do_jump(struct state *state, const char *argument) {
-    uint32_t mark;
+    uint32_t mark = 0;
     TRY(find_mark(argument, &mark));
     if (!state->is_marked[mark])
         return error_create(JITSCOPE_ERROR_NOT_FOUND, "nothing is marked %s", argument);
