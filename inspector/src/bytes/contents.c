@@ -145,15 +145,22 @@ static enum contents_state never(struct contents *contents, const char *format, 
     return CONTENTS_NEVER;
 }
 
+/* All was replayed, and it was not there. */
+static enum contents_state not_replayed(struct contents *contents, uint32_t number) {
+    struct content_link first;
+    if (contents->progress->reason[0])
+        return never(contents, "the recording does not hold the whole of it: %s", contents->progress->reason);
+    if (links_there(contents) && read_link(contents, 0, &first) && number < first.link)
+        return never(contents, "%s", "it was linked before the recording begins");
+    return never(contents, "%s", "the recording has no such batch");
+}
+
 /* The child has ended without it. */
-static enum contents_state not_there(struct contents *contents) {
+static enum contents_state not_there(struct contents *contents, uint32_t number) {
     const struct content_progress *progress = contents->progress;
     switch (atomic_load_explicit(&progress->outcome, memory_order_acquire)) {
     case CONTENT_COMPLETE:
-        return never(contents,
-                     progress->reason[0] ? "the recording does not hold the whole of it: %s"
-                                         : "the recording does not say how it was linked: it begins later%s",
-                     progress->reason);
+        return not_replayed(contents, number);
     case CONTENT_STOPPED:
         return never(contents, "the recording does not replay: %s", progress->reason);
     default:
@@ -187,7 +194,7 @@ enum contents_state contents_ask(struct contents *contents, uint32_t number) {
         return begin(contents);
     if (!contents->worker.ended)
         return CONTENTS_WORKING;
-    return contents->has_grown ? begin(contents) : not_there(contents);
+    return contents->has_grown ? begin(contents) : not_there(contents, number);
 }
 
 enum contents_state contents_wait(struct contents *contents, uint32_t link) {
