@@ -4,6 +4,7 @@
  *     ask LINK                        state and reason
  *     read LINK ADDRESS SIZE          bytes
  *     hex | code | intel LINK ADDRESS SIZE
+ *     within LINK ADDRESS SIZE        the instructions there of the whole segment's
  *     name LINK ADDRESS
  *     facts | rules LINK ADDRESS      of a record of .eh_frame
  *     arguments LINK ACTION
@@ -101,6 +102,24 @@ static void print_code(const struct look *look, enum code_syntax syntax) {
     code_destroy(code);
 }
 
+static void print_code_within(const struct look *look) {
+    struct rows rows = {.columns = code_columns, .column_count = code_column_count};
+    struct content_segment segment = {0};
+    struct look whole = *look;
+    struct code *code;
+    bool made;
+    if (!contents_segment_at(look->contents, look->link, look->start, &segment))
+        return;
+    whole.start = segment.address;
+    whole.size = segment.size;
+    must(code_create(&whole, CODE_ATT, &code));
+    uint64_t first = code_candidate_of(code, look->start);
+    for (uint64_t i = first; i < 2 * (look->start + look->size - segment.address); i++)
+        must(code_cells(code, i, &rows, &made));
+    print_rows(&rows);
+    code_destroy(code);
+}
+
 static void print_facts(const struct look *look) {
     struct rows rows = {.columns = cfi_fact_columns, .column_count = cfi_fact_column_count};
     must(cfi_facts(look, look->start, &rows));
@@ -172,6 +191,8 @@ static void answer(struct process *process, const char *what, uint64_t a, uint64
         print_bytes(&look);
     else if (!strcmp(what, "hex"))
         print_hex(&look);
+    else if (!strcmp(what, "within"))
+        print_code_within(&look);
     else if (!strcmp(what, "code") || !strcmp(what, "intel"))
         print_code(&look, what[0] == 'c' ? CODE_ATT : CODE_INTEL);
     else if (!strcmp(what, "arguments"))
