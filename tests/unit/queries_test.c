@@ -51,7 +51,7 @@ with_mirror(const char *path, struct jitscope_error *(*use)(const struct mirror 
 
 /* A name that is there, by the recording's own word. */
 static const char *some_name(const struct mirror *mirror, char *buffer, size_t size) {
-    const struct mirror_link *link = &mirror->links.data[1];
+    const struct mirror_link *link = mirror_link(mirror, 1);
     for (uint32_t i = 0; i < link->symbols.count; i++) {
         struct recorded_string name = recording_string(mirror->file, link->symbols.data[i].name);
         if (link->symbols.data[i].kind == SYMBOL_KIND_FUNCTION && name.length && name.length < size) {

@@ -8,7 +8,7 @@
 #include <string.h>
 
 const struct column code_columns[] = {
-    {"address", CELL_ADDRESS}, {"bytes", CELL_TEXT},  {"instruction", CELL_TEXT},
+    {"address", CELL_ADDRESS}, {"bytes", CELL_CODE},  {"instruction", CELL_TEXT},
     {"edges", CELL_TEXT},      {"source", CELL_TEXT},
 };
 const uint32_t code_column_count = sizeof code_columns / sizeof *code_columns;
@@ -155,7 +155,7 @@ static bool has_bit(const uint64_t *bits, uint64_t at) {
 }
 
 /* What is decoded at once: bytes that are known, from ADDRESS on. */
-struct stretch {
+struct code_stretch {
     uint8_t bytes[LEAD + WINDOW + LONGEST];
     const uint8_t *at;
     size_t left;
@@ -166,7 +166,7 @@ struct stretch {
  * much of it is one row. */
 enum { UNKNOWN_ROW = 16 };
 
-static void skip_unknown(const struct code *code, struct stretch *stretch) {
+static void skip_unknown(const struct code *code, struct code_stretch *stretch) {
     uint64_t step = UNKNOWN_ROW - stretch->address % UNKNOWN_ROW, left = stretch->end - stretch->address;
     step = step < left ? step : left;
     stretch->address += step;
@@ -175,7 +175,7 @@ static void skip_unknown(const struct code *code, struct stretch *stretch) {
 }
 
 /* To where the next instruction begins, or the next byte that is none. */
-static void step(const struct code *code, struct stretch *stretch) {
+static void step(const struct code *code, struct code_stretch *stretch) {
     uint64_t start = stretch->address;
     if (!stretch->left) {
         skip_unknown(code, stretch);
@@ -190,7 +190,7 @@ static void step(const struct code *code, struct stretch *stretch) {
 
 /* The last one may reach beyond the window, not beyond the region. */
 static void find_instructions(const struct code *code, struct window *window, uint64_t base, uint64_t limit) {
-    struct stretch stretch = {.at = stretch.bytes};
+    struct code_stretch stretch = {.at = stretch.bytes};
     stretch.address = window->start - base > LEAD ? window->start - LEAD : base;
     stretch.end = limit - window->end < LONGEST ? limit : window->end + LONGEST;
     if (!code->look.read && contents_ask(code->look.contents, code->look.link) != CONTENTS_READY)

@@ -75,7 +75,7 @@ static bool row_words(struct state *state, const struct cell *row, struct text *
     }
     for (size_t i = 0; row && i < sizeof names / sizeof *names; i++) {
         int column = sheet_column(&state->table.sheet, names[i]);
-        if (column >= 0 && !row[column].absent && state->table.sheet.columns[column].type == CELL_TEXT) {
+        if (column >= 0 && !row[column].absent && cell_is_text(state->table.sheet.columns[column].type)) {
             text_append_bytes(words, row[column].text, row[column].length);
             return true;
         }
@@ -279,7 +279,7 @@ struct jitscope_error *do_batch(struct state *state, const char *argument) {
     if (!*argument && !row_value_of(state, table_cursor_row(&state->table), "link", &link))
         return nothing_there("batch");
     TRY(argument_number(argument, (int64_t)link, &number));
-    if (number < 0 || !mirror_link(&state->inspected->mirror, (uint32_t)number))
+    if (number < 0 || number >= state->inspected->mirror.links.count)
         return error_create(JITSCOPE_ERROR_NOT_FOUND, "there is no batch %" PRId64 " at this moment", number);
     place.question.link = (uint32_t)number;
     return state_visit(state, &place);

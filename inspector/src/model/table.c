@@ -77,7 +77,7 @@ static void demangle_cells(const struct table *table, struct rows *rows) {
         return;
     struct cell *cells = rows->cells.data + rows->cells.count - rows->column_count;
     for (uint32_t i = 0; i < rows->column_count; i++)
-        if (rows->columns[i].type == CELL_TEXT && !cells[i].absent)
+        if (cell_is_text(rows->columns[i].type) && !cells[i].absent)
             demangle_cell(&cells[i], &rows->arena);
 }
 
@@ -110,7 +110,7 @@ static bool is_row(struct table *table, uint64_t place) {
 /* The next place with a row, from *PLACE on but not at it. */
 static bool step(struct table *table, uint64_t *place, bool forward) {
     uint64_t at = *place;
-    while (forward ? at + 1 < table_count(table) : at > 0) {
+    while (!table->sheet.is_waiting && (forward ? at + 1 < table_count(table) : at > 0)) {
         at = forward ? at + 1 : at - 1;
         if (is_row(table, at)) {
             *place = at;
@@ -153,14 +153,6 @@ static uint64_t find_in_order(const struct table *table, uint64_t number) {
         if (table->order.data[i] == number)
             return i;
     return 0;
-}
-
-void table_go_to_memory(struct table *table, uint64_t address) {
-    table->cursor = table->sheet.kind->number_at(&table->sheet, address);
-    settle(table);
-    table->top = table->cursor;
-    for (uint32_t i = 0; i < ROWS_ABOVE && step(table, &table->top, false); i++)
-        ;
 }
 
 void table_go_to(struct table *table, struct position position) {
@@ -215,7 +207,7 @@ static int compare_cells(const struct cell *a, const struct cell *b, enum cell_t
         return a->absent - b->absent;
     if (type == CELL_SIGNED)
         return ((int64_t)a->number > (int64_t)b->number) - ((int64_t)a->number < (int64_t)b->number);
-    if (type != CELL_TEXT)
+    if (!cell_is_text(type))
         return (a->number > b->number) - (a->number < b->number);
     uint32_t common = a->length < b->length ? a->length : b->length;
     int order = memcmp(a->text, b->text, common);
@@ -237,7 +229,7 @@ static struct jitscope_error *scan_row(struct table *table, const struct cell *c
     if (table->sort_column < 0)
         return vec_push(&table->order, table->scanned);
     struct sort_key key = {table->scanned, cells[table->sort_column]};
-    if (!key.cell.absent && table->sheet.columns[table->sort_column].type == CELL_TEXT) {
+    if (!key.cell.absent && cell_is_text(table->sheet.columns[table->sort_column].type)) {
         key.cell.text = arena_copy(&table->key_texts, key.cell.text, key.cell.length);
         if (!key.cell.text)
             return error_no_memory();
@@ -266,22 +258,31 @@ static struct jitscope_error *scan(struct table *table, uint64_t rows) {
     return table->scanned < table->sheet.count ? NULL : end_scan(table);
 }
 
+/* A few rows above the cursor stay in view. */
+static void leave_room_above(struct table *table) {
+    table->top = table->cursor;
+    for (uint32_t i = 0; i < ROWS_ABOVE && step(table, &table->top, false); i++)
+        ;
+}
+
 /* What the sheet waits for may be there now. */
 static struct jitscope_error *look_again(struct table *table) {
-    struct position position = table_position(table), top = position;
-    bool has_top = !table->has_order && table->top < table->sheet.count;
-    if (has_top)
-        top = table->sheet.kind->position(&table->sheet, table->top);
+    struct position position = table_position(table);
     TRY(sheet_refresh(&table->sheet));
     if (table->sheet.is_waiting)
         return NULL;
     start_scan(table);
-    if (table->has_order)
-        return NULL;
-    table_go_to(table, position);
-    if (has_top)
-        table->top = table->sheet.kind->number(&table->sheet, top);
+    if (!table->has_order) {
+        table_go_to(table, position);
+        leave_room_above(table);
+    }
     return NULL;
+}
+
+void table_go_to_memory(struct table *table, uint64_t address) {
+    table->cursor = table->sheet.kind->number_at(&table->sheet, address);
+    settle(table);
+    leave_room_above(table);
 }
 
 bool table_work(struct table *table, uint64_t rows) {
@@ -377,7 +378,7 @@ static struct jitscope_error *fill(struct table *table, uint32_t height) {
 static bool same_cell(const struct cell *a, const struct cell *b, enum cell_type type) {
     if (a->absent || b->absent)
         return a->absent == b->absent;
-    if (type != CELL_TEXT)
+    if (!cell_is_text(type))
         return a->number == b->number;
     return a->length == b->length && !memcmp(a->text, b->text, a->length);
 }

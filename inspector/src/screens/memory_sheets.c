@@ -4,6 +4,8 @@
 #include "bytes/code.h"
 #include "bytes/hex.h"
 
+#include <inttypes.h>
+
 struct memory_rows {
     struct look look;
     struct code *code; /* NULL: bytes */
@@ -11,38 +13,29 @@ struct memory_rows {
     bool is_there;
 };
 
-/* The segment that holds ADDRESS, of LINK or of whoever has it last. */
-static const struct mirror_segment *find_segment(const struct mirror *mirror, uint32_t *link,
-                                                 uint64_t address) {
-    const struct mirror_segment *found = NULL;
-    uint32_t wanted = *link;
-    EACH_LINK(each)
-    for (uint32_t i = 0; (wanted == ALL_LINKS || each->number == wanted) && i < each->segments.count; i++) {
-        const struct mirror_segment *segment = mirror_segment(each, i);
-        if (!segment ||
-            address - segment->event.address >= segment->event.content_size + segment->event.zero_fill_size)
-            continue;
-        found = segment;
-        *link = each->number;
+/* The segment of LINK that holds ADDRESS; for all links the one that came last. */
+static const struct mirror_placement *find_segment(const struct mirror *mirror, uint32_t link,
+                                                   uint64_t address) {
+    for (uint32_t i = mirror->placements.count; i-- > 0;) {
+        const struct mirror_placement *placement = &mirror->placements.data[i];
+        if ((link == ALL_LINKS || placement->link == link) && address - placement->address < placement->size)
+            return placement;
     }
-    return found;
+    return NULL;
 }
 
 static struct jitscope_error *set_up(struct sheet *sheet, struct memory_rows *own) {
     struct inspected *inspected = sheet->inspected;
-    uint32_t link = sheet->question.link;
-    const struct mirror_segment *segment = find_segment(&inspected->mirror, &link, sheet->question.address);
-    if (!segment && link != ALL_LINKS) {
-        link = ALL_LINKS;
-        segment = find_segment(&inspected->mirror, &link, sheet->question.address);
-    }
+    uint64_t address = sheet->question.address;
+    const struct mirror_placement *segment = find_segment(&inspected->mirror, sheet->question.link, address);
     if (!segment)
-        return error_create(JITSCOPE_ERROR_NOT_FOUND, "no batch has 0x%llx at this moment",
-                            (unsigned long long)sheet->question.address);
+        segment = find_segment(&inspected->mirror, ALL_LINKS, address);
+    if (!segment)
+        return error_create(JITSCOPE_ERROR_NOT_FOUND, "no batch has 0x%" PRIx64 " at this moment", address);
     own->look = (struct look){.contents = inspected->contents,
-                              .link = link,
-                              .start = segment->event.address,
-                              .size = segment->event.content_size + segment->event.zero_fill_size,
+                              .link = segment->link,
+                              .start = segment->address,
+                              .size = segment->size,
                               .read = inspected_reader(inspected),
                               .context = inspected};
     return NULL;
@@ -138,7 +131,7 @@ const struct sheet_kind sheet_of_hex = {.refresh = refresh_hex,
                                         .position = plain_position,
                                         .number = plain_number,
                                         .descriptor = descriptor,
-                                       .number_at = hex_number_at};
+                                        .number_at = hex_number_at};
 
 /* --- instructions
  * ------------------------------------------------------------------------------------------------- */
@@ -178,7 +171,7 @@ const struct sheet_kind sheet_of_code = {.refresh = refresh_code,
                                          .position = plain_position,
                                          .number = plain_number,
                                          .descriptor = descriptor,
-                                       .number_at = code_number_at};
+                                         .number_at = code_number_at};
 
 bool memory_target(const struct sheet *sheet, uint64_t address, uint64_t *target) {
     const struct memory_rows *own = sheet->own;

@@ -35,6 +35,8 @@ ssize_t os_write(int fd, const void *buffer, size_t size);
 ssize_t os_write_at(int fd, const void *buffer, size_t size, uint64_t offset);
 int os_file_size(int fd, uint64_t *size, bool *regular);
 int os_resize(int fd, uint64_t size);
+/* ftruncate(2) to nothing; what is written next is the beginning. */
+int os_empty(int fd);
 int os_preallocate(int fd, uint64_t offset, uint64_t size);
 /* -1 with EFBIG when a file of SIZE bytes would be beyond RLIMIT_FSIZE: trying ends the process (SIGXFSZ). */
 int os_may_grow(uint64_t size);
@@ -145,6 +147,22 @@ struct os_thread {
 };
 int os_start_thread(void *(*function)(void *), void *context, const char *name, struct os_thread *thread);
 void os_join_thread(struct os_thread thread);
+/* raise(3). */
+int os_raise(int signal);
+/* poll(2), also when a signal comes: -1 with EINTR. */
+struct pollfd;
+int os_poll(struct pollfd *entries, size_t count, int timeout);
+/* tcgetattr(3); tcsetattr(3) at once, input that was not read yet dropped when asked for; TIOCGWINSZ.  Those that
+ * set are safe in handlers of signals. */
+struct termios;
+int os_terminal_mode(int fd, struct termios *mode);
+int os_set_terminal_mode(int fd, const struct termios *mode, bool drop_input);
+int os_terminal_size(int fd, uint16_t *rows, uint16_t *columns);
+/* A stack of SIZE bytes at MEMORY for handlers of signals, in this thread; 1, and nothing happens, when it has
+ * one.  NULL takes it away again. */
+int os_signal_stack(void *memory, size_t size);
+/* Runs a program with INPUT as its standard input and no output, to its end; its exit status, or -1. */
+int os_run(char *const *words, int input);
 
 /* Fault injection: the call number N from now (1 is the next), and every later one when STICKY, fails with
  * ENOMEM/EIO.  0 turns it off.  Not for concurrent use with other settings. */

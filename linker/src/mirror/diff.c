@@ -59,7 +59,8 @@ static struct jitscope_error *share_names(struct diff_work *work, struct side *s
 
 static const struct mirror_link *link_of(const struct mirror *mirror, uint32_t number) {
     static const struct mirror_link none;
-    return number < mirror->links.count ? &mirror->links.data[number] : &none;
+    const struct mirror_link *link = mirror_link_whole(mirror, number);
+    return link ? link : &none;
 }
 
 static bool has_blocks(const struct mirror *mirror) {
