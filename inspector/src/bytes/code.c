@@ -23,6 +23,7 @@ enum {
 /* Where instructions and labels begin in a window, a bit for each byte. */
 struct window {
     uint64_t start, end; /* end 0: not used */
+    uint64_t limit;      /* of the region that the window is a part of */
     uint64_t instructions[WINDOW / 64];
     uint64_t labels[WINDOW / 64];
 };
@@ -224,6 +225,7 @@ static const struct window *window_at(struct code *code, uint64_t address) {
     find_region(&code->look, address, &base, &limit);
     memset(window, 0, sizeof *window);
     window->start = base + (address - base) / WINDOW * WINDOW;
+    window->limit = limit;
     window->end = limit - window->start > WINDOW ? window->start + WINDOW : limit;
     find_instructions(code, window, base, limit);
     find_labels(code, window);
@@ -255,9 +257,8 @@ uint64_t code_candidate_of(struct code *code, uint64_t address) {
 
 /* With the bytes up to the end of the region, as when it was found to begin there. */
 static bool decode(struct code *code, uint64_t address, uint8_t bytes[LONGEST], uint64_t *known) {
-    uint64_t base, limit, size = LONGEST;
-    find_region(&code->look, address, &base, &limit);
-    size = limit - address < size ? limit - address : size;
+    uint64_t left_over = window_at(code, address)->limit - address;
+    uint64_t size = left_over < LONGEST ? left_over : LONGEST;
     *known = look_read(&code->look, address, bytes, size);
     const uint8_t *at = bytes;
     size_t left = *known;
