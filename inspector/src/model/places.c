@@ -225,6 +225,20 @@ static struct jitscope_error *enter_target(struct state *state, const struct cel
     return enter_memory(state, memory_screen(state, target), target);
 }
 
+/* A screen about the row's batch and address, and about the number in one of its columns. */
+static struct jitscope_error *enter_about(struct state *state, const struct cell *row, uint32_t screen,
+                                          const char *column) {
+    uint64_t link, number = 0;
+    struct place place = state_place(state, screen);
+    if (!row_value_of(state, row, "link", &link) || !row_address(state, row, &place.question.address))
+        return nothing_there("address");
+    if (column && !row_value_of(state, row, column, &number))
+        return nothing_there(column);
+    place.question.link = (uint32_t)link;
+    place.question.number = (uint32_t)number;
+    return go_in(state, &place);
+}
+
 struct jitscope_error *do_enter(struct state *state, const char *argument) {
     const struct cell *row = table_cursor_row(&state->table);
     (void)argument;
@@ -239,6 +253,10 @@ struct jitscope_error *do_enter(struct state *state, const char *argument) {
         return enter_moment(state, row);
     case ENTER_MEMORY:
         return enter_row_memory(state, row);
+    case ENTER_FRAME:
+        return enter_about(state, row, SCREEN_FRAME, NULL);
+    case ENTER_ARGUMENTS:
+        return enter_about(state, row, SCREEN_ARGUMENTS, "action");
     case ENTER_TARGET:
         return enter_target(state, row);
     case ENTER_WHY:
