@@ -318,6 +318,23 @@ struct jitscope_error *do_close(struct state *state, const char *argument) {
     return state->parents.count ? do_leave(state, argument) : do_quit(state, argument);
 }
 
+/* To the next place that way which can be shown: memory, and what led to it, are not there at every moment.
+ */
+static struct jitscope_error *go_through_visited(struct state *state, int step) {
+    struct jitscope_error *error = NULL;
+    for (int64_t at = (int64_t)state->visit + step; at >= 0 && at < state->visited.count; at += step) {
+        struct place place = state->visited.data[at];
+        jitscope_error_destroy(error);
+        error = state_show(state, &place);
+        if (error)
+            continue;
+        state->visit = (uint32_t)at;
+        state->parents.count = 0;
+        break;
+    }
+    return error;
+}
+
 struct jitscope_error *do_back(struct state *state, const char *argument) {
     (void)argument;
     if (!state->visit) {
@@ -329,11 +346,7 @@ struct jitscope_error *do_back(struct state *state, const char *argument) {
         TRY(vec_push(&state->visited, here));
     else
         state->visited.data[state->visit] = here;
-    struct place place = state->visited.data[state->visit - 1];
-    TRY(state_show(state, &place));
-    state->visit--;
-    state->parents.count = 0;
-    return NULL;
+    return go_through_visited(state, -1);
 }
 
 struct jitscope_error *do_forward(struct state *state, const char *argument) {
@@ -342,12 +355,8 @@ struct jitscope_error *do_forward(struct state *state, const char *argument) {
         state_say(state, "no place was visited after");
         return NULL;
     }
-    struct place place = state->visited.data[state->visit + 1];
     state->visited.data[state->visit] = state_here(state);
-    TRY(state_show(state, &place));
-    state->visit++;
-    state->parents.count = 0;
-    return NULL;
+    return go_through_visited(state, 1);
 }
 
 static struct jitscope_error *find_mark(const char *argument, uint32_t *mark) {
