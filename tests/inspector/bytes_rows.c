@@ -63,7 +63,7 @@ static void print_cell(struct text *out, const struct column *column, const stru
     text_print(out, "\"%s\": ", column->name);
     if (cell->absent)
         text_append(out, "null");
-    else if (column->type == CELL_TEXT) {
+    else if (column->type == CELL_TEXT || column->type == CELL_CODE) {
         text_append(out, "\"");
         text_append_json(out, cell->text, cell->length);
         text_append(out, "\"");
