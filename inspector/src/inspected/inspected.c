@@ -193,14 +193,20 @@ static struct event_cursor near_event(const struct inspected *inspected, uint64_
     return low ? history->moments.data[low - 1].cursor : (struct event_cursor){.file = &inspected->file};
 }
 
+/* Going on from the event before is cheaper than looking for this one. */
 bool inspected_event(struct inspected *inspected, uint64_t number, struct event_view *view) {
     uint64_t at;
     struct event_cursor cursor = near_event(inspected, number, &at);
+    if (inspected->next.file && inspected->next_number >= at && inspected->next_number <= number) {
+        cursor = inspected->next;
+        at = inspected->next_number;
+    }
     cursor.window = &inspected->window;
-    while (event_next(&cursor, view))
-        if (at++ == number)
-            return true;
-    return false;
+    while (at <= number && event_next(&cursor, view))
+        at++;
+    inspected->next = cursor;
+    inspected->next_number = at;
+    return at == number + 1;
 }
 
 bool (*inspected_reader(const struct inspected *inspected))(void *context, uint64_t address, void *to,

@@ -15,6 +15,8 @@ struct inspected {
     struct mirror mirror;
     struct contents *contents;  /* of memory, as the recording says */
     struct event_window window; /* of events that are asked for by number */
+    struct event_cursor next;   /* behind the one that was asked for last */
+    uint64_t next_number;       /* of that */
     uint64_t now;               /* the moment that is shown */
     uint64_t version;           /* counts every change of what is shown: seeks, and events that came in */
     uint64_t interest; /* moment to begin with, once all is read: before a session that is over ended */

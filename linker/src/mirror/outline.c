@@ -111,11 +111,11 @@ static struct jitscope_error *begin_stretch(struct mirror *mirror, uint32_t numb
                                             const struct event_place *place) {
     struct link_outline *outline = &mirror->links.data[number];
     uint32_t added = mirror->stretches.count;
-    struct stretch stretch = {.first = mirror->history->applying,
-                              .link = number,
-                              .previous = outline->last,
-                              .next = NO_ID,
-                              .place = place ? *place : (struct event_place){0}};
+    struct link_stretch stretch = {.first = mirror->history->applying,
+                                   .link = number,
+                                   .previous = outline->last,
+                                   .next = NO_ID,
+                                   .place = place ? *place : (struct event_place){0}};
     if (outline->last != NO_ID)
         stretch.tally = mirror->stretches.data[outline->last].tally;
     TRY(vec_push(&mirror->stretches, stretch));
@@ -149,6 +149,8 @@ static struct jitscope_error *live_on(struct mirror *mirror, uint32_t number, co
     memcpy(&added.is, event, size);
     TRY(vec_push(&mirror->life_events, added));
     outline->life = mirror->life_events.count;
+    if (outline->link)
+        outline->link->shown = mirror->history->epoch - 1;
     return NULL;
 }
 

@@ -34,7 +34,7 @@ struct event_place {
     uint64_t offset;
 };
 
-struct stretch {
+struct link_stretch {
     uint32_t first;           /* event */
     uint32_t link;            /* number */
     uint32_t previous, next;  /* of the same link; NO_ID: none */
