@@ -50,7 +50,8 @@ static struct jitscope_error *validate(const struct options *options) {
                                "name an object, an archive or -l NAME");
     if (has_checks(options) && !level_holds_symbols(options))
         return error_create(JITSCOPE_ERROR_USAGE, "--check needs what --trace=block or --trace=edges tells");
-    if (options->level && options->level != JITSCOPE_LEVEL_OFF && !options->record && !has_checks(options))
+    if (options->level && options->level != JITSCOPE_LEVEL_OFF && !options->record && !has_checks(options) &&
+        !options->inspectable)
         warn("--trace without --record: nothing keeps the events");
     return NULL;
 }
@@ -81,6 +82,7 @@ static struct jitscope_error *create_session(struct job *job, const struct job_s
         .record_path = job->record_path,
         .level = options->level,
         .debug = options->debug,
+        .inspectable = options->inspectable,
         .gc_sections = options->gc_sections,
         .phony_externals = options->phony_externals,
         .no_default_libraries = options->no_default_libraries,
@@ -186,11 +188,18 @@ void job_warn_of_loss(struct job *job) {
         warn("%s: the recording is cut off: %s", job->options->record, failure);
 }
 
+static void warn_of_no_inspection(const struct job *job) {
+    const char *failure = jitscope_session_inspection_failure(job->session);
+    if (failure && job->options->inspectable)
+        warn("the program cannot be inspected: %s", failure);
+}
+
 struct jitscope_error *job_create(const struct options *options, const struct job_settings *settings,
                                   struct job *job) {
     *job = (struct job){.options = options, .memory_file = -1};
     TRY(validate(options));
     TRY(create_session(job, settings));
+    warn_of_no_inspection(job);
     TRY(start_observing(job, settings));
     struct jitscope_error *error = link_items(job, settings);
     jitscope_error_destroy(stop_observing(job));

@@ -8,7 +8,7 @@
 #include <string.h>
 
 const struct column code_columns[] = {
-    {"address", CELL_ADDRESS}, {"bytes", CELL_TEXT},  {"instruction", CELL_TEXT},
+    {"address", CELL_ADDRESS}, {"bytes", CELL_CODE},  {"instruction", CELL_TEXT},
     {"edges", CELL_TEXT},      {"source", CELL_TEXT},
 };
 const uint32_t code_column_count = sizeof code_columns / sizeof *code_columns;
@@ -23,6 +23,7 @@ enum {
 /* Where instructions and labels begin in a window, a bit for each byte. */
 struct window {
     uint64_t start, end; /* end 0: not used */
+    uint64_t limit;      /* of the region that the window is a part of */
     uint64_t instructions[WINDOW / 64];
     uint64_t labels[WINDOW / 64];
 };
@@ -153,21 +154,52 @@ static bool has_bit(const uint64_t *bits, uint64_t at) {
     return bits[at / 64] >> at % 64 & 1;
 }
 
-static void find_instructions(struct code *code, struct window *window, uint64_t base) {
+/* What is decoded at once: bytes that are known, from ADDRESS on. */
+struct code_stretch {
     uint8_t bytes[LEAD + WINDOW + LONGEST];
-    uint64_t address = window->start - base > LEAD ? window->start - LEAD : base;
-    uint64_t wanted = window->end - address;
-    size_t left = look_read(&code->look, address, bytes, wanted);
-    const uint8_t *at = bytes;
-    while (address < window->end) {
-        uint64_t start = address;
-        if (!left || !cs_disasm_iter(code->plain, &at, &left, &address, code->instruction)) {
-            address = start + 1; /* no instruction, or not known */
-            left -= left > 0;
-            at++;
-        }
-        if (start >= window->start)
-            set_bit(window->instructions, start - window->start);
+    const uint8_t *at;
+    size_t left;
+    uint64_t address, end;
+};
+
+/* Memory that cannot be read is in pages; where it can be read again is looked for at every 16th byte, and so
+ * much of it is one row. */
+enum { UNKNOWN_ROW = 16 };
+
+static void skip_unknown(const struct code *code, struct code_stretch *stretch) {
+    uint64_t step = UNKNOWN_ROW - stretch->address % UNKNOWN_ROW, left = stretch->end - stretch->address;
+    step = step < left ? step : left;
+    stretch->address += step;
+    stretch->at = stretch->bytes;
+    stretch->left = look_read(&code->look, stretch->address, stretch->bytes, left - step);
+}
+
+/* To where the next instruction begins, or the next byte that is none. */
+static void step(const struct code *code, struct code_stretch *stretch) {
+    uint64_t start = stretch->address;
+    if (!stretch->left) {
+        skip_unknown(code, stretch);
+        return;
+    }
+    if (cs_disasm_iter(code->plain, &stretch->at, &stretch->left, &stretch->address, code->instruction))
+        return;
+    stretch->address = start + 1;
+    stretch->at++;
+    stretch->left--;
+}
+
+/* The last one may reach beyond the window, not beyond the region. */
+static void find_instructions(const struct code *code, struct window *window, uint64_t base, uint64_t limit) {
+    struct code_stretch stretch = {.at = stretch.bytes};
+    stretch.address = window->start - base > LEAD ? window->start - LEAD : base;
+    stretch.end = limit - window->end < LONGEST ? limit : window->end + LONGEST;
+    if (!code->look.read && contents_ask(code->look.contents, code->look.link) != CONTENTS_READY)
+        return;
+    stretch.left = look_read(&code->look, stretch.address, stretch.bytes, stretch.end - stretch.address);
+    while (stretch.address < window->end) {
+        if (stretch.address >= window->start)
+            set_bit(window->instructions, stretch.address - window->start);
+        step(code, &stretch);
     }
 }
 
@@ -193,8 +225,9 @@ static const struct window *window_at(struct code *code, uint64_t address) {
     find_region(&code->look, address, &base, &limit);
     memset(window, 0, sizeof *window);
     window->start = base + (address - base) / WINDOW * WINDOW;
+    window->limit = limit;
     window->end = limit - window->start > WINDOW ? window->start + WINDOW : limit;
-    find_instructions(code, window, base);
+    find_instructions(code, window, base, limit);
     find_labels(code, window);
     return window;
 }
@@ -224,9 +257,8 @@ uint64_t code_candidate_of(struct code *code, uint64_t address) {
 
 /* With the bytes up to the end of the region, as when it was found to begin there. */
 static bool decode(struct code *code, uint64_t address, uint8_t bytes[LONGEST], uint64_t *known) {
-    uint64_t base, limit, size = LONGEST;
-    find_region(&code->look, address, &base, &limit);
-    size = limit - address < size ? limit - address : size;
+    uint64_t left_over = window_at(code, address)->limit - address;
+    uint64_t size = left_over < LONGEST ? left_over : LONGEST;
     *known = look_read(&code->look, address, bytes, size);
     const uint8_t *at = bytes;
     size_t left = *known;
@@ -235,7 +267,19 @@ static bool decode(struct code *code, uint64_t address, uint8_t bytes[LONGEST], 
 
 enum reference { REFERENCE_NONE, REFERENCE_BRANCH, REFERENCE_DATA };
 
+/* Of capstone's group of jumps the loops are no part. */
 static bool is_branch(const struct code *code) {
+    switch (code->instruction->id) {
+    case X86_INS_LOOP:
+    case X86_INS_LOOPE:
+    case X86_INS_LOOPNE:
+    case X86_INS_JRCXZ:
+    case X86_INS_JECXZ:
+    case X86_INS_XBEGIN:
+        return true;
+    default:
+        break;
+    }
     return cs_insn_group(code->detailed, code->instruction, CS_GRP_JUMP) ||
            cs_insn_group(code->detailed, code->instruction, CS_GRP_CALL);
 }

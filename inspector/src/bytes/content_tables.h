@@ -50,8 +50,9 @@ struct content_symbol {
     uint8_t kind;      /* SYMBOL_KIND_* */
     uint8_t rank;      /* of several at one place the lowest is shown, and comes first */
     uint8_t table;     /* of a table entry: TABLE_*; or NO_TABLE */
-    bool is_outside;   /* not of this batch, or no address: only the place itself is called so */
-    bool is_absolute;
+    bool is_outside;   /* of another batch, or a library: only the place itself is called so */
+    bool is_absolute;  /* a value, no place */
+    bool is_nowhere;   /* outside, and nobody has it: weak and undefined; ADDRESS is 0 */
 };
 enum { NO_TABLE = 0xff };
 

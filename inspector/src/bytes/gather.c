@@ -206,8 +206,10 @@ HEAR(symbol_resolved) {
     symbol->name = event->name.id;
     symbol->address = event->address;
     symbol->is_known = symbol->has_address = symbol->is_outside = true;
-    if (event->provider == PROVIDER_WEAK_UNDEFINED)
-        symbol->has_address = false; /* nothing is at 0 */
+    if (event->provider == PROVIDER_WEAK_UNDEFINED) {
+        symbol->address = 0;
+        symbol->has_address = false;
+    }
 }
 
 HEAR(symbol_bound) {
@@ -286,7 +288,7 @@ static void make_blocks(struct gathering *gathering) {
 /* Where it is, when that can be told. */
 static bool find_symbol(const struct gathering *gathering, struct seen_symbol *symbol) {
     if (!symbol->is_known || symbol->is_outside)
-        return symbol->is_known && symbol->has_address;
+        return symbol->is_known;
     if (symbol->block == NO_ID) {
         symbol->address = symbol->offset;
         return true;
@@ -322,6 +324,7 @@ static void make_symbols(struct gathering *gathering) {
                                         .rank = rank_of(seen),
                                         .table = seen->table,
                                         .is_outside = seen->is_outside,
+                                        .is_nowhere = seen->is_outside && !seen->has_address,
                                         .is_absolute = !seen->is_outside && seen->block == NO_ID});
     }
     if (gathering->table_symbols.count)

@@ -7,7 +7,7 @@
 #include <string.h>
 
 const struct column hex_columns[] = {
-    {"address", CELL_ADDRESS}, {"hex", CELL_TEXT},     {"text", CELL_TEXT},
+    {"address", CELL_ADDRESS}, {"hex", CELL_CODE},     {"text", CELL_CODE},
     {"label", CELL_TEXT},      {"written", CELL_TEXT},
 };
 const uint32_t hex_column_count = sizeof hex_columns / sizeof *hex_columns;

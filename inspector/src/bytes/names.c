@@ -102,7 +102,7 @@ static bool name_outside(struct contents *contents, uint32_t link, uint64_t addr
     for (uint32_t i = 0; i < MOST_NEIGHBOURS; i++, place++) {
         if (!contents_entry(contents, link, CONTENT_SYMBOLS, place, &symbol) || symbol.address != address)
             return false;
-        if (!symbol.name.length || !symbol.is_outside)
+        if (!symbol.name.length || !symbol.is_outside || symbol.is_nowhere)
             continue;
         contents_symbol_name(contents, link, &symbol, out);
         return true;

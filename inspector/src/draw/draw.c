@@ -11,18 +11,30 @@ enum { WIDEST_TEXT = 60, NARROWEST_TEXT = 8, MARK_WIDTH = 2, GAP_WIDTH = 2 };
 /* --- the title
  * ------------------------------------------------------------------------------------------------- */
 
+static void print_place(struct text *out, const struct state *state) {
+    const struct place *place = &state->place;
+    text_append(out, screens[place->screen].name);
+    if (place->question.link != ALL_LINKS)
+        text_print(out, " of batch %u", place->question.link);
+    if (place->question.words)
+        text_print(out, " %s", place->question.words);
+    if (place->filter)
+        text_print(out, ", only %s", place->filter);
+}
+
+/* The place on the left, what is looked at on the right. */
 static void draw_title(struct grid *grid, const struct state *state) {
     struct text text = {0};
+    const char *name = state->inspected->name;
+    print_place(&text, state);
     grid_fill(grid, 0, 0, grid->columns, STYLE_TITLE);
-    text_print(&text, " %s", screens[state->place.screen].name);
-    if (state->place.question.link != ALL_LINKS)
-        text_print(&text, " of batch %u", state->place.question.link);
-    if (state->place.question.words)
-        text_print(&text, " %s", state->place.question.words);
-    if (state->place.filter)
-        text_print(&text, " where %s", state->place.filter);
-    text_print(&text, "  %s", state->inspected->name);
-    grid_text(grid, 0, 0, grid->columns, STYLE_TITLE, text.data ? text.data : "", text.length);
+    uint16_t used =
+        grid_text(grid, 0, 1, grid->columns, STYLE_TITLE, text.data ? text.data : "", text.length);
+    uint32_t width = grid_width(grid, name, strlen(name));
+    uint32_t room = grid->columns > used + 4u ? grid->columns - used - 4u : 0;
+    uint16_t start = (uint16_t)(width < room ? grid->columns - width - 1 : used + 3u);
+    if (room)
+        grid_text(grid, 0, start, (uint16_t)room, STYLE_TITLE, name, strlen(name));
     text_destroy(&text);
 }
 
@@ -39,6 +51,8 @@ static enum style cell_style(const struct column *column, const struct cell *cel
     case CELL_SIGNED:
     case CELL_DURATION:
         return STYLE_NUMBER;
+    case CELL_CODE:
+        return STYLE_CODE;
     case CELL_TEXT:
         break;
     }
@@ -108,7 +122,7 @@ static void draw_headings(struct grid *grid, uint16_t row, const struct state *s
         uint32_t number = layout->first + i;
         const struct column *column = &table->sheet.columns[number];
         uint32_t width = heading_width(state, number), start = layout->starts[i];
-        if (column->type != CELL_TEXT && layout->widths[i] > width)
+        if (!cell_is_text(column->type) && layout->widths[i] > width)
             start += layout->widths[i] - width;
         uint16_t used = grid_text(grid, row, (uint16_t)start, layout->widths[i], STYLE_HEADING, column->name,
                                   strlen(column->name));
@@ -118,15 +132,31 @@ static void draw_headings(struct grid *grid, uint16_t row, const struct state *s
     }
 }
 
+/* Of a path that does not fit the end says more. */
+static void draw_path_end(struct grid *grid, uint16_t row, uint16_t start, uint16_t width, enum style style,
+                          const char *bytes, size_t length) {
+    uint16_t mark = grid_glyph(grid, row, start, style, GLYPH_CUT);
+    const char *end = bytes + length;
+    while (bytes < end && grid_width(grid, bytes, (size_t)(end - bytes)) + mark > width)
+        do
+            bytes++;
+        while (bytes < end && ((unsigned char)*bytes & 0xc0) == 0x80);
+    grid_text(grid, row, (uint16_t)(start + mark), width, style, bytes, (size_t)(end - bytes));
+}
+
 static void draw_cell(struct grid *grid, uint16_t row, uint16_t start, uint16_t width,
                       const struct column *column, const struct cell *cell) {
     struct text text = {0};
     cell_print(&text, column, cell);
     const char *bytes = text.data ? text.data : "";
     uint32_t used = grid_width(grid, bytes, text.length);
-    if (column->type != CELL_TEXT && used < width)
+    enum style style = cell_style(column, cell);
+    if (!cell_is_text(column->type) && used < width)
         start = (uint16_t)(start + width - used);
-    grid_text(grid, row, start, width, cell_style(column, cell), bytes, text.length);
+    if (used > width && *bytes == '/')
+        draw_path_end(grid, row, start, width, style, bytes, text.length);
+    else
+        grid_text(grid, row, start, width, style, bytes, text.length);
     text_destroy(&text);
 }
 
@@ -152,8 +182,10 @@ static void draw_row(struct grid *grid, uint16_t row, const struct state *state,
 
 static void draw_nothing(struct grid *grid, uint16_t row, const struct state *state) {
     const char *text = "nothing here at this moment";
-    if (state->table.is_scanning)
+    if (state->table.is_scanning || state->table.sheet.is_waiting)
         text = "looking";
+    else if (state->table.sheet.remark)
+        text = state->table.sheet.remark;
     else if (state->table.filter)
         text = "no row passes the filter";
     grid_string(grid, row, MARK_WIDTH, STYLE_DIM, text);
@@ -178,8 +210,13 @@ static void draw_rows(struct grid *grid, const struct state *state) {
 static void print_moment(struct text *out, const struct state *state) {
     const struct inspected *inspected = state->inspected;
     if (state->table.is_scanning)
-        text_print(out, "looking %" PRIu64 "%%  ",
-                   state->table.sheet.count ? state->table.scanned * 100 / state->table.sheet.count : 100);
+        text_print(out, "looking %u%%  ", table_scan_progress(&state->table));
+    const struct mirror_boundary *pass = inspected_pass_at(inspected, inspected->now);
+    struct recorded_string name = recording_string(&inspected->file, pass ? pass->name : 0);
+    if (!inspected->is_read)
+        text_print(out, "read %u%%  ", inspected_progress(inspected));
+    if (pass && !state->follows)
+        text_print(out, "batch %u, %.*s, ", pass->link, (int)name.length, name.bytes);
     text_print(out, "event %" PRIu64 "/%" PRIu64 " ", inspected->now, inspected_last(inspected));
 }
 
@@ -190,12 +227,15 @@ static void draw_status(struct grid *grid, const struct state *state) {
     print_moment(&moment, state);
     uint32_t width = grid_width(grid, moment.data ? moment.data : "", moment.length) + 2;
     uint16_t room = (uint16_t)(grid->columns > width + 1 ? grid->columns - width - 1 : grid->columns);
+    const char *meaning =
+        state->table.sheet.remark ? state->table.sheet.remark : screens[state->place.screen].meaning;
+    if (state->message.length && state->message_is_error)
+        room = grid->columns; /* what went wrong is worth more than the moment */
     if (state->message.length)
         grid_text(grid, row, 0, room, state->message_is_error ? STYLE_ERROR : STYLE_STATUS,
                   state->message.data, state->message.length);
     else
-        grid_text(grid, row, 0, room, STYLE_STATUS, screens[state->place.screen].meaning,
-                  strlen(screens[state->place.screen].meaning));
+        grid_text(grid, row, 0, room, STYLE_STATUS, meaning, strlen(meaning));
     if (room < grid->columns) {
         uint16_t at = (uint16_t)(grid->columns - width);
         grid_glyph(grid, row, at, STYLE_STATUS, state->follows ? GLYPH_FOLLOW : GLYPH_PAUSED);

@@ -1,8 +1,11 @@
 /* Going from screen to screen, and coming back. */
 #include "model/commands.h"
 #include "screens/map.h"
+#include "screens/memory.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 static struct jitscope_error *go_to_screen(struct state *state, uint32_t screen) {
@@ -72,7 +75,7 @@ static bool row_words(struct state *state, const struct cell *row, struct text *
     }
     for (size_t i = 0; row && i < sizeof names / sizeof *names; i++) {
         int column = sheet_column(&state->table.sheet, names[i]);
-        if (column >= 0 && !row[column].absent && state->table.sheet.columns[column].type == CELL_TEXT) {
+        if (column >= 0 && !row[column].absent && cell_is_text(state->table.sheet.columns[column].type)) {
             text_append_bytes(words, row[column].text, row[column].length);
             return true;
         }
@@ -131,6 +134,67 @@ static struct jitscope_error *why_row(struct state *state, const struct cell *ro
     return error;
 }
 
+/* --- memory
+ * ------------------------------------------------------------------------------------------------- */
+
+static struct jitscope_error *enter_memory(struct state *state, uint32_t screen, uint64_t address) {
+    struct place place = state_place(state, screen);
+    place.question.address = address;
+    TRY(go_in(state, &place));
+    table_go_to_memory(&state->table, address);
+    return NULL;
+}
+
+/* Code is shown as instructions, all else as bytes. */
+static uint32_t memory_screen(const struct state *state, uint64_t address) {
+    const struct mirror_placement *segment =
+        memory_segment(&state->inspected->mirror, state->place.question.link, address);
+    return segment && segment->prot & PROTECT_EXECUTE ? SCREEN_CODE : SCREEN_BYTES;
+}
+
+static struct jitscope_error *enter_row_memory(struct state *state, const struct cell *row) {
+    uint64_t address;
+    if (!row_address(state, row, &address))
+        return nothing_there("address");
+    return enter_memory(state, memory_screen(state, address), address);
+}
+
+/* An address, or the name of a symbol that has one. */
+static struct jitscope_error *find_address(struct state *state, const char *words, uint64_t *address) {
+    const struct mirror *mirror = &state->inspected->mirror;
+    char *end;
+    errno = 0;
+    *address = strtoull(words, &end, 0);
+    if (!errno && end != words && !*end)
+        return NULL;
+    EACH_LINK(link)
+    for (uint32_t i = 0; i < link->symbols.count; i++) {
+        const struct mirror_symbol *symbol = mirror_symbol(link, i);
+        struct recorded_string name = recording_string(mirror->file, symbol ? symbol->name : 0);
+        if (symbol && name.length == strlen(words) && !memcmp(name.bytes, words, name.length) &&
+            mirror_symbol_address(link, symbol, address))
+            return NULL;
+    }
+    return error_create(JITSCOPE_ERROR_NOT_FOUND, "nothing that has an address is called '%s'", words);
+}
+
+static struct jitscope_error *look_at_memory(struct state *state, const char *words, uint32_t screen) {
+    uint64_t address;
+    if (*words)
+        TRY(find_address(state, words, &address));
+    else if (!row_address(state, table_cursor_row(&state->table), &address))
+        return nothing_there("address");
+    return enter_memory(state, screen, address);
+}
+
+struct jitscope_error *do_code(struct state *state, const char *argument) {
+    return look_at_memory(state, argument, SCREEN_CODE);
+}
+
+struct jitscope_error *do_bytes(struct state *state, const char *argument) {
+    return look_at_memory(state, argument, SCREEN_BYTES);
+}
+
 static struct jitscope_error *enter_moment(struct state *state, const struct cell *row) {
     uint64_t sequence;
     if (!row_value_of(state, row, "sequence", &sequence))
@@ -139,6 +203,30 @@ static struct jitscope_error *enter_moment(struct state *state, const struct cel
     TRY(state_seek(state, sequence));
     state_say(state, "this is the state after event %" PRIu64, sequence);
     return NULL;
+}
+
+/* Where the row's instruction leads; a row without one, to itself in bytes. */
+static struct jitscope_error *enter_target(struct state *state, const struct cell *row) {
+    uint64_t address, target;
+    if (!row_address(state, row, &address))
+        return nothing_there("address");
+    if (!memory_target(&state->table.sheet, address, &target))
+        return enter_memory(state, SCREEN_BYTES, address);
+    return enter_memory(state, memory_screen(state, target), target);
+}
+
+/* A screen about the row's batch and address, and about the number in one of its columns. */
+static struct jitscope_error *enter_about(struct state *state, const struct cell *row, uint32_t screen,
+                                          const char *column) {
+    uint64_t link, number = 0;
+    struct place place = state_place(state, screen);
+    if (!row_value_of(state, row, "link", &link) || !row_address(state, row, &place.question.address))
+        return nothing_there("address");
+    if (column && !row_value_of(state, row, column, &number))
+        return nothing_there(column);
+    place.question.link = (uint32_t)link;
+    place.question.number = (uint32_t)number;
+    return go_in(state, &place);
 }
 
 struct jitscope_error *do_enter(struct state *state, const char *argument) {
@@ -153,8 +241,15 @@ struct jitscope_error *do_enter(struct state *state, const char *argument) {
         return enter_blocks(state, row);
     case ENTER_MOMENT:
         return enter_moment(state, row);
-    case ENTER_WHY:
     case ENTER_MEMORY:
+        return enter_row_memory(state, row);
+    case ENTER_FRAME:
+        return enter_about(state, row, SCREEN_FRAME, NULL);
+    case ENTER_ARGUMENTS:
+        return enter_about(state, row, SCREEN_ARGUMENTS, "action");
+    case ENTER_TARGET:
+        return enter_target(state, row);
+    case ENTER_WHY:
         return why_row(state, row);
     case ENTER_NOTHING:
         break;
@@ -192,7 +287,7 @@ struct jitscope_error *do_batch(struct state *state, const char *argument) {
     if (!*argument && !row_value_of(state, table_cursor_row(&state->table), "link", &link))
         return nothing_there("batch");
     TRY(argument_number(argument, (int64_t)link, &number));
-    if (number < 0 || !mirror_link(&state->inspected->mirror, (uint32_t)number))
+    if (number < 0 || number >= state->inspected->mirror.links.count)
         return error_create(JITSCOPE_ERROR_NOT_FOUND, "there is no batch %" PRId64 " at this moment", number);
     place.question.link = (uint32_t)number;
     return state_visit(state, &place);
@@ -213,6 +308,23 @@ struct jitscope_error *do_close(struct state *state, const char *argument) {
     return state->parents.count ? do_leave(state, argument) : do_quit(state, argument);
 }
 
+/* To the next place that way which can be shown: memory, and what led to it, are not there at every moment.
+ */
+static struct jitscope_error *go_through_visited(struct state *state, int step) {
+    struct jitscope_error *error = NULL;
+    for (int64_t at = (int64_t)state->visit + step; at >= 0 && at < state->visited.count; at += step) {
+        struct place place = state->visited.data[at];
+        jitscope_error_destroy(error);
+        error = state_show(state, &place);
+        if (error)
+            continue;
+        state->visit = (uint32_t)at;
+        state->parents.count = 0;
+        break;
+    }
+    return error;
+}
+
 struct jitscope_error *do_back(struct state *state, const char *argument) {
     (void)argument;
     if (!state->visit) {
@@ -224,11 +336,7 @@ struct jitscope_error *do_back(struct state *state, const char *argument) {
         TRY(vec_push(&state->visited, here));
     else
         state->visited.data[state->visit] = here;
-    struct place place = state->visited.data[state->visit - 1];
-    TRY(state_show(state, &place));
-    state->visit--;
-    state->parents.count = 0;
-    return NULL;
+    return go_through_visited(state, -1);
 }
 
 struct jitscope_error *do_forward(struct state *state, const char *argument) {
@@ -237,12 +345,8 @@ struct jitscope_error *do_forward(struct state *state, const char *argument) {
         state_say(state, "no place was visited after");
         return NULL;
     }
-    struct place place = state->visited.data[state->visit + 1];
     state->visited.data[state->visit] = state_here(state);
-    TRY(state_show(state, &place));
-    state->visit++;
-    state->parents.count = 0;
-    return NULL;
+    return go_through_visited(state, 1);
 }
 
 static struct jitscope_error *find_mark(const char *argument, uint32_t *mark) {
@@ -255,7 +359,7 @@ static struct jitscope_error *find_mark(const char *argument, uint32_t *mark) {
 }
 
 struct jitscope_error *do_mark(struct state *state, const char *argument) {
-    uint32_t mark;
+    uint32_t mark = 0;
     TRY(find_mark(argument, &mark));
     state->marks[mark] = state_here(state);
     state->is_marked[mark] = true;
@@ -264,7 +368,7 @@ struct jitscope_error *do_mark(struct state *state, const char *argument) {
 }
 
 struct jitscope_error *do_jump(struct state *state, const char *argument) {
-    uint32_t mark;
+    uint32_t mark = 0;
     TRY(find_mark(argument, &mark));
     if (!state->is_marked[mark])
         return error_create(JITSCOPE_ERROR_NOT_FOUND, "nothing is marked %s", argument);

@@ -4,16 +4,16 @@
 #include <string.h>
 
 static void print_cell(struct text *out, const struct column *column, const struct cell *cell) {
-    if (column->type == CELL_TEXT && !cell->absent)
+    if (cell_is_text(column->type) && !cell->absent)
         text_append_escaped(out, cell->text, cell->length);
     else
         cell_print(out, column, cell);
 }
 
 static void print_json_cell(struct text *out, const struct column *column, const struct cell *cell) {
-    bool quoted = !cell->absent && (column->type == CELL_TEXT || column->type == CELL_ADDRESS);
+    bool quoted = !cell->absent && (cell_is_text(column->type) || column->type == CELL_ADDRESS);
     text_print(out, "\"%s\":%s", column->name, cell->absent ? "null" : quoted ? "\"" : "");
-    if (!cell->absent && column->type == CELL_TEXT)
+    if (!cell->absent && cell_is_text(column->type))
         text_append_json(out, cell->text, cell->length);
     else if (!cell->absent)
         cell_print(out, column, cell);
@@ -52,7 +52,7 @@ static void print_text(struct text *out, const struct table *table, const struct
         const struct column *column = &table->sheet.columns[i];
         uint32_t used = cells ? cell_width(scratch, column, &cells[i]) : (uint32_t)strlen(column->name);
         const char *text = cells ? scratch->data : column->name;
-        print_padded(out, text ? text : "", used, widths[i], column->type == CELL_TEXT,
+        print_padded(out, text ? text : "", used, widths[i], cell_is_text(column->type),
                      i + 1 == table->sheet.column_count);
     }
 }
@@ -72,8 +72,6 @@ struct jitscope_error *table_print(struct text *out, struct table *table, bool j
     struct rows rows = {0};
     struct text scratch = {0};
     uint32_t widths[MOST_COLUMNS];
-    while (table_work(table, UINT64_MAX))
-        ;
     for (uint64_t place = 0; place < table_count(table); place++)
         table_row(table, place, &rows);
     measure(table, &rows, widths, &scratch);

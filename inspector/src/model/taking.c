@@ -4,7 +4,7 @@
 #include <string.h>
 
 static void print_cell(struct text *out, const struct column *column, const struct cell *cell) {
-    if (column->type == CELL_TEXT && !cell->absent)
+    if (cell_is_text(column->type) && !cell->absent)
         text_append_escaped(out, cell->text, cell->length);
     else
         cell_print(out, column, cell);

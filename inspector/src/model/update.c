@@ -3,6 +3,8 @@
 #include "model/commands.h"
 #include "model/prompt.h"
 
+#include <string.h>
+
 enum { ROWS_PER_SLICE = 1 << 14 };
 
 static struct jitscope_error *help_key(struct state *state, uint32_t key) {
@@ -14,7 +16,7 @@ static struct jitscope_error *help_key(struct state *state, uint32_t key) {
         bool back;
     } moves[] = {{"down", 1, false}, {"up", 1, true}, {"page-down", 0, false}, {"page-up", 0, true}};
     for (size_t i = 0; command && i < sizeof moves / sizeof *moves; i++)
-        if (!__builtin_strcmp(command, moves[i].command)) {
+        if (!strcmp(command, moves[i].command)) {
             uint32_t lines = moves[i].lines ? (uint32_t)moves[i].lines : page;
             uint32_t back = state->help_top > lines ? state->help_top - lines : 0;
             state->help_top = moves[i].back ? back : state->help_top + lines;
@@ -49,9 +51,16 @@ static struct jitscope_error *click(struct state *state, const struct input *inp
 }
 
 static struct jitscope_error *take_news(struct state *state) {
-    if (!state->follows)
-        return NULL;
-    return state_seek(state, inspected_last(state->inspected));
+    struct inspected *inspected = state->inspected;
+    uint64_t moment = inspected->now;
+    if (state->follows && inspected->interest != UINT64_MAX) { /* all is read, and the session is over */
+        state->follows = false;
+        moment = inspected->interest;
+    } else if (state->follows)
+        moment = inspected_last(inspected);
+    if (moment != inspected->now)
+        return state_seek(state, moment);
+    return table_refresh(&state->table);
 }
 
 static struct jitscope_error *take(struct state *state, const struct input *input) {
@@ -59,7 +68,8 @@ static struct jitscope_error *take(struct state *state, const struct input *inpu
     case INPUT_KEY:
         return press(state, input->key);
     case INPUT_COMMAND:
-        text_clear(&state->message);
+        if (strncmp(input->command, "save-screen", 11) != 0) /* which shows the message too */
+            text_clear(&state->message);
         return command_run(state, input->command);
     case INPUT_RESIZE:
         state->rows = input->rows;
@@ -73,19 +83,31 @@ static struct jitscope_error *take(struct state *state, const struct input *inpu
     case INPUT_NEWS:
         return take_news(state);
     case INPUT_WORK:
-        table_work(&state->table, ROWS_PER_SLICE);
-        return NULL;
+        return NULL; /* as after any input */
     }
+    return NULL;
+}
+
+/* Batches that were looked at take memory; what the sheet holds of them goes first. */
+static struct jitscope_error *tidy(struct state *state) {
+    TRY(sheet_refresh(&state->table.sheet));
+    inspected_trim(state->inspected);
     return NULL;
 }
 
 bool update(struct state *state, const struct input *input) {
     struct jitscope_error *error = take(state, input);
+    if (!error && table_has_work(&state->table)) {
+        table_work(&state->table, ROWS_PER_SLICE);
+        error = finding_tell(state);
+    }
+    if (!error && inspected_wants_trim(state->inspected))
+        error = tidy(state);
     bool good = !error;
     state_complain(state, error);
     return good;
 }
 
 bool update_has_work(const struct state *state) {
-    return state->table.is_scanning;
+    return table_has_work(&state->table);
 }

@@ -62,4 +62,8 @@ static bool event_row(struct sheet *sheet, uint64_t number, struct row *row) {
     return true;
 }
 
-const struct sheet_kind sheet_of_events = {refresh, close_events, event_row, plain_position, plain_number};
+const struct sheet_kind sheet_of_events = {.refresh = refresh,
+                                           .close = close_events,
+                                           .row = event_row,
+                                           .position = plain_position,
+                                           .number = plain_number};

@@ -33,26 +33,22 @@ struct jitscope_error *sheet_refresh(struct sheet *sheet) {
     return sheet->kind->refresh(sheet);
 }
 
+int sheet_descriptor(const struct sheet *sheet) {
+    return sheet->kind->descriptor ? sheet->kind->descriptor(sheet) : -1;
+}
+
 void sheet_close(struct sheet *sheet) {
     if (sheet->kind && sheet->kind->close)
         sheet->kind->close(sheet);
     *sheet = (struct sheet){0};
 }
 
-/* Absent cells, for a row to fill in. */
-static struct jitscope_error *add_cells(struct rows *rows) {
-    TRY(vec_reserve(&rows->cells, rows->column_count));
-    for (uint32_t i = 0; i < rows->column_count; i++)
-        vec_put(&rows->cells, (struct cell){.absent = true, .text = ""});
-    return NULL;
-}
-
 bool sheet_row(struct sheet *sheet, uint64_t number, struct rows *rows) {
+    struct row row;
     uint32_t before = rows->cells.count;
     rows->columns = sheet->columns;
     rows->column_count = sheet->column_count;
-    struct jitscope_error *error = add_cells(rows);
-    struct row row = {.arena = &rows->arena, .cells = rows->cells.data + before};
+    struct jitscope_error *error = row_begin(rows, &row);
     if (!error && sheet->kind->row(sheet, number, &row))
         return true;
     jitscope_error_destroy(error);

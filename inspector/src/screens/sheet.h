@@ -29,6 +29,10 @@ struct sheet_kind {
     struct position (*position)(const struct sheet *sheet, uint64_t number);
     /* Where POSITION is now, or the place where it would be. */
     uint64_t (*number)(const struct sheet *sheet, struct position position);
+    int (*descriptor)(const struct sheet *sheet); /* NULL: never waits */
+    /* Of memory: the row that holds ADDRESS, which the sheet was asked for.  NULL: rows do not lie in order.
+     */
+    uint64_t (*number_at)(const struct sheet *sheet, uint64_t address);
 };
 
 /* What is asked for. */
@@ -36,6 +40,7 @@ struct question {
     uint32_t link;     /* ALL_LINKS, or one */
     uint64_t address;  /* of screens of memory: where to look */
     uint64_t size;     /* bytes from there; 0: all there are */
+    uint32_t number;   /* of an action */
     const char *words; /* of `why`; borrowed */
 };
 
@@ -47,7 +52,9 @@ struct sheet {
     struct question question;
     const struct column *columns;
     uint32_t column_count;
-    uint64_t count;          /* candidates */
+    uint64_t count;     /* candidates */
+    bool is_waiting;    /* for something that is being worked out: refresh again, see sheet_descriptor() */
+    const char *remark; /* why something is missing; NULL: nothing is */
     const struct view *view; /* of sheet_of_view */
     void *own;               /* the kind's */
 };
@@ -56,6 +63,8 @@ struct sheet {
 struct jitscope_error *sheet_open(struct sheet *sheet, uint32_t screen, struct inspected *inspected,
                                   const struct question *question);
 struct jitscope_error *sheet_refresh(struct sheet *sheet);
+/* To poll(2) for reading while SHEET is waiting; -1: just ask again. */
+int sheet_descriptor(const struct sheet *sheet);
 void sheet_close(struct sheet *sheet);
 
 /* Adds row NUMBER to ROWS, whose columns are the sheet's; false, and nothing added, when there is none, or no
@@ -67,7 +76,8 @@ int sheet_address_column(const struct sheet *sheet);
 
 /* --- for the kinds */
 
-extern const struct sheet_kind sheet_of_view, sheet_of_events, sheet_of_why, sheet_of_map;
+extern const struct sheet_kind sheet_of_view, sheet_of_events, sheet_of_why, sheet_of_map, sheet_of_hex,
+    sheet_of_frame, sheet_of_arguments, sheet_of_code;
 
 /* A kind whose rows have no identity but their number. */
 struct position plain_position(const struct sheet *sheet, uint64_t number);

@@ -50,4 +50,8 @@ static bool why_row(struct sheet *sheet, uint64_t number, struct row *row) {
     return true;
 }
 
-const struct sheet_kind sheet_of_why = {refresh, close_why, why_row, plain_position, plain_number};
+const struct sheet_kind sheet_of_why = {.refresh = refresh,
+                                        .close = close_why,
+                                        .row = why_row,
+                                        .position = plain_position,
+                                        .number = plain_number};

@@ -97,6 +97,17 @@ struct jitscope_session_options {
     bool no_default_libraries; /* do not search the C library and libgcc behind the inputs (gcc
                                   -nodefaultlibs); implied by SIMULATE */
     enum jitscope_debug debug; /* what debuggers are told; nothing with SIMULATE */
+
+    /* Lets inspectors of the same user, and root, attach while the session runs.  They get its recording to
+     * read, which holds the inputs' bytes and all addresses, and nothing else: the session is neither stopped
+     * nor slowed down by them.  A thread of the library's own waits for them at a socket in the user's
+     * private folder, $XDG_RUNTIME_DIR/jitscope or /tmp/jitscope-UID, from create to destroy or exit(3);
+     * children of fork(2) cannot be inspected.  A session that is not recorded is recorded into memory, at
+     * LEVEL: that takes as much as a recording file, grows with each link, and stays until the session is
+     * destroyed. Never in programs with more rights than their caller.  JITSCOPE_INSPECT=1 in the environment
+     * does the same for all sessions of a program.  When it cannot be done the session goes on without:
+     * jitscope_session_inspection_failure(). */
+    bool inspectable;
 };
 
 /* OPTIONS may be NULL: all zero.  *session is the caller's, to be ended with jitscope_session_destroy(); not
@@ -212,13 +223,19 @@ struct jitscope_error *jitscope_link_lookup(struct jitscope_session *session,
  * finaliser failed, SYSTEM (the memory is gone all the same). */
 struct jitscope_error *jitscope_session_unload(struct jitscope_session *session, struct jitscope_link *link);
 
+/* Why a session that is to be inspectable cannot be inspected, or NULL.  Owned by SESSION, valid until it is
+ * destroyed. */
+const char *jitscope_session_inspection_failure(struct jitscope_session *session);
+
 /* Begins to record in the middle of a session, as RECORD_PATH and LEVEL of the options do from its start
  * (JITSCOPE_LEVEL_DEFAULT is block).  The recording replays from here on: it holds the libraries and archives
- * that the session has, its definitions and links, but not what was in these links' memory.  Errors: USAGE
- * (it is recorded already, no such level), RECORDING (the file cannot be made). */
+ * that the session has, its definitions and links, but not what was in these links' memory.  Of an
+ * inspectable session the recording in memory ends, for those who read it too, and who attaches gets the new
+ * one.  Errors: USAGE (it is recorded already, no such level), RECORDING (the file cannot be made). */
 struct jitscope_error *jitscope_session_begin_recording(struct jitscope_session *session, const char *path,
                                                         enum jitscope_level level);
-/* Closes the recording, whoever began it; without one nothing happens. */
+/* Closes the recording, whoever began it; without one nothing happens.  An inspectable session's recording in
+ * memory stays; in the place of another one a new one begins, as by jitscope_session_begin_recording(). */
 struct jitscope_error *jitscope_session_end_recording(struct jitscope_session *session);
 
 /* Why the recording could not be begun, or ended before its time (the disk is full, say), or NULL while it is

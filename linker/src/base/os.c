@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <link.h>
 #include <poll.h>
 #include <pthread.h>
@@ -19,23 +20,25 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <sys/un.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
 static _Atomic uint64_t calls;
 static _Atomic int64_t live_allocations;
-static uint64_t fail_at;
-static bool fail_sticky;
-static bool injecting;
+static _Atomic uint64_t fail_at; /* relaxed, these three: threads of the library's own read them too */
+static _Atomic bool fail_sticky;
+static _Atomic bool injecting;
 
 void os_fail_after(uint64_t n, bool sticky) {
     atomic_store(&calls, 0);
-    fail_at = n;
-    fail_sticky = sticky;
-    injecting = true;
+    atomic_store_explicit(&fail_at, n, memory_order_relaxed);
+    atomic_store_explicit(&fail_sticky, sticky, memory_order_relaxed);
+    atomic_store_explicit(&injecting, true, memory_order_relaxed);
 }
 
 uint64_t os_call_count(void) {
@@ -46,19 +49,25 @@ int64_t os_live_allocations(void) {
     return atomic_load(&live_allocations);
 }
 
+static inline bool is_injecting(void) {
+    return __builtin_expect(atomic_load_explicit(&injecting, memory_order_relaxed), 0);
+}
+
 /* Counting is off until the first os_fail_after(): a shared counter would cost every thread a cache line. */
 static inline bool must_fail(int error) {
-    if (__builtin_expect(!injecting, 1))
+    if (!is_injecting())
         return false;
     uint64_t number = atomic_fetch_add(&calls, 1) + 1;
-    if (!fail_at || (fail_sticky ? number < fail_at : number != fail_at))
+    uint64_t first = atomic_load_explicit(&fail_at, memory_order_relaxed);
+    bool sticky = atomic_load_explicit(&fail_sticky, memory_order_relaxed);
+    if (!first || (sticky ? number < first : number != first))
         return false;
     errno = error;
     return true;
 }
 
 static inline void *counted(void *memory) {
-    if (__builtin_expect(injecting, 0) && memory)
+    if (is_injecting() && memory)
         atomic_fetch_add(&live_allocations, 1);
     return memory;
 }
@@ -79,7 +88,7 @@ void *os_reallocate(void *memory, size_t size) {
 }
 
 void os_release(void *memory) {
-    if (__builtin_expect(injecting, 0) && memory)
+    if (is_injecting() && memory)
         atomic_fetch_sub(&live_allocations, 1);
     free(memory);
 }
@@ -174,7 +183,7 @@ void *os_resize_table(void *old, size_t old_size, size_t new_size) {
 }
 
 void os_release_table(void *table, size_t size) {
-    if (__builtin_expect(injecting, 0) && table)
+    if (is_injecting() && table)
         atomic_fetch_sub(&live_allocations, 1);
     unmap_table(table, size);
 }
@@ -275,6 +284,33 @@ int os_may_grow(uint64_t size) {
     return -1;
 }
 
+int os_reopen(int fd, int flags) {
+    char path[32];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    return os_open(path, flags, 0);
+}
+
+int os_duplicate(int fd) {
+    return must_fail(EMFILE) ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+}
+
+int os_owner(int fd, uint32_t *user, uint32_t *mode) {
+    struct stat status;
+    if (must_fail(EIO) || fstat(fd, &status) < 0)
+        return -1;
+    *user = status.st_uid;
+    *mode = status.st_mode & 07777;
+    return 0;
+}
+
+int os_time_written(const char *path, uint64_t *time) {
+    struct stat status;
+    if (must_fail(EIO) || lstat(path, &status) < 0)
+        return -1;
+    *time = (uint64_t)status.st_mtim.tv_sec * 1000000000u + (uint64_t)status.st_mtim.tv_nsec;
+    return 0;
+}
+
 int os_set_mode(int fd, mode_t mode) {
     return must_fail(EPERM) ? -1 : fchmod(fd, mode);
 }
@@ -353,6 +389,12 @@ uint64_t os_time_ns(void) {
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+uint64_t os_wall_time_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
 const char *os_environment(const char *name) {
     return secure_getenv(name);
 }
@@ -360,6 +402,234 @@ const char *os_environment(const char *name) {
 int os_process_id(void) {
     return (int)getpid();
 }
+
+/* --- processes --- */
+
+uint32_t os_effective_user(void) {
+    return geteuid();
+}
+
+bool os_has_more_rights(void) {
+    return getauxval(AT_SECURE) != 0;
+}
+
+const char *os_program_name(void) {
+    return program_invocation_short_name;
+}
+
+ssize_t os_read_about(int process, const char *file, char *text, size_t size) {
+    char path[48];
+    size_t length = 0;
+    ssize_t got = 1;
+    snprintf(path, sizeof path, "/proc/%d/%s", process, file);
+    int fd = os_open(path, O_RDONLY, 0);
+    if (fd < 0)
+        return -1;
+    while (got > 0 && length < size - 1) {
+        got = os_read(fd, text + length, size - 1 - length);
+        length += got > 0 ? (size_t)got : 0;
+    }
+    int failure = errno == ESRCH ? ENOENT : errno; /* it has ended meanwhile */
+    close(fd);
+    text[length] = '\0';
+    errno = failure;
+    return got < 0 ? -1 : (ssize_t)length;
+}
+
+/* Field 22 of proc(5), stat; names in field 2 may hold blanks and parentheses. */
+int os_process_started(int process, uint64_t *ticks) {
+    enum { FIELDS_BETWEEN = 20 };
+    char text[2048];
+    if (os_read_about(process, "stat", text, sizeof text) < 0)
+        return -1;
+    const char *at = strrchr(text, ')');
+    for (int i = 0; at && i < FIELDS_BETWEEN; i++)
+        at = strchr(at + 1, ' ');
+    *ticks = at ? strtoull(at, NULL, 10) : 0;
+    errno = EINVAL;
+    return at ? 0 : -1;
+}
+
+int os_process_user(int process, uint32_t *user) {
+    char text[2048];
+    unsigned long real, effective;
+    if (os_read_about(process, "status", text, sizeof text) < 0)
+        return -1;
+    const char *at = strstr(text, "\nUid:");
+    errno = EINVAL;
+    if (!at || sscanf(at, "\nUid: %lu %lu", &real, &effective) != 2)
+        return -1;
+    *user = (uint32_t)effective;
+    return 0;
+}
+
+/* --- sockets --- */
+
+int os_socket(void) {
+    return must_fail(EMFILE) ? -1 : socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+}
+
+static int name_socket(const char *path, struct sockaddr_un *name) {
+    *name = (struct sockaddr_un){.sun_family = AF_UNIX};
+    size_t length = strlen(path);
+    if (length >= sizeof name->sun_path) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    memcpy(name->sun_path, path, length);
+    return 0;
+}
+
+int os_bind(int fd, const char *path) {
+    struct sockaddr_un name;
+    return must_fail(EACCES) || name_socket(path, &name) < 0
+               ? -1
+               : bind(fd, (struct sockaddr *)&name, sizeof name);
+}
+
+int os_listen(int fd) {
+    enum { WAITING = 16 };
+    return must_fail(EIO) ? -1 : listen(fd, WAITING);
+}
+
+/* Counted when there is somebody: a thread that only waits does not change which call is number N. */
+int os_accept(int fd) {
+    int connection = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+    if (connection >= 0 && must_fail(EMFILE)) {
+        close(connection);
+        return -1;
+    }
+    return connection;
+}
+
+int os_connect(int fd, const char *path) {
+    struct sockaddr_un name;
+    return must_fail(EIO) || name_socket(path, &name) < 0
+               ? -1
+               : connect(fd, (struct sockaddr *)&name, sizeof name);
+}
+
+int os_peer(int fd, int *process, uint32_t *user) {
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    if (must_fail(EIO) || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+        return -1;
+    *process = peer.pid;
+    *user = peer.uid;
+    return 0;
+}
+
+int os_limit_waiting(int fd, uint32_t milliseconds) {
+    struct timeval limit = {milliseconds / 1000, milliseconds % 1000 * 1000};
+    if (must_fail(EIO) || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) < 0)
+        return -1;
+    return setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+}
+
+void os_shut_down(int fd) {
+    (void)shutdown(fd, SHUT_RDWR);
+}
+
+void os_await_shutdown(int fd, uint32_t milliseconds) {
+    struct pollfd wait = {.fd = fd}; /* POLLHUP alone */
+    (void)poll(&wait, 1, (int)milliseconds);
+}
+
+/* Room for one descriptor beside a message, aligned as the kernel wants it. */
+union ancillary {
+    struct cmsghdr header;
+    uint8_t bytes[CMSG_SPACE(sizeof(int))];
+};
+
+int os_send(int fd, const void *message, size_t size, int descriptor) {
+    union ancillary with = {0};
+    struct iovec content = {(void *)(uintptr_t)message, size};
+    struct msghdr whole = {.msg_iov = &content, .msg_iovlen = 1};
+    if (must_fail(EPIPE))
+        return -1;
+    if (descriptor >= 0) {
+        with.header = (struct cmsghdr){
+            .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+        memcpy(CMSG_DATA(&with.header), &descriptor, sizeof descriptor);
+        whole.msg_control = with.bytes;
+        whole.msg_controllen = sizeof with.bytes;
+    }
+    return sendmsg(fd, &whole, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -1 : 0;
+}
+
+/* The first one; there is room for two, and who sends more than is asked for leaves nothing open here. */
+static int take_descriptor(struct msghdr *message) {
+    struct cmsghdr *header = CMSG_FIRSTHDR(message);
+    int first = -1, descriptor;
+    if (!header || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
+        return -1;
+    for (size_t i = 0; CMSG_LEN((i + 1) * sizeof descriptor) <= header->cmsg_len; i++) {
+        memcpy(&descriptor, CMSG_DATA(header) + i * sizeof descriptor, sizeof descriptor);
+        if (i)
+            close(descriptor);
+        else
+            first = descriptor;
+    }
+    return first;
+}
+
+int os_receive(int fd, void *buffer, size_t *size, int *descriptor) {
+    union ancillary with = {0};
+    struct iovec content = {buffer, *size};
+    struct msghdr whole = {
+        .msg_iov = &content, .msg_iovlen = 1, .msg_control = with.bytes, .msg_controllen = sizeof with.bytes};
+    ssize_t got;
+    *descriptor = -1;
+    if (must_fail(EIO))
+        return -1;
+    do
+        got = recvmsg(fd, &whole, MSG_CMSG_CLOEXEC | MSG_TRUNC);
+    while (got < 0 && errno == EINTR);
+    if (got < 0)
+        return -1;
+    *descriptor = take_descriptor(&whole);
+    *size = (size_t)got;
+    return 0;
+}
+
+/* --- threads --- */
+
+static int create_thread(void *(*function)(void *), void *context, size_t stack, pthread_t *thread) {
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    if (stack)
+        pthread_attr_setstacksize(&attributes, stack);
+    int failure = pthread_create(thread, &attributes, function, context);
+    pthread_attr_destroy(&attributes);
+    return failure;
+}
+
+/* A thread's stack holds the program's thread-local variables too: when these are many the default is
+ * needed. */
+int os_start_thread(void *(*function)(void *), void *context, const char *name, struct os_thread *out) {
+    enum { STACK = 128 << 10 };
+    sigset_t all, before;
+    pthread_t thread;
+    if (must_fail(EAGAIN))
+        return -1;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int failure = create_thread(function, context, STACK, &thread);
+    failure = failure == EINVAL ? create_thread(function, context, 0, &thread) : failure;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errno = failure;
+    if (failure)
+        return -1;
+    pthread_setname_np(thread, name);
+    out->handle = thread;
+    return 0;
+}
+
+void os_join_thread(struct os_thread thread) {
+    pthread_join(thread.handle, NULL);
+}
+
+/* --- libraries --- */
 
 void *os_library_open(const char *path, const char **text) {
     *text = "injected failure";

@@ -40,6 +40,13 @@ int os_empty(int fd);
 int os_preallocate(int fd, uint64_t offset, uint64_t size);
 /* -1 with EFBIG when a file of SIZE bytes would be beyond RLIMIT_FSIZE: trying ends the process (SIGXFSZ). */
 int os_may_grow(uint64_t size);
+/* One more description of an open file, with flags of its own (through /proc); dup(2). */
+int os_reopen(int fd, int flags);
+int os_duplicate(int fd);
+/* Whose an open file or folder is, and its permission bits. */
+int os_owner(int fd, uint32_t *user, uint32_t *mode);
+/* When the file was last written, CLOCK_REALTIME in nanoseconds. */
+int os_time_written(const char *path, uint64_t *time);
 /* fchmod(2); of a path, whether it is a regular file and no link to one; how many names an open file has. */
 int os_set_mode(int fd, mode_t mode);
 bool os_is_plain_file(const char *path);
@@ -63,9 +70,22 @@ void os_advise(void *address, size_t size, int advice);
 int os_discard(void *address, size_t size);
 
 size_t os_page_size(void);
-/* CLOCK_MONOTONIC in nanoseconds. */
+/* CLOCK_MONOTONIC and CLOCK_REALTIME in nanoseconds. */
 uint64_t os_time_ns(void);
+uint64_t os_wall_time_ns(void);
 int os_process_id(void);
+uint32_t os_effective_user(void);
+/* The program was given more rights than its caller has (set-uid, set-gid, file capabilities). */
+bool os_has_more_rights(void);
+/* The last part of argv[0]. */
+const char *os_program_name(void);
+/* What is in a file of /proc/PROCESS, up to SIZE - 1 bytes, with a NUL behind; how many, -1 when it cannot be
+ * read: ENOENT when there is no such process. */
+ssize_t os_read_about(int process, const char *file, char *text, size_t size);
+/* When a process was started, in clock ticks since the machine was: with its number this names it for ever.
+ * And its effective user. */
+int os_process_started(int process, uint64_t *ticks);
+int os_process_user(int process, uint32_t *user);
 /* secure_getenv(3): NULL also in programs with more rights than their caller. */
 const char *os_environment(const char *name);
 /* readlink(2), and execvp(3), which comes back only with a failure. */
@@ -100,6 +120,33 @@ void os_become_worker(void);
  * end is gone: false after TIMEOUT milliseconds (-1: never). */
 int os_pipe(int ends[2]);
 bool os_wait_readable(int fd, int timeout);
+/* Sockets between processes of this machine: AF_UNIX, SOCK_SEQPACKET, closed on exec.  As bind(2), listen(2),
+ * accept(2), connect(2); a path is ENAMETOOLONG from 108 bytes on. */
+int os_socket(void);
+int os_bind(int fd, const char *path);
+int os_listen(int fd);
+int os_accept(int fd);
+int os_connect(int fd, const char *path);
+/* Who is at the other end (SO_PEERCRED): the process, 0 when it has no number here, and its effective user.
+ */
+int os_peer(int fd, int *process, uint32_t *user);
+/* No call waits for the other end longer than so. */
+int os_limit_waiting(int fd, uint32_t milliseconds);
+/* Ends the use of a socket: who waits in accept(2) is woken, and every later call fails. */
+void os_shut_down(int fd);
+/* Waits until a listening socket is shut down, but no longer than so. */
+void os_await_shutdown(int fd, uint32_t milliseconds);
+/* One message, and a descriptor with it (-1: none).  Sending never waits, and raises no signal.  Of a message
+ * that is received *SIZE is how long it was, which may be more than the buffer's. */
+int os_send(int fd, const void *message, size_t size, int descriptor);
+int os_receive(int fd, void *buffer, size_t *size, int *descriptor);
+
+/* A thread with all signals blocked and a small stack; NAME has up to 15 bytes.  To be joined. */
+struct os_thread {
+    unsigned long handle; /* pthread_t */
+};
+int os_start_thread(void *(*function)(void *), void *context, const char *name, struct os_thread *thread);
+void os_join_thread(struct os_thread thread);
 /* raise(3). */
 int os_raise(int signal);
 /* poll(2), also when a signal comes: -1 with EINTR. */

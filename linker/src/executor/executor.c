@@ -101,6 +101,10 @@ bool executor_is_answered(const struct executor *executor) {
     return executor->answers.run != NULL;
 }
 
+uint32_t executor_number(const struct executor *executor) {
+    return executor->number;
+}
+
 static void leave_process(struct executor *executor) {
     if (executor_is_answered(executor))
         return;

@@ -37,6 +37,8 @@ struct executor_answers {
 struct jitscope_error *executor_create_answered(const struct executor_answers *answers,
                                                 struct executor **executor);
 bool executor_is_answered(const struct executor *executor);
+/* Its number in the process, which records of debuggee.h have; 0 for one that is answered. */
+uint32_t executor_number(const struct executor *executor);
 /* Closes the libraries it opened.  No allocation may be left. */
 void executor_destroy(struct executor *executor);
 

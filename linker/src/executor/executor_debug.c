@@ -50,6 +50,10 @@ static uint64_t address_of(const void *memory) {
     return (uint64_t)(uintptr_t)memory;
 }
 
+uint64_t executor_debug_root(void) {
+    return address_of(&jitscope_debuggee);
+}
+
 /* Between these two readers that stop the process see that the lists are being changed. */
 static void begin_change(void) {
     pthread_mutex_lock(&lock);

@@ -54,6 +54,8 @@ void executor_debug_begin_end(const struct executor *executor);
 /* Has debuggers take their breakpoints out of code that has left, because its memory is about to be given to
  * others (jit_interface.h). */
 void executor_debug_settle(void);
+/* The address of `jitscope_debuggee`. */
+uint64_t executor_debug_root(void);
 /* An executor went away, with all its batches: what only waited for more is given back. */
 void executor_debug_end(void);
 

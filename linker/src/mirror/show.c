@@ -16,6 +16,7 @@ void cell_print(struct text *out, const struct column *column, const struct cell
     }
     switch (column->type) {
     case CELL_TEXT:
+    case CELL_CODE:
         text_append_bytes(out, cell->text, cell->length);
         break;
     case CELL_NUMBER:
@@ -34,7 +35,7 @@ void cell_print(struct text *out, const struct column *column, const struct cell
 }
 
 static void print_escaped(struct text *out, const struct column *column, const struct cell *cell) {
-    if (column->type == CELL_TEXT && !cell->absent)
+    if (cell_is_text(column->type) && !cell->absent)
         text_append_escaped(out, cell->text, cell->length);
     else
         cell_print(out, column, cell);
@@ -45,9 +46,9 @@ static void print_json(struct text *out, const struct column *column, const stru
         text_append(out, "null");
         return;
     }
-    bool quoted = column->type == CELL_TEXT || column->type == CELL_ADDRESS;
+    bool quoted = cell_is_text(column->type) || column->type == CELL_ADDRESS;
     text_append(out, quoted ? "\"" : "");
-    if (column->type == CELL_TEXT)
+    if (cell_is_text(column->type))
         text_append_json(out, cell->text, cell->length);
     else
         cell_print(out, column, cell);
@@ -89,7 +90,7 @@ static void pad(struct text *out, uint32_t count) {
 static void print_cell_aligned(struct printer *printer, uint32_t column, const struct cell *cell,
                                uint32_t width, struct text *scratch) {
     const struct column *columns = printer->view->columns;
-    bool left = columns[column].type == CELL_TEXT, last = column + 1 == printer->view->column_count;
+    bool left = cell_is_text(columns[column].type), last = column + 1 == printer->view->column_count;
     text_clear(scratch);
     if (cell)
         print_escaped(scratch, &columns[column], cell);

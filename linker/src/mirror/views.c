@@ -94,13 +94,22 @@ struct jitscope_error *view_rows(const struct view *view, const struct mirror *m
         return NULL;
     if (view->of_session)
         return add_rows(view, mirror, NULL, rows);
-    EACH_LINK(link)
-    TRY(add_rows(view, mirror, link, rows));
-    return NULL;
+    for (uint32_t i = 0; i < mirror->links.count; i++)
+        if (view->candidates(mirror, i))
+            TRY(add_rows(view, mirror, mirror_link(mirror, i), rows));
+    return mirror_failure(mirror);
 }
 
 /* --- building rows
  * ------------------------------------------------------------------------------------------------- */
+
+struct jitscope_error *row_begin(struct rows *rows, struct row *row) {
+    TRY(vec_reserve(&rows->cells, rows->column_count));
+    *row = (struct row){.arena = &rows->arena, .cells = rows->cells.data + rows->cells.count};
+    for (uint32_t i = 0; i < rows->column_count; i++)
+        vec_put(&rows->cells, (struct cell){.absent = true, .text = ""});
+    return NULL;
+}
 
 void row_number(struct row *row, uint64_t number) {
     row->cells[row->next++] = (struct cell){.number = number, .text = ""};

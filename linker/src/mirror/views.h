@@ -64,6 +64,8 @@ struct jitscope_error *view_rows(const struct view *view, const struct mirror *m
 /* --- for the views themselves
  * ---------------------------------------------------------------------------------------- */
 
+/* One more row of ROWS, all cells absent; to be filled in before the next.  Errors: NO_MEMORY. */
+struct jitscope_error *row_begin(struct rows *rows, struct row *row);
 void row_number(struct row *row, uint64_t number);
 void row_absent(struct row *row);
 void row_text(struct row *row, const char *text);

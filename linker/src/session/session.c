@@ -145,7 +145,7 @@ static struct jitscope_error *create_memory(struct jitscope_session *session,
 }
 
 /* Whoever reads the stream later knows neither this library nor its target. */
-static struct jitscope_error *announce_session(struct jitscope_session *session) {
+struct jitscope_error *session_announce_itself(struct jitscope_session *session) {
     const struct arch *arch = &arch_x86_64;
     uint32_t version, target, manager, name, formula;
     TRY(session_intern(session, JITSCOPE_VERSION, &version));
@@ -237,6 +237,25 @@ static struct jitscope_error *create_executor(struct jitscope_session *session,
     return executor_at_exit(session->executor, run_exit_actions, session);
 }
 
+static struct jitscope_error *choose_recording(struct jitscope_session *session,
+                                               const struct jitscope_session_options *options,
+                                               const struct session_replay *replay) {
+    const char *path = options->record_path;
+    if (!path && !replay)
+        TRY(path_from_environment(session, &path));
+    if (path)
+        TRY(start_recording(session, path));
+    else
+        session_record_in_memory(session);
+    /* Then the program has not chosen the level either. */
+    bool by_environment = path && !options->record_path;
+    session->recording_gives_way = by_environment || session->recorded_in_memory;
+    trace_set_record_level(&session->trace, by_environment                ? LEVEL_BLOCK
+                                            : session->recorded_in_memory ? session->inspection_level
+                                                                          : level_of(options->level));
+    return NULL;
+}
+
 static struct jitscope_error *set_up(struct jitscope_session *session,
                                      const struct jitscope_session_options *options,
                                      const struct session_replay *replay) {
@@ -245,20 +264,16 @@ static struct jitscope_error *set_up(struct jitscope_session *session,
     session->world = replay ? replay->world : live;
     if (replay)
         *replay->names = &session->names;
-    const char *path = options->record_path;
-    if (!path && !replay)
-        TRY(path_from_environment(session, &path));
-    if (path)
-        TRY(start_recording(session, path));
-    /* Then the program has not chosen the level either. */
-    session->recorded_by_environment = path && !options->record_path;
-    trace_set_record_level(&session->trace,
-                           session->recorded_by_environment ? LEVEL_BLOCK : level_of(options->level));
+    else
+        session_open_door(session, options); /* before the executor: exit(3) closes it behind finalisers */
+    TRY(choose_recording(session, options, replay));
     if (replay)
         trace_compare(&session->trace, replay->level, replay->compare, replay->compare_context);
     TRY(create_executor(session, replay));
     TRY(create_memory(session, options, replay));
-    return announce_session(session);
+    TRY(session_announce_itself(session));
+    session_show_recording(session);
+    return NULL;
 }
 
 struct jitscope_error *session_create(const struct jitscope_session_options *options,
@@ -289,18 +304,28 @@ struct jitscope_error *jitscope_session_create(const struct jitscope_session_opt
 
 /* --- recording on demand */
 
+static struct jitscope_error *record_from_here(struct jitscope_session *session, const char *path,
+                                               enum event_level level) {
+    TRY(trace_record_to(&session->trace, path));
+    trace_set_record_level(&session->trace, level);
+    TRY(session_announce_itself(session));
+    session_tell_state(session);
+    return NULL;
+}
+
 static struct jitscope_error *begin_recording(struct jitscope_session *session, const char *path,
                                               enum event_level level) {
-    if (session->trace.record_level && !session->recorded_by_environment)
+    if (session->trace.record_level && !session->recording_gives_way)
         return error_with_help(error_create(JITSCOPE_ERROR_USAGE, "the session is being recorded already"),
                                "end that recording first: jitscope_session_end_recording()");
     trace_end_recording(&session->trace); /* one that had failed, or that gives way */
-    session->recorded_by_environment = false;
-    TRY(trace_record_to(&session->trace, path));
-    trace_set_record_level(&session->trace, level);
-    TRY(announce_session(session));
-    session_tell_state(session);
-    return NULL;
+    session->recording_gives_way = session->recorded_in_memory = false;
+    struct jitscope_error *error = record_from_here(session, path, level);
+    if (error)
+        session_resume_in_memory(session);
+    else
+        session_show_recording(session);
+    return error;
 }
 
 struct jitscope_error *jitscope_session_begin_recording(struct jitscope_session *session, const char *path,
@@ -316,7 +341,11 @@ struct jitscope_error *jitscope_session_begin_recording(struct jitscope_session 
 
 struct jitscope_error *jitscope_session_end_recording(struct jitscope_session *session) {
     TRY(session_enter(session));
-    trace_end_recording(&session->trace);
+    if (!session->recorded_in_memory) {
+        trace_end_recording(&session->trace);
+        session->recording_gives_way = false;
+        session_resume_in_memory(session);
+    }
     session_unlock(session);
     return NULL;
 }
@@ -375,6 +404,7 @@ void jitscope_session_destroy(struct jitscope_session *session) {
     if (session->executor)
         executor_destroy(session->executor);
     TRACE(&session->trace, session_end, .time = trace_time(&session->trace));
+    session_close_door(session);
     trace_destroy(&session->trace);
     session_destroy_event(session);
     destroy_tables(session);

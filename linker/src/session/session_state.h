@@ -101,7 +101,12 @@ struct jitscope_session {
     struct pass_list passes;
     VEC(struct user_pass *) user_passes; /* contexts of PASSES */
 
-    bool recorded_by_environment; /* JITSCOPE_RECORD: gives way to a recording that the program asks for */
+    bool recording_gives_way; /* to one that the program asks for: JITSCOPE_RECORD's, an inspectable session's
+                                 in memory */
+    struct inspect_server *door;               /* of an inspectable session; NULL: it cannot be inspected */
+    struct jitscope_error *inspection_failure; /* why an inspectable session cannot be inspected */
+    enum event_level inspection_level;         /* of its recordings in memory */
+    bool recorded_in_memory;
     bool simulate, gc_sections, phony_externals, keep_debug_sections, no_default_libraries;
     uint64_t base;
     uint64_t next_library_base; /* simulated */
@@ -155,6 +160,9 @@ struct jitscope_error *session_intern(struct jitscope_session *session, const ch
 /* A path as message text, or interned; formats without limits on length. */
 struct jitscope_error *session_intern_format(struct jitscope_session *session, uint32_t *name,
                                              const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* Tells the stream what session this is.  session.c. */
+struct jitscope_error *session_announce_itself(struct jitscope_session *session);
 
 /* --- inputs.c
  * ------------------------------------------------------------------------------------------------------ */
@@ -222,6 +230,19 @@ struct jitscope_error *session_announce(struct graph *graph, void *session);
 struct jitscope_link *session_link_by_number(const struct jitscope_session *session, uint32_t number);
 /* Takes back what the link gave to the session and frees it; its memory is gone already. */
 void session_forget_link(struct jitscope_session *session, struct jitscope_link *link);
+
+/* --- inspection.c
+ * -------------------------------------------------------------------------------------------------- */
+
+/* Makes the session inspectable, if the options or the environment say so; what is in the way is noted. */
+void session_open_door(struct jitscope_session *session, const struct jitscope_session_options *options);
+void session_close_door(struct jitscope_session *session);
+/* Inspectors get the recording that there is now. */
+void session_show_recording(struct jitscope_session *session);
+/* Begins to record into memory, without a level yet; nothing when the session is not inspectable. */
+void session_record_in_memory(struct jitscope_session *session);
+/* The same in the middle of the session, when it has no other recording (any more). */
+void session_resume_in_memory(struct jitscope_session *session);
 
 /* --- api_event.c
  * --------------------------------------------------------------------------------------------------- */

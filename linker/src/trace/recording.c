@@ -113,18 +113,43 @@ static struct jitscope_error *take_file(struct recording *recording) {
     return write_header(recording);
 }
 
-struct jitscope_error *recording_create(const char *path, struct recording **out) {
+/* PATH is NULL for a file in memory.  Others that have that one open have it for reading: their user, who
+ * owns it, must not write into it by mistake. */
+static struct jitscope_error *create_file(struct recording *recording, const char *path) {
+    recording->fd = path ? open_file(path) : os_memory_file("jitscope-recording");
+    if (recording->fd < 0)
+        return error_system(path ? "open" : "memfd_create", NULL);
+    TRY(take_file(recording));
+    return !path && os_set_mode(recording->fd, 0400) < 0 ? error_system("fchmod", NULL) : NULL;
+}
+
+static struct jitscope_error *create(const char *path, struct recording **out) {
     struct recording *recording = os_allocate_zeroed(sizeof *recording);
     if (!recording)
         return error_no_memory();
-    recording->fd = open_file(path);
-    struct jitscope_error *error = recording->fd < 0 ? error_system("open", NULL) : take_file(recording);
-    if (error) {
+    struct jitscope_error *error = create_file(recording, path);
+    if (error)
         recording_destroy(recording);
-        return recording_failed(error, path);
-    }
-    *out = recording;
-    return NULL;
+    else
+        *out = recording;
+    return error;
+}
+
+struct jitscope_error *recording_create(const char *path, struct recording **out) {
+    struct jitscope_error *error = create(path, out);
+    return error == error_no_memory() || !error ? error : recording_failed(error, path);
+}
+
+struct jitscope_error *recording_create_in_memory(struct recording **out) {
+    return create(NULL, out);
+}
+
+int recording_open_again(const struct recording *recording) {
+    uint64_t size;
+    bool regular;
+    if (os_file_size(recording->fd, &size, &regular) < 0 || !regular)
+        return -1;
+    return os_reopen(recording->fd, O_RDONLY);
 }
 
 static struct jitscope_error *add_extent(struct recording *recording) {

@@ -313,12 +313,24 @@ static void forget(struct bit_set *set) {
 
 /* --- sinks */
 
-struct jitscope_error *trace_record_to(struct trace *trace, const char *path) {
+static struct jitscope_error *create_writers(struct trace *trace) {
     trace->writer = os_allocate_zeroed(sizeof(struct writers));
-    if (!trace->writer)
-        return error_no_memory();
     trace->process = os_process_id();
+    return trace->writer ? NULL : error_no_memory();
+}
+
+struct jitscope_error *trace_record_to(struct trace *trace, const char *path) {
+    TRY(create_writers(trace));
     return recording_create(path, &trace->recording);
+}
+
+struct jitscope_error *trace_record_in_memory(struct trace *trace) {
+    TRY(create_writers(trace));
+    return recording_create_in_memory(&trace->recording);
+}
+
+int trace_open_again(const struct trace *trace) {
+    return is_recording(trace) ? recording_open_again(trace->recording) : -1;
 }
 
 void trace_set_callback(struct trace *trace, enum event_level level, trace_callback callback, void *context) {

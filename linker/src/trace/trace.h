@@ -65,6 +65,10 @@ void trace_destroy(struct trace *trace);
 
 /* Opens PATH (mode 0600, replaced if it exists) as recording.  Errors: RECORDING, NO_MEMORY. */
 struct jitscope_error *trace_record_to(struct trace *trace, const char *path);
+/* The same into a file in memory, without a name.  Errors: SYSTEM, NO_MEMORY. */
+struct jitscope_error *trace_record_in_memory(struct trace *trace);
+/* What is recorded, open for reading only, for the caller to close; -1 when nothing is, or it cannot be. */
+int trace_open_again(const struct trace *trace);
 /* Ends the recording in good order; the next trace_record_to() begins a new one. */
 void trace_end_recording(struct trace *trace);
 /* CALLBACK gets events up to LEVEL; NULL ends it. */
