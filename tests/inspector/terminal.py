@@ -6,7 +6,10 @@ import random
 import re
 import signal
 import subprocess
+import sys
 import unittest
+
+from PIL import Image
 
 from terminal_harness import KEYS, TerminalTest
 
@@ -518,6 +521,23 @@ class InTmux(Probe):
         tmux.wait_for(lambda: self.shows_frame(tmux), "the frame to be shown")
         tmux.keys("q")
         tmux.wait_text("left with 0")
+
+
+class Pictures(Probe):
+    def test_a_picture_has_the_terminals_colours(self):
+        path = self.folder / "screen.png"
+        outcome = subprocess.run([sys.executable, "-B", HERE / "picture.py", path, "--size", "90x24", "--do", "wait=ready",
+                                  "--do", "key=PgDn", "--do", "wait=PgDn;", "--", PROBE], capture_output=True, text=True,
+                                 check=False, timeout=300)
+        self.assertEqual((outcome.returncode, outcome.stderr), (0, ""))
+        picture = Image.open(path).convert("RGB")
+        width, height = (picture.width - 20) // 90, (picture.height - 20) // 24
+        self.assertEqual((picture.width, picture.height), (90 * width + 20, 24 * height + 20))
+        grounds = {(0, 89): (135, 175, 215), (23, 89): (68, 68, 68), (1, 89): (26, 27, 32)}  # 110, 238, none
+        for (row, column), colour in grounds.items():
+            self.assertEqual(picture.getpixel((10 + column * width + 4, 10 + row * height + 4)), colour)
+        name = picture.crop((10, 10 + 11 * height, 10 + 5 * width, 10 + 12 * height))  # "error", 203 on none
+        self.assertIn((255, 95, 95), [colour for _, colour in name.getcolors()])
 
 
 if __name__ == "__main__":

@@ -250,8 +250,8 @@ static void looks_are_printed(void **state) {
     grid_overlay(&grid, 0, 9, 1, OVERLAY_SELECTED);
     grid_cursor(&grid, 2, 0);
     expect_looks(&grid, &theme, 256,
-                 "0:0-8 fore=16 back=110\n0:9-9 fore=16 back=24\n1:2-2 fore=203 bold\n1:3-4 fore=215 bold\n"
-                 "2:8-9 back=24\ncursor 2:0\n");
+                 "0:0-8 fore=16 back=110\n0:9-9 fore=231 back=24\n1:2-2 fore=203 bold\n1:3-4 fore=215 bold\n"
+                 "2:8-9 fore=231 back=24\ncursor 2:0\n");
     expect_looks(
         &grid, &theme, 16,
         "0:0-8 fore=0 back=6\n0:9-9 fore=0 back=7\n1:2-4 fore=1 bold\n2:8-9 fore=0 back=7\ncursor 2:0\n");
