@@ -69,7 +69,7 @@ class Picture:
             self.draw.line((x, bottom - 1, right, bottom - 1), fill=fore)
 
     def save(self, path):
-        self.image.quantize(64, dither=Image.Dither.NONE).save(path, optimize=True)
+        self.image.save(path, optimize=True)
 
 
 def do(terminal, step):

@@ -315,7 +315,9 @@ static void themes_are_read(void **state) {
         jitscope_error_destroy(error);
         assert_memory_equal(&theme, &before, sizeof theme);
     }
-    assert_int_equal(jitscope_error_code(theme_read(&theme, "name bo\0ld", 10, "f")), JITSCOPE_ERROR_USAGE);
+    struct jitscope_error *error = theme_read(&theme, "name bo\0ld", 10, "f");
+    assert_int_equal(jitscope_error_code(error), JITSCOPE_ERROR_USAGE);
+    jitscope_error_destroy(error);
 }
 
 /* --- keys --- */
