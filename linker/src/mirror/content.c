@@ -374,8 +374,10 @@ void mirror_forget(const struct mirror *mirror, uint32_t number) {
         forget(own(mirror), number);
 }
 
-const struct jitscope_error *mirror_failure(const struct mirror *mirror) {
-    return mirror->failure;
+struct jitscope_error *mirror_failure(const struct mirror *mirror) {
+    struct jitscope_error *failure = mirror->failure;
+    own(mirror)->failure = NULL;
+    return failure;
 }
 
 /* --- forgetting what nobody asks for

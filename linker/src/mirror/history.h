@@ -56,9 +56,9 @@ struct history {
     VEC(struct numbering) numbering;
     uint32_t applying; /* the event that is being applied */
     uint32_t events;   /* applied in all */
-    uint32_t now;    /* how many of them the mirror shows */
-    uint32_t epoch;  /* counts seeks */
-    uint32_t links;  /* there are in all */
+    uint32_t now;      /* how many of them the mirror shows */
+    uint32_t epoch;    /* counts seeks */
+    uint32_t links;    /* there are in all */
 };
 
 /* Errors: NO_MEMORY. */

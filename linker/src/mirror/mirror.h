@@ -148,7 +148,7 @@ struct mirror {
     uint64_t lost;
     uint64_t counts[SCHEMA_EVENT_IDS]; /* by event id */
     VEC(struct life_event) life_events;
-    VEC(struct stretch) stretches;      /* in order */
+    VEC(struct link_stretch) stretches; /* in order */
     VEC(struct wide_event) wide_events; /* in order; of mirrors on demand */
     struct link_tally cut;              /* at the moment, of the stretch that it lies in */
     uint32_t cut_stretch;               /* which; holds for moments before the last */
@@ -196,8 +196,8 @@ void mirror_trim(struct mirror *mirror, uint64_t budget);
 bool mirror_has_content(const struct mirror *mirror, uint32_t number);
 void mirror_forget(const struct mirror *mirror, uint32_t number);
 /* Why a link that was asked for seemed empty: it could not be read, for lack of memory, or since the file was
- * changed.  NULL when all is well.  The mirror's own. */
-const struct jitscope_error *mirror_failure(const struct mirror *mirror);
+ * changed.  NULL when all is well.  Hands the error over: who asks for links asks for this behind them. */
+struct jitscope_error *mirror_failure(const struct mirror *mirror);
 
 /* --- moments */
 

@@ -111,11 +111,11 @@ static struct jitscope_error *begin_stretch(struct mirror *mirror, uint32_t numb
                                             const struct event_place *place) {
     struct link_outline *outline = &mirror->links.data[number];
     uint32_t added = mirror->stretches.count;
-    struct stretch stretch = {.first = mirror->history->applying,
-                              .link = number,
-                              .previous = outline->last,
-                              .next = NO_ID,
-                              .place = place ? *place : (struct event_place){0}};
+    struct link_stretch stretch = {.first = mirror->history->applying,
+                                   .link = number,
+                                   .previous = outline->last,
+                                   .next = NO_ID,
+                                   .place = place ? *place : (struct event_place){0}};
     if (outline->last != NO_ID)
         stretch.tally = mirror->stretches.data[outline->last].tally;
     TRY(vec_push(&mirror->stretches, stretch));
@@ -149,6 +149,8 @@ static struct jitscope_error *live_on(struct mirror *mirror, uint32_t number, co
     memcpy(&added.is, event, size);
     TRY(vec_push(&mirror->life_events, added));
     outline->life = mirror->life_events.count;
+    if (outline->link)
+        outline->link->shown = mirror->history->epoch - 1;
     return NULL;
 }
 
@@ -162,6 +164,20 @@ static struct jitscope_error *place_segment(struct mirror *mirror, uint32_t numb
                                    .blocks = event->blocks,
                                    .prot = (uint8_t)event->prot,
                                    .lifetime = (uint8_t)event->lifetime});
+    return NULL;
+}
+
+static struct jitscope_error *add_boundary(struct mirror *mirror, const struct event_view *view,
+                                           const union any_event *event) {
+    bool is_pass = view->type->id == EVENT_ID_pass_begin;
+    if (!is_pass && view->type->id != EVENT_ID_link_begin)
+        return NULL;
+    PUSH(mirror->history, mirror, boundaries,
+         (struct mirror_boundary){.sequence = view->sequence,
+                                  .time = is_pass ? event->pass_begin.time : event->link_begin.time,
+                                  .link = view->link,
+                                  .name = is_pass ? event->pass_begin.name.id : 0,
+                                  .is_link = !is_pass});
     return NULL;
 }
 
@@ -231,6 +247,7 @@ struct jitscope_error *outline_apply(struct mirror *mirror, const struct event_v
     TRY(count_things(mirror, &mirror->links.data[view->link].counts, view, event));
     if (place)
         TRY(note_wide(mirror, view->type->id, event, place));
+    TRY(add_boundary(mirror, view, event));
     return live(mirror, view->link, view->type->id, event);
 }
 

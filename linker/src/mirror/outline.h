@@ -34,7 +34,7 @@ struct event_place {
     uint64_t offset;
 };
 
-struct stretch {
+struct link_stretch {
     uint32_t first;           /* event */
     uint32_t link;            /* number */
     uint32_t previous, next;  /* of the same link; NO_ID: none */
@@ -77,6 +77,15 @@ struct mirror_placement {
     uint32_t link, segment;
     uint32_t blocks;
     uint8_t prot, lifetime;
+};
+
+/* Where a pass, or a link, begins. */
+struct mirror_boundary {
+    uint64_t sequence;
+    uint64_t time; /* as the event says */
+    uint32_t link;
+    uint32_t name; /* of the pass */
+    bool is_link;  /* else a pass */
 };
 
 /* An event whose numbers count per session; `why` looks for those, whichever link was at work. */

@@ -97,7 +97,7 @@ struct jitscope_error *view_rows(const struct view *view, const struct mirror *m
     for (uint32_t i = 0; i < mirror->links.count; i++)
         if (view->candidates(mirror, i))
             TRY(add_rows(view, mirror, mirror_link(mirror, i), rows));
-    return NULL;
+    return mirror_failure(mirror);
 }
 
 /* --- building rows

@@ -96,10 +96,17 @@ struct summary {
 #define STRING(mirror, id)                                                                                   \
     (int)recording_string((mirror)->file, id).length, recording_string((mirror)->file, id).bytes
 
+static uint32_t lines_of_link(const struct mirror *mirror, uint32_t number) {
+    return LINK_LINES + mirror_counts(mirror, number).without_debug;
+}
+
+/* Links are few where somebody reads a summary: these are counted. */
 uint32_t view_summary_candidates(const struct mirror *mirror, uint32_t link) {
+    uint32_t lines = SESSION_LINES + mirror->warnings.count + 1;
     (void)link;
-    return SESSION_LINES + mirror->warnings.count + 1 + mirror->links.count * LINK_LINES +
-           (uint32_t)mirror->counts[EVENT_ID_debug_discarded] + 1 + mirror->file->schema.events.count;
+    for (uint32_t i = 0; i < mirror->links.count; i++)
+        lines += lines_of_link(mirror, i);
+    return lines + 1 + mirror->file->schema.events.count;
 }
 
 static int by_count(const void *a, const void *b) {
@@ -116,7 +123,7 @@ static void fill_summary(const struct mirror *mirror, struct summary *summary) {
             (struct kind_count){mirror->counts[schema->events.data[i].id], schema->events.data[i].name};
     qsort(summary->kinds, schema->events.count, sizeof *summary->kinds, by_count);
     for (uint32_t i = 0; i < mirror->links.count; i++)
-        summary->links[i + 1] = summary->links[i] + LINK_LINES + mirror_counts(mirror, i).without_debug;
+        summary->links[i + 1] = summary->links[i] + lines_of_link(mirror, i);
 }
 
 struct jitscope_error *view_summary_prepare(struct view_at *at) {

@@ -202,6 +202,8 @@ struct jitscope_error *why_ask(const struct mirror *mirror, const char *question
     error = note_links(query);
     if (!error)
         error = answer_question(query);
+    if (!error)
+        error = mirror_failure(mirror);
     destroy_query(query);
     if (error)
         why_destroy(answer);

@@ -130,7 +130,7 @@ static struct jitscope_error *walk_link(struct why_query *query, uint32_t number
     const struct mirror *mirror = query->mirror;
     struct event_view view;
     for (uint32_t at = mirror->links.data[number].first; at != NO_ID; at = mirror->stretches.data[at].next) {
-        const struct stretch *stretch = &mirror->stretches.data[at];
+        const struct link_stretch *stretch = &mirror->stretches.data[at];
         struct event_cursor cursor = cursor_at(query, &stretch->place);
         uint32_t end = at + 1 < mirror->stretches.count ? stretch[1].first : mirror->history->events;
         end = end < mirror->history->now ? end : mirror->history->now;
