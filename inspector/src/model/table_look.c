@@ -20,10 +20,11 @@ static bool is_in_view(const struct table *table) {
 
 static struct jitscope_error *scroll(struct table *table, uint32_t height) {
     TRY(show_from(table, table->top, height));
-    if (is_in_view(table) || !table_count(table))
+    uint64_t count = table_count(table);
+    if (is_in_view(table) || !count)
         return NULL;
     bool below = table->cursor > table->top;
-    table->top = table->cursor;
+    table->top = table->cursor < count ? table->cursor : count - 1; /* an order is being made */
     for (uint32_t i = 1; below && i < height && table_step(table, &table->top, false); i++)
         ;
     return show_from(table, table->top, height);

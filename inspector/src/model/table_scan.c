@@ -20,6 +20,7 @@ void table_start_scan(struct table *table) {
 
 static void show_from_top(struct table *table) {
     table_start_scan(table);
+    table->sought.is_set = false;
     table->cursor = table->top = 0;
     if (!table->has_order)
         table_settle(table);
@@ -192,8 +193,11 @@ void table_scan_some(struct table *table, uint64_t rows) {
     if (error)
         table->is_scanning = false; /* without memory: what was found so far */
     jitscope_error_destroy(error);
-    if (table->cursor >= table_count(table))
-        table_settle(table);
+    if (table->is_scanning)
+        return;
+    if (table->sought.is_set)
+        table_go_to(table, table->sought.position, table->sought.above);
+    table_settle(table);
 }
 
 uint32_t table_scan_progress(const struct table *table) {
