@@ -17,9 +17,8 @@ static struct jitscope_error *reach(struct mirror *mirror, const struct event_vi
 }
 
 /* Counts are those that the link's content would have. */
-static struct jitscope_error *count_things(struct mirror *mirror, struct link_counts *counts,
-                                           const struct event_view *view, const union any_event *event) {
-    switch (view->type->id) {
+static void count_listed(struct link_counts *counts, uint32_t id) {
+    switch (id) {
 #define COLLECTS_mirror(name, list)
 #define COLLECTS_link(name, list)                                                                            \
     case EVENT_ID_##name:                                                                                    \
@@ -36,6 +35,10 @@ static struct jitscope_error *count_things(struct mirror *mirror, struct link_co
     default:
         break;
     }
+}
+
+static struct jitscope_error *reach_things(struct mirror *mirror, struct link_counts *counts,
+                                           const struct event_view *view, const union any_event *event) {
     switch (view->type->id) {
 #define ABOUT_mirror(name, table, id, what)
 #define ABOUT_link(name, table, id, what)                                                                    \
@@ -227,10 +230,12 @@ static struct jitscope_error *note_wide(struct mirror *mirror, uint32_t id, cons
 
 struct jitscope_error *outline_apply(struct mirror *mirror, const struct event_view *view,
                                      const union any_event *event, const struct event_place *place) {
+    struct link_counts *counts = &mirror->links.data[view->link].counts;
     TRY(count_in_stretch(mirror, view, event, place));
+    count_listed(counts, view->type->id);
     if (!event)
         return NULL;
-    TRY(count_things(mirror, &mirror->links.data[view->link].counts, view, event));
+    TRY(reach_things(mirror, counts, view, event));
     if (place)
         TRY(note_wide(mirror, view->type->id, event, place));
     return live(mirror, view->link, view->type->id, event);
