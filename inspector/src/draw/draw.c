@@ -210,8 +210,10 @@ static void print_moment(struct text *out, const struct state *state) {
     if (state->table.is_scanning)
         text_print(out, "looking %" PRIu64 "%%  ",
                    state->table.sheet.count ? state->table.scanned * 100 / state->table.sheet.count : 100);
-    const struct boundary *pass = inspected_pass_at(inspected, inspected->now);
+    const struct mirror_boundary *pass = inspected_pass_at(inspected, inspected->now);
     struct recorded_string name = recording_string(&inspected->file, pass ? pass->name : 0);
+    if (!inspected->is_read)
+        text_print(out, "read %u%%  ", inspected_progress(inspected));
     if (pass && !state->follows)
         text_print(out, "batch %u, %.*s, ", pass->link, (int)name.length, name.bytes);
     text_print(out, "event %" PRIu64 "/%" PRIu64 " ", inspected->now, inspected_last(inspected));

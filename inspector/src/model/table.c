@@ -20,7 +20,14 @@ static void forget_rows(struct rows *rows) {
     arena_destroy(&rows->arena);
 }
 
+/* Nobody can point at rows that are no longer there. */
+static void forget_picture(struct table *table) {
+    forget_rows(&table->window);
+    table->shown.count = 0;
+}
+
 static void start_scan(struct table *table) {
+    forget_picture(table);
     table->has_order = table->filter || table->sort_column >= 0;
     table->is_scanning = table->has_order;
     table->scanned = 0;
@@ -110,7 +117,7 @@ static bool is_row(struct table *table, uint64_t place) {
 /* The next place with a row, from *PLACE on but not at it. */
 static bool step(struct table *table, uint64_t *place, bool forward) {
     uint64_t at = *place;
-    while (forward ? at + 1 < table_count(table) : at > 0) {
+    while (!table->sheet.is_waiting && (forward ? at + 1 < table_count(table) : at > 0)) {
         at = forward ? at + 1 : at - 1;
         if (is_row(table, at)) {
             *place = at;
@@ -239,6 +246,7 @@ static struct jitscope_error *scan_row(struct table *table, const struct cell *c
 
 static struct jitscope_error *end_scan(struct table *table) {
     table->is_scanning = false;
+    forget_picture(table);
     if (table->sort_column >= 0) {
         TRY(vec_reserve(&table->order, table->keys.count));
         if (table->keys.count)
@@ -338,8 +346,7 @@ bool table_search(struct table *table, const char *text, bool forward) {
  * ------------------------------------------------------------------------------------------------- */
 
 static struct jitscope_error *show_from(struct table *table, uint64_t place, uint32_t height) {
-    forget_rows(&table->window);
-    table->shown.count = 0;
+    forget_picture(table);
     for (; table->shown.count < height && place < table_count(table); place++)
         if (table_row(table, place, &table->window))
             TRY(vec_push(&table->shown, (struct shown_row){.place = place}));

@@ -170,6 +170,20 @@ static struct jitscope_error *place_segment(struct mirror *mirror, uint32_t numb
     return NULL;
 }
 
+static struct jitscope_error *add_boundary(struct mirror *mirror, const struct event_view *view,
+                                           const union any_event *event) {
+    bool is_pass = view->type->id == EVENT_ID_pass_begin;
+    if (!is_pass && view->type->id != EVENT_ID_link_begin)
+        return NULL;
+    PUSH(mirror->history, mirror, boundaries,
+         (struct mirror_boundary){.sequence = view->sequence,
+                                  .time = is_pass ? event->pass_begin.time : event->link_begin.time,
+                                  .link = view->link,
+                                  .name = is_pass ? event->pass_begin.name.id : 0,
+                                  .is_link = !is_pass});
+    return NULL;
+}
+
 static struct jitscope_error *live(struct mirror *mirror, uint32_t number, uint32_t id,
                                    const union any_event *event) {
     struct link_outline *outline = &mirror->links.data[number];
@@ -238,6 +252,7 @@ struct jitscope_error *outline_apply(struct mirror *mirror, const struct event_v
     TRY(reach_things(mirror, counts, view, event));
     if (place)
         TRY(note_wide(mirror, view->type->id, event, place));
+    TRY(add_boundary(mirror, view, event));
     return live(mirror, view->link, view->type->id, event);
 }
 

@@ -79,6 +79,15 @@ struct mirror_placement {
     uint8_t prot, lifetime;
 };
 
+/* Where a pass, or a link, begins. */
+struct mirror_boundary {
+    uint64_t sequence;
+    uint64_t time; /* as the event says */
+    uint32_t link;
+    uint32_t name; /* of the pass */
+    bool is_link;  /* else a pass */
+};
+
 /* An event whose numbers count per session; `why` looks for those, whichever link was at work. */
 struct wide_event {
     uint32_t event;
