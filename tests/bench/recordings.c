@@ -6,6 +6,7 @@
  * `demand`: of a mirror on demand, as the inspector has it, and what the process takes in memory with it. */
 #include "base/os.h"
 #include "mirror/views.h"
+#include "mirror/why.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -38,10 +39,16 @@ static int by_size(const void *a, const void *b) {
     return (*x > *y) - (*x < *y);
 }
 
-/* A screen full of blocks and symbols of one link. */
+/* A screen full of blocks and symbols of one link; on demand it is the same for a while. */
 static uint64_t look(const struct mirror *mirror) {
+    enum { FOR_A_WHILE = 100 };
+    static uint32_t looks, number;
     uint64_t sum = 0;
-    const struct mirror_link *link = mirror_link(mirror, (uint32_t)chance(mirror->links.count));
+    if (!mirror->on_demand || looks++ % FOR_A_WHILE == 0)
+        number = (uint32_t)chance(mirror->links.count);
+    const struct mirror_link *link = mirror_link(mirror, number);
+    if (!link)
+        return 0;
     uint32_t blocks = (uint32_t)chance(link->blocks.count + 1),
              symbols = (uint32_t)chance(link->symbols.count + 1);
     for (uint32_t i = 0; i < 50; i++) {
@@ -114,6 +121,30 @@ static uint64_t rows_of(const struct mirror *mirror, const char *name) {
     return os_time_ns() - begun;
 }
 
+static uint64_t ask(struct mirror *mirror, const char *question) {
+    struct why_answer answer;
+    uint64_t begun = os_time_ns();
+    mirror_trim(mirror, 0);
+    or_die(why_ask(mirror, question, NULL, &answer));
+    why_destroy(&answer);
+    return os_time_ns() - begun;
+}
+
+/* About a function of some link; where it is, what it is called. */
+static void measure_why(struct mirror *mirror) {
+    char address[24], name[100];
+    const struct mirror_link *link = mirror_link(mirror, mirror->links.count / 3);
+    const struct mirror_symbol *symbol = mirror_symbol(link, 0);
+    const struct mirror_block *block = mirror_block(link, symbol ? symbol->block : 0);
+    if (!symbol || !block)
+        or_die(error_create(JITSCOPE_ERROR_NOT_FOUND, "no symbol to ask about"));
+    struct recorded_string text = recording_string(mirror->file, symbol->name);
+    snprintf(name, sizeof name, "%.*s", (int)text.length, text.bytes);
+    snprintf(address, sizeof address, "0x%" PRIx64, block->address + 2);
+    uint64_t of_address = ask(mirror, address);
+    printf("why_symbol_ns=%" PRIu64 " why_address_ns=%" PRIu64 "\n", ask(mirror, name), of_address);
+}
+
 static void measure_on_demand(struct mirror *mirror, const struct recording_file *file, uint32_t seeks) {
     uint64_t begun = os_time_ns(), worst = 0;
     or_die(mirror_open_on_demand(mirror, file));
@@ -126,8 +157,10 @@ static void measure_on_demand(struct mirror *mirror, const struct recording_file
     printf("index_ns=%" PRIu64 " step_worst_ns=%" PRIu64 " index_resident=%" PRIu64 " batches_ns=%" PRIu64
            "\n",
            os_time_ns() - begun, worst, resident_bytes(), rows_of(mirror, "batches"));
+    printf("events=%" PRIu64 " links=%u\n", mirror->applied, mirror->links.count);
     measure_links(mirror, false);
     measure_links(mirror, true);
+    measure_why(mirror);
     measure_seeks(mirror, seeks);
     mirror_trim(mirror, KEPT);
     printf("demand_resident=%" PRIu64 " demand_peak=%" PRIu64 "\n", resident_bytes(), peak_bytes());

@@ -89,7 +89,8 @@ static struct jitscope_error *ask_behind_symbol(struct why_query *query, const c
     uint64_t offset, address;
     if (!plus || plus == name || !parse_address(plus + 1, &offset))
         return NULL;
-    EACH_LINK_LATEST_FIRST(link)
+    struct name_span span = span_of_name(query, name, (size_t)(plus - name));
+    EACH_LINK_WITHIN(link, span)
     for (uint32_t i = 0; i < link->symbols.count; i++) {
         const struct mirror_symbol *symbol = &link->symbols.data[i];
         if (symbol->known && text_is(query, symbol->name, name, (size_t)(plus - name)) &&

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { MUCH = 64 << 20 }; /* bytes of contents */
+enum { MUCH = 16 << 20 }; /* bytes of contents */
 
 static void leave(const struct why_query *query, uint32_t number) {
     if (!query->was_there[number] && query->mirror->content_bytes > MUCH)
@@ -48,6 +48,34 @@ const struct mirror_link *link_around_before(const struct why_query *query, cons
         if (around[number])
             return mirror_link_whole(query->mirror, number);
     return NULL;
+}
+
+static void widen(struct name_span *span, const struct mirror *mirror, uint32_t name) {
+    struct name_span other = {0};
+    if (name < mirror->name_spans.count)
+        other = mirror->name_spans.data[name];
+    if (!other.end)
+        return;
+    span->first = !span->end || other.first < span->first ? other.first : span->first;
+    span->end = other.end > span->end ? other.end : span->end;
+}
+
+struct name_span span_of_name(const struct why_query *query, const char *name, size_t length) {
+    const struct mirror *mirror = query->mirror;
+    struct name_span span = {.end = mirror->on_demand && !mirror->has_far_names && length ? 0 : NO_ID};
+    for (uint32_t i = 0; i < mirror->file->strings.count && span.end != NO_ID; i++)
+        if (text_is(query, i, name, length))
+            widen(&span, mirror, i);
+    return span;
+}
+
+const struct mirror_link *link_within_before(const struct why_query *query, const struct mirror_link *link,
+                                             struct name_span span) {
+    uint32_t end = link ? link->number : query->mirror->links.count;
+    if (link)
+        leave(query, end);
+    end = end < span.end ? end : span.end;
+    return end > span.first ? mirror_link_whole(query->mirror, end - 1) : NULL;
 }
 
 bool can_define(const struct why_query *query, uint32_t number, uint64_t address) {

@@ -99,6 +99,13 @@ const struct mirror_link *link_around_before(const struct why_query *query, cons
 #define EACH_LINK_AROUND(link, address)                                                                      \
     for (const struct mirror_link *link = link_around_before(query, NULL, address); link;                    \
          link = link_around_before(query, link, address))
+/* The same of those alone in which a symbol can be called NAME. */
+struct name_span span_of_name(const struct why_query *query, const char *name, size_t length);
+const struct mirror_link *link_within_before(const struct why_query *query, const struct mirror_link *link,
+                                             struct name_span span);
+#define EACH_LINK_WITHIN(link, span)                                                                         \
+    for (const struct mirror_link *link = link_within_before(query, NULL, span); link;                       \
+         link = link_within_before(query, link, span))
 /* Whether a definition of the link can have ADDRESS: it has memory there, or symbols without any. */
 bool can_define(const struct why_query *query, uint32_t number, uint64_t address);
 
