@@ -147,19 +147,9 @@ static struct jitscope_error *enter_memory(struct state *state, uint32_t screen,
 
 /* Code is shown as instructions, all else as bytes. */
 static uint32_t memory_screen(const struct state *state, uint64_t address) {
-    uint32_t count = 0;
-    struct sheet sheet;
-    struct question question = {.link = state->place.question.link};
-    uint32_t screen = SCREEN_BYTES;
-    struct jitscope_error *error = sheet_open(&sheet, SCREEN_MAP, state->inspected, &question);
-    const struct region *regions = error ? NULL : map_regions(&sheet, &count);
-    for (uint32_t i = 0; i < count; i++)
-        if (address - regions[i].address < regions[i].end - regions[i].address &&
-            regions[i].prot & PROTECT_EXECUTE)
-            screen = SCREEN_CODE;
-    sheet_close(&sheet);
-    jitscope_error_destroy(error);
-    return screen;
+    const struct mirror_placement *segment =
+        memory_segment(&state->inspected->mirror, state->place.question.link, address);
+    return segment && segment->prot & PROTECT_EXECUTE ? SCREEN_CODE : SCREEN_BYTES;
 }
 
 static struct jitscope_error *enter_row_memory(struct state *state, const struct cell *row) {

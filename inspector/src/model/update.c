@@ -83,8 +83,7 @@ static struct jitscope_error *take(struct state *state, const struct input *inpu
     case INPUT_NEWS:
         return take_news(state);
     case INPUT_WORK:
-        table_work(&state->table, ROWS_PER_SLICE);
-        return NULL;
+        return NULL; /* as after any input */
     }
     return NULL;
 }
@@ -98,6 +97,10 @@ static struct jitscope_error *tidy(struct state *state) {
 
 bool update(struct state *state, const struct input *input) {
     struct jitscope_error *error = take(state, input);
+    if (!error && table_has_work(&state->table)) {
+        table_work(&state->table, ROWS_PER_SLICE);
+        error = finding_tell(state);
+    }
     if (!error && inspected_wants_trim(state->inspected))
         error = tidy(state);
     bool good = !error;
@@ -106,5 +109,5 @@ bool update(struct state *state, const struct input *input) {
 }
 
 bool update_has_work(const struct state *state) {
-    return state->table.is_scanning || state->table.sheet.is_waiting;
+    return table_has_work(&state->table);
 }

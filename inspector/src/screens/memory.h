@@ -5,6 +5,9 @@
 #include "bytes/look.h"
 #include "screens/sheet.h"
 
+/* The segment that holds ADDRESS, of LINK, or else of whichever batch had it last; NULL when there is none.
+ */
+const struct mirror_placement *memory_segment(const struct mirror *mirror, uint32_t link, uint64_t address);
 /* The segment that holds the address that SHEET was asked for, ready to be looked at.  Errors: NOT_FOUND. */
 struct jitscope_error *memory_look(const struct sheet *sheet, struct look *look);
 /* Starts, or goes on, working out what LOOK's batch should hold: SHEET waits, or has a remark. */

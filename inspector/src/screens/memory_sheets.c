@@ -24,12 +24,16 @@ static const struct mirror_placement *find_segment(const struct mirror *mirror, 
     return NULL;
 }
 
+const struct mirror_placement *memory_segment(const struct mirror *mirror, uint32_t link, uint64_t address) {
+    const struct mirror_placement *segment = find_segment(mirror, link, address);
+    return segment ? segment : find_segment(mirror, ALL_LINKS, address);
+}
+
 struct jitscope_error *memory_look(const struct sheet *sheet, struct look *look) {
     struct inspected *inspected = sheet->inspected;
     uint64_t address = sheet->question.address;
-    const struct mirror_placement *segment = find_segment(&inspected->mirror, sheet->question.link, address);
-    if (!segment)
-        segment = find_segment(&inspected->mirror, ALL_LINKS, address);
+    const struct mirror_placement *segment =
+        memory_segment(&inspected->mirror, sheet->question.link, address);
     if (!segment)
         return error_create(JITSCOPE_ERROR_NOT_FOUND, "no batch has 0x%" PRIx64 " at this moment", address);
     *look = (struct look){.contents = inspected->contents,
