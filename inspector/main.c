@@ -1,6 +1,7 @@
 /* jitscope-inspector: what `jitscope inspect` becomes.  A program of its own, so that the tool, which runs
  * other people's code inside itself, never loads a terminal library. */
 #include "grid/theme.h"
+#include "run/choose.h"
 #include "run/run.h"
 
 #include "options.h"
@@ -10,6 +11,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+
+enum { FIRST_LOOK = 200000000 }; /* nanoseconds before the first screen */
 
 static struct jitscope_error *read_whole(const char *path, struct text *out, bool *there) {
     char buffer[4096];
@@ -97,14 +100,60 @@ static struct jitscope_error *drive(struct run *run, const struct options *optio
     return good ? NULL : error_create(JITSCOPE_ERROR_CHECK_FAILED, "a line of the script failed");
 }
 
+/* --- what is to be looked at
+ * ------------------------------------------------------------------------------------------------- */
+
+static struct jitscope_error *list_sessions(void) {
+    struct live_sessions sessions;
+    struct text text = {0};
+    TRY(live_list(&sessions));
+    sessions_print(&text, &sessions);
+    live_sessions_destroy(&sessions);
+    fputs(text.failed || !text.data ? "" : text.data, stdout);
+    text_destroy(&text);
+    return fflush(stdout) ? error_system("cannot write", "standard output") : NULL;
+}
+
+/* The only process there is needs no choice. */
+static struct jitscope_error *choose(struct inspected **inspected) {
+    struct live_sessions sessions;
+    TRY(live_list(&sessions));
+    struct jitscope_error *error = NULL;
+    if (sessions.list.count == 1)
+        error = inspected_attach(sessions.list.data[0].process, sessions.list.data[0].session, FIRST_LOOK,
+                                 inspected);
+    else if (!sessions.list.count)
+        error = error_with_help(
+            error_create(JITSCOPE_ERROR_USAGE, "nothing to look at is named, and no process allows it"),
+            "jitscope inspect FILE.jsr; `jitscope run --inspectable` lets its process be looked at");
+    else
+        error = choose_on_terminal(&sessions, FIRST_LOOK, inspected);
+    live_sessions_destroy(&sessions);
+    return error;
+}
+
+static struct jitscope_error *open_subject(const struct options *options, struct inspected **inspected) {
+    bool live = options->pid.given;
+    if (options->items.count + live > 1)
+        return error_with_help(error_create(JITSCOPE_ERROR_USAGE, "one recording, or process, at a time"),
+                               "jitscope inspect FILE.jsr, or jitscope inspect --pid PID");
+    if (options->pid.value > UINT32_MAX || options->session.value > UINT32_MAX)
+        return error_create(JITSCOPE_ERROR_USAGE,
+                            "--pid and --session want numbers of a process and a session");
+    if (live)
+        return inspected_attach((uint32_t)options->pid.value, (uint32_t)options->session.value, FIRST_LOOK,
+                                inspected);
+    return options->items.count ? inspected_open(options->items.data[0].text, FIRST_LOOK, inspected)
+                                : choose(inspected);
+}
+
 static struct jitscope_error *inspect(const struct options *options) {
     struct inspected *inspected;
     struct state state;
     struct theme theme;
-    if (options->items.count != 1)
-        return error_with_help(error_create(JITSCOPE_ERROR_USAGE, "one recording is to be named"),
-                               "jitscope inspect FILE.jsr");
-    TRY(inspected_open(options->items.data[0].text, &inspected));
+    if (options->list)
+        return list_sessions();
+    TRY(open_subject(options, &inspected));
     struct jitscope_error *error = state_create(&state, inspected);
     if (!error) {
         struct run run = {.state = &state, .theme = &theme};

@@ -36,7 +36,7 @@ enum { ANSWER = 1 + 11 + 22 + 2 };
 
 /* What a session may be like. */
 struct variant {
-    bool simulate, record, default_libraries, callback;
+    bool simulate, record, default_libraries, callback, inspectable;
     enum jitscope_level level;
     enum jitscope_debug debug;
 };
@@ -90,7 +90,8 @@ static struct jitscope_error *create(struct scene *scene) {
                                                .record_path = variant->record ? scene->recording : NULL,
                                                .no_default_libraries = !variant->default_libraries,
                                                .level = variant->level,
-                                               .debug = variant->debug};
+                                               .debug = variant->debug,
+                                               .inspectable = variant->inspectable};
     TRY(jitscope_session_create(&options, &scene->session));
     return variant->callback
                ? jitscope_session_set_event_callback(scene->session, JITSCOPE_LEVEL_EDGES, take_event, scene)
@@ -256,6 +257,21 @@ static const struct variant debugged = {.level = JITSCOPE_LEVEL_OFF, .debug = JI
 static void test_debugged(void **state) {
     (void)state;
     rehearse(&debugged, false);
+}
+
+static const struct variant inspectable = {.level = JITSCOPE_LEVEL_EDGES, .inspectable = true};
+
+/* With its folder, which is made in the first round, and without. */
+static void test_inspectable(void **state) {
+    (void)state;
+    char folder[] = "/tmp/jitscope-fault-XXXXXX", place[64];
+    assert_non_null(mkdtemp(folder));
+    setenv("XDG_RUNTIME_DIR", folder, 1);
+    rehearse(&inspectable, false);
+    rehearse(&inspectable, true);
+    snprintf(place, sizeof place, "%s/jitscope", folder);
+    assert_int_equal(rmdir(place), 0); /* no socket was left behind */
+    rmdir(folder);
 }
 
 static void test_in_process(void **state) {
@@ -604,6 +620,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_in_process),
         cmocka_unit_test(test_debugged),
+        cmocka_unit_test(test_inspectable),
         cmocka_unit_test(test_recorded),
         cmocka_unit_test(test_everything_fails_from_there),
         cmocka_unit_test(test_watched),

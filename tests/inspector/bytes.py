@@ -153,7 +153,7 @@ class Contents(Bytes):
         for link, name in enumerate(("one", "two", "three"), 1):
             symbol = next(s for s in self.show("symbols", recording) if s["name"] == f"counter_{name}")
             self.assertEqual(self.read(recording, (link, symbol["address"], 4)), [b"\3\0\0\0"])
-        self.assertEqual(self.state(recording, 4)[0], "never")
+        self.assertEqual(self.state(recording, 4), ("never", "the recording has no such batch"))
         self.assertEqual(self.state(recording, 0), ("never", "it is of no batch"))
 
     def test_a_link_that_fails(self):
@@ -186,6 +186,12 @@ class Contents(Bytes):
         state, reason = self.state(self.folder / "cut.jsr", 1)
         self.assertEqual(state, "never")
         self.assertIn("the recording ends here, because what comes next is missing from the file", reason)
+
+    def test_what_was_linked_before(self):
+        """A recording that begins in the middle of a session has no bytes of what was there."""
+        middle = ROOT / "replay" / "golden" / "middle.jsr"
+        self.assertEqual(self.state(middle, 1), ("never", "it was linked before the recording begins"))
+        self.assertEqual(self.state(middle, 3), ("ready", ""))
 
     def test_a_recording_that_grows(self):
         """A program that still runs: what it has linked so far is known, and what it links then, too."""
@@ -359,13 +365,14 @@ class Code(Bytes):
         recording = self.folder / "lua.jsr"
         self.must(JITSCOPE, "run", "--record", recording, host, LUA, "-lm", "--", ROOT / "demo" / "demo.lua")
         shown = self.check(recording, 1)
-        # From the middle of the longest function on, rows are the same.
+        # In the longest function, rows are the same when one has not come from its beginning.
         longest = max((s for s in self.show("symbols", recording) if s["kind"] == "function"), key=lambda s: s["size"])
         self.assertGreater(longest["size"], 3 * 4096)
-        start = longest["address"] + longest["size"] // 2
-        rows = [r for r in self.rows(recording, 1, start, 256) if r["bytes"] is not None]
-        firm = [r for r in rows if r["address"] >= start + 64]
-        self.assertGreater(len(firm), 10)
+        for part in range(1, 8):
+            start = longest["address"] + longest["size"] * part // 8
+            rows = [r for r in self.rows(recording, 1, start, 256, "within") if r["bytes"] is not None]
+            first = max(at for at in shown if at <= start)
+            self.assertEqual(rows, [shown[at] for at in sorted(shown) if first <= at < start + 256])
 
     def test_names_of_what_the_linker_made(self):
         recording, memory = self.program("gcc", flags=("-O1", "-fPIC", "-fno-plt"))
@@ -441,6 +448,206 @@ class Code(Bytes):
         label = next(r["instruction"] for r in rows if r["bytes"] is None)
         self.assertEqual(label[:14], "evil\x1b[31m\ufffd%sxx")
         self.assertLess(len(label), 5000)
+
+
+THROWS = """
+#include <cstdio>
+#include <string>
+struct holder { std::string text; ~holder(); };
+holder::~holder() { puts("gone"); }
+int thrower(int n) { holder h; if (n > 3) throw n; return n + (int)h.text.size(); }
+extern "C" int varying(int a, int b, int c, int d, int e) { volatile char x[a + 1]; x[0] = b; return x[0] + c * d + e; }
+extern "C" double many(double *p, int n) {
+    double s = 0;
+    for (int i = 0; i < n; i++) s += p[i] * thrower(i % 3) + varying(i, 1, 2, 3, 4);
+    return s;
+}
+int main(int argc, char **) {
+    double values[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+    try { return thrower(argc + 5) + (int)many(values, 8); } catch (int n) { printf("%d\\n", n); }
+    return 0;
+}
+"""
+
+
+class Frames(Bytes):
+    def cpp(self, compiler, *flags):
+        path = self.text("throws.cpp", THROWS)
+        target = self.folder / "throws.o"
+        self.must({"gcc": "g++", "clang": "clang++"}[compiler], *flags, "-c", path, "-o", target)
+        recording = self.folder / "throws.jsr"
+        self.must(JITSCOPE, "run", "--record", recording, target, "-lstdc++")
+        return recording
+
+    def readelf(self, recording):
+        """start of a function -> (end, augmentation, rows of cells), as readelf reads the exported .eh_frame."""
+        elf = self.folder / "frames.elf"
+        self.must(JITSCOPE, "export", "--to", "elf", recording, "-o", elf)
+        out = self.must("readelf", "--debug-dump=frames-interp", elf).out.decode()
+        out = out.split("Contents of the .eh_frame section:")[1].split("Contents of the .debug_frame")[0]
+        cies, frames = {}, {}
+        for part in out.strip().split("\n\n"):
+            lines = part.splitlines()
+            cie = re.match(r"([0-9a-f]+) \S+ \S+ CIE \"(\w*)\"", lines[0])
+            fde = re.match(r"\S+ \S+ \S+ FDE cie=([0-9a-f]+) pc=([0-9a-f]+)\.\.([0-9a-f]+)", lines[0])
+            if cie:
+                cies[cie[1]] = cie[2]
+            if fde:
+                names = lines[1].split()[2:]
+                rows = [(int(cells[0], 16), cells[1], {name: rule for name, rule in zip(names, cells[2:]) if rule != "u"})
+                        for cells in (line.split() for line in lines[2:])]
+                frames[int(fde[2], 16)] = int(fde[3], 16), cies[fde[1]], rows
+        return frames
+
+    def test_rows_are_readelfs(self):
+        for compiler in COMPILERS:
+            for flags in (("-O0", "-fPIC"), ("-O2", "-fPIC"), ("-Os", "-fPIC", "-fno-omit-frame-pointer")):
+                with self.subTest(compiler=compiler, flags=flags):
+                    recording = self.cpp(compiler, *flags)
+                    frames = self.readelf(recording)
+                    records = [r for r in self.show("eh-frames", recording) if r["record"] == "FDE"]
+                    # The exported section ends where the first of the linker's own begins.
+                    self.assertGreater(len(frames), 4)
+                    questions = [f"{how} 1 {r['address']:x}" for r in records for how in ("facts", "rules")]
+                    answers = self.ask(recording, "ask 1", *questions)[1:]
+                    for record, facts, rules in zip(records, answers[0::2], answers[1::2]):
+                        self.check_frame(record, facts, rules, frames)
+
+    def check_frame(self, record, facts, rules, frames):
+        named = {fact["what"]: fact for fact in facts}
+        self.assertEqual((named["function"]["address"], named["end"]["address"]),
+                         (record["function"], record["function"] + record["length"]))
+        self.assertEqual(named["function"]["value"].split(",")[0], record["name"])
+        self.assertEqual(named["CIE"]["address"], record["cie"])
+        if record["function"] not in frames:
+            return
+        end, augmentation, rows = frames[record["function"]]
+        self.assertEqual(named["end"]["address"], end)
+        self.assertEqual(named["augmentation"]["value"], augmentation)
+        self.assertEqual([(r["address"], r["cfa"], dict(cell.split("=") for cell in r["registers"].split()))
+                          for r in rules], rows)
+        self.assertEqual([r["end"] for r in rules], [r["address"] for r in rules[1:]] + [end])
+
+    def test_personality_and_lsda(self):
+        for compiler in COMPILERS:
+            recording = self.cpp(compiler, "-O1", "-fPIC")
+            record = next(r for r in self.show("eh-frames", recording) if r["name"] == "_Z7throweri")
+            facts = {f["what"]: f for f in self.ask(recording, "ask 1", f"facts 1 {record['address']:x}")[1]}
+            self.assertEqual(facts["personality"]["value"], "__gxx_personality_v0")
+            symbol = next(s for s in self.show("symbols", recording) if s["name"] == "__gxx_personality_v0")
+            self.assertEqual(facts["personality"]["address"], symbol["address"])
+            table = next(s for s in self.show("sections", recording) if s["name"].startswith(".gcc_except_table"))
+            self.assertLess(facts["LSDA"]["address"] - table["address"], table["size"])
+            self.assertTrue(facts["LSDA"]["value"].startswith((".gcc_except_table", "GCC_except_table")), facts)
+
+    def test_damage(self):
+        """Records that are written over say what is wrong with them."""
+        recording = self.cpp("gcc", "-O1", "-fPIC")
+        record = next(r for r in self.show("eh-frames", recording) if r["name"] == "_Z7throweri")
+        at = record["address"]
+        for pokes, damage in (([(at, 0xf0), (at + 1, 0xff), (at + 2, 0xff)], "its length makes no sense"),
+                              ([(at, 3)], "it is too short for its own fields"),
+                              ([(at + 4, 1)], "its CIE is not sound")):
+            facts = self.ask(recording, "ask 1", *[f"poke {place:x} {byte:x}" for place, byte in pokes],
+                             f"facts 1 {at:x}", f"rules 1 {at:x}")[-2]
+            self.assertEqual(facts[-1]["what"], "damage")
+            self.assertEqual(facts[-1]["value"], damage)
+        rules = self.ask(recording, "ask 1", f"poke {at + 24:x} 3f", f"rules 1 {at:x}")[-1]
+        self.assertEqual(rules[-1]["registers"], "an instruction makes no sense")
+
+
+class Arguments(Bytes):
+    def arguments(self, recording, action):
+        return self.ask(recording, "ask 1", f"arguments 1 {action:x}")[1]
+
+    def actions(self, recording):
+        return {r["function"]: r for r in self.show("actions", recording) if r["link"] == 1}
+
+    def test_initialisers(self):
+        source = "".join(f'__attribute__((constructor({200 + i}))) static void begin_{i}(void) {{ {effect} }}\n'
+                         f'__attribute__((destructor({200 + i}))) static void end_{i}(void) {{ {effect} }}\n'
+                         for i, effect in ((2, "sum += 1;"), (0, "sum += 2;"), (1, "sum += 3;")))
+        source += "".join(f"__attribute__((constructor)) static void {name}(void) {{ sum += 0; }}\n"
+                          for name in ("first", "second"))
+        main = self.compile("static volatile int sum;\n" + source + "int main(void) { return sum != 6; }\n", "-O1", "-fPIC")
+        recording = self.folder / "r.jsr"
+        self.must(JITSCOPE, "run", "--record", recording, main)
+        begun, ended = self.functions(recording, "run-initialisers"), self.functions(recording, "run-finalisers")
+        order = ["begin_0", "begin_1", "begin_2", "first", "second"]
+        self.assertEqual([(half, name) for half, name, _ in begun], [("finalize", name) for name in order])
+        self.assertEqual([(half, name) for half, name, _ in ended],
+                         [("deallocate", f"end_{i}") for i in range(3)])
+        symbols = {s["name"]: s["address"] for s in self.show("symbols", recording)}
+        self.assertEqual([address for _, _, address in begun], [symbols[name] for name in order])
+
+    def functions(self, recording, function):
+        """What all actions of the name run: half, name, address, in the order in which the actions are attached."""
+        actions = [r["action"] for r in self.show("actions", recording) if r["link"] == 1 and r["function"] == function]
+        return [(r["half"], r["value"], r["address"]) for action in actions for r in self.arguments(recording, action)
+                if r["what"] == "function"]
+
+    def test_registrations(self):
+        recording, memory = self.program("gcc")
+        actions = self.actions(recording)
+        frames = self.arguments(recording, actions["register-eh-frames"]["action"])
+        section = next(s for s in self.show("sections", recording) if s["name"] == ".eh_frame")
+        for half in ("finalize", "deallocate"):
+            told = {r["what"]: r for r in frames if r["half"] == half}
+            self.assertEqual(told["section"]["address"], section["address"])
+            self.assertEqual(int(told["bytes"]["value"]), actions["register-eh-frames"]["size"])
+        image = {r["what"]: r for r in self.arguments(recording, actions["register-debug-image"]["action"])
+                 if r["half"] == "finalize"}
+        self.assertEqual(image["batch"]["address"], min(s["address"] for s in self.segments(recording)))
+        self.assertEqual(int(image["segments"]["value"]), len(self.segments(recording)))
+        self.assertEqual(int(image["units"]["value"]), 2)
+        elf = self.folder / "r.elf"
+        self.must(JITSCOPE, "export", "--to", "elf", recording, "-o", elf)
+        sizes = {name: int(size, 16) for name, size in
+                 re.findall(r"\] (\.debug_\w+) +\S+ +\S+ \S+ (\S+)", self.must("readelf", "-SW", elf).out.decode())}
+        self.assertEqual({name: int(r["value"]) for name, r in image.items() if name.startswith(".debug_")}, sizes)
+
+    def test_an_action_of_the_programs_own(self):
+        recording = ROOT / "replay" / "golden" / "passes.jsr"
+        own = self.arguments(recording, self.actions(recording)["count"]["action"])
+        self.assertEqual([(r["half"], r["what"], r["value"]) for r in own],
+                         [("finalize", "runs", "count"), ("finalize", "bytes", "3"), ("finalize", "+0x0", "6f 6e 65"),
+                          ("deallocate", "runs", "count"), ("deallocate", "bytes", "3"),
+                          ("deallocate", "+0x0", "74 77 6f")])
+
+
+class Differences(Bytes):
+    def compare(self, recording, start, size, *before):
+        *rows, counts = self.ask(recording, "ask 1", *before, f"compare 1 {start:x} {size:x}")[-1]
+        return rows, counts
+
+    def test_code_data_and_slots(self):
+        recording, memory = self.program("gcc")
+        (data, content), (work, code), (printer, _) = memory["data"], memory["work"], memory["printer"]
+        pokes = {data + 1: 0xaa, data + 4: 0xbb, data + 15: 0xcc, work + 2: code[2] ^ 0xff,
+                 **{printer + i: byte for i, byte in enumerate(memory["main"][0].to_bytes(8, "little"))}}
+        start = min(s["address"] for s in self.segments(recording))
+        rows = []
+        for segment in self.segments(recording):
+            told, counts = self.compare(recording, segment["address"], segment["end"] - segment["address"],
+                                        *[f"poke {at:x} {byte:x}" for at, byte in pokes.items()])
+            rows += told
+            self.assertEqual(counts, {"alarming": int(segment["prot"] == "r-x"), "unread": 0})
+        told = {row["where"]: row for row in rows}
+        self.assertGreater(start, 0)
+        self.assertEqual(told["work+0x2"]["what"], "differs")
+        self.assertEqual((told["work+0x2"]["expected"], told["work+0x2"]["actual"]),
+                         (f"{code[2]:02x}", f"{code[2] ^ 0xff:02x}"))
+        self.assertEqual((told["data+0x1"]["what"], told["data+0x1"]["bytes"]), ("changed since link", 4))
+        self.assertEqual(told["data+0xf"]["bytes"], 1)
+        slot = next(row for where, row in told.items() if where.startswith("printer"))
+        self.assertEqual(slot["leads_to"], "main")
+        self.assertEqual(len(rows), 4)
+
+    def test_nothing_differs(self):
+        recording, _ = self.program("gcc")
+        segment = self.segments(recording, "rw-")[0]
+        self.assertEqual(self.compare(recording, segment["address"], segment["end"] - segment["address"],
+                                      f"hide {segment['address']:x} 3"), ([], {"alarming": 0, "unread": 3}))
 
 
 if __name__ == "__main__":

@@ -4,11 +4,18 @@
  *     ask LINK                        state and reason
  *     read LINK ADDRESS SIZE          bytes
  *     hex | code | intel LINK ADDRESS SIZE
+ *     within LINK ADDRESS SIZE        the instructions there of the whole segment's
  *     name LINK ADDRESS
+ *     facts | rules LINK ADDRESS      of a record of .eh_frame
+ *     arguments LINK ACTION
+ *     compare LINK ADDRESS SIZE       with the process that was made up; then a line with counts
  *     poke ADDRESS BYTE               from then on a process is made up that has what the recording says but
  * this hide ADDRESS SIZE               ... and does not let these be read
  */
+#include "bytes/arguments.h"
+#include "bytes/cfi.h"
 #include "bytes/code.h"
+#include "bytes/compare.h"
 #include "bytes/hex.h"
 #include "mirror/views.h"
 
@@ -95,6 +102,55 @@ static void print_code(const struct look *look, enum code_syntax syntax) {
     code_destroy(code);
 }
 
+static void print_code_within(const struct look *look) {
+    struct rows rows = {.columns = code_columns, .column_count = code_column_count};
+    struct content_segment segment = {0};
+    struct look whole = *look;
+    struct code *code;
+    bool made;
+    if (!contents_segment_at(look->contents, look->link, look->start, &segment))
+        return;
+    whole.start = segment.address;
+    whole.size = segment.size;
+    must(code_create(&whole, CODE_ATT, &code));
+    uint64_t first = code_candidate_of(code, look->start);
+    for (uint64_t i = first; i < 2 * (look->start + look->size - segment.address); i++)
+        must(code_cells(code, i, &rows, &made));
+    print_rows(&rows);
+    code_destroy(code);
+}
+
+static void print_facts(const struct look *look) {
+    struct rows rows = {.columns = cfi_fact_columns, .column_count = cfi_fact_column_count};
+    must(cfi_facts(look, look->start, &rows));
+    print_rows(&rows);
+}
+
+static void print_rules(const struct look *look) {
+    struct rows rows = {.columns = cfi_rule_columns, .column_count = cfi_rule_column_count};
+    must(cfi_rules_of(look, look->start, &rows));
+    print_rows(&rows);
+}
+
+static void print_arguments(const struct look *look) {
+    struct rows rows = {.columns = argument_columns, .column_count = argument_column_count};
+    must(arguments_rows(look, (uint32_t)look->start, &rows));
+    print_rows(&rows);
+}
+
+static void print_differences(const struct look *look) {
+    struct rows rows = {.columns = difference_columns, .column_count = difference_column_count};
+    struct differences differences = {.at = look->start};
+    while (differences.at < look->start + look->size)
+        must(compare_some(look, &differences, 10000));
+    for (uint32_t i = 0; i < differences.list.count; i++)
+        must(difference_cells(look, &differences.list.data[i], &rows));
+    print_rows(&rows);
+    printf("{\"alarming\": %" PRIu64 ", \"unread\": %" PRIu64 "}\n", differences.alarming,
+           differences.unread);
+    differences_destroy(&differences);
+}
+
 static void print_bytes(const struct look *look) {
     uint8_t *bytes = malloc(look->size + 1);
     bool known = bytes && contents_read(look->contents, look->link, look->start, bytes, look->size);
@@ -135,8 +191,18 @@ static void answer(struct process *process, const char *what, uint64_t a, uint64
         print_bytes(&look);
     else if (!strcmp(what, "hex"))
         print_hex(&look);
+    else if (!strcmp(what, "within"))
+        print_code_within(&look);
     else if (!strcmp(what, "code") || !strcmp(what, "intel"))
         print_code(&look, what[0] == 'c' ? CODE_ATT : CODE_INTEL);
+    else if (!strcmp(what, "arguments"))
+        print_arguments(&look);
+    else if (!strcmp(what, "compare"))
+        print_differences(&look);
+    else if (!strcmp(what, "facts"))
+        print_facts(&look);
+    else if (!strcmp(what, "rules"))
+        print_rules(&look);
     else if (!strcmp(what, "lines"))
         print_state(process->contents, contents_wait_for_lines(process->contents, look.link));
     else if (!strcmp(what, "name")) {

@@ -3,7 +3,7 @@
  *     create [inspectable] [off] [simulate] [FILE]   makes session 1, 2, ...; recorded to FILE
  *     link N FILE         links FILE in session N          begin N FILE, end N    records on demand
  *     destroy N           failure N                        why it cannot be inspected
- *     threads N FILE      four threads link and unload FILE in session N until the next command
+ *     threads N FILE      four threads link and unload FILE in session N, so often, or until the next command
  *     fork HOW            the child does HOW: exit, destroy (all sessions, then exit), wait (until killed)
  *     exec FILE           load FILE, unload                a plug-in with a session of its own
  *     exhaust, release    takes all descriptors, gives them back
@@ -18,10 +18,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { MOST = 16, WORKERS = 4, DESCRIPTORS = 4096 };
+enum { MOST = 16, WORKERS = 4, TURNS = 400, PAUSE_US = 2000, DESCRIPTORS = 4096 };
 
 static struct jitscope_session *sessions[MOST];
 static int count;
@@ -33,8 +34,12 @@ static void check(struct jitscope_error *error) {
     exit(1);
 }
 
+static void say_line(const char *text) {
+    printf("%.*s\n", (int)strcspn(text, "\n"), text);
+}
+
 static void say(struct jitscope_error *error) {
-    printf("%s\n", error ? jitscope_error_message(error) : "done");
+    say_line(error ? jitscope_error_message(error) : "done");
     jitscope_error_destroy(error);
 }
 
@@ -65,13 +70,14 @@ static struct {
 } task = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static void *link_and_unload(void *unused) {
-    while (!atomic_load(&stop)) {
+    for (int i = 0; i < TURNS && !atomic_load(&stop); i++) {
         struct jitscope_link *link;
         pthread_mutex_lock(&task.lock);
         check(jitscope_session_add_file(task.session, task.file));
         check(jitscope_session_link(task.session, &link));
         pthread_mutex_unlock(&task.lock);
         check(jitscope_session_unload(task.session, link));
+        usleep(PAUSE_US);
     }
     return unused;
 }
@@ -116,6 +122,8 @@ static void fork_child(const char *how) {
 static int taken[DESCRIPTORS], descriptors;
 
 static void exhaust(void) {
+    const struct rlimit few = {256, 256};
+    setrlimit(RLIMIT_NOFILE, &few);
     while (descriptors < DESCRIPTORS && (taken[descriptors] = open("/dev/null", O_RDONLY)) >= 0)
         descriptors++;
 }
@@ -169,7 +177,7 @@ static void session_command(const char *command, int number, const char *file) {
         say(jitscope_session_end_recording(session));
     } else if (!strcmp(command, "failure")) {
         const char *failure = jitscope_session_inspection_failure(session);
-        printf("%s\n", failure ? failure : "none");
+        say_line(failure ? failure : "none");
     } else if (!strcmp(command, "threads")) {
         start_threads(session, file);
         say(NULL);

@@ -23,6 +23,7 @@ enum {
 /* Where instructions and labels begin in a window, a bit for each byte. */
 struct window {
     uint64_t start, end; /* end 0: not used */
+    uint64_t limit;      /* of the region that the window is a part of */
     uint64_t instructions[WINDOW / 64];
     uint64_t labels[WINDOW / 64];
 };
@@ -154,7 +155,7 @@ static bool has_bit(const uint64_t *bits, uint64_t at) {
 }
 
 /* What is decoded at once: bytes that are known, from ADDRESS on. */
-struct stretch {
+struct code_stretch {
     uint8_t bytes[LEAD + WINDOW + LONGEST];
     const uint8_t *at;
     size_t left;
@@ -165,7 +166,7 @@ struct stretch {
  * much of it is one row. */
 enum { UNKNOWN_ROW = 16 };
 
-static void skip_unknown(const struct code *code, struct stretch *stretch) {
+static void skip_unknown(const struct code *code, struct code_stretch *stretch) {
     uint64_t step = UNKNOWN_ROW - stretch->address % UNKNOWN_ROW, left = stretch->end - stretch->address;
     step = step < left ? step : left;
     stretch->address += step;
@@ -174,7 +175,7 @@ static void skip_unknown(const struct code *code, struct stretch *stretch) {
 }
 
 /* To where the next instruction begins, or the next byte that is none. */
-static void step(const struct code *code, struct stretch *stretch) {
+static void step(const struct code *code, struct code_stretch *stretch) {
     uint64_t start = stretch->address;
     if (!stretch->left) {
         skip_unknown(code, stretch);
@@ -189,7 +190,7 @@ static void step(const struct code *code, struct stretch *stretch) {
 
 /* The last one may reach beyond the window, not beyond the region. */
 static void find_instructions(const struct code *code, struct window *window, uint64_t base, uint64_t limit) {
-    struct stretch stretch = {.at = stretch.bytes};
+    struct code_stretch stretch = {.at = stretch.bytes};
     stretch.address = window->start - base > LEAD ? window->start - LEAD : base;
     stretch.end = limit - window->end < LONGEST ? limit : window->end + LONGEST;
     if (!code->look.read && contents_ask(code->look.contents, code->look.link) != CONTENTS_READY)
@@ -224,6 +225,7 @@ static const struct window *window_at(struct code *code, uint64_t address) {
     find_region(&code->look, address, &base, &limit);
     memset(window, 0, sizeof *window);
     window->start = base + (address - base) / WINDOW * WINDOW;
+    window->limit = limit;
     window->end = limit - window->start > WINDOW ? window->start + WINDOW : limit;
     find_instructions(code, window, base, limit);
     find_labels(code, window);
@@ -255,9 +257,8 @@ uint64_t code_candidate_of(struct code *code, uint64_t address) {
 
 /* With the bytes up to the end of the region, as when it was found to begin there. */
 static bool decode(struct code *code, uint64_t address, uint8_t bytes[LONGEST], uint64_t *known) {
-    uint64_t base, limit, size = LONGEST;
-    find_region(&code->look, address, &base, &limit);
-    size = limit - address < size ? limit - address : size;
+    uint64_t left_over = window_at(code, address)->limit - address;
+    uint64_t size = left_over < LONGEST ? left_over : LONGEST;
     *known = look_read(&code->look, address, bytes, size);
     const uint8_t *at = bytes;
     size_t left = *known;

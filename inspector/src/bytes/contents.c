@@ -16,6 +16,8 @@ struct contents {
     struct worker worker;
     struct content_progress *progress; /* NULL: nothing was started yet */
     int data, index;
+    const uint8_t *mapped; /* DATA, as far as it was needed: tables are searched where they lie */
+    uint64_t mapped_size;
     bool has_grown;           /* FILE, since the child began */
     uint32_t behind;          /* batches up to this one were there when the child began */
     uint64_t events;          /* of the recording, when it began */
@@ -48,6 +50,8 @@ void contents_destroy(struct contents *contents) {
     lines_destroy(&contents->lines);
     if (contents->progress)
         os_unmap(contents->progress, sizeof *contents->progress);
+    if (contents->mapped)
+        os_unmap((void *)(uintptr_t)contents->mapped, contents->mapped_size);
     if (contents->data >= 0)
         os_close(contents->data);
     if (contents->index >= 0)
@@ -145,15 +149,22 @@ static enum contents_state never(struct contents *contents, const char *format, 
     return CONTENTS_NEVER;
 }
 
+/* All was replayed, and it was not there. */
+static enum contents_state not_replayed(struct contents *contents, uint32_t number) {
+    struct content_link first;
+    if (contents->progress->reason[0])
+        return never(contents, "the recording does not hold the whole of it: %s", contents->progress->reason);
+    if (links_there(contents) && read_link(contents, 0, &first) && number < first.link)
+        return never(contents, "%s", "it was linked before the recording begins");
+    return never(contents, "%s", "the recording has no such batch");
+}
+
 /* The child has ended without it. */
-static enum contents_state not_there(struct contents *contents) {
+static enum contents_state not_there(struct contents *contents, uint32_t number) {
     const struct content_progress *progress = contents->progress;
     switch (atomic_load_explicit(&progress->outcome, memory_order_acquire)) {
     case CONTENT_COMPLETE:
-        return never(contents,
-                     progress->reason[0] ? "the recording does not hold the whole of it: %s"
-                                         : "the recording does not say how it was linked: it begins later%s",
-                     progress->reason);
+        return not_replayed(contents, number);
     case CONTENT_STOPPED:
         return never(contents, "the recording does not replay: %s", progress->reason);
     default:
@@ -187,7 +198,7 @@ enum contents_state contents_ask(struct contents *contents, uint32_t number) {
         return begin(contents);
     if (!contents->worker.ended)
         return CONTENTS_WORKING;
-    return contents->has_grown ? begin(contents) : not_there(contents);
+    return contents->has_grown ? begin(contents) : not_there(contents, number);
 }
 
 enum contents_state contents_wait(struct contents *contents, uint32_t link) {
@@ -214,29 +225,64 @@ int contents_descriptor(const struct contents *contents) {
 
 /* --- tables */
 
-static const struct content_place *place_of(struct contents *contents, uint32_t link,
-                                            enum content_table table) {
-    return contents_ask(contents, link) == CONTENTS_READY ? &contents->link.tables[table] : NULL;
+/* All of the file that there is now, which no one changes any more. */
+static void map_data(struct contents *contents) {
+    uint64_t size;
+    bool regular;
+    if (contents->mapped)
+        os_unmap((void *)(uintptr_t)contents->mapped, contents->mapped_size);
+    contents->mapped = NULL;
+    if (os_file_size(contents->data, &size, &regular) == 0 && size)
+        contents->mapped = os_map(NULL, size, PROT_READ, MAP_SHARED, contents->data, 0);
+    contents->mapped_size = contents->mapped ? size : 0;
+}
+
+/* A table and its entries; none when LINK is not ready. */
+static const uint8_t *entries_of(struct contents *contents, uint32_t link, enum content_table table,
+                                 uint32_t *count) {
+    *count = 0;
+    if (contents_ask(contents, link) != CONTENTS_READY)
+        return NULL;
+    const struct content_place *place = &contents->link.tables[table];
+    uint64_t size = (uint64_t)place->count * strides[table];
+    if (!size)
+        return NULL;
+    if (!bytes_contain((struct bytes){contents->mapped, contents->mapped_size}, place->offset, size))
+        map_data(contents);
+    if (!bytes_contain((struct bytes){contents->mapped, contents->mapped_size}, place->offset, size))
+        return NULL;
+    *count = place->count;
+    return contents->mapped + place->offset;
 }
 
 uint32_t contents_count(struct contents *contents, uint32_t link, enum content_table table) {
-    const struct content_place *place = place_of(contents, link, table);
-    return place ? place->count : 0;
+    uint32_t count;
+    entries_of(contents, link, table, &count);
+    return count;
 }
 
 bool contents_entry(struct contents *contents, uint32_t link, enum content_table table, uint32_t number,
                     void *entry) {
-    const struct content_place *place = place_of(contents, link, table);
-    size_t stride = strides[table];
-    return place && number < place->count &&
-           read_whole(contents->data, entry, stride, place->offset + (uint64_t)number * stride);
+    uint32_t count;
+    const uint8_t *entries = entries_of(contents, link, table, &count);
+    if (number >= count)
+        return false;
+    memcpy(entry, entries + (size_t)number * strides[table], strides[table]);
+    return true;
 }
 
 uint32_t contents_first(struct contents *contents, uint32_t link, enum content_table table,
                         uint64_t address) {
-    const struct content_place *place = place_of(contents, link, table);
-    return place ? sorted_file_first(contents->data, place->offset, place->count, strides[table], address)
-                 : 0;
+    uint32_t low = 0, high;
+    const uint8_t *entries = entries_of(contents, link, table, &high);
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (load_u64(entries + (size_t)middle * strides[table]) < address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
 }
 
 /* The last entry that begins at or before ADDRESS. */

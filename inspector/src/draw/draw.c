@@ -182,8 +182,10 @@ static void draw_row(struct grid *grid, uint16_t row, const struct state *state,
 
 static void draw_nothing(struct grid *grid, uint16_t row, const struct state *state) {
     const char *text = "nothing here at this moment";
-    if (state->table.is_scanning)
+    if (state->table.is_scanning || state->table.sheet.is_waiting)
         text = "looking";
+    else if (state->table.sheet.remark)
+        text = state->table.sheet.remark;
     else if (state->table.filter)
         text = "no row passes the filter";
     grid_string(grid, row, MARK_WIDTH, STYLE_DIM, text);
@@ -208,10 +210,11 @@ static void draw_rows(struct grid *grid, const struct state *state) {
 static void print_moment(struct text *out, const struct state *state) {
     const struct inspected *inspected = state->inspected;
     if (state->table.is_scanning)
-        text_print(out, "looking %" PRIu64 "%%  ",
-                   state->table.sheet.count ? state->table.scanned * 100 / state->table.sheet.count : 100);
-    const struct boundary *pass = inspected_pass_at(inspected, inspected->now);
+        text_print(out, "looking %u%%  ", table_scan_progress(&state->table));
+    const struct mirror_boundary *pass = inspected_pass_at(inspected, inspected->now);
     struct recorded_string name = recording_string(&inspected->file, pass ? pass->name : 0);
+    if (!inspected->is_read)
+        text_print(out, "read %u%%  ", inspected_progress(inspected));
     if (pass && !state->follows)
         text_print(out, "batch %u, %.*s, ", pass->link, (int)name.length, name.bytes);
     text_print(out, "event %" PRIu64 "/%" PRIu64 " ", inspected->now, inspected_last(inspected));
@@ -226,6 +229,8 @@ static void draw_status(struct grid *grid, const struct state *state) {
     uint16_t room = (uint16_t)(grid->columns > width + 1 ? grid->columns - width - 1 : grid->columns);
     const char *meaning =
         state->table.sheet.remark ? state->table.sheet.remark : screens[state->place.screen].meaning;
+    if (state->message.length && state->message_is_error)
+        room = grid->columns; /* what went wrong is worth more than the moment */
     if (state->message.length)
         grid_text(grid, row, 0, room, state->message_is_error ? STYLE_ERROR : STYLE_STATUS,
                   state->message.data, state->message.length);

@@ -50,8 +50,8 @@ static void put(struct grid *grid, uint16_t row, uint32_t column, enum style sty
                 int width) {
     struct grid_cell *cell = cell_at(grid, row, column);
     struct grid_cell *behind = cell_at(grid, row, column + (uint32_t)width);
-    if (cell->character == 0)
-        cell[-1].character = ' ';
+    if (cell->character == 0 && column)
+        cell_at(grid, row, column - 1)->character = ' ';
     if (behind && behind->character == 0)
         behind->character = ' ';
     cell[0] = (struct grid_cell){character, (uint8_t)style, OVERLAY_NONE};

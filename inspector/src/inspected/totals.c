@@ -14,20 +14,19 @@ static void add(struct totals *totals, const struct mirror_tally *tally) {
 struct totals inspected_totals(const struct inspected *inspected) {
     struct totals totals = {0};
     const struct mirror *mirror = &inspected->mirror;
-    EACH_LINK(link) {
-        if (!link->known)
+    for (uint32_t i = 0; i < mirror->links.count; i++) {
+        struct mirror_life life = mirror_life(mirror, i);
+        struct mirror_tally tally = mirror_tally(mirror, i);
+        bool failed = life.ended && life.end.outcome == OUTCOME_FAILED;
+        if (!life.known)
             continue;
-        struct mirror_tally tally = mirror_tally(mirror, link->number);
-        if (link->unloaded)
-            totals.unloaded++;
-        else if (!link->ended)
-            totals.linking++;
-        else if (link->end.outcome == OUTCOME_FAILED)
-            totals.failed++;
-        else
-            totals.linked++;
-        if (link->ended && !link->unloaded && link->end.outcome != OUTCOME_FAILED)
-            add(&totals, &tally);
+        totals.unloaded += life.unloaded;
+        totals.linking += !life.unloaded && !life.ended;
+        totals.failed += !life.unloaded && failed;
+        if (life.unloaded || !life.ended || failed)
+            continue;
+        totals.linked++;
+        add(&totals, &tally);
     }
     return totals;
 }

@@ -35,6 +35,9 @@ struct jitscope_error *command_run(struct state *state, const char *line);
 /* NULL: none. */
 const struct inspector_command *inspector_command_find(const char *name, size_t length);
 
+/* What became of a search, once it has come to an end.  Errors: NOT_FOUND. */
+struct jitscope_error *finding_tell(struct state *state);
+
 /* ARGUMENT as a number, FALLBACK when there is none. */
 struct jitscope_error *argument_number(const char *argument, int64_t fallback, int64_t *number);
 

@@ -6,11 +6,20 @@
 static struct jitscope_error *find(struct state *state, bool forward) {
     if (!state->searched.length)
         return error_create(JITSCOPE_ERROR_USAGE, "nothing was searched yet; / searches");
-    uint64_t before = state->table.cursor;
-    if (!table_search(&state->table, state->searched.data, forward))
-        return error_create(JITSCOPE_ERROR_NOT_FOUND, "'%s' is not on this screen", state->searched.data);
-    if (forward ? state->table.cursor <= before : state->table.cursor >= before)
-        state_say(state, "search went on at the %s", forward ? "top" : "bottom");
+    table_search(&state->table, state->searched.data, forward);
+    return NULL;
+}
+
+struct jitscope_error *finding_tell(struct state *state) {
+    struct search *search = &state->table.search;
+    enum search_state result = search->state;
+    if (result == SEARCH_GOES_ON || result == SEARCH_NONE)
+        return NULL;
+    search->state = SEARCH_NONE;
+    if (result == SEARCH_IN_VAIN)
+        return error_create(JITSCOPE_ERROR_NOT_FOUND, "'%s' is not on this screen", search->text);
+    if (search->has_wrapped)
+        state_say(state, "search went on at the %s", search->forward ? "top" : "bottom");
     return NULL;
 }
 

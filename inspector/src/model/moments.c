@@ -25,7 +25,7 @@ static struct jitscope_error *step_boundaries(struct state *state, const char *a
     uint64_t at = state->inspected->now;
     TRY(argument_number(argument, 1, &count));
     for (; count; count += count < 0 ? 1 : -1) {
-        const struct boundary *boundary = inspected_boundary(state->inspected, at, batch, count > 0);
+        const struct mirror_boundary *boundary = inspected_boundary(state->inspected, at, batch, count > 0);
         if (!boundary) {
             at = count > 0 ? inspected_last(state->inspected) : 0;
             break;
@@ -52,7 +52,8 @@ static const struct {
 static struct jitscope_error *parse_time(const struct state *state, const char *text, uint64_t *time) {
     char *end;
     double value = strtod(text, &end);
-    uint64_t begin = state->inspected->boundaries.count ? state->inspected->boundaries.data[0].time : 0;
+    const struct mirror_boundary *first = inspected_first(state->inspected);
+    uint64_t begin = first ? first->time : 0;
     for (size_t i = 0; i < sizeof units / sizeof *units; i++)
         if (!strcmp(end, units[i].name) && end != text && value >= 0 && value * units[i].nanoseconds < 1e18) {
             *time = begin + (uint64_t)(value * units[i].nanoseconds);
@@ -65,7 +66,7 @@ static struct jitscope_error *parse_time(const struct state *state, const char *
 static struct jitscope_error *go_to_time(struct state *state, const char *text) {
     uint64_t time = 0;
     TRY(parse_time(state, text, &time));
-    const struct boundary *boundary = inspected_at_time(state->inspected, time);
+    const struct mirror_boundary *boundary = inspected_at_time(state->inspected, time);
     return stay_at(state, boundary ? boundary->sequence : 0);
 }
 

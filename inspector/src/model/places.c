@@ -147,19 +147,9 @@ static struct jitscope_error *enter_memory(struct state *state, uint32_t screen,
 
 /* Code is shown as instructions, all else as bytes. */
 static uint32_t memory_screen(const struct state *state, uint64_t address) {
-    uint32_t count = 0;
-    struct sheet sheet;
-    struct question question = {.link = state->place.question.link};
-    uint32_t screen = SCREEN_BYTES;
-    struct jitscope_error *error = sheet_open(&sheet, SCREEN_MAP, state->inspected, &question);
-    const struct region *regions = error ? NULL : map_regions(&sheet, &count);
-    for (uint32_t i = 0; i < count; i++)
-        if (address - regions[i].address < regions[i].end - regions[i].address &&
-            regions[i].prot & PROTECT_EXECUTE)
-            screen = SCREEN_CODE;
-    sheet_close(&sheet);
-    jitscope_error_destroy(error);
-    return screen;
+    const struct mirror_placement *segment =
+        memory_segment(&state->inspected->mirror, state->place.question.link, address);
+    return segment && segment->prot & PROTECT_EXECUTE ? SCREEN_CODE : SCREEN_BYTES;
 }
 
 static struct jitscope_error *enter_row_memory(struct state *state, const struct cell *row) {
@@ -225,6 +215,20 @@ static struct jitscope_error *enter_target(struct state *state, const struct cel
     return enter_memory(state, memory_screen(state, target), target);
 }
 
+/* A screen about the row's batch and address, and about the number in one of its columns. */
+static struct jitscope_error *enter_about(struct state *state, const struct cell *row, uint32_t screen,
+                                          const char *column) {
+    uint64_t link, number = 0;
+    struct place place = state_place(state, screen);
+    if (!row_value_of(state, row, "link", &link) || !row_address(state, row, &place.question.address))
+        return nothing_there("address");
+    if (column && !row_value_of(state, row, column, &number))
+        return nothing_there(column);
+    place.question.link = (uint32_t)link;
+    place.question.number = (uint32_t)number;
+    return go_in(state, &place);
+}
+
 struct jitscope_error *do_enter(struct state *state, const char *argument) {
     const struct cell *row = table_cursor_row(&state->table);
     (void)argument;
@@ -239,6 +243,10 @@ struct jitscope_error *do_enter(struct state *state, const char *argument) {
         return enter_moment(state, row);
     case ENTER_MEMORY:
         return enter_row_memory(state, row);
+    case ENTER_FRAME:
+        return enter_about(state, row, SCREEN_FRAME, NULL);
+    case ENTER_ARGUMENTS:
+        return enter_about(state, row, SCREEN_ARGUMENTS, "action");
     case ENTER_TARGET:
         return enter_target(state, row);
     case ENTER_WHY:
@@ -279,7 +287,7 @@ struct jitscope_error *do_batch(struct state *state, const char *argument) {
     if (!*argument && !row_value_of(state, table_cursor_row(&state->table), "link", &link))
         return nothing_there("batch");
     TRY(argument_number(argument, (int64_t)link, &number));
-    if (number < 0 || !mirror_link(&state->inspected->mirror, (uint32_t)number))
+    if (number < 0 || number >= state->inspected->mirror.links.count)
         return error_create(JITSCOPE_ERROR_NOT_FOUND, "there is no batch %" PRId64 " at this moment", number);
     place.question.link = (uint32_t)number;
     return state_visit(state, &place);
@@ -300,6 +308,23 @@ struct jitscope_error *do_close(struct state *state, const char *argument) {
     return state->parents.count ? do_leave(state, argument) : do_quit(state, argument);
 }
 
+/* To the next place that way which can be shown: memory, and what led to it, are not there at every moment.
+ */
+static struct jitscope_error *go_through_visited(struct state *state, int step) {
+    struct jitscope_error *error = NULL;
+    for (int64_t at = (int64_t)state->visit + step; at >= 0 && at < state->visited.count; at += step) {
+        struct place place = state->visited.data[at];
+        jitscope_error_destroy(error);
+        error = state_show(state, &place);
+        if (error)
+            continue;
+        state->visit = (uint32_t)at;
+        state->parents.count = 0;
+        break;
+    }
+    return error;
+}
+
 struct jitscope_error *do_back(struct state *state, const char *argument) {
     (void)argument;
     if (!state->visit) {
@@ -311,11 +336,7 @@ struct jitscope_error *do_back(struct state *state, const char *argument) {
         TRY(vec_push(&state->visited, here));
     else
         state->visited.data[state->visit] = here;
-    struct place place = state->visited.data[state->visit - 1];
-    TRY(state_show(state, &place));
-    state->visit--;
-    state->parents.count = 0;
-    return NULL;
+    return go_through_visited(state, -1);
 }
 
 struct jitscope_error *do_forward(struct state *state, const char *argument) {
@@ -324,12 +345,8 @@ struct jitscope_error *do_forward(struct state *state, const char *argument) {
         state_say(state, "no place was visited after");
         return NULL;
     }
-    struct place place = state->visited.data[state->visit + 1];
     state->visited.data[state->visit] = state_here(state);
-    TRY(state_show(state, &place));
-    state->visit++;
-    state->parents.count = 0;
-    return NULL;
+    return go_through_visited(state, 1);
 }
 
 static struct jitscope_error *find_mark(const char *argument, uint32_t *mark) {
@@ -342,7 +359,7 @@ static struct jitscope_error *find_mark(const char *argument, uint32_t *mark) {
 }
 
 struct jitscope_error *do_mark(struct state *state, const char *argument) {
-    uint32_t mark;
+    uint32_t mark = 0;
     TRY(find_mark(argument, &mark));
     state->marks[mark] = state_here(state);
     state->is_marked[mark] = true;
@@ -351,7 +368,7 @@ struct jitscope_error *do_mark(struct state *state, const char *argument) {
 }
 
 struct jitscope_error *do_jump(struct state *state, const char *argument) {
-    uint32_t mark;
+    uint32_t mark = 0;
     TRY(find_mark(argument, &mark));
     if (!state->is_marked[mark])
         return error_create(JITSCOPE_ERROR_NOT_FOUND, "nothing is marked %s", argument);

@@ -4,7 +4,8 @@
 
 struct jitscope_error *state_create(struct state *state, struct inspected *inspected) {
     *state = (struct state){.inspected = inspected,
-                            .follows = inspected->now == inspected_last(inspected),
+
+                            .follows = inspected->interest == UINT64_MAX,
                             .rows = 24,
                             .columns = 80};
     state->previous = inspected->now;

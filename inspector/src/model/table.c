@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-#include "model/table.h"
+#include "model/table_parts.h"
 
 #include "model/demangle.h"
 
@@ -9,24 +9,14 @@
 
 enum { ROWS_ABOVE = 3 }; /* in view, above what one came for */
 
-/* What a row is sorted by. */
-struct sort_key {
-    uint64_t number; /* of the row in its sheet */
-    struct cell cell;
-};
-
-static void forget_rows(struct rows *rows) {
+void rows_forget(struct rows *rows) {
     rows->cells.count = 0;
     arena_destroy(&rows->arena);
 }
 
-static void start_scan(struct table *table) {
-    table->has_order = table->filter || table->sort_column >= 0;
-    table->is_scanning = table->has_order;
-    table->scanned = 0;
-    table->order.count = 0;
-    table->keys.count = 0;
-    arena_destroy(&table->key_texts);
+void table_forget_picture(struct table *table) {
+    rows_forget(&table->window);
+    table->shown.count = 0;
 }
 
 struct jitscope_error *table_open(struct table *table, uint32_t screen, struct inspected *inspected,
@@ -42,6 +32,7 @@ void table_close(struct table *table) {
     filter_destroy(table->filter);
     vec_destroy(&table->order);
     vec_destroy(&table->keys);
+    vec_destroy(&table->merged);
     arena_destroy(&table->key_texts);
     rows_destroy(&table->scratch);
     rows_destroy(&table->window);
@@ -53,7 +44,7 @@ void table_close(struct table *table) {
 struct jitscope_error *table_refresh(struct table *table) {
     struct position position = table_position(table);
     TRY(sheet_refresh(&table->sheet));
-    start_scan(table);
+    table_start_scan(table);
     if (!table->has_order)
         table_go_to(table, position);
     return NULL;
@@ -81,7 +72,7 @@ static void demangle_cells(const struct table *table, struct rows *rows) {
             demangle_cell(&cells[i], &rows->arena);
 }
 
-static bool add_row(struct table *table, uint64_t number, struct rows *rows) {
+bool table_add_row(struct table *table, uint64_t number, struct rows *rows) {
     if (!sheet_row(&table->sheet, number, rows))
         return false;
     demangle_cells(table, rows);
@@ -89,18 +80,18 @@ static bool add_row(struct table *table, uint64_t number, struct rows *rows) {
 }
 
 bool table_row(struct table *table, uint64_t place, struct rows *rows) {
-    return place < table_count(table) && add_row(table, table_number(table, place), rows);
+    return place < table_count(table) && table_add_row(table, table_number(table, place), rows);
 }
 
 const struct cell *table_cursor_row(struct table *table) {
-    forget_rows(&table->scratch);
+    rows_forget(&table->scratch);
     return table_row(table, table->cursor, &table->scratch) ? table->scratch.cells.data : NULL;
 }
 
-static bool is_row(struct table *table, uint64_t place) {
+bool table_is_row(struct table *table, uint64_t place) {
     if (table->has_order)
         return place < table->order.count;
-    forget_rows(&table->scratch);
+    rows_forget(&table->scratch);
     return place < table->sheet.count && sheet_row(&table->sheet, place, &table->scratch);
 }
 
@@ -108,11 +99,11 @@ static bool is_row(struct table *table, uint64_t place) {
  * ------------------------------------------------------------------------------------------------- */
 
 /* The next place with a row, from *PLACE on but not at it. */
-static bool step(struct table *table, uint64_t *place, bool forward) {
+bool table_step(struct table *table, uint64_t *place, bool forward) {
     uint64_t at = *place;
-    while (forward ? at + 1 < table_count(table) : at > 0) {
+    while (!table->sheet.is_waiting && (forward ? at + 1 < table_count(table) : at > 0)) {
         at = forward ? at + 1 : at - 1;
-        if (is_row(table, at)) {
+        if (table_is_row(table, at)) {
             *place = at;
             return true;
         }
@@ -121,25 +112,25 @@ static bool step(struct table *table, uint64_t *place, bool forward) {
 }
 
 void table_move(struct table *table, int64_t count) {
-    for (; count > 0 && step(table, &table->cursor, true); count--)
+    for (; count > 0 && table_step(table, &table->cursor, true); count--)
         ;
-    for (; count < 0 && step(table, &table->cursor, false); count++)
+    for (; count < 0 && table_step(table, &table->cursor, false); count++)
         ;
 }
 
 /* Onto a row, if the cursor stands in a hole. */
-static void settle(struct table *table) {
+void table_settle(struct table *table) {
     uint64_t count = table_count(table);
     if (count && table->cursor >= count)
         table->cursor = count - 1;
-    if (!is_row(table, table->cursor) && !step(table, &table->cursor, true))
-        step(table, &table->cursor, false);
+    if (!table_is_row(table, table->cursor) && !table_step(table, &table->cursor, true))
+        table_step(table, &table->cursor, false);
 }
 
 void table_move_to_end(struct table *table, bool last) {
     uint64_t count = table_count(table);
     table->cursor = last && count ? count - 1 : 0;
-    settle(table);
+    table_settle(table);
 }
 
 struct position table_position(const struct table *table) {
@@ -158,13 +149,26 @@ static uint64_t find_in_order(const struct table *table, uint64_t number) {
 void table_go_to(struct table *table, struct position position) {
     uint64_t number = table->sheet.kind->number(&table->sheet, position);
     table->cursor = table->has_order ? find_in_order(table, number) : number;
-    settle(table);
+    table_settle(table);
+}
+
+/* A few rows above the cursor stay in view. */
+void table_leave_room_above(struct table *table) {
+    table->top = table->cursor;
+    for (uint32_t i = 0; i < ROWS_ABOVE && table_step(table, &table->top, false); i++)
+        ;
+}
+
+void table_go_to_memory(struct table *table, uint64_t address) {
+    table->cursor = table->sheet.kind->number_at(&table->sheet, address);
+    table_settle(table);
+    table_leave_room_above(table);
 }
 
 struct jitscope_error *table_go_to_address(struct table *table, uint64_t address) {
     int column = sheet_address_column(&table->sheet);
     for (uint64_t place = 0; column >= 0 && place < table_count(table); place++) {
-        forget_rows(&table->scratch);
+        rows_forget(&table->scratch);
         if (!table_row(table, place, &table->scratch))
             continue;
         const struct cell *cell = &table->scratch.cells.data[column];
@@ -176,94 +180,8 @@ struct jitscope_error *table_go_to_address(struct table *table, uint64_t address
     return error_create(JITSCOPE_ERROR_NOT_FOUND, "nothing begins at 0x%" PRIx64, address);
 }
 
-/* --- scans
+/* --- what takes long
  * ------------------------------------------------------------------------------------------------- */
-
-struct jitscope_error *table_set_filter(struct table *table, const char *text) {
-    struct filter *filter = NULL;
-    if (text && *text)
-        TRY(filter_parse(text, table->sheet.columns, table->sheet.column_count, &filter));
-    filter_destroy(table->filter);
-    table->filter = filter;
-    start_scan(table);
-    table->cursor = table->top = 0;
-    if (!table->has_order)
-        settle(table);
-    return NULL;
-}
-
-struct jitscope_error *table_set_sort(struct table *table, int column, bool descending) {
-    table->sort_column = column;
-    table->descending = descending;
-    start_scan(table);
-    table->cursor = table->top = 0;
-    if (!table->has_order)
-        settle(table);
-    return NULL;
-}
-
-static int compare_cells(const struct cell *a, const struct cell *b, enum cell_type type) {
-    if (a->absent || b->absent)
-        return a->absent - b->absent;
-    if (type == CELL_SIGNED)
-        return ((int64_t)a->number > (int64_t)b->number) - ((int64_t)a->number < (int64_t)b->number);
-    if (!cell_is_text(type))
-        return (a->number > b->number) - (a->number < b->number);
-    uint32_t common = a->length < b->length ? a->length : b->length;
-    int order = memcmp(a->text, b->text, common);
-    return order ? order : (a->length > b->length) - (a->length < b->length);
-}
-
-static int by_key(const void *a, const void *b, void *context) {
-    const struct table *table = context;
-    const struct sort_key *x = a, *y = b;
-    int order = compare_cells(&x->cell, &y->cell, table->sheet.columns[table->sort_column].type);
-    if (table->descending && !x->cell.absent && !y->cell.absent)
-        order = -order;
-    return order ? order : (x->number > y->number) - (x->number < y->number);
-}
-
-static struct jitscope_error *scan_row(struct table *table, const struct cell *cells) {
-    if (!filter_accepts(table->filter, table->sheet.columns, cells))
-        return NULL;
-    if (table->sort_column < 0)
-        return vec_push(&table->order, table->scanned);
-    struct sort_key key = {table->scanned, cells[table->sort_column]};
-    if (!key.cell.absent && cell_is_text(table->sheet.columns[table->sort_column].type)) {
-        key.cell.text = arena_copy(&table->key_texts, key.cell.text, key.cell.length);
-        if (!key.cell.text)
-            return error_no_memory();
-    }
-    return vec_push(&table->keys, key);
-}
-
-static struct jitscope_error *end_scan(struct table *table) {
-    table->is_scanning = false;
-    if (table->sort_column >= 0) {
-        TRY(vec_reserve(&table->order, table->keys.count));
-        if (table->keys.count)
-            qsort_r(table->keys.data, table->keys.count, sizeof *table->keys.data, by_key, table);
-        for (uint32_t i = 0; i < table->keys.count; i++)
-            vec_put(&table->order, table->keys.data[i].number);
-    }
-    return NULL;
-}
-
-static struct jitscope_error *scan(struct table *table, uint64_t rows) {
-    for (; rows && table->scanned < table->sheet.count; rows--, table->scanned++) {
-        forget_rows(&table->scratch);
-        if (add_row(table, table->scanned, &table->scratch))
-            TRY(scan_row(table, table->scratch.cells.data));
-    }
-    return table->scanned < table->sheet.count ? NULL : end_scan(table);
-}
-
-/* A few rows above the cursor stay in view. */
-static void leave_room_above(struct table *table) {
-    table->top = table->cursor;
-    for (uint32_t i = 0; i < ROWS_ABOVE && step(table, &table->top, false); i++)
-        ;
-}
 
 /* What the sheet waits for may be there now. */
 static struct jitscope_error *look_again(struct table *table) {
@@ -271,179 +189,23 @@ static struct jitscope_error *look_again(struct table *table) {
     TRY(sheet_refresh(&table->sheet));
     if (table->sheet.is_waiting)
         return NULL;
-    start_scan(table);
     if (!table->has_order) {
         table_go_to(table, position);
-        leave_room_above(table);
+        table_leave_room_above(table);
     }
     return NULL;
 }
 
-void table_go_to_memory(struct table *table, uint64_t address) {
-    table->cursor = table->sheet.kind->number_at(&table->sheet, address);
-    settle(table);
-    leave_room_above(table);
+bool table_has_work(const struct table *table) {
+    return table->is_scanning || table->sheet.is_waiting || table->search.state == SEARCH_GOES_ON;
 }
 
-bool table_work(struct table *table, uint64_t rows) {
+void table_work(struct table *table, uint64_t rows) {
     if (table->sheet.is_waiting)
         jitscope_error_destroy(look_again(table));
+    if (table->sheet.is_waiting)
+        return;
+    table_scan_some(table, rows);
     if (!table->is_scanning)
-        return false;
-    struct jitscope_error *error = scan(table, rows);
-    if (error)
-        table->is_scanning = false; /* without memory: what was found so far */
-    jitscope_error_destroy(error);
-    if (table->cursor >= table_count(table))
-        settle(table);
-    return table->is_scanning;
-}
-
-/* --- searching
- * ------------------------------------------------------------------------------------------------- */
-
-static bool has_upper(const char *text) {
-    for (; *text; text++)
-        if (*text >= 'A' && *text <= 'Z')
-            return true;
-    return false;
-}
-
-static bool cell_has(const struct column *column, const struct cell *cell, const char *text, bool exact) {
-    struct text printed = {0};
-    cell_print(&printed, column, cell);
-    bool found = printed.data && (exact ? strstr(printed.data, text) : strcasestr(printed.data, text));
-    text_destroy(&printed);
-    return found;
-}
-
-bool table_search(struct table *table, const char *text, bool forward) {
-    bool exact = has_upper(text);
-    uint64_t count = table_count(table), at = table->cursor;
-    for (uint64_t i = 0; i < count; i++) {
-        at = forward ? (at + 1) % count : (at + count - 1) % count;
-        forget_rows(&table->scratch);
-        if (!table_row(table, at, &table->scratch))
-            continue;
-        for (uint32_t j = 0; j < table->sheet.column_count; j++)
-            if (cell_has(&table->sheet.columns[j], &table->scratch.cells.data[j], text, exact)) {
-                table->cursor = at;
-                return true;
-            }
-    }
-    return false;
-}
-
-/* --- what is in view
- * ------------------------------------------------------------------------------------------------- */
-
-static struct jitscope_error *show_from(struct table *table, uint64_t place, uint32_t height) {
-    forget_rows(&table->window);
-    table->shown.count = 0;
-    for (; table->shown.count < height && place < table_count(table); place++)
-        if (table_row(table, place, &table->window))
-            TRY(vec_push(&table->shown, (struct shown_row){.place = place}));
-    return NULL;
-}
-
-static bool is_in_view(const struct table *table) {
-    for (uint32_t i = 0; i < table->shown.count; i++)
-        if (table->shown.data[i].place == table->cursor)
-            return true;
-    return false;
-}
-
-static struct jitscope_error *scroll(struct table *table, uint32_t height) {
-    TRY(show_from(table, table->top, height));
-    if (is_in_view(table) || !table_count(table))
-        return NULL;
-    bool below = table->cursor > table->top;
-    table->top = table->cursor;
-    for (uint32_t i = 1; below && i < height && step(table, &table->top, false); i++)
-        ;
-    return show_from(table, table->top, height);
-}
-
-/* The last rows fill the view when there are enough. */
-static struct jitscope_error *fill(struct table *table, uint32_t height) {
-    uint64_t top = table->top;
-    if (table->shown.count >= height || !table->shown.count)
-        return NULL;
-    for (uint32_t missing = height - table->shown.count; missing && step(table, &table->top, false);
-         missing--)
-        ;
-    return top == table->top ? NULL : show_from(table, table->top, height);
-}
-
-static bool same_cell(const struct cell *a, const struct cell *b, enum cell_type type) {
-    if (a->absent || b->absent)
-        return a->absent == b->absent;
-    if (!cell_is_text(type))
-        return a->number == b->number;
-    return a->length == b->length && !memcmp(a->text, b->text, a->length);
-}
-
-/* Compares the rows in view with those at the moment that is shown now. */
-static void compare_rows(struct table *table, const struct position *positions) {
-    struct sheet *sheet = &table->sheet;
-    for (uint32_t i = 0; i < table->shown.count; i++) {
-        struct shown_row *shown = &table->shown.data[i];
-        uint64_t number = sheet->kind->number(sheet, positions[i]);
-        struct position there =
-            number < sheet->count ? sheet->kind->position(sheet, number) : (struct position){NO_ID, 0};
-        forget_rows(&table->scratch);
-        if (there.link != positions[i].link || there.item != positions[i].item ||
-            !add_row(table, number, &table->scratch)) {
-            shown->is_new = true;
-            continue;
-        }
-        const struct cell *now = table->window.cells.data + (size_t)i * sheet->column_count;
-        for (uint32_t j = 0; j < sheet->column_count; j++)
-            if (!same_cell(&now[j], &table->scratch.cells.data[j], sheet->columns[j].type))
-                shown->changed |= 1u << j;
-    }
-}
-
-static struct jitscope_error *mark_changes(struct table *table, uint64_t previous) {
-    struct inspected *inspected = table->sheet.inspected;
-    VEC(struct position) positions = {0};
-    uint64_t now = inspected->now;
-    struct jitscope_error *error = NULL;
-    for (uint32_t i = 0; i < table->shown.count && !error; i++)
-        error = vec_push(&positions, table->sheet.kind->position(
-                                         &table->sheet, table_number(table, table->shown.data[i].place)));
-    if (!error) {
-        inspected_seek(inspected, previous);
-        error = sheet_refresh(&table->sheet);
-        if (!error)
-            compare_rows(table, positions.data);
-        inspected_seek(inspected, now);
-        if (!error)
-            error = sheet_refresh(&table->sheet);
-    }
-    vec_destroy(&positions);
-    return error;
-}
-
-static void measure(struct table *table) {
-    struct text text = {0};
-    for (uint32_t i = 0; i < table->window.cells.count; i++) {
-        uint32_t column = i % table->sheet.column_count;
-        text_clear(&text);
-        cell_print(&text, &table->sheet.columns[column], &table->window.cells.data[i]);
-        struct grid plain = {0};
-        uint32_t width = text.data ? grid_width(&plain, text.data, text.length) : 0;
-        if (width > table->widths[column])
-            table->widths[column] = width;
-    }
-    text_destroy(&text);
-}
-
-struct jitscope_error *table_look(struct table *table, uint32_t height, uint64_t previous) {
-    TRY(scroll(table, height));
-    TRY(fill(table, height));
-    if (previous != table->sheet.inspected->now && table->shown.count)
-        TRY(mark_changes(table, previous));
-    measure(table);
-    return NULL;
+        table_search_some(table, rows);
 }

@@ -16,7 +16,26 @@ struct shown_row {
     bool is_new;      /* was not there before it */
 };
 
-struct sort_key;
+/* What a row is sorted by. */
+struct sort_key {
+    uint64_t number; /* of the row in its sheet */
+    struct cell cell;
+};
+
+/* Two runs of keys that are being merged. */
+struct merge {
+    uint32_t width; /* of runs; 0: not begun */
+    uint32_t left, middle, right, end;
+};
+
+enum search_state { SEARCH_NONE, SEARCH_GOES_ON, SEARCH_FOUND, SEARCH_IN_VAIN };
+
+struct search {
+    const char *text; /* borrowed */
+    bool forward, is_exact, has_wrapped;
+    uint64_t at, left; /* the place that was looked at last, how many are left */
+    enum search_state state;
+};
 
 struct table {
     struct sheet sheet;
@@ -26,7 +45,9 @@ struct table {
 
     bool has_order, is_scanning;
     VEC(uint64_t) order; /* numbers of the sheet */
-    VEC(struct sort_key) keys;
+    VEC(struct sort_key) keys, merged;
+    struct merge merge;
+    struct search search;
     struct arena key_texts;
     uint64_t scanned; /* numbers looked at */
     struct rows scratch;
@@ -47,8 +68,11 @@ struct jitscope_error *table_refresh(struct table *table);
 /* Errors: USAGE, with the columns there are. */
 struct jitscope_error *table_set_filter(struct table *table, const char *text);
 struct jitscope_error *table_set_sort(struct table *table, int column, bool descending);
-/* Goes on with a scan for up to ROWS; false when there is nothing left to do. */
-bool table_work(struct table *table, uint64_t rows);
+/* Goes on with what takes long, a scan, a search, what the sheet waits for, for up to ROWS. */
+void table_work(struct table *table, uint64_t rows);
+bool table_has_work(const struct table *table);
+/* How much of a scan is done, of 100. */
+uint32_t table_scan_progress(const struct table *table);
 
 uint64_t table_count(const struct table *table); /* places */
 uint64_t table_number(const struct table *table, uint64_t place);
@@ -62,9 +86,9 @@ struct jitscope_error *table_go_to_address(struct table *table, uint64_t address
 /* Moves the cursor by COUNT rows, as far as there are any. */
 void table_move(struct table *table, int64_t count);
 void table_move_to_end(struct table *table, bool last);
-/* The next place from the cursor on, forward or back, with a row that has TEXT in a cell; false when none is.
- */
-bool table_search(struct table *table, const char *text, bool forward);
+/* Looks for the next row that has TEXT, which is borrowed, in a cell: forward or back, around the ends.  It
+ * goes on in table_work(); table->search says how it went. */
+void table_search(struct table *table, const char *text, bool forward);
 
 /* The cells of the row under the cursor, valid until the next call; NULL when there is none. */
 const struct cell *table_cursor_row(struct table *table);

@@ -72,8 +72,6 @@ struct jitscope_error *table_print(struct text *out, struct table *table, bool j
     struct rows rows = {0};
     struct text scratch = {0};
     uint32_t widths[MOST_COLUMNS];
-    while (table_work(table, UINT64_MAX))
-        ;
     for (uint64_t place = 0; place < table_count(table); place++)
         table_row(table, place, &rows);
     measure(table, &rows, widths, &scratch);

@@ -51,9 +51,16 @@ static struct jitscope_error *click(struct state *state, const struct input *inp
 }
 
 static struct jitscope_error *take_news(struct state *state) {
-    if (!state->follows)
-        return NULL;
-    return state_seek(state, inspected_last(state->inspected));
+    struct inspected *inspected = state->inspected;
+    uint64_t moment = inspected->now;
+    if (state->follows && inspected->interest != UINT64_MAX) { /* all is read, and the session is over */
+        state->follows = false;
+        moment = inspected->interest;
+    } else if (state->follows)
+        moment = inspected_last(inspected);
+    if (moment != inspected->now)
+        return state_seek(state, moment);
+    return table_refresh(&state->table);
 }
 
 static struct jitscope_error *take(struct state *state, const struct input *input) {
@@ -76,19 +83,31 @@ static struct jitscope_error *take(struct state *state, const struct input *inpu
     case INPUT_NEWS:
         return take_news(state);
     case INPUT_WORK:
-        table_work(&state->table, ROWS_PER_SLICE);
-        return NULL;
+        return NULL; /* as after any input */
     }
+    return NULL;
+}
+
+/* Batches that were looked at take memory; what the sheet holds of them goes first. */
+static struct jitscope_error *tidy(struct state *state) {
+    TRY(sheet_refresh(&state->table.sheet));
+    inspected_trim(state->inspected);
     return NULL;
 }
 
 bool update(struct state *state, const struct input *input) {
     struct jitscope_error *error = take(state, input);
+    if (!error && table_has_work(&state->table)) {
+        table_work(&state->table, ROWS_PER_SLICE);
+        error = finding_tell(state);
+    }
+    if (!error && inspected_wants_trim(state->inspected))
+        error = tidy(state);
     bool good = !error;
     state_complain(state, error);
     return good;
 }
 
 bool update_has_work(const struct state *state) {
-    return state->table.is_scanning || state->table.sheet.is_waiting;
+    return table_has_work(&state->table);
 }

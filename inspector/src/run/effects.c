@@ -5,7 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 
-enum { WAIT_MILLISECONDS = 100 };
+enum { WAIT_MILLISECONDS = 100, READ_NANOSECONDS = 100000000 };
 
 static struct jitscope_error *write_file(const char *path, const char *text, size_t length) {
     int fd = os_open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
@@ -82,18 +82,27 @@ bool run_effects(struct run *run) {
     return good;
 }
 
-struct jitscope_error *run_work(struct run *run) {
+static bool read_all(struct run *run) {
+    bool more = true, good = true;
+    while (more && good) {
+        struct jitscope_error *error = inspected_work(run->state->inspected, READ_NANOSECONDS, &more);
+        good = !error;
+        state_complain(run->state, error);
+    }
+    return good;
+}
+
+bool run_work(struct run *run) {
     const struct input news = {.kind = INPUT_NEWS}, work = {.kind = INPUT_WORK};
     uint64_t version = run->state->inspected->version;
-    bool more = true;
-    while (more)
-        TRY(inspected_work(run->state->inspected, 100000000, &more));
+    bool good = read_all(run);
     if (run->state->inspected->version != version)
-        update(run->state, &news);
+        good &= update(run->state, &news);
     while (update_has_work(run->state)) {
-        update(run->state, &work);
-        if (run->state->table.sheet.is_waiting)
-            os_wait_readable(sheet_descriptor(&run->state->table.sheet), WAIT_MILLISECONDS);
+        int descriptor = sheet_descriptor(&run->state->table.sheet);
+        if (run->state->table.sheet.is_waiting && descriptor >= 0)
+            os_wait_readable(descriptor, WAIT_MILLISECONDS);
+        good &= update(run->state, &work);
     }
-    return NULL;
+    return good;
 }

@@ -46,11 +46,11 @@ static void take_event(struct run *run, const struct terminal *terminal, const s
 }
 
 static int time_to_wait(const struct run *run, bool more) {
-    const struct table *table = &run->state->table;
-    if (more || table->is_scanning)
-        return 0;
-    if (table->sheet.is_waiting)
+    const struct sheet *sheet = &run->state->table.sheet;
+    if (sheet->is_waiting && sheet_descriptor(sheet) >= 0)
         return WAIT_MILLISECONDS;
+    if (more || update_has_work(run->state))
+        return 0;
     return run->state->inspected->is_live ? FRAME_MILLISECONDS : -1;
 }
 

@@ -21,8 +21,9 @@ struct run {
 
 /* Does what the state asked for.  False when something failed: the state's message says what. */
 bool run_effects(struct run *run);
-/* All that can be done now is done: scans, reading. */
-struct jitscope_error *run_work(struct run *run);
+/* All that can be done now is done: reading, scans, searches.  False when something failed: the state's
+ * message says what. */
+bool run_work(struct run *run);
 
 /* Runs the lines of the file at PATH, "-" being standard input: commands, and `keys KEY...`, `resize
  * COLUMNSxROWS`, `wait TEXT`, `expect TEXT`.  Messages go to standard error, with the line.  *good is whether

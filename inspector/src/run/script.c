@@ -18,8 +18,7 @@ static struct jitscope_error *press_keys(struct run *run, const char *names) {
         struct input input = {.kind = INPUT_KEY, .key = key_parse(names, length)};
         if (!input.key)
             return error_create(JITSCOPE_ERROR_USAGE, "no key is called '%.*s'", (int)length, names);
-        bool good = update(run->state, &input) & run_effects(run);
-        TRY(run_work(run));
+        bool good = update(run->state, &input) & run_work(run) & run_effects(run);
         if (!good)
             return error_create(JITSCOPE_ERROR_USAGE, "%s", run->state->message.data);
         names += length + strspn(names + length, " \t");
@@ -56,7 +55,7 @@ static struct jitscope_error *expect(struct run *run, const char *words) {
 static struct jitscope_error *wait_for(struct run *run, const char *words) {
     bool found = false;
     for (int i = 0; i < MOST_SECONDS * 100 && !found; i++) {
-        TRY(run_work(run));
+        run_work(run);
         TRY(screen_has(run, words, &found));
         if (!found)
             nanosleep(&(struct timespec){0, 10000000}, NULL);
@@ -66,8 +65,7 @@ static struct jitscope_error *wait_for(struct run *run, const char *words) {
 
 static struct jitscope_error *run_command(struct run *run, const char *line) {
     struct input input = {.kind = INPUT_COMMAND, .command = line};
-    bool good = update(run->state, &input) & run_effects(run);
-    TRY(run_work(run));
+    bool good = update(run->state, &input) & run_work(run) & run_effects(run);
     return good ? NULL : error_create(JITSCOPE_ERROR_USAGE, "%s", run->state->message.data);
 }
 
@@ -110,7 +108,7 @@ struct jitscope_error *run_script(struct run *run, const char *path, bool *good)
     if (!file)
         return error_system("cannot read", path);
     *good = true;
-    TRY(run_work(run));
+    run_work(run);
     while (!run->has_quit && getline(&line, &room, file) >= 0) {
         struct jitscope_error *error = run_line(run, line);
         number++;
@@ -126,11 +124,12 @@ struct jitscope_error *run_script(struct run *run, const char *path, bool *good)
 
 struct jitscope_error *run_batch(struct run *run, const char *screen, const char *filter, bool json) {
     struct text text = {0};
-    struct jitscope_error *error = run_work(run);
-    if (!error)
-        error = run_command(run, screen);
+    run_work(run);
+    struct jitscope_error *error = run_command(run, screen);
     if (!error)
         error = table_set_filter(&run->state->table, filter);
+    if (!error && !run_work(run))
+        error = error_create(JITSCOPE_ERROR_RECORDING, "%s", run->state->message.data);
     if (!error)
         error = table_print(&text, &run->state->table, json);
     if (!error && (fwrite(text.data, 1, text.length, stdout) != text.length || fflush(stdout)))

@@ -9,6 +9,7 @@ struct region {
     uint32_t prot;    /* PROTECT_* */
     uint32_t link;    /* NO_ID: nobody's */
     uint32_t segment; /* of the link */
+    uint32_t blocks;  /* in it */
     uint32_t why;     /* name id of the reservation it lies in; 0: none */
 };
 

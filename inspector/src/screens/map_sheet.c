@@ -12,27 +12,22 @@ struct map {
     VEC(struct region) regions; /* with the gaps, as far as they are asked for */
 };
 
-static bool has_memory(const struct mirror_link *link) {
-    if (!link->allocations.count)
-        return link->segments.count;
-    uint32_t state = link->allocations.data[link->allocations.count - 1].state;
-    return state != MEMORY_STATE_DEALLOCATED && state != MEMORY_STATE_ABANDONED;
+static bool has_memory(const struct mirror *mirror, uint32_t link) {
+    struct mirror_life life = mirror_life(mirror, link);
+    return !life.allocated ||
+           (life.state != MEMORY_STATE_DEALLOCATED && life.state != MEMORY_STATE_ABANDONED);
 }
 
-static struct jitscope_error *add_link(struct map *map, const struct mirror_link *link) {
-    for (uint32_t i = 0; i < link->segments.count; i++) {
-        const struct mirror_segment *segment = mirror_segment(link, i);
-        uint64_t size = segment ? segment->event.content_size + segment->event.zero_fill_size : 0;
-        if (!segment || !size || segment->event.address + size < size)
-            continue;
-        struct region region = {.address = segment->event.address,
-                                .end = segment->event.address + size,
-                                .prot = segment->event.prot,
-                                .link = link->number,
-                                .segment = i};
-        TRY(vec_push(&map->used, region));
-    }
-    return NULL;
+static struct jitscope_error *add_placement(struct map *map, const struct mirror_placement *placement) {
+    if (!placement->size || placement->address + placement->size < placement->size)
+        return NULL;
+    struct region region = {.address = placement->address,
+                            .end = placement->address + placement->size,
+                            .prot = placement->prot,
+                            .link = placement->link,
+                            .segment = placement->segment,
+                            .blocks = placement->blocks};
+    return vec_push(&map->used, region);
 }
 
 static int by_address(const void *a, const void *b) {
@@ -85,9 +80,12 @@ static struct jitscope_error *refresh(struct sheet *sheet) {
     sheet->columns = columns;
     sheet->column_count = sizeof columns / sizeof *columns;
     map->used.count = map->regions.count = 0;
-    EACH_LINK(link)
-    if ((sheet->question.link == ALL_LINKS || sheet->question.link == link->number) && has_memory(link))
-        TRY(add_link(map, link));
+    for (uint32_t i = 0; i < mirror->placements.count; i++) {
+        const struct mirror_placement *placement = &mirror->placements.data[i];
+        bool wanted = sheet->question.link == ALL_LINKS || sheet->question.link == placement->link;
+        if (wanted && has_memory(mirror, placement->link))
+            TRY(add_placement(map, placement));
+    }
     if (map->used.count)
         qsort(map->used.data, map->used.count, sizeof *map->used.data, by_address);
     TRY(fill_gaps(sheet, map));
@@ -105,16 +103,14 @@ static void close_map(struct sheet *sheet) {
 }
 
 static void row_what(struct row *row, const struct mirror *mirror, const struct region *region) {
-    const struct mirror_link *link = region->link == NO_ID ? NULL : mirror_link(mirror, region->link);
-    const struct mirror_segment *segment = link ? mirror_segment(link, region->segment) : NULL;
     struct recorded_string why = recording_string(mirror->file, region->why);
-    if (!segment && !region->why)
-        row_text(row, "gap");
-    else if (!segment)
+    if (region->link != NO_ID)
+        row_print(row, "segment %u, %u block%s", region->segment, region->blocks,
+                  region->blocks == 1 ? "" : "s");
+    else if (region->why)
         row_print(row, "free, reserved for %.*s", (int)why.length, why.bytes);
     else
-        row_print(row, "segment %u, %u block%s", region->segment, segment->event.blocks,
-                  segment->event.blocks == 1 ? "" : "s");
+        row_text(row, "gap");
 }
 
 static bool map_row(struct sheet *sheet, uint64_t number, struct row *row) {

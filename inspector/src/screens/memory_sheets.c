@@ -4,6 +4,8 @@
 #include "bytes/code.h"
 #include "bytes/hex.h"
 
+#include <inttypes.h>
+
 struct memory_rows {
     struct look look;
     struct code *code; /* NULL: bytes */
@@ -11,41 +13,53 @@ struct memory_rows {
     bool is_there;
 };
 
-/* The segment that holds ADDRESS, of LINK or of whoever has it last. */
-static const struct mirror_segment *find_segment(const struct mirror *mirror, uint32_t *link,
-                                                 uint64_t address) {
-    const struct mirror_segment *found = NULL;
-    uint32_t wanted = *link;
-    EACH_LINK(each)
-    for (uint32_t i = 0; (wanted == ALL_LINKS || each->number == wanted) && i < each->segments.count; i++) {
-        const struct mirror_segment *segment = mirror_segment(each, i);
-        if (!segment ||
-            address - segment->event.address >= segment->event.content_size + segment->event.zero_fill_size)
-            continue;
-        found = segment;
-        *link = each->number;
+/* The segment of LINK that holds ADDRESS; for all links the one that came last. */
+static const struct mirror_placement *find_segment(const struct mirror *mirror, uint32_t link,
+                                                   uint64_t address) {
+    for (uint32_t i = mirror->placements.count; i-- > 0;) {
+        const struct mirror_placement *placement = &mirror->placements.data[i];
+        if ((link == ALL_LINKS || placement->link == link) && address - placement->address < placement->size)
+            return placement;
     }
-    return found;
+    return NULL;
 }
 
-static struct jitscope_error *set_up(struct sheet *sheet, struct memory_rows *own) {
+const struct mirror_placement *memory_segment(const struct mirror *mirror, uint32_t link, uint64_t address) {
+    const struct mirror_placement *segment = find_segment(mirror, link, address);
+    return segment ? segment : find_segment(mirror, ALL_LINKS, address);
+}
+
+struct jitscope_error *memory_look(const struct sheet *sheet, struct look *look) {
     struct inspected *inspected = sheet->inspected;
-    uint32_t link = sheet->question.link;
-    const struct mirror_segment *segment = find_segment(&inspected->mirror, &link, sheet->question.address);
-    if (!segment && link != ALL_LINKS) {
-        link = ALL_LINKS;
-        segment = find_segment(&inspected->mirror, &link, sheet->question.address);
-    }
+    uint64_t address = sheet->question.address;
+    const struct mirror_placement *segment =
+        memory_segment(&inspected->mirror, sheet->question.link, address);
     if (!segment)
-        return error_create(JITSCOPE_ERROR_NOT_FOUND, "no batch has 0x%llx at this moment",
-                            (unsigned long long)sheet->question.address);
-    own->look = (struct look){.contents = inspected->contents,
-                              .link = link,
-                              .start = segment->event.address,
-                              .size = segment->event.content_size + segment->event.zero_fill_size,
-                              .read = inspected_reader(inspected),
-                              .context = inspected};
+        return error_create(JITSCOPE_ERROR_NOT_FOUND, "no batch has 0x%" PRIx64 " at this moment", address);
+    *look = (struct look){.contents = inspected->contents,
+                          .link = segment->link,
+                          .start = segment->address,
+                          .size = segment->size,
+                          .read = inspected_reader(inspected),
+                          .context = inspected};
     return NULL;
+}
+
+void memory_ask(struct sheet *sheet, const struct look *look) {
+    enum contents_state state = contents_ask(look->contents, look->link);
+    sheet->is_waiting = state == CONTENTS_WORKING;
+    sheet->remark = state == CONTENTS_NEVER ? contents_reason(look->contents) : NULL;
+}
+
+bool row_copy(struct row *row, const struct cell *cells, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        row->cells[i] = cells[i];
+        if (!cells[i].absent && cells[i].length)
+            row->cells[i].text = arena_copy(row->arena, cells[i].text, cells[i].length);
+        if (!row->cells[i].text)
+            row->cells[i] = (struct cell){.absent = true, .text = ""};
+    }
+    return count;
 }
 
 static struct jitscope_error *open_memory(struct sheet *sheet, struct memory_rows **out) {
@@ -55,7 +69,7 @@ static struct jitscope_error *open_memory(struct sheet *sheet, struct memory_row
         return NULL;
     if (!(own = os_allocate_zeroed(sizeof *own)))
         return error_no_memory();
-    struct jitscope_error *error = set_up(sheet, own);
+    struct jitscope_error *error = memory_look(sheet, &own->look);
     if (error) {
         os_release(own);
         return error;
@@ -73,30 +87,11 @@ static void close_memory(struct sheet *sheet) {
     os_release(own);
 }
 
-/* Cells that were made elsewhere become ROW's. */
-static bool take_cells(struct memory_rows *own, struct row *row) {
-    for (uint32_t i = 0; i < own->made.cells.count; i++) {
-        row->cells[i] = own->made.cells.data[i];
-        if (!row->cells[i].absent && row->cells[i].length)
-            row->cells[i].text = arena_copy(row->arena, row->cells[i].text, row->cells[i].length);
-        if (!row->cells[i].text)
-            row->cells[i] = (struct cell){.absent = true, .text = ""};
-    }
-    return own->made.cells.count;
-}
-
 static void forget(struct memory_rows *own, const struct sheet *sheet) {
     own->made.columns = sheet->columns;
     own->made.column_count = sheet->column_count;
     own->made.cells.count = 0;
     arena_destroy(&own->made.arena);
-}
-
-static void ask(struct sheet *sheet, const struct memory_rows *own) {
-    struct contents *contents = own->look.contents;
-    enum contents_state state = contents_ask(contents, own->look.link);
-    sheet->is_waiting = state == CONTENTS_WORKING;
-    sheet->remark = state == CONTENTS_NEVER ? contents_reason(contents) : NULL;
 }
 
 static int descriptor(const struct sheet *sheet) {
@@ -112,7 +107,7 @@ static struct jitscope_error *refresh_hex(struct sheet *sheet) {
     sheet->columns = hex_columns;
     sheet->column_count = hex_column_count;
     TRY(open_memory(sheet, &own));
-    ask(sheet, own);
+    memory_ask(sheet, &own->look);
     sheet->count = hex_row_count(&own->look);
     return NULL;
 }
@@ -124,7 +119,7 @@ static bool hex_sheet_row(struct sheet *sheet, uint64_t number, struct row *row)
     forget(own, sheet);
     struct jitscope_error *error = hex_cells(&own->look, number, &own->made);
     jitscope_error_destroy(error);
-    return take_cells(own, row);
+    return row_copy(row, own->made.cells.data, own->made.cells.count);
 }
 
 static uint64_t hex_number_at(const struct sheet *sheet, uint64_t address) {
@@ -148,7 +143,7 @@ static struct jitscope_error *refresh_code(struct sheet *sheet) {
     sheet->columns = code_columns;
     sheet->column_count = code_column_count;
     TRY(open_memory(sheet, &own));
-    ask(sheet, own);
+    memory_ask(sheet, &own->look);
     if (!own->code)
         TRY(code_create(&own->look, CODE_ATT, &own->code));
     code_refresh(own->code);
@@ -164,7 +159,7 @@ static bool code_sheet_row(struct sheet *sheet, uint64_t number, struct row *row
     forget(own, sheet);
     struct jitscope_error *error = code_cells(own->code, number, &own->made, &made);
     jitscope_error_destroy(error);
-    return made && take_cells(own, row);
+    return made && row_copy(row, own->made.cells.data, own->made.cells.count);
 }
 
 static uint64_t code_number_at(const struct sheet *sheet, uint64_t address) {

@@ -14,13 +14,15 @@ enum screen_id {
 /* Where Enter leads. */
 enum enter {
     ENTER_NOTHING,
-    ENTER_BATCH,  /* to the row's batch */
-    ENTER_MAP,    /* closer: to the row's region, or the blocks in it */
-    ENTER_BLOCKS, /* to the blocks of the row's place */
-    ENTER_MEMORY, /* to the code or bytes at the row's address */
-    ENTER_TARGET, /* to where the row's instruction leads */
-    ENTER_WHY,    /* to what led to the row's address */
-    ENTER_MOMENT  /* to the state after the row's event */
+    ENTER_BATCH,     /* to the row's batch */
+    ENTER_MAP,       /* closer: to the row's region, or the blocks in it */
+    ENTER_BLOCKS,    /* to the blocks of the row's place */
+    ENTER_MEMORY,    /* to the code or bytes at the row's address */
+    ENTER_FRAME,     /* to the rows of the row's record */
+    ENTER_ARGUMENTS, /* to those of the row's action */
+    ENTER_TARGET,    /* to where the row's instruction leads */
+    ENTER_WHY,       /* to what led to the row's address */
+    ENTER_MOMENT     /* to the state after the row's event */
 };
 
 struct screen {

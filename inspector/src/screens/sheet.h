@@ -40,6 +40,7 @@ struct question {
     uint32_t link;     /* ALL_LINKS, or one */
     uint64_t address;  /* of screens of memory: where to look */
     uint64_t size;     /* bytes from there; 0: all there are */
+    uint32_t number;   /* of an action */
     const char *words; /* of `why`; borrowed */
 };
 
@@ -76,7 +77,7 @@ int sheet_address_column(const struct sheet *sheet);
 /* --- for the kinds */
 
 extern const struct sheet_kind sheet_of_view, sheet_of_events, sheet_of_why, sheet_of_map, sheet_of_hex,
-    sheet_of_code;
+    sheet_of_frame, sheet_of_arguments, sheet_of_code;
 
 /* A kind whose rows have no identity but their number. */
 struct position plain_position(const struct sheet *sheet, uint64_t number);

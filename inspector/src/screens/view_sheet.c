@@ -1,6 +1,8 @@
 /* The rows of a view of mirror/views.def: of one batch, or of all, one behind the other. */
 #include "screens/sheet.h"
 
+enum { EVENTS_PER_SLICE = 1 << 16 };
+
 struct view_rows {
     VEC(uint64_t) starts; /* candidates before each link's, by number; of all links at the end */
     struct view_at at;    /* ready for this link */
@@ -32,6 +34,7 @@ static struct jitscope_error *refresh(struct sheet *sheet) {
     if (!own && !(own = sheet->own = os_allocate_zeroed(sizeof *own)))
         return error_no_memory();
     release(sheet, own);
+    sheet->is_waiting = false;
     if (!sheet->view->of_session)
         return count_links(sheet, own);
     sheet->count = sheet->view->candidates(&sheet->inspected->mirror, 0);
@@ -78,13 +81,26 @@ static uint64_t view_number(const struct sheet *sheet, struct position position)
     return position.item < end - start ? start + position.item : end;
 }
 
+/* A large batch is read in slices; false while there is more to read. */
+static bool is_loaded(struct sheet *sheet, uint32_t link) {
+    const struct mirror *mirror = &sheet->inspected->mirror;
+    bool edges = sheet->view->level == LEVEL_EDGES, done = true;
+    if (!mirror_link_left(mirror, link, edges))
+        return true;
+    jitscope_error_destroy(mirror_link_load_step(mirror, link, edges, EVENTS_PER_SLICE, &done));
+    sheet->is_waiting = !done;
+    return done;
+}
+
 static bool make_ready(struct sheet *sheet, struct view_rows *own, uint32_t link) {
     const struct mirror *mirror = &sheet->inspected->mirror;
+    bool of_link = !sheet->view->of_session;
     if (own->is_ready && own->link == link)
         return true;
     release(sheet, own);
-    own->at = (struct view_at){.mirror = mirror,
-                               .link = sheet->view->of_session ? NULL : mirror_link(mirror, link)};
+    if (of_link && !is_loaded(sheet, link))
+        return false;
+    own->at = (struct view_at){.mirror = mirror, .link = of_link ? mirror_link(mirror, link) : NULL};
     own->link = link;
     struct jitscope_error *error = view_begin(sheet->view, &own->at);
     own->is_ready = !error;
@@ -95,7 +111,7 @@ static bool make_ready(struct sheet *sheet, struct view_rows *own, uint32_t link
 static bool view_row(struct sheet *sheet, uint64_t number, struct row *row) {
     struct view_rows *own = sheet->own;
     struct position position = view_position(sheet, number);
-    return number < sheet->count && make_ready(sheet, own, position.link) &&
+    return number < sheet->count && !sheet->is_waiting && make_ready(sheet, own, position.link) &&
            sheet->view->row(&own->at, position.item, row);
 }
 

@@ -271,43 +271,66 @@ static bool run_one(struct machine *machine, uint8_t code) {
     }
 }
 
+static bool run_next(struct machine *machine) {
+    uint8_t byte = machine->code.data[machine->at++], operand = byte & CFA_OPERAND;
+    switch (byte & ~CFA_OPERAND) {
+    case CFA_ADVANCE_LOC:
+        return advance(machine, operand);
+    case CFA_OFFSET:
+        return offset_rule(machine, CFI_OFFSET, operand);
+    case CFA_RESTORE:
+        return restore_rule(machine, operand);
+    default:
+        return run_one(machine, byte);
+    }
+}
+
 /* Up to the first row behind PC. */
 static bool run(struct machine *machine, struct bytes code) {
     machine->code = code;
     machine->at = 0;
-    while (machine->at < code.size && machine->location <= machine->pc) {
-        uint8_t byte = code.data[machine->at++], operand = byte & CFA_OPERAND;
-        bool done;
-        switch (byte & ~CFA_OPERAND) {
-        case CFA_ADVANCE_LOC:
-            done = advance(machine, operand);
-            break;
-        case CFA_OFFSET:
-            done = offset_rule(machine, CFI_OFFSET, operand);
-            break;
-        case CFA_RESTORE:
-            done = restore_rule(machine, operand);
-            break;
-        default:
-            done = run_one(machine, byte);
-        }
-        if (!done)
+    while (machine->at < code.size && machine->location <= machine->pc)
+        if (!run_next(machine))
             return false;
+    return true;
+}
+
+/* What the CIE says, before the FDE begins. */
+static bool begin(struct machine *machine, const struct cfi_frame *frame, uint64_t pc) {
+    *machine = (struct machine){.frame = frame, .location = frame->start, .pc = pc};
+    machine->rules.cfa_register = CFI_REGISTERS; /* none, until an instruction says */
+    machine->rules.registers[CFI_RETURN_ADDRESS].how = CFI_UNDEFINED;
+    if (!run(machine, frame->cie))
+        return false;
+    machine->initial = machine->rules;
+    machine->location = frame->start;
+    return true;
+}
+
+bool cfi_each_row(const struct cfi_frame *frame,
+                  void (*row)(void *context, uint64_t start, uint64_t end, const struct cfi_rules *rules),
+                  void *context) {
+    struct machine machine;
+    uint64_t start = frame->start, end = frame->start + frame->size;
+    if (!begin(&machine, frame, UINT64_MAX))
+        return false;
+    machine.code = frame->fde;
+    machine.at = 0;
+    while (machine.at < frame->fde.size) {
+        if (!run_next(&machine) || machine.location < start)
+            return false;
+        if (machine.location > start && start < end)
+            row(context, start, machine.location < end ? machine.location : end, &machine.rules);
+        start = machine.location; /* advancing changes no rule */
     }
+    if (start < end)
+        row(context, start, end, &machine.rules);
     return true;
 }
 
 bool cfi_find_rules(const struct cfi_frame *frame, uint64_t pc, struct cfi_rules *rules) {
-    struct machine machine = {.frame = frame, .location = frame->start, .pc = pc};
-    if (pc - frame->start >= frame->size)
-        return false;
-    machine.rules.cfa_register = CFI_REGISTERS; /* none, until an instruction says */
-    machine.rules.registers[CFI_RETURN_ADDRESS].how = CFI_UNDEFINED;
-    if (!run(&machine, frame->cie))
-        return false;
-    machine.initial = machine.rules;
-    machine.location = frame->start;
-    if (!run(&machine, frame->fde))
+    struct machine machine;
+    if (pc - frame->start >= frame->size || !begin(&machine, frame, pc) || !run(&machine, frame->fde))
         return false;
     *rules = machine.rules;
     return !rules->cfa_is_expression && rules->cfa_register < CFI_RETURN_ADDRESS;

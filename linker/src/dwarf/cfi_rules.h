@@ -41,6 +41,13 @@ struct cfi_frame {
  * it. A CIE is a record too, and an FDE that describes nothing: they have size 0. */
 bool cfi_next_frame(struct bytes section, uint64_t *offset, struct cfi_frame *frame);
 
+/* Calls ROW for each stretch of code that has rules of its own, in order, up to the end of what the frame
+ * describes.  False when an instruction is unknown, torn or makes no sense: rows up to there have been told.
+ */
+bool cfi_each_row(const struct cfi_frame *frame,
+                  void (*row)(void *context, uint64_t start, uint64_t end, const struct cfi_rules *rules),
+                  void *context);
+
 /* The rules in force at PC.  False when an instruction is unknown, torn or makes no sense. */
 bool cfi_find_rules(const struct cfi_frame *frame, uint64_t pc, struct cfi_rules *rules);
 

@@ -94,9 +94,10 @@ struct jitscope_error *view_rows(const struct view *view, const struct mirror *m
         return NULL;
     if (view->of_session)
         return add_rows(view, mirror, NULL, rows);
-    EACH_LINK(link)
-    TRY(add_rows(view, mirror, link, rows));
-    return NULL;
+    for (uint32_t i = 0; i < mirror->links.count; i++)
+        if (view->candidates(mirror, i))
+            TRY(add_rows(view, mirror, mirror_link(mirror, i), rows));
+    return mirror_failure(mirror);
 }
 
 /* --- building rows

@@ -7,7 +7,7 @@ struct section_sum {
 };
 
 uint32_t view_sections_candidates(const struct mirror *mirror, uint32_t link) {
-    return mirror_link(mirror, link)->sections.count;
+    return mirror_counts(mirror, link).sections;
 }
 
 /* Per section, what its blocks make together. */
@@ -61,7 +61,7 @@ static const char *memory_state(const struct mirror *mirror, const struct mirror
 }
 
 uint32_t view_segments_candidates(const struct mirror *mirror, uint32_t link) {
-    return mirror_link(mirror, link)->segments.count;
+    return mirror_counts(mirror, link).segments;
 }
 
 bool view_segments_row(const struct view_at *at, uint32_t id, struct row *row) {
@@ -83,7 +83,7 @@ bool view_segments_row(const struct view_at *at, uint32_t id, struct row *row) {
 }
 
 uint32_t view_blocks_candidates(const struct mirror *mirror, uint32_t link) {
-    return mirror_link(mirror, link)->blocks.count;
+    return mirror_counts(mirror, link).blocks;
 }
 
 bool view_blocks_row(const struct view_at *at, uint32_t id, struct row *row) {
@@ -135,9 +135,10 @@ static bool row_of_symbol(const struct view_at *at, uint32_t id, struct row *row
     return true;
 }
 
-static bool row_of_discard(const struct view_at *at, const struct mirror_discard *discard, struct row *row) {
+static bool row_of_discard(const struct view_at *at, uint32_t number, struct row *row) {
     const struct mirror *mirror = at->mirror;
-    if (discard->is_section)
+    const struct mirror_discard *discard = &at->link->discards.data[number];
+    if (number >= at->link->discards.count || discard->is_section)
         return false;
     row_number(row, at->link->number);
     for (int i = 0; i < 6; i++)
@@ -151,15 +152,15 @@ static bool row_of_discard(const struct view_at *at, const struct mirror_discard
     return true;
 }
 
-uint32_t view_symbols_candidates(const struct mirror *mirror, uint32_t number) {
-    const struct mirror_link *link = mirror_link(mirror, number);
-    return link->symbols.count + link->discards.count;
+uint32_t view_symbols_candidates(const struct mirror *mirror, uint32_t link) {
+    struct link_counts counts = mirror_counts(mirror, link);
+    return counts.symbols + counts.discards;
 }
 
 bool view_symbols_row(const struct view_at *at, uint32_t candidate, struct row *row) {
     uint32_t symbols = at->link->symbols.count;
     return candidate < symbols ? row_of_symbol(at, candidate, row)
-                               : row_of_discard(at, &at->link->discards.data[candidate - symbols], row);
+                               : row_of_discard(at, candidate - symbols, row);
 }
 
 static void row_edge_kind(struct row *row, const struct mirror *mirror, uint32_t kind) {
@@ -170,11 +171,23 @@ static void row_edge_kind(struct row *row, const struct mirror *mirror, uint32_t
 }
 
 uint32_t view_edges_candidates(const struct mirror *mirror, uint32_t link) {
-    return mirror_link(mirror, link)->fixups.count;
+    return mirror_counts(mirror, link).fixups;
+}
+
+struct jitscope_error *view_edges_prepare(struct view_at *at) {
+    TRY(mirror_want_edges(at->mirror, at->link->number));
+    at->link = mirror_link(at->mirror, at->link->number);
+    return NULL;
+}
+
+void view_edges_release(struct view_at *at) {
+    (void)at;
 }
 
 /* What was written in the end; the addend is that of the relocation, by place, when it was recorded. */
 bool view_edges_row(const struct view_at *at, uint32_t candidate, struct row *row) {
+    if (candidate >= at->link->fixups.count)
+        return false;
     const struct event_fixup *fixup = &at->link->fixups.data[candidate];
     const struct mirror_block *block = mirror_block(at->link, fixup->block);
     row_number(row, at->link->number);

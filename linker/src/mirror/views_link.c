@@ -7,9 +7,9 @@
  * ------------------------------------------------------------------------------------- */
 
 /* Halves that ran, in order, and behind them those that did not. */
-uint32_t view_actions_candidates(const struct mirror *mirror, uint32_t number) {
-    const struct mirror_link *link = mirror_link(mirror, number);
-    return link->results.count + 2 * link->actions.count;
+uint32_t view_actions_candidates(const struct mirror *mirror, uint32_t link) {
+    struct link_counts counts = mirror_counts(mirror, link);
+    return counts.results + 2 * counts.actions;
 }
 
 /* Per action, which of its halves have run: 1 << (half is not FINALIZE). */
@@ -74,10 +74,12 @@ bool view_actions_row(const struct view_at *at, uint32_t candidate, struct row *
 }
 
 uint32_t view_registrations_candidates(const struct mirror *mirror, uint32_t link) {
-    return mirror_link(mirror, link)->registrations.count;
+    return mirror_counts(mirror, link).registrations;
 }
 
 bool view_registrations_row(const struct view_at *at, uint32_t candidate, struct row *row) {
+    if (candidate >= at->link->registrations.count)
+        return false;
     const struct event_registration *registration = &at->link->registrations.data[candidate];
     row_number(row, at->link->number);
     row_number(row, registration->allocation);
@@ -97,7 +99,7 @@ static uint64_t function_key(uint32_t block, uint64_t offset) {
 }
 
 uint32_t view_eh_frames_candidates(const struct mirror *mirror, uint32_t link) {
-    return mirror_link(mirror, link)->cfi.count;
+    return mirror_counts(mirror, link).cfi;
 }
 
 static struct jitscope_error *name_functions(const struct mirror_link *link, struct map64 *names) {
@@ -142,6 +144,8 @@ static void row_address_of(struct row *row, const struct mirror_block *block) {
 }
 
 bool view_eh_frames_row(const struct view_at *at, uint32_t candidate, struct row *row) {
+    if (candidate >= at->link->cfi.count)
+        return false;
     const struct event_cfi_record *record = &at->link->cfi.data[candidate];
     const struct mirror_block *block = mirror_block(at->link, record->block),
                               *function = mirror_block(at->link, record->function);
@@ -164,7 +168,7 @@ bool view_eh_frames_row(const struct view_at *at, uint32_t candidate, struct row
  * -------------------------------------------------------------------------------------------------------- */
 
 uint32_t view_passes_candidates(const struct mirror *mirror, uint32_t link) {
-    return mirror_link(mirror, link)->passes.count;
+    return mirror_counts(mirror, link).passes;
 }
 
 /* Per pass, the one that ended before it, + 1: what it changed is seen against that. */
@@ -228,9 +232,9 @@ static uint32_t reservations_of(const struct mirror *mirror, uint32_t link) {
     return link ? 0 : mirror->reservations.count;
 }
 
-uint32_t view_memory_candidates(const struct mirror *mirror, uint32_t number) {
-    const struct mirror_link *link = mirror_link(mirror, number);
-    return reservations_of(mirror, number) + link->allocations.count + link->protections.count;
+uint32_t view_memory_candidates(const struct mirror *mirror, uint32_t link) {
+    struct link_counts counts = mirror_counts(mirror, link);
+    return reservations_of(mirror, link) + counts.allocations + counts.protections;
 }
 
 static bool row_of_reservation(const struct view_at *at, const struct event_reservation *reservation,
@@ -254,8 +258,10 @@ static bool row_of_allocation(const struct view_at *at, const struct event_alloc
     return true;
 }
 
-static bool row_of_protection(const struct view_at *at, const struct event_protect *protect,
-                              struct row *row) {
+static bool row_of_protection(const struct view_at *at, uint32_t number, struct row *row) {
+    if (number >= at->link->protections.count)
+        return false;
+    const struct event_protect *protect = &at->link->protections.data[number];
     row_number(row, at->link->number);
     row_print(row, "segment %u", protect->segment);
     row_number(row, protect->address);
@@ -270,7 +276,6 @@ bool view_memory_row(const struct view_at *at, uint32_t candidate, struct row *r
     if (candidate < reservations)
         return row_of_reservation(at, &at->mirror->reservations.data[candidate], row);
     candidate -= reservations;
-    return candidate < allocations
-               ? row_of_allocation(at, &at->link->allocations.data[candidate], row)
-               : row_of_protection(at, &at->link->protections.data[candidate - allocations], row);
+    return candidate < allocations ? row_of_allocation(at, &at->link->allocations.data[candidate], row)
+                                   : row_of_protection(at, candidate - allocations, row);
 }

@@ -34,33 +34,33 @@ uint32_t view_batches_candidates(const struct mirror *mirror, uint32_t link) {
     return mirror->links.count;
 }
 
-static const char *batch_state(const struct mirror_link *link) {
-    if (!link->ended)
+static const char *batch_state(const struct mirror_life *life) {
+    if (!life->ended)
         return "linking";
-    if (link->end.outcome == OUTCOME_FAILED)
+    if (life->end.outcome == OUTCOME_FAILED)
         return "failed";
-    return link->unloaded ? "unloaded" : "linked";
+    return life->unloaded ? "unloaded" : "linked";
 }
 
-static void row_outcome(const struct view_at *at, const struct mirror_link *link, struct row *row) {
-    row_number(row, link->number);
-    row_text(row, batch_state(link));
-    if (link->begun < at->mirror->history->now)
-        row_number(row, mirror_sequence(at->mirror, link->begun));
+static void row_outcome(const struct view_at *at, const struct mirror_life *life, struct row *row) {
+    row_number(row, life->number);
+    row_text(row, batch_state(life));
+    if (life->begun < at->mirror->history->now)
+        row_number(row, mirror_sequence(at->mirror, life->begun));
     else
         row_absent(row);
-    if (link->ended)
-        row_number(row, link->end.duration);
+    if (life->ended)
+        row_number(row, life->end.duration);
     else
         row_absent(row);
 }
 
 bool view_batches_row(const struct view_at *at, uint32_t number, struct row *row) {
-    const struct mirror_link *link = mirror_link(at->mirror, number);
-    if (!link || !link->known)
+    struct mirror_life life = mirror_life(at->mirror, number);
+    if (!life.known)
         return false;
     struct mirror_tally tally = mirror_tally(at->mirror, number);
-    row_outcome(at, link, row);
+    row_outcome(at, &life, row);
     row_number(row, tally.inputs);
     row_number(row, tally.sections);
     row_number(row, tally.blocks);
@@ -71,8 +71,8 @@ bool view_batches_row(const struct view_at *at, uint32_t number, struct row *row
     row_number(row, tally.executable);
     row_number(row, tally.readable);
     row_number(row, tally.writable);
-    if (link->ended && link->end.outcome == OUTCOME_FAILED)
-        row_name(row, at->mirror, link->end.error.id);
+    if (life.ended && life.end.outcome == OUTCOME_FAILED)
+        row_name(row, at->mirror, life.end.error.id);
     return true;
 }
 
@@ -96,10 +96,17 @@ struct summary {
 #define STRING(mirror, id)                                                                                   \
     (int)recording_string((mirror)->file, id).length, recording_string((mirror)->file, id).bytes
 
+static uint32_t lines_of_link(const struct mirror *mirror, uint32_t number) {
+    return LINK_LINES + mirror_counts(mirror, number).without_debug;
+}
+
+/* Links are few where somebody reads a summary: these are counted. */
 uint32_t view_summary_candidates(const struct mirror *mirror, uint32_t link) {
+    uint32_t lines = SESSION_LINES + mirror->warnings.count + 1;
     (void)link;
-    return SESSION_LINES + mirror->warnings.count + 1 + mirror->links.count * LINK_LINES +
-           (uint32_t)mirror->counts[EVENT_ID_debug_discarded] + 1 + mirror->file->schema.events.count;
+    for (uint32_t i = 0; i < mirror->links.count; i++)
+        lines += lines_of_link(mirror, i);
+    return lines + 1 + mirror->file->schema.events.count;
 }
 
 static int by_count(const void *a, const void *b) {
@@ -116,7 +123,7 @@ static void fill_summary(const struct mirror *mirror, struct summary *summary) {
             (struct kind_count){mirror->counts[schema->events.data[i].id], schema->events.data[i].name};
     qsort(summary->kinds, schema->events.count, sizeof *summary->kinds, by_count);
     for (uint32_t i = 0; i < mirror->links.count; i++)
-        summary->links[i + 1] = summary->links[i] + LINK_LINES + mirror_link(mirror, i)->without_debug.count;
+        summary->links[i + 1] = summary->links[i] + lines_of_link(mirror, i);
 }
 
 struct jitscope_error *view_summary_prepare(struct view_at *at) {
@@ -186,9 +193,9 @@ static uint32_t live_blocks(const struct mirror_link *link) {
     return live;
 }
 
-static bool row_of_link(const struct mirror *mirror, const struct mirror_link *link, uint32_t line,
-                        struct row *row) {
-    if (!link->known)
+static bool row_of_link(const struct mirror *mirror, uint32_t number, uint32_t line, struct row *row) {
+    const struct mirror_link *link = mirror_life(mirror, number).known ? mirror_link(mirror, number) : NULL;
+    if (!link)
         return false;
     switch (line) {
     case 0:
@@ -206,8 +213,9 @@ static bool row_of_link(const struct mirror *mirror, const struct mirror_link *l
                     link->debug.size, link->debug.symbols, link->debug.frames, link->debug.units,
                     link->debug.inputs);
     default:
-        return LINE(row, "  no debug info", "%.*s",
-                    STRING(mirror, link->without_debug.data[line - LINK_LINES].why.id));
+        line -= LINK_LINES;
+        return line < link->without_debug.count &&
+               LINE(row, "  no debug info", "%.*s", STRING(mirror, link->without_debug.data[line].why.id));
     }
 }
 
@@ -222,7 +230,7 @@ static bool row_of_links(const struct view_at *at, uint32_t line, struct row *ro
         else
             high = middle;
     }
-    return row_of_link(at->mirror, mirror_link(at->mirror, low), line - summary->links[low], row);
+    return row_of_link(at->mirror, low, line - summary->links[low], row);
 }
 
 /* LINE 0 is the heading. */

@@ -49,9 +49,9 @@ static void row_slot(struct row *row, const struct view_at *at, uint32_t target)
 
 static bool row_of_entry(const struct view_at *at, uint32_t candidate, uint32_t table, struct row *row) {
     const struct event_table_entry *entry = &at->link->entries.data[candidate];
-    const struct mirror_symbol *symbol = mirror_symbol(at->link, entry->target);
-    if (entry->table != table)
+    if (candidate >= at->link->entries.count || entry->table != table)
         return false;
+    const struct mirror_symbol *symbol = mirror_symbol(at->link, entry->target);
     row_number(row, at->link->number);
     row_number(row, entry->entry);
     row_block_address(row, at->link, entry->block);
@@ -67,9 +67,9 @@ static bool row_of_entry(const struct view_at *at, uint32_t candidate, uint32_t 
 
 /* None when the table is empty, else all entries: rows are made of those that are the table's. */
 static uint32_t candidates_of(const struct mirror *mirror, uint32_t number, uint32_t table) {
-    const struct mirror_link *link = mirror_link(mirror, number);
-    (void)table;
-    return link->entries.count;
+    struct mirror_tally tally = mirror_tally(mirror, number);
+    uint32_t entries = table == TABLE_GOT ? tally.got : table == TABLE_PLT ? tally.plt : tally.tls;
+    return entries ? mirror_counts(mirror, number).entries : 0;
 }
 
 uint32_t view_got_candidates(const struct mirror *mirror, uint32_t link) {

@@ -23,7 +23,9 @@ static void tell_user(const struct jitscope_error *error) {
     enum { STANDARD_ERROR = 2 };
     struct text line = {0};
     text_append(&line, "jitscope: JITSCOPE_INSPECT: this process cannot be inspected: ");
-    text_append(&line, jitscope_error_message(error));
+    text_append(&line, error_text(error));
+    if (error_help(error))
+        text_print(&line, " (%s)", error_help(error));
     text_append(&line, "\n");
     if (!line.failed)
         (void)!os_write(STANDARD_ERROR, line.data, line.length);
