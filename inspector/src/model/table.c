@@ -15,6 +15,7 @@ void rows_forget(struct rows *rows) {
 }
 
 void table_forget_picture(struct table *table) {
+    table->picture.is_whole = false;
     rows_forget(&table->window);
     table->shown.count = 0;
 }
@@ -89,6 +90,9 @@ const struct cell *table_cursor_row(struct table *table) {
 }
 
 bool table_is_row(struct table *table, uint64_t place) {
+    for (uint32_t i = 0; table->picture.is_whole && i < table->shown.count; i++)
+        if (table->shown.data[i].place == place)
+            return true;
     if (table->has_order)
         return place < table->order.count;
     rows_forget(&table->scratch);
@@ -203,6 +207,7 @@ static struct jitscope_error *look_again(struct table *table) {
     TRY(sheet_refresh(&table->sheet));
     if (table->sheet.is_waiting)
         return NULL;
+    table_forget_picture(table);
     if (!table->has_order) {
         table_go_to(table, position, 0);
         table_leave_room_above(table);

@@ -64,6 +64,11 @@ struct table {
     struct sought_row sought;
     struct rows window; /* cells of the rows in view */
     VEC(struct shown_row) shown;
+    struct picture {
+        bool is_whole; /* what is in view need not be made again */
+        uint64_t top, version, previous;
+        uint32_t height;
+    } picture;
     uint32_t widths[MOST_COLUMNS]; /* the widest cell seen so far */
 };
 

@@ -5,7 +5,7 @@
 
 static struct jitscope_error *show_from(struct table *table, uint64_t place, uint32_t height) {
     table_forget_picture(table);
-    for (; table->shown.count < height && place < table_count(table); place++)
+    for (; table->shown.count < height && place < table_count(table) && !table->sheet.is_waiting; place++)
         if (table_row(table, place, &table->window))
             TRY(vec_push(&table->shown, (struct shown_row){.place = place}));
     return NULL;
@@ -105,11 +105,26 @@ static void measure(struct table *table) {
     text_destroy(&text);
 }
 
+/* Nothing has happened but that the cursor moved within what is in view. */
+static bool is_pictured(const struct table *table, uint32_t height, uint64_t previous) {
+    const struct picture *picture = &table->picture;
+    return picture->is_whole && picture->top == table->top && picture->height == height &&
+           picture->previous == previous && picture->version == table->sheet.inspected->version &&
+           is_in_view(table);
+}
+
 struct jitscope_error *table_look(struct table *table, uint32_t height, uint64_t previous) {
+    if (is_pictured(table, height, previous))
+        return NULL;
     TRY(scroll(table, height));
     TRY(fill(table, height));
     if (previous != table->sheet.inspected->now && table->shown.count)
         TRY(mark_changes(table, previous));
     measure(table);
+    table->picture = (struct picture){.is_whole = !table->sheet.is_waiting && !table->is_scanning,
+                                      .top = table->top,
+                                      .version = table->sheet.inspected->version,
+                                      .previous = previous,
+                                      .height = height};
     return NULL;
 }

@@ -146,6 +146,9 @@ static struct jitscope_error *take_order(struct table *table) {
     for (uint32_t i = 0; i < table->keys.count; i++)
         vec_put(&table->order, table->keys.data[i].number);
     table->is_scanning = false;
+    vec_destroy(&table->keys);
+    vec_destroy(&table->merged);
+    arena_destroy(&table->key_texts);
     return NULL;
 }
 
