@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How long readers of a large recording wait: for opening it, for the mirror of all its events, for going to a random
 moment and looking at a screen full of blocks and symbols there, and for `jitscope show WHAT --at` the first, a middle and
-the last event.  The recording is made first, through the linker's own trace, with the mix of events of real links at level
+the last event; the same for a mirror on demand, as the inspector has it, of links of whole libraries and of one object each.  The recording is made first, through the linker's own trace, with the mix of events of real links at level
 `edges`; the file system's cache holds it."""
 import argparse
 import os
@@ -54,6 +54,30 @@ def measure_reader(programs, path, rounds, seeks):
                  ["seek and look, ms, median of a round"] + shown(column["seek_median_ns"], 1e6, 2),
                  ["seek and look, ms, worst of a round"] + shown(column["seek_worst_ns"], 1e6, 2)])
     return one["events"]
+
+
+def measure_demand(programs, path, rounds, seeks):
+    """A mirror on demand: the pass over all events in steps of 200,000; all rows of `batches`; a batch that is looked at for the
+    first time, with its edges and without; moments.  Memory is that of the process, after looking at everything."""
+    runs = [figures([programs / "bench_recordings", path, seeks, "demand"]) for _ in range(rounds)]
+    column = {name: [run[name] for run in runs] for name in runs[0]}
+    print(f"on demand: {runs[0]['links'] - 1:,} links, {runs[0]['events']:,} events")
+    print_table([["", "median", "best", "worst"]] +
+                [[text] + shown(column[name], scale, digits) for text, name, scale, digits in (
+                    ("open, ms", "open_ns", 1e6, 0),
+                    ("pass over all events, ms", "index_ns", 1e6, 0),
+                    ("one step of it, worst, ms", "step_worst_ns", 1e6, 1),
+                    ("all rows of batches, ms", "batches_ns", 1e6, 1),
+                    ("read a batch, ms, median", "link_median_ns", 1e6, 2),
+                    ("read a batch, ms, worst", "link_worst_ns", 1e6, 1),
+                    ("its edges too, ms, worst", "edges_worst_ns", 1e6, 1),
+                    ("seek and look, ms, median of a round", "seek_median_ns", 1e6, 2),
+                    ("why a symbol, ms", "why_symbol_ns", 1e6, 1),
+                    ("why an address, ms", "why_address_ns", 1e6, 1),
+                    ("memory behind open, MB", "open_resident", 1e6, 0),
+                    ("memory behind the pass, MB", "index_resident", 1e6, 0),
+                    ("memory at the end, MB", "demand_resident", 1e6, 0),
+                    ("memory at its peak, MB", "demand_peak", 1e6, 0))])
 
 
 def measure_show(tool, path, rounds, events):
@@ -116,6 +140,9 @@ def main(arguments):
         figures([options.programs / "write_recording", path, options.megabytes, OBJECTS_PER_LINK, options.threads])
         events = measure_reader(options.programs, path, options.rounds, options.seeks)
         measure_show(options.programs.parent.parent / "jitscope", path, options.rounds, events)
+        for objects_per_link in (OBJECTS_PER_LINK, 1):
+            figures([options.programs / "write_recording", path, options.megabytes, objects_per_link, options.threads])
+            measure_demand(options.programs, path, options.rounds, options.seeks)
     return 0
 
 

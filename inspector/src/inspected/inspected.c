@@ -9,7 +9,7 @@
 enum {
     MOST_TEARDOWN = 1 << 16,   /* events among which the end of a session is looked for */
     EVENTS_PER_STEP = 1 << 14, /* between two looks at the clock */
-    CONTENT_BYTES = 96 << 20   /* of batches' contents that are kept */
+    CONTENT_BYTES = 48 << 20   /* of batches' contents that are kept */
 };
 
 /* --- opening

@@ -1,7 +1,7 @@
 /* The rows of a view of mirror/views.def: of one batch, or of all, one behind the other. */
 #include "screens/sheet.h"
 
-enum { EVENTS_PER_SLICE = 1 << 16 };
+enum { EVENTS_PER_SLICE = 1 << 14 };
 
 struct view_rows {
     VEC(uint64_t) starts; /* candidates before each link's, by number; of all links at the end */
