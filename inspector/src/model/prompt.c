@@ -118,6 +118,13 @@ static void offer_screens(struct completion *completion) {
         offer(completion, screens[i].name);
 }
 
+/* Some names are of both, as `code`. */
+static void offer_commands(struct completion *completion) {
+    for (uint32_t i = 0; i < inspector_command_count; i++)
+        if (screen_find(inspector_commands[i].name, strlen(inspector_commands[i].name)) == SCREEN_COUNT)
+            offer(completion, inspector_commands[i].name);
+}
+
 static void offer_for(const struct state *state, struct completion *completion, enum argument_kind kind) {
     if (kind == ARGUMENT_SCREEN)
         offer_screens(completion);
@@ -131,8 +138,7 @@ static void offer_words(const struct state *state, struct completion *completion
     const struct inspector_command *command = *label ? inspector_command_find(label, strlen(label))
                                                      : inspector_command_find(line, strcspn(line, " "));
     if (!*label && !start) {
-        for (uint32_t i = 0; i < inspector_command_count; i++)
-            offer(completion, inspector_commands[i].name);
+        offer_commands(completion);
         offer_screens(completion);
     } else if (command && (command->argument == ARGUMENT_TEXT || command->argument == ARGUMENT_COLUMN))
         offer_for(state, completion, ARGUMENT_COLUMN);
@@ -242,6 +248,7 @@ static void edit(struct state *state, uint32_t key) {
 
 struct jitscope_error *prompt_key(struct state *state, uint32_t key) {
     bool rubs_nothing = (key == KEY_RUBOUT || key == KEY_CONTROL('H')) && !state->prompt.line.length;
+    text_clear(&state->message);
     if (key == KEY_ESCAPE || key == KEY_CONTROL('C') || key == KEY_CONTROL('G') || rubs_nothing) {
         close_prompt(state);
         return NULL;
