@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """How long readers of a large recording wait: for opening it, for the mirror of all its events, for going to a random
 moment and looking at a screen full of blocks and symbols there, and for `jitscope show WHAT --at` the first, a middle and
-the last event; the same for a mirror on demand, as the inspector has it, of links of whole libraries and of one object each.  The recording is made first, through the linker's own trace, with the mix of events of real links at level
-`edges`; the file system's cache holds it."""
+the last event; the same for a mirror on demand, as the inspector has it, of links of whole libraries and of one object
+each; and what it costs to follow one that grows.  The large recording is made first, through the linker's own trace, with
+the mix of events of real links at level `edges`; the file system's cache holds it."""
 import argparse
 import os
 import pathlib
@@ -89,6 +90,22 @@ def measure_show(tool, path, rounds, events):
     print_table(table)
 
 
+FRAMES_PER_SECOND = 60
+
+
+def measure_follow(programs, folder, rounds):
+    """A reader that looks 60 times a second at what four threads write: its share of one core, and a look without news."""
+    table = [["following, 60 looks a second, 4 threads", "% of a core", "a look, us", "worst", "without news, us", "Mevents/s, at most"]]
+    for rate in (100_000, 1_000_000, 10_000_000):
+        runs = [figures([programs / "bench_follow", pathlib.Path(folder) / "follow.jsr", rate // FRAMES_PER_SECOND, 300, 4])
+                for _ in range(rounds)]
+        middle = {name: statistics.median(run[name] for run in runs) for name in runs[0]}
+        table.append([f"{rate:,} events/s", f"{middle['frame_mean_ns'] * FRAMES_PER_SECOND / 1e7:.2f}",
+                      f"{middle['frame_median_ns'] / 1e3:.0f}", f"{middle['frame_worst_ns'] / 1e3:.0f}",
+                      f"{middle['idle_median_ns'] / 1e3:.1f}", f"{middle['events'] / middle['frame_mean_ns'] / 300 * 1e3:.0f}"])
+    print_table(table)
+
+
 COSTS = [("Lua", ["liblua5.4.a"]), ("SQLite", ["libsqlite3.a"]), ("libcrypto", ["libcrypto.a"])]
 LIBRARIES = pathlib.Path("/usr/lib/x86_64-linux-gnu")
 
@@ -136,6 +153,7 @@ def main(arguments):
     options = parse(arguments)
     with tempfile.TemporaryDirectory(prefix="jitscope-bench-") as folder:
         measure_cost(options.programs, folder, options.links)
+        measure_follow(options.programs, folder, options.rounds)
         path = pathlib.Path(folder) / "large.jsr"
         figures([options.programs / "write_recording", path, options.megabytes, OBJECTS_PER_LINK, options.threads])
         events = measure_reader(options.programs, path, options.rounds, options.seeks)

@@ -169,7 +169,9 @@ static void draw_row(struct grid *grid, uint16_t row, const struct state *state,
     const struct table *table = &state->table;
     const struct shown_row *shown = &table->shown.data[index];
     const struct cell *cells = table->window.cells.data + (size_t)index * table->sheet.column_count;
-    if (shown->is_new || shown->changed)
+    if (shown->mark == ROW_DIFFERS)
+        grid_glyph(grid, row, 0, STYLE_ERROR, GLYPH_DIFFERS);
+    else if (shown->is_new || shown->changed || shown->mark == ROW_CHANGED)
         grid_glyph(grid, row, 0, STYLE_WARNING, GLYPH_CHANGED);
     for (uint32_t i = 0; i < layout->count; i++) {
         uint32_t number = layout->first + i;

@@ -14,6 +14,7 @@ struct shown_row {
     uint64_t place;
     uint32_t changed; /* bit per column: other than before the last step */
     bool is_new;      /* was not there before it */
+    uint8_t mark;     /* enum row_mark */
 };
 
 /* What a row is sorted by. */

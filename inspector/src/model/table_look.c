@@ -105,6 +105,13 @@ static void measure(struct table *table) {
     text_destroy(&text);
 }
 
+static void mark_rows(struct table *table) {
+    const struct sheet *sheet = &table->sheet;
+    for (uint32_t i = 0; sheet->kind->mark && i < table->shown.count; i++)
+        table->shown.data[i].mark =
+            (uint8_t)sheet->kind->mark(sheet, table->window.cells.data + (size_t)i * sheet->column_count);
+}
+
 /* Nothing has happened but that the cursor moved within what is in view. */
 static bool is_pictured(const struct table *table, uint32_t height, uint64_t previous) {
     const struct picture *picture = &table->picture;
@@ -121,7 +128,9 @@ struct jitscope_error *table_look(struct table *table, uint32_t height, uint64_t
     if (previous != table->sheet.inspected->now && table->shown.count)
         TRY(mark_changes(table, previous));
     measure(table);
-    table->picture = (struct picture){.is_whole = !table->sheet.is_waiting && !table->is_scanning,
+    mark_rows(table);
+    table->picture = (struct picture){.is_whole = !table->sheet.is_waiting && !table->is_scanning &&
+                                                  !table->sheet.is_volatile,
                                       .top = table->top,
                                       .version = table->sheet.inspected->version,
                                       .previous = previous,
