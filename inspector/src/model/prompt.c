@@ -106,6 +106,8 @@ static void offer(struct completion *completion, const char *candidate) {
         text_append(&completion->common, candidate);
         return;
     }
+    if (!completion->common.length) /* nothing is common, or there is no memory */
+        return;
     size_t same = 0;
     while (same < completion->common.length && completion->common.data[same] == candidate[same])
         same++;
@@ -159,7 +161,7 @@ static void complete(struct state *state) {
     if (completion.count && completion.common.length > completion.length)
         replace(prompt, start, prompt->at, completion.common.data, completion.common.length);
     else if (completion.count)
-        state_say(state, "%s", completion.list.data);
+        state_say(state, "%s", completion.list.data ? completion.list.data : "");
     text_destroy(&completion.common);
     text_destroy(&completion.list);
 }
