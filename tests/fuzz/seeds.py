@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 
+GOLDEN = pathlib.Path(__file__).resolve().parents[1] / "replay" / "golden"
 C_SOURCE = """
 extern int other(int); extern int data[4]; int common_array[10]; static int local = 3;
 int *pointer = &local; __attribute__((weak)) int maybe(void);
@@ -131,10 +132,22 @@ def main(folder, jitscope):
         put("why", recording.name, recording.read_bytes())
         put("follow", recording.name, recording.read_bytes())
         put("export", recording.name, recording.read_bytes())
+        put("inspect", recording.name, inspected(recording))
         subprocess.run([jitscope, "pack", recording], check=True)
         put("recording", f"packed-{level}.jsr", recording.read_bytes())
+    for recording in GOLDEN.glob("*.jsr"):
+        put("inspect", f"golden-{recording.stem}", inspected(recording))
     for name, content in sessions(work, made, jitscope):
         put("session", name, records_of(content))
+
+
+# Of fuzz_inspect.c: keys through all screens, up and down, back in time, search, filter, sort, why, help, sizes.
+TOUR = (b"1jjGg2+-34G\r\x1b5jw\x1bjx\x1bc\r\x1b6w\x1b789eapRi0G\r/ma\rnNfname ~ a\rsSssF[[[]{{{}<>  ?jj q"
+        b"\x00\x03\x00\x28yYEx.json\rmaGg'aDuuUU5\x00\x18\x01\x04:go\t7\rF")
+
+
+def inspected(recording):
+    return bytes([len(TOUR)]) + TOUR + recording.read_bytes()
 
 
 def sessions(work, made, jitscope):
@@ -152,7 +165,7 @@ def sessions(work, made, jitscope):
         recording = work / f"session-{name}.jsr"
         subprocess.run([jitscope, *words, "--record", recording], check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         yield name, recording.read_bytes()
-    for recording in (pathlib.Path(__file__).parents[1] / "replay" / "golden").glob("*.jsr"):
+    for recording in GOLDEN.glob("*.jsr"):
         if recording.stem != "packed":
             yield f"golden-{recording.stem}", recording.read_bytes()
 

@@ -260,6 +260,11 @@ static void draw_prompt(struct grid *grid, const struct state *state) {
     text_append_bytes(&text, prompt->line.data ? prompt->line.data : "", prompt->line.length);
     const char *bytes = text.data ? text.data : "";
     uint32_t before = grid_width(grid, bytes, label + prompt->at);
+    if (state->message.length && row) { /* what there is to choose from */
+        grid_fill(grid, (uint16_t)(row - 1), 0, grid->columns, STYLE_STATUS);
+        grid_text(grid, (uint16_t)(row - 1), 0, grid->columns, STYLE_STATUS, state->message.data,
+                  state->message.length);
+    }
     grid_fill(grid, row, 0, grid->columns, STYLE_NORMAL);
     grid_text(grid, row, 0, grid->columns, STYLE_NORMAL, bytes, text.length);
     grid_cursor(grid, row, (uint16_t)(before < grid->columns ? before : grid->columns - 1u));

@@ -106,6 +106,8 @@ static void offer(struct completion *completion, const char *candidate) {
         text_append(&completion->common, candidate);
         return;
     }
+    if (!completion->common.length) /* nothing is common, or there is no memory */
+        return;
     size_t same = 0;
     while (same < completion->common.length && completion->common.data[same] == candidate[same])
         same++;
@@ -116,6 +118,13 @@ static void offer(struct completion *completion, const char *candidate) {
 static void offer_screens(struct completion *completion) {
     for (uint32_t i = 0; i < SCREEN_COUNT; i++)
         offer(completion, screens[i].name);
+}
+
+/* Some names are of both, as `code`. */
+static void offer_commands(struct completion *completion) {
+    for (uint32_t i = 0; i < inspector_command_count; i++)
+        if (screen_find(inspector_commands[i].name, strlen(inspector_commands[i].name)) == SCREEN_COUNT)
+            offer(completion, inspector_commands[i].name);
 }
 
 static void offer_for(const struct state *state, struct completion *completion, enum argument_kind kind) {
@@ -131,8 +140,7 @@ static void offer_words(const struct state *state, struct completion *completion
     const struct inspector_command *command = *label ? inspector_command_find(label, strlen(label))
                                                      : inspector_command_find(line, strcspn(line, " "));
     if (!*label && !start) {
-        for (uint32_t i = 0; i < inspector_command_count; i++)
-            offer(completion, inspector_commands[i].name);
+        offer_commands(completion);
         offer_screens(completion);
     } else if (command && (command->argument == ARGUMENT_TEXT || command->argument == ARGUMENT_COLUMN))
         offer_for(state, completion, ARGUMENT_COLUMN);
@@ -153,7 +161,7 @@ static void complete(struct state *state) {
     if (completion.count && completion.common.length > completion.length)
         replace(prompt, start, prompt->at, completion.common.data, completion.common.length);
     else if (completion.count)
-        state_say(state, "%s", completion.list.data);
+        state_say(state, "%s", completion.list.data ? completion.list.data : "");
     text_destroy(&completion.common);
     text_destroy(&completion.list);
 }
@@ -242,6 +250,7 @@ static void edit(struct state *state, uint32_t key) {
 
 struct jitscope_error *prompt_key(struct state *state, uint32_t key) {
     bool rubs_nothing = (key == KEY_RUBOUT || key == KEY_CONTROL('H')) && !state->prompt.line.length;
+    text_clear(&state->message);
     if (key == KEY_ESCAPE || key == KEY_CONTROL('C') || key == KEY_CONTROL('G') || rubs_nothing) {
         close_prompt(state);
         return NULL;

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+static const char without_memory[] = "there is no memory for what is to be said";
+
 struct jitscope_error *state_create(struct state *state, struct inspected *inspected) {
     *state = (struct state){.inspected = inspected,
 
@@ -9,7 +11,9 @@ struct jitscope_error *state_create(struct state *state, struct inspected *inspe
                             .rows = 24,
                             .columns = 80};
     state->previous = inspected->now;
-    struct jitscope_error *error = keymap_create(&state->keymap);
+    text_append(&state->message, without_memory); /* has room from now on */
+    struct jitscope_error *error = state->message.failed ? error_no_memory() : keymap_create(&state->keymap);
+    text_clear(&state->message);
     struct place place = {.screen = SCREEN_OVERVIEW, .question.link = ALL_LINKS, .sort_column = -1};
     if (!error)
         error = state_show(state, &place);
@@ -47,11 +51,20 @@ uint32_t state_height(const struct state *state) {
     return state->rows > others ? state->rows - others : 1;
 }
 
+/* What has room for nothing else has it for this. */
+static void say_something(struct state *state) {
+    if (!state->message.failed)
+        return;
+    text_clear(&state->message);
+    text_append(&state->message, without_memory);
+}
+
 void state_say(struct state *state, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
     text_clear(&state->message);
     text_vprint(&state->message, format, arguments);
+    say_something(state);
     state->message_is_error = false;
     va_end(arguments);
 }
@@ -62,6 +75,7 @@ void state_complain(struct state *state, struct jitscope_error *error) {
     state_say(state, "%s", error_text(error));
     if (error_help(error))
         text_print(&state->message, "; %s", error_help(error));
+    state->message.failed = false; /* without the help, then */
     state->message_is_error = true;
     jitscope_error_destroy(error);
 }

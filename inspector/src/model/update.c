@@ -95,6 +95,12 @@ static struct jitscope_error *tidy(struct state *state) {
     return NULL;
 }
 
+/* What could not be read is seen as empty: then somebody has to say so. */
+static struct jitscope_error *what_was_lost(const struct state *state) {
+    TRY(mirror_failure(&state->inspected->mirror));
+    return recording_failure(&state->inspected->file);
+}
+
 bool update(struct state *state, const struct input *input) {
     struct jitscope_error *error = take(state, input);
     if (!error && table_has_work(&state->table)) {
@@ -104,6 +110,8 @@ bool update(struct state *state, const struct input *input) {
     bool is_settled = state->table.picture.is_whole && !table_has_work(&state->table);
     if (!error && is_settled && inspected_wants_trim(state->inspected))
         error = tidy(state);
+    if (!error)
+        error = what_was_lost(state);
     bool good = !error;
     state_complain(state, error);
     return good;

@@ -362,6 +362,8 @@ struct jitscope_error *mirror_open_on_demand(struct mirror *mirror, const struct
 static bool has_more(const struct mirror *mirror) {
     const struct recording_file *file = mirror->file;
     uint32_t run = mirror->indexed.run;
+    if (mirror->has_failed)
+        return false;
     return run + 1 < file->runs.count ||
            (run < file->runs.count && mirror->indexed.index < file->runs.data[run].count);
 }
@@ -373,6 +375,19 @@ static struct event_place stay(const struct event_cursor *cursor) {
         return (struct event_place){cursor->run, cursor->index, cursor->offset};
     return (struct event_place){file->runs.count - 1, file->runs.data[file->runs.count - 1].count,
                                 cursor->offset};
+}
+
+/* What an event that failed has left behind lies at a moment that does not come: there are no more. */
+static struct jitscope_error *index_event(struct mirror *mirror, const struct event_view *view,
+                                          const struct event_place *place) {
+    struct history *history = mirror->history;
+    uint32_t before = history->events;
+    struct jitscope_error *error = take_event(mirror, view, place);
+    if (error) {
+        history->events = history->now = before;
+        mirror->has_failed = true;
+    }
+    return error;
 }
 
 /* Up to MOST events; *OFFSET gets where the last of them is. */
@@ -387,8 +402,10 @@ static struct jitscope_error *index_events(struct mirror *mirror, uint32_t most,
     while (most-- && event_next(&cursor, &view)) {
         struct event_place place = {cursor.run, cursor.index - 1, view.offset};
         *offset = view.offset;
-        TRY(take_event(mirror, &view, &place));
-        TRY(history_pass(history, &cursor, mirror->counts, mirror->last_sequence));
+        TRY(index_event(mirror, &view, &place));
+        struct jitscope_error *error = history_pass(history, &cursor, mirror->counts, mirror->last_sequence);
+        mirror->has_failed = error != NULL;
+        TRY(error);
     }
     mirror->indexed = stay(&cursor);
     return recording_failure(mirror->file);
@@ -401,9 +418,10 @@ struct jitscope_error *mirror_index_step(struct mirror *mirror, uint32_t most, b
     if (has_more(mirror)) {
         if (!is_last)
             seek_behind(mirror, mirror->history->events);
-        TRY(index_events(mirror, most, &offset));
+        struct jitscope_error *error = index_events(mirror, most, &offset);
         if (!is_last)
             seek_behind(mirror, shown);
+        TRY(error);
     }
     *done = !has_more(mirror);
     return NULL;

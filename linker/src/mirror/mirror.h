@@ -156,6 +156,7 @@ struct mirror {
     uint32_t cut_stretch;               /* which; holds for moments before the last */
     bool on_demand;
     struct event_place indexed;     /* where the next event is, on demand */
+    bool has_failed;                /* to index an event: nothing behind it is looked at */
     uint64_t content_bytes;         /* of links that were read on demand, about */
     uint32_t clock;                 /* counts when links are asked for */
     struct jitscope_error *failure; /* the first link that could not be read */

@@ -137,7 +137,10 @@ static struct jitscope_error *note_users(struct why_query *query, const struct m
         text_append(&text, text.length ? "; " : "");
         text_append(&text, "the PLT stub jumps through the slot");
     }
-    return text.length ? chain_note(query, &text) : NULL;
+    if (text.length)
+        return chain_note(query, &text);
+    text_destroy(&text); /* empty, but perhaps only for want of memory */
+    return NULL;
 }
 
 static struct jitscope_error *entry_chain(struct why_query *query, const struct mirror_link *link,
