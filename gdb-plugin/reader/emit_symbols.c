@@ -7,7 +7,7 @@
  * the line of the call. */
 #include "emit_symbols.h"
 
-#include "dwarf_lines.h"
+#include "dwarf/dwarf_lines.h"
 
 #include <stdlib.h>
 

@@ -6,7 +6,7 @@
 #define READER_FRAME_INDEX_H
 
 #include "base/vec.h"
-#include "cfi_rules.h"
+#include "dwarf/cfi_rules.h"
 #include "executor/debuggee_view.h"
 
 struct indexed_image {

@@ -118,7 +118,7 @@ static struct jitscope_error *check_with(struct linked *linked, const char *path
     uint32_t count;
     if (linked->mirror.links.count < 2)
         return error_create(JITSCOPE_ERROR_RECORDING, "the recording holds no link to check");
-    linked->link = &linked->mirror.links.data[linked->mirror.links.count - 1];
+    linked->link = mirror_link(&linked->mirror, linked->mirror.links.count - 1);
     TRY(file_read(path, LARGEST_FILE, &text, &size));
     struct jitscope_error *error =
         check_file(path, (struct bytes){(const uint8_t *)text, size}, &world, &count);

@@ -1,10 +1,5 @@
 #include "export_bytes.h"
 
-#include "base/os.h"
-#include "executor/debug_store.h"
-
-#include <string.h>
-
 /* --- memory */
 
 static bool read_memory(void *context, uint64_t address, void *buffer, size_t size) {
@@ -22,34 +17,6 @@ static bool find_debug_image(void *context, uint32_t link, struct bytes *image) 
 
 /* --- lines */
 
-/* The image is here: ADDRESS is one of this process. */
-static bool read_image(void *context, uint64_t address, void *to, uint64_t size) {
-    const struct debuggee_image *image = context;
-    uint64_t offset = address - image->address;
-    if (address < image->address || offset > image->size || size > image->size - offset)
-        return false;
-    memcpy(to, (const void *)(uintptr_t)address, size);
-    return true;
-}
-
-/* As the executor makes an ELF image of it for debuggers, and as their plug-ins read that. */
-static struct jitscope_error *read_lines(const struct debug_image *image, struct dwarf_lines *lines) {
-    struct store_image *store;
-    struct store_share share;
-    struct debuggee_elf *elf = os_allocate_zeroed(sizeof *elf);
-    struct jitscope_error *error = elf ? store_image_create(image, 1, 1, &store) : error_no_memory();
-    if (!error) {
-        struct debuggee_memory memory = {read_image, &store->public};
-        store_share_measure(image, &share);
-        store_image_add(store, image, &share);
-        if (!debuggee_view_elf(&memory, &store->public, elf))
-            error = dwarf_lines_read(&memory, elf, lines);
-        store_image_destroy(store);
-    }
-    os_release(elf);
-    return error;
-}
-
 /* Those of LINK; an image that is damaged has none. */
 static struct jitscope_error *lines_of(struct export_bytes *bytes, uint32_t link,
                                        const struct dwarf_lines **lines) {
@@ -65,26 +32,14 @@ static struct jitscope_error *lines_of(struct export_bytes *bytes, uint32_t link
     *lines = fresh;
     if (!replay_debug_image(bytes->replay, link, &content) || debug_image_open(content, &image))
         return NULL;
-    return read_lines(&image, fresh);
-}
-
-static uint32_t first_row(const struct dwarf_lines *lines, uint64_t address) {
-    uint32_t low = 0, high = lines->rows.count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (lines->rows.data[middle].address < address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return image_lines_read(&image, fresh);
 }
 
 static struct jitscope_error *find_lines(void *context, uint32_t link, uint64_t address, uint64_t size,
                                          struct source_lines *out) {
     const struct dwarf_lines *lines;
     TRY(lines_of(context, link, &lines));
-    for (uint32_t i = first_row(lines, address); i < lines->rows.count; i++) {
+    for (uint32_t i = image_lines_first(lines, address); i < lines->rows.count; i++) {
         const struct line_row *row = &lines->rows.data[i];
         if (row->address - address >= size)
             break;

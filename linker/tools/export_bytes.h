@@ -2,7 +2,7 @@
 #ifndef TOOLS_EXPORT_BYTES_H
 #define TOOLS_EXPORT_BYTES_H
 
-#include "dwarf_lines.h"
+#include "dwarf/image_lines.h"
 #include "export/export.h"
 #include "record/replay.h"
 

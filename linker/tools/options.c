@@ -18,6 +18,7 @@ enum {
     RUN = 1 << COMMAND_run | 1 << COMMAND_gdb, /* gdb passes them on */
     LINK = 1 << COMMAND_link,
     SHOW = 1 << COMMAND_show,
+    INSPECT = 1 << COMMAND_inspect,
     STACK = 1 << COMMAND_stack,
     REPLAY = 1 << COMMAND_replay,
     EXPORT = 1 << COMMAND_export,

@@ -3,7 +3,7 @@
 #include "target_code.h"
 
 #include "base/os.h"
-#include "dwarf_lines.h"
+#include "dwarf/dwarf_lines.h"
 #include "executor/debug_image.h"
 #include "executor/executor_nongnu.h"
 

@@ -30,8 +30,8 @@ static const struct help_topic link_topics[] = {
 /* --- what show can show --- */
 
 static const struct help_row view_rows[] = {
-#define COLUMN(name, type)                            " " name
-#define VIEW(name, function, level, meaning, columns) {name, meaning ". Columns:" columns},
+#define COLUMN(name, type)                                     " " name
+#define VIEW(name, function, of, how, level, meaning, columns) {name, meaning ". Columns:" columns},
 #include "mirror/views.def"
 #undef VIEW
 #undef COLUMN
@@ -61,8 +61,65 @@ static struct help_row format_row(size_t i) {
 static const struct help_topic export_topics[] = {
     {"Formats", NULL, sizeof format_rows / sizeof *format_rows, format_row}};
 
+/* --- what the inspector can do --- */
+
+static const struct help_row screen_rows[] = {
+#define SCREEN(NAME, name, key, kind, view, ENTER, header, meaning)                                          \
+    {sizeof(key) > 1 ? name " (" key ")" : name, meaning},
+#include "screens/screens.def"
+#undef SCREEN
+};
+
+static const struct help_row key_rows[] = {
+#define KEY(key, command) {key, command},
+#include "model/keys.def"
+#undef KEY
+};
+
+static const struct help_row inspector_rows[] = {
+#define COMMAND(name, function, ARGUMENT, synopsis, meaning)                                                 \
+    {sizeof(synopsis) > 1 ? name " " synopsis : name, meaning},
+#include "model/commands.def"
+#undef COMMAND
+};
+
+static struct help_row screen_row(size_t i) {
+    return screen_rows[i];
+}
+
+static struct help_row key_row(size_t i) {
+    return key_rows[i];
+}
+
+static struct help_row inspector_row(size_t i) {
+    return inspector_rows[i];
+}
+
+static const struct help_topic inspect_topics[] = {
+    {"Screens", "In brackets the key that goes there; the name does so behind `:`.",
+     sizeof screen_rows / sizeof *screen_rows, screen_row},
+    {"Keys", NULL, sizeof key_rows / sizeof *key_rows, key_row},
+    {"Commands", "They are typed behind `:`, where Tab completes, written in scripts, and bound to keys.",
+     sizeof inspector_rows / sizeof *inspector_rows, inspector_row}};
+
 const struct help_topic *help_topics(enum command_id command, size_t *count) {
-    bool links = command == COMMAND_run || command == COMMAND_gdb || command == COMMAND_link;
-    *count = links || command == COMMAND_show || command == COMMAND_export;
-    return links ? link_topics : command == COMMAND_show ? show_topics : export_topics;
+    switch (command) {
+    case COMMAND_run:
+    case COMMAND_gdb:
+    case COMMAND_link:
+        *count = sizeof link_topics / sizeof *link_topics;
+        return link_topics;
+    case COMMAND_show:
+        *count = sizeof show_topics / sizeof *show_topics;
+        return show_topics;
+    case COMMAND_inspect:
+        *count = sizeof inspect_topics / sizeof *inspect_topics;
+        return inspect_topics;
+    case COMMAND_export:
+        *count = sizeof export_topics / sizeof *export_topics;
+        return export_topics;
+    default:
+        *count = 0;
+        return NULL;
+    }
 }

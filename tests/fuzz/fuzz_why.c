@@ -55,7 +55,7 @@ static void query(const struct recording_file *file) {
     struct jitscope_error *error = mirror_load(mirror, file, UINT64_MAX);
     if (!error) {
         for (uint32_t i = 0; i < mirror->links.count && i < 4; i++)
-            ask_link(mirror, &mirror->links.data[i]);
+            ask_link(mirror, mirror_link(mirror, i));
         error = diff_mirrors(mirror, mirror, &diff);
         if (!error) {
             struct text out = {0};

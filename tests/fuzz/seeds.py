@@ -129,6 +129,7 @@ def main(folder, jitscope):
                        check=True, stdout=subprocess.DEVNULL)
         put("recording", recording.name, recording.read_bytes())
         put("why", recording.name, recording.read_bytes())
+        put("follow", recording.name, recording.read_bytes())
         put("export", recording.name, recording.read_bytes())
         subprocess.run([jitscope, "pack", recording], check=True)
         put("recording", f"packed-{level}.jsr", recording.read_bytes())

@@ -9,7 +9,7 @@ import unittest
 
 from harness import JITSCOPE, LIBRARIES, SystemTest
 
-VIEWS = ("summary inputs sections segments blocks symbols edges got plt tls actions registrations eh-frames passes events "
+VIEWS = ("summary batches inputs sections segments blocks symbols edges got plt tls actions registrations eh-frames passes events "
          "memory").split()
 LUA = LIBRARIES / "liblua5.4.a"
 CRYPTO = LIBRARIES / "libcrypto.a"

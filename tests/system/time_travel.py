@@ -53,6 +53,7 @@ class State:
 
     def __init__(self):
         self.inputs, self.links, self.session = {}, collections.defaultdict(Link), None
+        self.came_in = 0  # inputs since a link has ended
         self.reservations, self.warnings = [], []
         self.kinds = collections.Counter()
 
@@ -70,6 +71,7 @@ class State:
 
     def on_input(self, _, event):
         self.inputs[event["input"]] = event
+        self.came_in += 1
 
     def on_reservation(self, _, event):
         self.reservations.append(event)
@@ -78,7 +80,7 @@ class State:
         link.begun = event
 
     def on_link_end(self, link, event):
-        link.end = event
+        link.end, link.inputs, self.came_in = event, self.came_in, 0
 
     def on_unload(self, link, _):
         link.unloaded = True
@@ -148,6 +150,24 @@ class State:
         return [[i, e["kind"], e["size"], e["name"], self.input_name(e["container"]), e["pulled_by"]]
                 for i, e in sorted(self.inputs.items())]
 
+    def show_batches(self):
+        rows = []
+        for number, link in self.each():
+            if not link.begun:
+                continue
+            end, failed = link.end, link.end and link.end["outcome"] == "failed"
+            state = "failed" if failed else "unloaded" if link.unloaded else "linked" if end else "linking"
+            tables = collections.Counter(e["table"] for e in link.lists["table_entry"])
+            memory = collections.Counter()
+            for s in link.segments.values():
+                memory[s["prot"]] += s["content_size"] + s["zero_fill_size"]
+            rows.append([number, state, link.begun["sequence"], microseconds(end["duration"]) if end else None,
+                         link.inputs if end else self.came_in, len(link.sections),
+                         sum("reason" not in b for b in link.blocks.values()), len(link.symbols)] +
+                        [tables[k] for k in ("got", "plt", "tls")] + [memory[k] for k in ("r-x", "r--", "rw-")] +
+                        [end["error"] if failed else None])
+        return rows
+
     def show_sections(self):
         rows = []
         for number, link in self.each():
@@ -201,7 +221,7 @@ class State:
                 name = self.input_name(asking["input"])
                 yield ([number, e["entry"], link.blocks[e["block"]].get("at"), self.symbol_name(link, e["target"]),
                         link.address(symbol)] + ([slots.get(e["target"])] if table == "plt" else []) +
-                       [self.where(symbol), f"{name}: {asked}" if name else asked])
+                       [self.where(symbol), f"{name}: {asked}" if name else asked, e["sequence"]])
 
     def show_got(self):
         return list(self.entries("got"))

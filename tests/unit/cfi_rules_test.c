@@ -1,5 +1,5 @@
 /* Rules of call frame information: each instruction once, and what is refused. */
-#include "cfi_rules.h"
+#include "dwarf/cfi_rules.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -25,8 +25,8 @@ static void expect_same_cells(const struct view *view, const struct rows *a, con
 static void expect_same_view(const struct view *view, const struct mirror *moved,
                              const struct mirror *built) {
     struct rows a = {.columns = view->columns, .column_count = view->column_count}, b = a;
-    assert_null(view->rows(&a, moved));
-    assert_null(view->rows(&b, built));
+    assert_null(view_rows(view, moved, &a));
+    assert_null(view_rows(view, built, &b));
     expect_same_cells(view, &a, &b);
     rows_destroy(&a);
     rows_destroy(&b);

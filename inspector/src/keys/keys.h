@@ -15,11 +15,11 @@ enum key {
 #undef KEY_NAMED
 };
 
-/* Characters that have names of their own. */
+/* Characters that have names of their own: "Tab", "Enter", "Esc", "Space", "Backspace". */
 enum { KEY_TAB = 9, KEY_RETURN = 13, KEY_ESCAPE = 27, KEY_SPACE = 32, KEY_RUBOUT = 127 };
 #define KEY_CONTROL(letter) ((letter)&31)
 
-/* "PgDn", "^D", "Tab", "Space", "x", "é". */
+/* "PgDn", "^D", "Tab", "Space", "x", "é".  KEY must be one. */
 void key_print(struct text *out, uint32_t key);
 /* The key that LENGTH bytes at NAME name, as key_print() writes them; 0 when none. */
 uint32_t key_parse(const char *name, size_t length);

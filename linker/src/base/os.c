@@ -10,16 +10,21 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <sys/un.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -258,6 +263,10 @@ int os_file_size(int fd, uint64_t *size, bool *regular) {
 
 int os_resize(int fd, uint64_t size) {
     return must_fail(EIO) ? -1 : ftruncate(fd, (off_t)size);
+}
+
+int os_empty(int fd) {
+    return must_fail(EIO) || ftruncate(fd, 0) < 0 || lseek(fd, 0, SEEK_SET) < 0 ? -1 : 0;
 }
 
 int os_preallocate(int fd, uint64_t offset, uint64_t size) {
@@ -667,6 +676,111 @@ int os_at_fork(void (*before)(void), void (*in_parent)(void), void (*in_child)(v
     return errno ? -1 : 0;
 }
 
+int os_fork(void) {
+    return must_fail(ENOMEM) ? -1 : fork();
+}
+
+int os_wait_for_child(int process, bool block, int *status) {
+    int found;
+    do
+        found = waitpid(process, status, block ? 0 : WNOHANG);
+    while (found < 0 && errno == EINTR);
+    return found;
+}
+
+int os_kill(int process, int signal) {
+    return kill(process, signal);
+}
+
+void os_exit_child(int status) {
+    _exit(status);
+}
+
+void os_become_worker(void) {
+    const struct sigaction by_default = {.sa_handler = SIG_DFL};
+    enum { LOW_PRIORITY = 10 };
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (int signal = 1; signal < NSIG; signal++)
+        sigaction(signal, &by_default, NULL);
+    int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+    for (int stream = 0; nothing >= 0 && stream < 3; stream++)
+        dup2(nothing, stream);
+    setpriority(PRIO_PROCESS, 0, LOW_PRIORITY);
+}
+
+int os_pipe(int ends[2]) {
+    return must_fail(EIO) ? -1 : pipe2(ends, O_CLOEXEC | O_NONBLOCK);
+}
+
+bool os_wait_readable(int fd, int timeout) {
+    struct pollfd wanted = {.fd = fd, .events = POLLIN};
+    int found;
+    do
+        found = poll(&wanted, 1, timeout);
+    while (found < 0 && errno == EINTR);
+    return found > 0;
+}
+
 int os_signal_action(int signal, const struct sigaction *action, struct sigaction *previous) {
     return sigaction(signal, action, previous);
+}
+
+int os_raise(int signal) {
+    return raise(signal);
+}
+
+/* --- terminals --- */
+
+int os_poll(struct pollfd *entries, size_t count, int timeout) {
+    return poll(entries, (nfds_t)count, timeout);
+}
+
+int os_terminal_mode(int fd, struct termios *mode) {
+    return must_fail(EIO) ? -1 : tcgetattr(fd, mode);
+}
+
+int os_set_terminal_mode(int fd, const struct termios *mode, bool drop_input) {
+    int result;
+    do
+        result = tcsetattr(fd, TCSANOW, mode);
+    while (result < 0 && errno == EINTR);
+    if (drop_input)
+        tcflush(fd, TCIFLUSH);
+    return result;
+}
+
+int os_terminal_size(int fd, uint16_t *rows, uint16_t *columns) {
+    struct winsize size;
+    if (must_fail(EIO) || ioctl(fd, TIOCGWINSZ, &size) < 0)
+        return -1;
+    *rows = size.ws_row;
+    *columns = size.ws_col;
+    return 0;
+}
+
+int os_signal_stack(void *memory, size_t size) {
+    stack_t present = {0}, stack = {.ss_sp = memory, .ss_size = size, .ss_flags = memory ? 0 : SS_DISABLE};
+    if (memory && (must_fail(ENOMEM) || sigaltstack(NULL, &present) < 0))
+        return -1;
+    return memory && !(present.ss_flags & SS_DISABLE) ? 1 : sigaltstack(&stack, NULL);
+}
+
+int os_run(char *const *words, int input) {
+    posix_spawn_file_actions_t actions;
+    if (must_fail(ENOMEM) || posix_spawn_file_actions_init(&actions) != 0)
+        return -1;
+    pid_t child;
+    int status = posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
+    for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO && !status; fd++)
+        status = posix_spawn_file_actions_addopen(&actions, fd, "/dev/null", O_WRONLY, 0);
+    if (!status)
+        status = posix_spawnp(&child, words[0], &actions, NULL, words, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    if (status)
+        return -1;
+    pid_t ended;
+    do
+        ended = waitpid(child, &status, 0);
+    while (ended < 0 && errno == EINTR);
+    return ended == child && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }

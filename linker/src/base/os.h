@@ -35,6 +35,8 @@ ssize_t os_write(int fd, const void *buffer, size_t size);
 ssize_t os_write_at(int fd, const void *buffer, size_t size, uint64_t offset);
 int os_file_size(int fd, uint64_t *size, bool *regular);
 int os_resize(int fd, uint64_t size);
+/* ftruncate(2) to nothing; what is written next is the beginning. */
+int os_empty(int fd);
 int os_preallocate(int fd, uint64_t offset, uint64_t size);
 /* -1 with EFBIG when a file of SIZE bytes would be beyond RLIMIT_FSIZE: trying ends the process (SIGXFSZ). */
 int os_may_grow(uint64_t size);
@@ -105,6 +107,19 @@ int os_at_fork(void (*before)(void), void (*in_parent)(void), void (*in_child)(v
 struct sigaction;
 int os_signal_action(int signal, const struct sigaction *action, struct sigaction *previous);
 
+/* fork(2); waitpid(2) for one child, with BLOCK until it has ended: its number, 0 when it has not; kill(2);
+ * _exit(2). */
+int os_fork(void);
+int os_wait_for_child(int process, bool block, int *status);
+int os_kill(int process, int signal);
+_Noreturn void os_exit_child(int status);
+/* In a child of fork(2) that works for its parent alone: signals do what they do by default, standard streams
+ * are nothing, its priority is low, and it dies with the parent. */
+void os_become_worker(void);
+/* pipe2(2): closed on exec, and neither end blocks.  poll(2) until there is something to be read, or the other
+ * end is gone: false after TIMEOUT milliseconds (-1: never). */
+int os_pipe(int ends[2]);
+bool os_wait_readable(int fd, int timeout);
 /* Sockets between processes of this machine: AF_UNIX, SOCK_SEQPACKET, closed on exec.  As bind(2), listen(2),
  * accept(2), connect(2); a path is ENAMETOOLONG from 108 bytes on. */
 int os_socket(void);
@@ -132,6 +147,22 @@ struct os_thread {
 };
 int os_start_thread(void *(*function)(void *), void *context, const char *name, struct os_thread *thread);
 void os_join_thread(struct os_thread thread);
+/* raise(3). */
+int os_raise(int signal);
+/* poll(2), also when a signal comes: -1 with EINTR. */
+struct pollfd;
+int os_poll(struct pollfd *entries, size_t count, int timeout);
+/* tcgetattr(3); tcsetattr(3) at once, input that was not read yet dropped when asked for; TIOCGWINSZ.  Those that
+ * set are safe in handlers of signals. */
+struct termios;
+int os_terminal_mode(int fd, struct termios *mode);
+int os_set_terminal_mode(int fd, const struct termios *mode, bool drop_input);
+int os_terminal_size(int fd, uint16_t *rows, uint16_t *columns);
+/* A stack of SIZE bytes at MEMORY for handlers of signals, in this thread; 1, and nothing happens, when it has
+ * one.  NULL takes it away again. */
+int os_signal_stack(void *memory, size_t size);
+/* Runs a program with INPUT as its standard input and no output, to its end; its exit status, or -1. */
+int os_run(char *const *words, int input);
 
 /* Fault injection: the call number N from now (1 is the next), and every later one when STICKY, fails with
  * ENOMEM/EIO.  0 turns it off.  Not for concurrent use with other settings. */

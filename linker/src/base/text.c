@@ -57,6 +57,26 @@ size_t text_utf8_length(const unsigned char *bytes, size_t size) {
     return code < least[length] || code > 0x10ffff || surrogate ? 0 : length;
 }
 
+size_t text_utf8_decode(const unsigned char *bytes, size_t size, uint32_t *character) {
+    size_t length = text_utf8_length(bytes, size);
+    *character = length > 1 ? bytes[0] & (0x7fu >> length) : bytes[0];
+    for (size_t i = 1; i < length; i++)
+        *character = *character << 6 | (bytes[i] & 0x3f);
+    return length;
+}
+
+void text_append_character(struct text *text, uint32_t character) {
+    if (character > 0x10ffff || (character >= 0xd800 && character <= 0xdfff))
+        character = 0xfffd;
+    char bytes[4];
+    size_t length = character < 0x80 ? 1 : character < 0x800 ? 2 : character < 0x10000 ? 3 : 4;
+    for (size_t i = length; i-- > 1; character >>= 6)
+        bytes[i] = (char)(0x80 | (character & 0x3f));
+    static const unsigned char lead[] = {0, 0, 0xc0, 0xe0, 0xf0};
+    bytes[0] = (char)(lead[length] | character);
+    text_append_bytes(text, bytes, length);
+}
+
 /* C1 controls (U+0080..U+009F) and direction overrides steer terminals too. */
 static bool is_harmless(const unsigned char *bytes, size_t length) {
     if (length == 1)

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct text {
     char *data; /* NUL-terminated when not NULL */
@@ -29,5 +30,9 @@ void text_clear(struct text *text);
 void text_destroy(struct text *text);
 /* Length in bytes of the valid UTF-8 sequence at BYTES (at most SIZE), 0 when invalid. */
 size_t text_utf8_length(const unsigned char *bytes, size_t size);
+/* The same, and the character; *CHARACTER is the first byte when invalid. */
+size_t text_utf8_decode(const unsigned char *bytes, size_t size, uint32_t *character);
+/* CHARACTER as UTF-8; U+FFFD for what is none. */
+void text_append_character(struct text *text, uint32_t character);
 
 #endif

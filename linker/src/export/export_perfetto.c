@@ -170,7 +170,7 @@ static void print_action(struct writer *writer, const struct event_action_result
     const struct mirror *mirror = writer->source->mirror;
     uint32_t held = map64_find(&writer->allocations, result->allocation);
     uint32_t number = held == MAP64_NO_VALUE ? 0 : writer->held.data[held].link;
-    const struct mirror_link *link = number < mirror->links.count ? &mirror->links.data[number] : NULL;
+    const struct mirror_link *link = mirror_link(mirror, number);
     if (!link || result->action >= link->actions.count || !link->actions.data[result->action].known) {
         text_print(out, "action %u", result->action);
         return;
@@ -273,7 +273,7 @@ static struct jitscope_error *count(struct writer *writer, enum counter counter,
 static uint64_t bytes_held(const struct writer *writer, const struct event_allocation *event) {
     uint32_t number = writer->timeline.view.link;
     const struct mirror *mirror = writer->source->mirror;
-    const struct mirror_link *link = number < mirror->links.count ? &mirror->links.data[number] : NULL;
+    const struct mirror_link *link = mirror_link(mirror, number);
     bool loading = event->state == MEMORY_STATE_IN_FLIGHT;
     uint64_t bytes = 0;
     if (!link || !number || !link->segments.count)

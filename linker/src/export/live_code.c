@@ -34,7 +34,7 @@ struct jitscope_error *live_links_find(const struct export_source *source, struc
     if (!gone)
         return error_no_memory();
     for (uint32_t i = 1; i < mirror->links.count && !error; i++) {
-        const struct mirror_link *link = &mirror->links.data[i];
+        const struct mirror_link *link = mirror_link(mirror, i);
         if (link->ended && link->end.outcome == OUTCOME_OK && !gone[i])
             error = vec_push(&links->list, link);
     }

@@ -33,9 +33,7 @@ static uint64_t larger(uint64_t a, uint64_t b) {
 }
 
 static const struct mirror_link *link_at(const struct timeline *timeline) {
-    return timeline->view.link < timeline->mirror->links.count
-               ? &timeline->mirror->links.data[timeline->view.link]
-               : NULL;
+    return mirror_link(timeline->mirror, timeline->view.link);
 }
 
 static const struct mirror_pass *pass_of(const struct timeline *timeline, uint32_t pass) {

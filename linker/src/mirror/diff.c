@@ -59,7 +59,8 @@ static struct jitscope_error *share_names(struct diff_work *work, struct side *s
 
 static const struct mirror_link *link_of(const struct mirror *mirror, uint32_t number) {
     static const struct mirror_link none;
-    return number < mirror->links.count ? &mirror->links.data[number] : &none;
+    const struct mirror_link *link = mirror_link_whole(mirror, number);
+    return link ? link : &none;
 }
 
 static bool has_blocks(const struct mirror *mirror) {
@@ -93,6 +94,18 @@ static struct jitscope_error *diff_link(struct diff_work *work, uint32_t number)
     return error;
 }
 
+/* What was read of it for the comparison alone is forgotten. */
+static struct jitscope_error *diff_number(struct diff_work *work, uint32_t number) {
+    const struct mirror *a = work->a.mirror, *b = work->b.mirror;
+    bool a_was_there = mirror_has_content(a, number), b_was_there = mirror_has_content(b, number);
+    struct jitscope_error *error = diff_link(work, number);
+    if (!a_was_there)
+        mirror_forget(a, number);
+    if (!b_was_there)
+        mirror_forget(b, number);
+    return error;
+}
+
 static struct jitscope_error *diff_all(struct diff_work *work) {
     const struct mirror *a = work->a.mirror, *b = work->b.mirror;
     TRY(share_names(work, &work->a));
@@ -105,7 +118,7 @@ static struct jitscope_error *diff_all(struct diff_work *work) {
     if (a->counts[EVENT_ID_input] && b->counts[EVENT_ID_input])
         TRY(diff_inputs(work));
     for (uint32_t number = 1; number < a->links.count && number < b->links.count; number++)
-        TRY(diff_link(work, number));
+        TRY(diff_number(work, number));
     return NULL;
 }
 
@@ -120,6 +133,10 @@ struct jitscope_error *diff_mirrors(const struct mirror *a, const struct mirror 
     *diff = (struct diff){0};
     TRY(string_pool_create(&work.names));
     struct jitscope_error *error = diff_all(&work);
+    if (!error)
+        error = mirror_failure(a);
+    if (!error)
+        error = mirror_failure(b);
     destroy_side(&work.a);
     destroy_side(&work.b);
     map64_destroy(&work.by_input);

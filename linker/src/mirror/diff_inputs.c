@@ -34,7 +34,7 @@ static struct jitscope_error *find_number(struct diff_work *work, const char *wh
 static uint32_t known_links(const struct mirror *mirror) {
     uint32_t count = 0;
     for (uint32_t i = 1; i < mirror->links.count; i++)
-        count += mirror->links.data[i].known;
+        count += mirror_life(mirror, i).known;
     return count;
 }
 

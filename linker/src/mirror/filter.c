@@ -104,7 +104,7 @@ static struct jitscope_error *take_value(struct parser *parser, struct condition
     condition->text = text;
     condition->number = text[0] == '-' ? (uint64_t)strtoll(text, &end, 0) : strtoull(text, &end, 0);
     condition->has_number = *text && !*end;
-    bool numeric = parser->columns[condition->column].type != CELL_TEXT && condition->op != CONTAINS;
+    bool numeric = !cell_is_text(parser->columns[condition->column].type) && condition->op != CONTAINS;
     if (!numeric || condition->has_number)
         return NULL;
     parser->at = start;
@@ -152,7 +152,7 @@ void filter_destroy(struct filter *filter) {
 }
 
 static int compare(const struct condition *condition, const struct column *column, const struct cell *cell) {
-    if (column->type == CELL_TEXT) {
+    if (cell_is_text(column->type)) {
         size_t length = strlen(condition->text), shorter = length < cell->length ? length : cell->length;
         int order = shorter ? memcmp(cell->text, condition->text, shorter) : 0;
         return order ? order : (cell->length > length) - (cell->length < length);
@@ -166,7 +166,7 @@ static int compare(const struct condition *condition, const struct column *colum
 
 static bool contains(const struct condition *condition, const struct column *column,
                      const struct cell *cell) {
-    if (column->type == CELL_TEXT)
+    if (cell_is_text(column->type))
         return memmem(cell->text, cell->length, condition->text, strlen(condition->text));
     struct text text = {0};
     cell_print(&text, column, cell);

@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-enum { EVENTS_PER_MOMENT = 1 << 14 };
-
 struct jitscope_error *history_create(const struct recording_file *file, struct history **out) {
     struct history *history = os_allocate_zeroed(sizeof *history);
     if (!history)
@@ -11,7 +9,7 @@ struct jitscope_error *history_create(const struct recording_file *file, struct 
     history->file = file;
     struct jitscope_error *error = decoder_create(&history->decoder, &file->schema);
     if (!error)
-        error = vec_push(&history->mentions, (struct mention){0});
+        error = decoder_create(&history->retelling, &file->schema);
     if (error) {
         history_destroy(history);
         return error;
@@ -24,17 +22,21 @@ void history_destroy(struct history *history) {
     if (!history)
         return;
     decoder_destroy(&history->decoder);
+    decoder_destroy(&history->retelling);
     event_window_destroy(&history->window);
-    vec_destroy(&history->mentions);
+    event_window_destroy(&history->rereading);
     vec_destroy(&history->moments);
     vec_destroy(&history->counts);
+    vec_destroy(&history->numbering);
     os_release(history);
 }
 
-struct jitscope_error *history_mention(struct history *history, struct life *life, uint64_t offset) {
-    uint32_t newest = history->mentions.count;
-    TRY(vec_push(&history->mentions, (struct mention){history->events, life->newest, offset}));
-    life->newest = newest;
+struct jitscope_error *history_mention(const struct history *history, mentions *all, struct life *life,
+                                       uint64_t offset) {
+    if (!all->count)
+        TRY(vec_push(all, (struct mention){0}));
+    TRY(vec_push(all, (struct mention){history->applying, life->newest, offset}));
+    life->newest = all->count - 1;
     return NULL;
 }
 
@@ -51,12 +53,35 @@ struct jitscope_error *history_pass(struct history *history, const struct event_
     return vec_push(&history->moments, moment);
 }
 
+struct jitscope_error *history_number(struct history *history, uint64_t sequence) {
+    uint32_t count = history->numbering.count;
+    if (count) {
+        const struct numbering *last = &history->numbering.data[count - 1];
+        if (last->sequence + (history->applying - last->event) == sequence)
+            return NULL;
+    }
+    return vec_push(&history->numbering, (struct numbering){history->applying, sequence});
+}
+
+uint64_t history_sequence(const struct history *history, uint32_t event) {
+    uint32_t low = 0, high = history->numbering.count;
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+        if (history->numbering.data[middle].event <= event)
+            low = middle;
+        else
+            high = middle;
+    }
+    const struct numbering *numbering = &history->numbering.data[low];
+    return low < high ? numbering->sequence + (event - numbering->event) : 0;
+}
+
 /* Turns the chain that begins at mention FIRST around; returns its other end. */
-static uint32_t turn(struct mention *mentions, uint32_t first) {
+static uint32_t turn(struct mention *list, uint32_t first) {
     uint32_t behind = 0;
     while (first) {
-        uint32_t next = mentions[first].previous;
-        mentions[first].previous = behind;
+        uint32_t next = list[first].previous;
+        list[first].previous = behind;
         behind = first;
         first = next;
     }
@@ -64,7 +89,7 @@ static uint32_t turn(struct mention *mentions, uint32_t first) {
 }
 
 static void tell_record(struct history *history, uint64_t offset, hear hear, void *thing) {
-    const uint8_t *record = recording_bytes(history->file, &history->window, offset);
+    const uint8_t *record = recording_bytes(history->file, &history->rereading, offset);
     if (!record)
         return;
     uint32_t header = load_u32(record);
@@ -72,24 +97,24 @@ static void tell_record(struct history *history, uint64_t offset, hear hear, voi
                               .schema = &history->file->schema,
                               .record = record,
                               .size = EVENT_HEADER_SIZE(header)};
-    hear(thing, decode_event(&history->decoder, &view));
+    hear(thing, decode_event(&history->retelling, &view));
 }
 
 /* The chain goes from the newest to the oldest, the story from the oldest to the newest: the chain is turned
  * around for the telling, since damaged files make chains too long for any stack. */
-void history_tell(struct history *history, const struct life *life, hear hear, void *thing) {
-    struct mention *mentions = history->mentions.data;
+void history_tell(struct history *history, mentions *all, const struct life *life, hear hear, void *thing) {
+    struct mention *list = all->data;
     uint32_t newest = life->newest;
-    while (newest && mentions[newest].event >= history->now)
-        newest = mentions[newest].previous;
-    if (newest && !mentions[newest].previous) {
-        tell_record(history, mentions[newest].offset, hear, thing);
+    while (newest && list[newest].event >= history->now)
+        newest = list[newest].previous;
+    if (newest && !list[newest].previous) {
+        tell_record(history, list[newest].offset, hear, thing);
         return;
     }
-    uint32_t oldest = turn(mentions, newest);
-    for (uint32_t i = oldest; i; i = mentions[i].previous)
-        tell_record(history, mentions[i].offset, hear, thing);
-    turn(mentions, oldest);
+    uint32_t oldest = turn(list, newest);
+    for (uint32_t i = oldest; i; i = list[i].previous)
+        tell_record(history, list[i].offset, hear, thing);
+    turn(list, oldest);
 }
 
 uint32_t stamps_before(const uint32_t *stamps, uint32_t count, uint32_t now) {

@@ -1,9 +1,12 @@
+/* The session, and moments. */
 #include "mirror/mirror.h"
+
+#include "mirror/mirror_state.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-/* --- what things hear: each function brings one thing from before an event to behind it
+/* --- what the session and its things hear: each function brings one from before an event to behind it
  * ------------------------------------------------------------------------------------------------- */
 
 #define HEAR(name, type) static void hear_##name(type *thing, const struct event_##name *event)
@@ -22,111 +25,12 @@ HEAR(lost, struct mirror) {
     thing->lost += event->events;
 }
 
-HEAR(link_begin, struct mirror_link) {
-    thing->begin = *event;
-    thing->known = true;
-}
-
-HEAR(link_end, struct mirror_link) {
-    thing->end = *event;
-    thing->ended = thing->known = true;
-}
-
-HEAR(unload, struct mirror_link) {
-    (void)event;
-    thing->unloaded = true;
-}
-
-HEAR(debug_image, struct mirror_link) {
-    thing->debug = *event;
-}
-
 HEAR(input, struct mirror_input) {
     *thing = (struct mirror_input){*event, true};
 }
 
 HEAR(edge_kind, uint32_t) {
     *thing = event->name.id;
-}
-
-HEAR(section, struct mirror_section) {
-    *thing = (struct mirror_section){*event, true};
-}
-
-HEAR(segment, struct mirror_segment) {
-    *thing = (struct mirror_segment){.event = *event, .known = true};
-}
-
-HEAR(protect, struct mirror_segment) {
-    thing->final_prot = event->prot;
-}
-
-HEAR(block, struct mirror_block) {
-    *thing = (struct mirror_block){.event = *event, .segment = NO_ID, .known = true};
-}
-
-HEAR(block_removed, struct mirror_block) {
-    thing->removed = true;
-    thing->reason = event->reason;
-}
-
-HEAR(block_placed, struct mirror_block) {
-    thing->address = event->address;
-    thing->segment = event->segment;
-}
-
-HEAR(symbol, struct mirror_symbol) {
-    *thing = (struct mirror_symbol){.offset = event->offset,
-                                    .size = event->size,
-                                    .name = event->name.id,
-                                    .block = event->block,
-                                    .input = event->input,
-                                    .linkage = event->linkage,
-                                    .scope = event->scope,
-                                    .kind = event->kind,
-                                    .state = SYMBOL_DEFINED,
-                                    .known = true};
-}
-
-HEAR(symbol_external, struct mirror_symbol) {
-    *thing = (struct mirror_symbol){.name = event->name.id,
-                                    .block = NO_ID,
-                                    .input = event->input,
-                                    .linkage = event->linkage,
-                                    .state = SYMBOL_EXTERNAL_OPEN,
-                                    .known = true};
-}
-
-HEAR(symbol_resolved, struct mirror_symbol) {
-    thing->name = event->name.id;
-    thing->address = event->address;
-    thing->has_address = thing->known = true;
-    thing->provider = event->provider;
-    thing->where = event->where.id;
-    thing->state = SYMBOL_EXTERNAL_RESOLVED;
-}
-
-HEAR(symbol_unresolved, struct mirror_symbol) {
-    thing->name = event->name.id;
-    thing->state = SYMBOL_EXTERNAL_UNRESOLVED;
-}
-
-HEAR(symbol_bound, struct mirror_symbol) {
-    thing->address = event->address;
-    thing->has_address = true;
-}
-
-HEAR(pass_begin, struct mirror_pass) {
-    *thing = (struct mirror_pass){.begin = *event, .known = true};
-}
-
-HEAR(pass_end, struct mirror_pass) {
-    thing->end = *event;
-    thing->ended = true;
-}
-
-HEAR(action, struct mirror_action) {
-    *thing = (struct mirror_action){*event, true};
 }
 
 /* Each kind of event tells about one kind of thing. */
@@ -136,15 +40,11 @@ static void hear_event(void *thing, const union any_event *event) {
     case EVENT_ID_##name:                                                                                    \
         hear_##name(thing, &event->name);                                                                    \
         break;
-#define ABOUT(name, owner, table, id, what) HEARS(name)
-#include "mirror/tables.def"
         HEARS(session_begin)
         HEARS(session_end)
         HEARS(lost)
-        HEARS(link_begin)
-        HEARS(link_end)
-        HEARS(unload)
-        HEARS(debug_image)
+        HEARS(input)
+        HEARS(edge_kind)
 #undef HEARS
     default:
         break;
@@ -154,45 +54,23 @@ static void hear_event(void *thing, const union any_event *event) {
 /* --- bringing things to the moment that is shown
  * ------------------------------------------------------------------------------------------------- */
 
-#define TABLE(owner, type, table)                                                                            \
-    static void refresh_##table(const struct owner *owner, uint32_t id) {                                    \
-        struct life *life = &owner->table##_lives.data[id];                                                  \
-        if (life->shown == owner->history->epoch)                                                            \
+#define SESSION_TABLE(type, table)                                                                           \
+    static void refresh_##table(const struct mirror *mirror, uint32_t id) {                                  \
+        struct life *life = &mirror->table##_lives.data[id];                                                 \
+        if (life->shown == mirror->history->epoch)                                                           \
             return;                                                                                          \
-        life->shown = owner->history->epoch;                                                                 \
-        memset(&owner->table.data[id], 0, sizeof(type));                                                     \
-        history_tell(owner->history, life, hear_event, &owner->table.data[id]);                              \
+        life->shown = mirror->history->epoch;                                                                \
+        memset(&mirror->table.data[id], 0, sizeof(type));                                                    \
+        mentions all = mirror->mentions;                                                                     \
+        history_tell(mirror->history, &all, life, hear_event, &mirror->table.data[id]);                      \
     }
-#define LINK_TABLE(type, name)    TABLE(mirror_link, type, name)
-#define SESSION_TABLE(type, name) TABLE(mirror, type, name)
 #include "mirror/tables.def"
-#undef TABLE
-
-#define LIST_AT(owner, name, now)                                                                            \
-    owner->name.count = stamps_before(owner->name##_stamps.data, owner->name##_stamps.count, now);
-#define TABLE_AT(owner, name, now)                                                                           \
-    owner->name.count = lives_before(owner->name##_lives.data, owner->name##_lives.count, now);
-
-static void refresh_link(struct mirror_link *link) {
-    struct history *history = link->history;
-    if (link->life.shown == history->epoch)
-        return;
-    link->life.shown = history->epoch;
-#define LINK_LIST(type, name)  LIST_AT(link, name, history->now)
-#define LINK_TABLE(type, name) TABLE_AT(link, name, history->now)
-#include "mirror/tables.def"
-    link->known = link->ended = link->unloaded = false;
-    memset(&link->begin, 0, sizeof link->begin);
-    memset(&link->end, 0, sizeof link->end);
-    memset(&link->debug, 0, sizeof link->debug);
-    history_tell(history, &link->life, hear_event, link);
-}
 
 static uint32_t links_before(const struct mirror *mirror, uint32_t now) {
     uint32_t low = 0, high = mirror->history->links;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (mirror->links.data[middle].life.since < now)
+        if (mirror->links.data[middle].since < now)
             low = middle + 1;
         else
             high = middle;
@@ -211,7 +89,7 @@ static void refresh_session(struct mirror *mirror) {
     mirror->has_session = mirror->session_ended = false;
     memset(&mirror->session, 0, sizeof mirror->session);
     mirror->lost = 0;
-    history_tell(history, &mirror->life, hear_event, mirror);
+    history_tell(history, &mirror->mentions, &mirror->life, hear_event, mirror);
 }
 
 /* --- seeking
@@ -223,10 +101,26 @@ static void count_event(struct mirror *mirror, const struct event_view *view) {
     mirror->counts[view->type->id]++;
 }
 
+static struct event_cursor begin_at(struct mirror *mirror, uint32_t kept) {
+    const struct history *history = mirror->history;
+    const struct schema *schema = &mirror->file->schema;
+    memset(mirror->counts, 0, sizeof mirror->counts);
+    mirror->applied = mirror->last_sequence = 0;
+    mirror->cut_stretch = NO_ID;
+    if (!kept)
+        return (struct event_cursor){.file = mirror->file, .window = &mirror->history->window};
+    const struct moment *moment = &history->moments.data[kept - 1];
+    const uint32_t *counts = &history->counts.data[(kept - 1) * schema->events.count];
+    for (uint32_t i = 0; i < schema->events.count; i++)
+        mirror->counts[schema->events.data[i].id] = counts[i];
+    mirror->applied = moment->events;
+    mirror->last_sequence = moment->last_sequence;
+    return moment->cursor;
+}
+
 /* The last moment kept that does not lie behind END. */
 static struct event_cursor begin_at_moment(struct mirror *mirror, const struct event_cursor *end) {
     const struct history *history = mirror->history;
-    const struct schema *schema = &mirror->file->schema;
     uint32_t low = 0, high = history->moments.count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
@@ -235,17 +129,12 @@ static struct event_cursor begin_at_moment(struct mirror *mirror, const struct e
         else
             low = middle + 1;
     }
-    memset(mirror->counts, 0, sizeof mirror->counts);
-    mirror->applied = mirror->last_sequence = 0;
-    if (!low)
-        return (struct event_cursor){.file = mirror->file, .window = &mirror->history->window};
-    const struct moment *moment = &history->moments.data[low - 1];
-    const uint32_t *counts = &history->counts.data[(low - 1) * schema->events.count];
-    for (uint32_t i = 0; i < schema->events.count; i++)
-        mirror->counts[schema->events.data[i].id] = counts[i];
-    mirror->applied = moment->events;
-    mirror->last_sequence = moment->last_sequence;
-    return moment->cursor;
+    return begin_at(mirror, low);
+}
+
+static void count_next(struct mirror *mirror, const struct event_view *view) {
+    outline_cut(mirror, view, (uint32_t)mirror->applied);
+    count_event(mirror, view);
 }
 
 static void count_up_to(struct mirror *mirror, uint64_t sequence) {
@@ -253,14 +142,11 @@ static void count_up_to(struct mirror *mirror, uint64_t sequence) {
     struct event_cursor cursor = begin_at_moment(mirror, &end);
     struct event_view view;
     while (mirror->applied < mirror->history->events && event_next_before(&cursor, &end, &view))
-        count_event(mirror, &view);
+        count_next(mirror, &view);
 }
 
-void mirror_seek(struct mirror *mirror, uint64_t sequence) {
+static void show_counted(struct mirror *mirror) {
     struct history *history = mirror->history;
-    if (!history)
-        return;
-    count_up_to(mirror, sequence);
     if (history->now == mirror->applied)
         return;
     history->now = (uint32_t)mirror->applied;
@@ -268,149 +154,121 @@ void mirror_seek(struct mirror *mirror, uint64_t sequence) {
     refresh_session(mirror);
 }
 
+void mirror_seek(struct mirror *mirror, uint64_t sequence) {
+    if (!mirror->history)
+        return;
+    count_up_to(mirror, sequence);
+    show_counted(mirror);
+}
+
+/* The moment after so many EVENTS. */
+static void seek_behind(struct mirror *mirror, uint32_t events) {
+    const struct history *history = mirror->history;
+    struct event_view view;
+    uint32_t kept = history->moments.count;
+    while (kept && history->moments.data[kept - 1].events > events)
+        kept--;
+    struct event_cursor cursor = begin_at(mirror, kept);
+    while (mirror->applied < events && event_next(&cursor, &view))
+        count_next(mirror, &view);
+    show_counted(mirror);
+}
+
 /* --- growing
  * -------------------------------------------------------------------------------------------------------- */
 
-static struct jitscope_error *wild_id(const struct event_view *view, const char *what, uint32_t id) {
+struct jitscope_error *wild_id(const struct event_view *view, const char *what, uint32_t id) {
     return error_create(JITSCOPE_ERROR_RECORDING, "event %" PRIu64 " (%s) names %s %u, which cannot exist",
                         view->sequence, view->type->name, what, id);
 }
 
-/* Whether all tables together may grow by MORE entries.  Almost every id has an event that announced it; a
- * recording at a low level, or with gaps, names some that it has not announced.  Without a bound for the sum,
- * a small file of many links could ask, link by link, for more memory than there is. */
-static bool can_reach(struct mirror *mirror, uint64_t more) {
+bool can_reach(struct mirror *mirror, uint64_t more) {
     mirror->entries += more;
     return mirror->entries <= mirror->file->events * 4 + 65536;
 }
 
-/* Makes VEC reach to ID, with zeroed entries; *MORE gets how many those are. */
-#define REACH(vec, id, what, more)                                                                           \
-    do {                                                                                                     \
-        *(more) = (id) < (vec)->count ? 0 : (uint64_t)(id) + 1 - (vec)->count;                               \
-        if (*(more)) {                                                                                       \
-            if (!can_reach(mirror, *(more)))                                                                 \
-                return wild_id(view, what, id);                                                              \
-            TRY(vec_reserve(vec, *(more)));                                                                  \
-            memset((vec)->data + (vec)->count, 0, *(more) * sizeof *(vec)->data);                            \
-            (vec)->count += (uint32_t) * (more);                                                             \
-        }                                                                                                    \
-    } while (0)
-
-static struct jitscope_error *add_lives(const struct history *history, lives *list, uint64_t more) {
+struct jitscope_error *add_lives(const struct history *history, lives *list, uint64_t more) {
     TRY(vec_reserve(list, more));
     while (more--)
-        vec_put(list, (struct life){.since = history->events, .shown = history->epoch});
+        vec_put(list, (struct life){.since = history->applying, .shown = history->epoch});
     return NULL;
 }
 
-static struct jitscope_error *reach_link(struct mirror *mirror, const struct event_view *view,
-                                         struct mirror_link **link) {
+static struct jitscope_error *add_outline(struct mirror *mirror) {
     struct history *history = mirror->history;
-    uint64_t more;
+    mirror->links.data[history->links] = (struct link_outline){
+        .since = history->applying, .begun = NO_ID, .done = NO_ID, .first = NO_ID, .last = NO_ID};
+    uint32_t number = history->links++;
+    return mirror->on_demand ? NULL : content_create(mirror, number);
+}
+
+static struct jitscope_error *reach_link(struct mirror *mirror, const struct event_view *view) {
+    uint64_t more = view->link < mirror->links.count ? 0 : (uint64_t)view->link + 1 - mirror->links.count;
     /* Link numbers are dense, each in a run of its own; and their tables are large. */
-    if (view->link > mirror->file->runs.count + 1024)
+    if (view->link > mirror->file->runs.count + 1024 || (more && !can_reach(mirror, more)))
         return wild_id(view, "link", view->link);
-    REACH(&mirror->links, view->link, "link", &more);
-    for (; more; more--) {
-        struct mirror_link *added = &mirror->links.data[history->links];
-        added->number = history->links++;
-        added->life = (struct life){.since = history->events, .shown = history->epoch};
-        added->history = history;
-    }
-    *link = &mirror->links.data[view->link];
-    refresh_link(*link);
+    REACH(&mirror->links, view->link, &more);
+    for (; more; more--)
+        TRY(add_outline(mirror));
     return NULL;
 }
 
 /* --- applying
  * ------------------------------------------------------------------------------------------------------ */
 
-/* Tables and lists. */
-#define ABOUT(name, owner, table, id, what)                                                                  \
-    static struct jitscope_error *tell_##name(struct mirror *mirror, struct mirror_link *link,               \
-                                              const struct event_view *view,                                 \
+/* Tables and lists of the session. */
+#define ABOUT_link(name, table, id, what)
+#define ABOUT_mirror(name, table, id, what)                                                                  \
+    static struct jitscope_error *tell_##name(struct mirror *mirror, const struct event_view *view,          \
                                               const struct event_##name *event) {                            \
-        uint64_t more;                                                                                       \
-        (void)link;                                                                                          \
-        REACH(&owner->table, event->id, what, &more);                                                        \
+        uint64_t more = event->id < mirror->table.count ? 0 : (uint64_t)event->id + 1 - mirror->table.count; \
+        if (more && !can_reach(mirror, more))                                                                \
+            return wild_id(view, what, event->id);                                                           \
+        REACH(&mirror->table, event->id, &more);                                                             \
         if (more)                                                                                            \
-            TRY(add_lives(mirror->history, &owner->table##_lives, more));                                    \
-        refresh_##table(owner, event->id);                                                                   \
-        TRY(history_mention(mirror->history, &owner->table##_lives.data[event->id], view->offset));          \
-        hear_##name(&owner->table.data[event->id], event);                                                   \
+            TRY(add_lives(mirror->history, &mirror->table##_lives, more));                                   \
+        refresh_##table(mirror, event->id);                                                                  \
+        TRY(history_mention(mirror->history, &mirror->mentions, &mirror->table##_lives.data[event->id],      \
+                            view->offset));                                                                  \
+        hear_##name(&mirror->table.data[event->id], event);                                                  \
         return NULL;                                                                                         \
     }
+#define ABOUT(name, owner, table, id, what) ABOUT_##owner(name, table, id, what)
 #include "mirror/tables.def"
+#undef ABOUT_link
+#undef ABOUT_mirror
 
-#define PUSH(owner, list, ...)                                                                               \
-    do {                                                                                                     \
-        TRY(vec_push(&owner->list##_stamps, mirror->history->events));                                       \
-        TRY(vec_push(&owner->list, __VA_ARGS__));                                                            \
-    } while (0)
-
-/* What the mirror itself, or a link as a whole, hears. */
-#define TELL(owner, name)                                                                                    \
-    do {                                                                                                     \
-        TRY(history_mention(mirror->history, &owner->life, view->offset));                                   \
-        hear_##name(owner, &event->name);                                                                    \
-    } while (0)
-
-static struct jitscope_error *apply_other(struct mirror *mirror, struct mirror_link *link,
-                                          const struct event_view *view, const union any_event *event) {
-    switch (view->type->id) {
-    case EVENT_ID_session_begin:
-        TELL(mirror, session_begin);
-        break;
-    case EVENT_ID_session_end:
-        TELL(mirror, session_end);
-        break;
-    case EVENT_ID_lost:
-        TELL(mirror, lost);
-        break;
-    case EVENT_ID_link_begin:
-        TELL(link, link_begin);
-        break;
-    case EVENT_ID_link_end:
-        TELL(link, link_end);
-        break;
-    case EVENT_ID_unload:
-        TELL(link, unload);
-        break;
-    case EVENT_ID_debug_image:
-        TELL(link, debug_image);
-        break;
-    case EVENT_ID_section_discarded:
-        PUSH(link, discards,
-             (struct mirror_discard){.is_section = true, .section = event->section_discarded});
-        break;
-    case EVENT_ID_symbol_discarded:
-        PUSH(link, discards, (struct mirror_discard){.symbol = event->symbol_discarded});
-        break;
-    default: /* strings, which recording_open has collected, and runs */
-        break;
-    }
-    return NULL;
-}
-
-static struct jitscope_error *apply_listed(struct mirror *mirror, struct mirror_link *link,
-                                           const struct event_view *view, const union any_event *event) {
-    switch (view->type->id) {
-#define COLLECTS(name, owner, list)                                                                          \
+/* What the mirror itself hears. */
+#define TELL(name)                                                                                           \
     case EVENT_ID_##name:                                                                                    \
-        PUSH(owner, list, event->name);                                                                      \
-        break;
-#include "mirror/tables.def"
-    default:
-        break;
-    }
+        TRY(history_mention(mirror->history, &mirror->mentions, &mirror->life, view->offset));               \
+        hear_##name(mirror, &event->name);                                                                   \
+        return NULL;
+
+static struct jitscope_error *session_apply(struct mirror *mirror, const struct event_view *view,
+                                            const union any_event *event) {
     switch (view->type->id) {
-#define ABOUT(name, owner, table, id, what)                                                                  \
+        TELL(session_begin)
+        TELL(session_end)
+        TELL(lost)
+#define COLLECTS_link(name, list)
+#define COLLECTS_mirror(name, list)                                                                          \
     case EVENT_ID_##name:                                                                                    \
-        return tell_##name(mirror, link, view, &event->name);
+        PUSH(mirror->history, mirror, list, event->name);                                                    \
+        return NULL;
+#define COLLECTS(name, owner, list) COLLECTS_##owner(name, list)
+#define ABOUT_link(name)
+#define ABOUT_mirror(name)                                                                                   \
+    case EVENT_ID_##name:                                                                                    \
+        return tell_##name(mirror, view, &event->name);
+#define ABOUT(name, owner, table, id, what) ABOUT_##owner(name)
 #include "mirror/tables.def"
-    default:
-        return apply_other(mirror, link, view, event);
+#undef ABOUT_link
+#undef ABOUT_mirror
+#undef COLLECTS_link
+#undef COLLECTS_mirror
+    default: /* strings, which recording_open has collected, and what is in links */
+        return NULL;
     }
 }
 
@@ -419,23 +277,41 @@ static bool is_left_out(const struct mirror *mirror, uint32_t id) {
            (id == EVENT_ID_edge || id == EVENT_ID_edge_claimed || id == EVENT_ID_fixup);
 }
 
-struct jitscope_error *mirror_apply(struct mirror *mirror, const struct event_view *view) {
-    struct mirror_link *link = NULL;
-    if (!mirror->history)
-        TRY(history_create(mirror->file, &mirror->history));
+static struct jitscope_error *content_of_event(struct mirror *mirror, const struct event_view *view,
+                                               const union any_event *event) {
+    struct mirror_link *link = mirror->links.data[view->link].link;
+    content_refresh(mirror, link);
+    return is_left_out(mirror, view->type->id) ? NULL : content_apply(link, view, event);
+}
+
+/* The next event of all; the mirror shows its last moment. */
+static struct jitscope_error *take_event(struct mirror *mirror, const struct event_view *view,
+                                         const struct event_place *place) {
     struct history *history = mirror->history;
-    if (history->now != history->events)
-        mirror_seek(mirror, UINT64_MAX);
     if (history->events == UINT32_MAX)
         return error_create(JITSCOPE_ERROR_RECORDING, "more than 2^32 events");
-    TRY(reach_link(mirror, view, &link));
-    const union any_event *event =
-        is_left_out(mirror, view->type->id) ? NULL : decode_event(&history->decoder, view);
-    if (event)
-        TRY(apply_listed(mirror, link, view, event));
-    count_event(mirror, view);
+    history->applying = history->events;
+    TRY(history_number(history, view->sequence));
     history->now = ++history->events;
+    TRY(reach_link(mirror, view));
+    const union any_event *event = decode_event(&history->decoder, view);
+    TRY(outline_apply(mirror, view, event, place));
+    if (event)
+        TRY(session_apply(mirror, view, event));
+    if (event && !mirror->on_demand)
+        TRY(content_of_event(mirror, view, event));
+    count_event(mirror, view);
     return NULL;
+}
+
+static struct jitscope_error *index_as_far_as(struct mirror *mirror, const struct event_view *view);
+
+struct jitscope_error *mirror_apply(struct mirror *mirror, const struct event_view *view) {
+    if (!mirror->history)
+        TRY(history_create(mirror->file, &mirror->history));
+    if (mirror->history->now != mirror->history->events)
+        mirror_seek(mirror, UINT64_MAX);
+    return mirror->on_demand ? index_as_far_as(mirror, view) : take_event(mirror, view, NULL);
 }
 
 static struct jitscope_error *apply_all(struct mirror *mirror, uint64_t until) {
@@ -445,7 +321,7 @@ static struct jitscope_error *apply_all(struct mirror *mirror, uint64_t until) {
     cursor.window = &mirror->history->window;
     TRY(history_pass(mirror->history, &cursor, mirror->counts, mirror->last_sequence));
     while (event_next_before(&cursor, &end, &view)) {
-        TRY(mirror_apply(mirror, &view));
+        TRY(take_event(mirror, &view, NULL));
         TRY(history_pass(mirror->history, &cursor, mirror->counts, mirror->last_sequence));
     }
     return recording_failure(mirror->file);
@@ -469,20 +345,85 @@ struct jitscope_error *mirror_load_without_edges(struct mirror *mirror, const st
     return load(mirror, until);
 }
 
-static void destroy_link(struct mirror_link *link) {
-#define LINK_TABLE(type, name)                                                                               \
-    vec_destroy(&link->name);                                                                                \
-    vec_destroy(&link->name##_lives);
-#define LINK_LIST(type, name)                                                                                \
-    vec_destroy(&link->name);                                                                                \
-    vec_destroy(&link->name##_stamps);
-#include "mirror/tables.def"
+/* --- on demand
+ * ----------------------------------------------------------------------------------------------------- */
+
+struct jitscope_error *mirror_open_on_demand(struct mirror *mirror, const struct recording_file *file) {
+    *mirror = (struct mirror){.file = file, .on_demand = true};
+    struct event_cursor cursor = {.file = file};
+    TRY(history_create(file, &mirror->history));
+    cursor.window = &mirror->history->window;
+    struct jitscope_error *error = history_pass(mirror->history, &cursor, mirror->counts, 0);
+    if (error)
+        mirror_destroy(mirror);
+    return error;
 }
+
+static bool has_more(const struct mirror *mirror) {
+    const struct recording_file *file = mirror->file;
+    uint32_t run = mirror->indexed.run;
+    return run + 1 < file->runs.count ||
+           (run < file->runs.count && mirror->indexed.index < file->runs.data[run].count);
+}
+
+/* Behind the last event a cursor stays in its run: that may grow. */
+static struct event_place stay(const struct event_cursor *cursor) {
+    const struct recording_file *file = cursor->file;
+    if (cursor->run < file->runs.count || !file->runs.count)
+        return (struct event_place){cursor->run, cursor->index, cursor->offset};
+    return (struct event_place){file->runs.count - 1, file->runs.data[file->runs.count - 1].count,
+                                cursor->offset};
+}
+
+/* Up to MOST events; *OFFSET gets where the last of them is. */
+static struct jitscope_error *index_events(struct mirror *mirror, uint32_t most, uint64_t *offset) {
+    struct history *history = mirror->history;
+    struct event_view view;
+    struct event_cursor cursor = {.file = mirror->file,
+                                  .run = mirror->indexed.run,
+                                  .index = mirror->indexed.index,
+                                  .offset = mirror->indexed.offset,
+                                  .window = &history->window};
+    while (most-- && event_next(&cursor, &view)) {
+        struct event_place place = {cursor.run, cursor.index - 1, view.offset};
+        *offset = view.offset;
+        TRY(take_event(mirror, &view, &place));
+        TRY(history_pass(history, &cursor, mirror->counts, mirror->last_sequence));
+    }
+    mirror->indexed = stay(&cursor);
+    return recording_failure(mirror->file);
+}
+
+struct jitscope_error *mirror_index_step(struct mirror *mirror, uint32_t most, bool *done) {
+    uint32_t shown = mirror->history->now;
+    bool is_last = shown == mirror->history->events;
+    uint64_t offset;
+    if (has_more(mirror)) {
+        if (!is_last)
+            seek_behind(mirror, mirror->history->events);
+        TRY(index_events(mirror, most, &offset));
+        if (!is_last)
+            seek_behind(mirror, shown);
+    }
+    *done = !has_more(mirror);
+    return NULL;
+}
+
+static struct jitscope_error *index_as_far_as(struct mirror *mirror, const struct event_view *view) {
+    uint64_t offset = UINT64_MAX;
+    while (offset != view->offset && has_more(mirror))
+        TRY(index_events(mirror, 1, &offset));
+    return NULL;
+}
+
+/* --- the end
+ * ------------------------------------------------------------------------------------------------------- */
 
 void mirror_destroy(struct mirror *mirror) {
     for (uint32_t i = 0; mirror->history && i < mirror->history->links; i++)
-        destroy_link(&mirror->links.data[i]);
-    vec_destroy(&mirror->links);
+        content_destroy(mirror->links.data[i].link);
+    outline_destroy(mirror);
+    vec_destroy(&mirror->mentions);
 #define SESSION_TABLE(type, name)                                                                            \
     vec_destroy(&mirror->name);                                                                              \
     vec_destroy(&mirror->name##_lives);
@@ -491,48 +432,25 @@ void mirror_destroy(struct mirror *mirror) {
     vec_destroy(&mirror->name##_stamps);
 #include "mirror/tables.def"
     history_destroy(mirror->history);
+    jitscope_error_destroy(mirror->failure);
+    mirror->failure = NULL;
     mirror->history = NULL;
 }
 
 /* --- looking up
  * ---------------------------------------------------------------------------------------------------- */
 
-const struct mirror_link *mirror_link(const struct mirror *mirror, uint32_t number) {
-    if (number >= mirror->links.count)
+const struct mirror_input *mirror_input(const struct mirror *mirror, uint32_t id) {
+    if (id >= mirror->inputs.count)
         return NULL;
-    refresh_link(&mirror->links.data[number]);
-    return &mirror->links.data[number];
+    refresh_inputs(mirror, id);
+    return mirror->inputs.data[id].known ? &mirror->inputs.data[id] : NULL;
 }
-
-#define FIND(owner, type, function, table)                                                                   \
-    const struct type *function(const struct owner *owner, uint32_t id) {                                    \
-        if (id >= owner->table.count)                                                                        \
-            return NULL;                                                                                     \
-        refresh_##table(owner, id);                                                                          \
-        return owner->table.data[id].known ? &owner->table.data[id] : NULL;                                  \
-    }
-
-FIND(mirror, mirror_input, mirror_input, inputs)
-FIND(mirror_link, mirror_block, mirror_block, blocks)
-FIND(mirror_link, mirror_symbol, mirror_symbol, symbols)
-FIND(mirror_link, mirror_section, mirror_section, sections)
-FIND(mirror_link, mirror_segment, mirror_segment, segments)
-FIND(mirror_link, mirror_pass, mirror_pass, passes)
-FIND(mirror_link, mirror_action, mirror_action, actions)
 
 uint32_t mirror_edge_kind(const struct mirror *mirror, uint32_t kind) {
     return kind < mirror->edge_kinds.count ? mirror->edge_kinds.data[kind] : 0;
 }
-bool mirror_symbol_address(const struct mirror_link *link, const struct mirror_symbol *symbol,
-                           uint64_t *address) {
-    const struct mirror_block *block = mirror_block(link, symbol->block);
-    if (symbol->has_address)
-        *address = symbol->address;
-    else if (symbol->state == SYMBOL_DEFINED && symbol->block == NO_ID)
-        *address = symbol->offset;
-    else if (symbol->state == SYMBOL_DEFINED && block && block->segment != NO_ID)
-        *address = block->address + symbol->offset;
-    else
-        return false;
-    return true;
+
+uint64_t mirror_sequence(const struct mirror *mirror, uint32_t event) {
+    return mirror->history ? history_sequence(mirror->history, event) : 0;
 }

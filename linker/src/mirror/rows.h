@@ -11,11 +11,16 @@
 
 enum cell_type {
     CELL_TEXT,     /* aligned left; escaped when printed */
+    CELL_CODE,     /* the same; worth little when cut: bytes */
     CELL_NUMBER,   /* decimal */
     CELL_ADDRESS,  /* hexadecimal */
     CELL_SIGNED,   /* signed decimal */
     CELL_DURATION, /* nanoseconds, printed as microseconds */
 };
+
+static inline bool cell_is_text(enum cell_type type) {
+    return type == CELL_TEXT || type == CELL_CODE;
+}
 
 struct column {
     const char *name;
@@ -54,7 +59,7 @@ struct jitscope_error *filter_parse(const char *text, const struct column *colum
 bool filter_accepts(const struct filter *filter, const struct column *columns, const struct cell *row);
 void filter_destroy(struct filter *filter);
 
-/* A cell as text, unescaped for CELL_TEXT. */
+/* A cell as text, which is not escaped. */
 void cell_print(struct text *out, const struct column *column, const struct cell *cell);
 
 #endif

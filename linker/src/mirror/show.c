@@ -16,6 +16,7 @@ void cell_print(struct text *out, const struct column *column, const struct cell
     }
     switch (column->type) {
     case CELL_TEXT:
+    case CELL_CODE:
         text_append_bytes(out, cell->text, cell->length);
         break;
     case CELL_NUMBER:
@@ -34,7 +35,7 @@ void cell_print(struct text *out, const struct column *column, const struct cell
 }
 
 static void print_escaped(struct text *out, const struct column *column, const struct cell *cell) {
-    if (column->type == CELL_TEXT && !cell->absent)
+    if (cell_is_text(column->type) && !cell->absent)
         text_append_escaped(out, cell->text, cell->length);
     else
         cell_print(out, column, cell);
@@ -45,9 +46,9 @@ static void print_json(struct text *out, const struct column *column, const stru
         text_append(out, "null");
         return;
     }
-    bool quoted = column->type == CELL_TEXT || column->type == CELL_ADDRESS;
+    bool quoted = cell_is_text(column->type) || column->type == CELL_ADDRESS;
     text_append(out, quoted ? "\"" : "");
-    if (column->type == CELL_TEXT)
+    if (cell_is_text(column->type))
         text_append_json(out, cell->text, cell->length);
     else
         cell_print(out, column, cell);
@@ -89,7 +90,7 @@ static void pad(struct text *out, uint32_t count) {
 static void print_cell_aligned(struct printer *printer, uint32_t column, const struct cell *cell,
                                uint32_t width, struct text *scratch) {
     const struct column *columns = printer->view->columns;
-    bool left = columns[column].type == CELL_TEXT, last = column + 1 == printer->view->column_count;
+    bool left = cell_is_text(columns[column].type), last = column + 1 == printer->view->column_count;
     text_clear(scratch);
     if (cell)
         print_escaped(scratch, &columns[column], cell);
@@ -213,20 +214,15 @@ static bool print_events(struct printer *printer, const struct recording_file *f
     return good;
 }
 
-struct jitscope_error *view_events(struct rows *rows, const struct mirror *mirror) {
-    (void)rows, (void)mirror; /* not state: print_events streams them */
-    return NULL;
-}
-
 /* --- the whole
  * ----------------------------------------------------------------------------------------------------- */
 
 /* Views that look at no edges, without which a large recording takes a third of the memory.  A view that is
  * not listed here gets all there is. */
 static bool looks_at_edges(const struct view *view) {
-    static const char *const others[] = {"summary",   "inputs", "sections", "segments", "blocks",
-                                         "symbols",   "got",    "plt",      "tls",      "registrations",
-                                         "eh-frames", "passes", "actions",  "memory"};
+    static const char *const others[] = {"summary",       "batches",   "inputs", "sections", "segments",
+                                         "blocks",        "symbols",   "got",    "plt",      "tls",
+                                         "registrations", "eh-frames", "passes", "actions",  "memory"};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (!strcmp(view->name, others[i]))
             return false;
@@ -243,7 +239,7 @@ static struct jitscope_error *print_view(struct printer *printer, const struct r
                                        ? mirror_load(mirror, file, at)
                                        : mirror_load_without_edges(mirror, file, at);
     if (!error) {
-        error = printer->view->rows(&rows, mirror);
+        error = view_rows(printer->view, mirror, &rows);
         if (!error)
             *good = print_rows(printer, &rows);
         mirror_destroy(mirror);
@@ -275,7 +271,7 @@ struct jitscope_error *show_print(FILE *out, const char *what, const struct reco
     struct printer printer = {.out = out, .view = view, .filter = filter, .json = options->json};
     bool good = !options->json || fputs("[", out) >= 0;
     struct jitscope_error *error = NULL;
-    if (view->rows == view_events)
+    if (!view->row)
         good = good && print_events(&printer, file, options->at);
     else
         error = print_view(&printer, file, options->at, &good);

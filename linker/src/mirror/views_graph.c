@@ -1,31 +1,18 @@
-/* Views of the graph: inputs, sections, segments, blocks, symbols, edges, eh-frames. */
+/* Views of the graph: sections, segments, blocks, symbols, edges. */
 #include "mirror/views.h"
-
-#include "base/map64.h"
-
-struct jitscope_error *view_inputs(struct rows *rows, const struct mirror *mirror) {
-    for (uint32_t i = 0; i < mirror->inputs.count; i++) {
-        const struct mirror_input *input = mirror_input(mirror, i);
-        struct row row;
-        if (!input)
-            continue;
-        TRY(row_begin(rows, &row));
-        row_number(&row, i);
-        row_value(&row, mirror, "input_kind", input->event.kind);
-        row_number(&row, input->event.size);
-        row_name(&row, mirror, input->event.name.id);
-        row_input(&row, mirror, input->event.container);
-        row_name(&row, mirror, input->event.pulled_by.id);
-    }
-    return NULL;
-}
 
 struct section_sum {
     uint64_t size, address;
     uint32_t blocks;
 };
 
-static struct jitscope_error *sum_sections(const struct mirror_link *link, struct section_sum **out) {
+uint32_t view_sections_candidates(const struct mirror *mirror, uint32_t link) {
+    return mirror_counts(mirror, link).sections;
+}
+
+/* Per section, what its blocks make together. */
+struct jitscope_error *view_sections_prepare(struct view_at *at) {
+    const struct mirror_link *link = at->link;
     struct section_sum *sums = os_allocate_zeroed(link->sections.count * sizeof *sums);
     if (!sums)
         return error_no_memory();
@@ -39,40 +26,29 @@ static struct jitscope_error *sum_sections(const struct mirror_link *link, struc
         sum->size += block->event.size;
         sum->blocks++;
     }
-    *out = sums;
+    at->prepared = sums;
     return NULL;
 }
 
-static struct jitscope_error *add_sections(struct rows *rows, const struct mirror *mirror,
-                                           const struct mirror_link *link, const struct section_sum *sums) {
-    for (uint32_t i = 0; i < link->sections.count; i++) {
-        const struct mirror_section *section = mirror_section(link, i);
-        struct row row;
-        if (!section)
-            continue;
-        TRY(row_begin(rows, &row));
-        row_number(&row, link->number);
-        row_number(&row, i);
-        row_name(&row, mirror, section->event.name.id);
-        row_prot(&row, section->event.prot);
-        row_value(&row, mirror, "lifetime", section->event.lifetime);
-        row_number(&row, sums[i].blocks);
-        row_number(&row, sums[i].size);
-        if (sums[i].address)
-            row_number(&row, sums[i].address);
-    }
-    return NULL;
+void view_sections_release(struct view_at *at) {
+    os_release(at->prepared);
 }
 
-struct jitscope_error *view_sections(struct rows *rows, const struct mirror *mirror) {
-    EACH_LINK(link) {
-        struct section_sum *sums;
-        TRY(sum_sections(link, &sums));
-        struct jitscope_error *error = add_sections(rows, mirror, link, sums);
-        os_release(sums);
-        TRY(error);
-    }
-    return NULL;
+bool view_sections_row(const struct view_at *at, uint32_t id, struct row *row) {
+    const struct mirror_section *section = mirror_section(at->link, id);
+    const struct section_sum *sums = at->prepared;
+    if (!section)
+        return false;
+    row_number(row, at->link->number);
+    row_number(row, id);
+    row_name(row, at->mirror, section->event.name.id);
+    row_prot(row, section->event.prot);
+    row_value(row, at->mirror, "lifetime", section->event.lifetime);
+    row_number(row, sums[id].blocks);
+    row_number(row, sums[id].size);
+    if (sums[id].address)
+        row_number(row, sums[id].address);
+    return true;
 }
 
 /* The state of the link's memory: that of its last allocation event. */
@@ -84,132 +60,107 @@ static const char *memory_state(const struct mirror *mirror, const struct mirror
     return text ? text : "?";
 }
 
-struct jitscope_error *view_segments(struct rows *rows, const struct mirror *mirror) {
-    EACH_LINK(link)
-    for (uint32_t i = 0; i < link->segments.count; i++) {
-        const struct mirror_segment *segment = mirror_segment(link, i);
-        struct row row;
-        if (!segment)
-            continue;
-        TRY(row_begin(rows, &row));
-        row_number(&row, link->number);
-        row_number(&row, i);
-        row_number(&row, segment->event.address);
-        row_number(&row,
-                   segment->event.address + segment->event.content_size + segment->event.zero_fill_size);
-        row_number(&row, segment->event.content_size);
-        row_number(&row, segment->event.zero_fill_size);
-        row_prot(&row, segment->event.prot);
-        row_value(&row, mirror, "lifetime", segment->event.lifetime);
-        row_number(&row, segment->event.blocks);
-        row_text(&row, memory_state(mirror, link));
-    }
-    return NULL;
+uint32_t view_segments_candidates(const struct mirror *mirror, uint32_t link) {
+    return mirror_counts(mirror, link).segments;
 }
 
-static void row_section_name(struct row *row, const struct mirror *mirror, const struct mirror_link *link,
-                             uint32_t id) {
-    const struct mirror_section *section = mirror_section(link, id);
-    if (section)
-        row_name(row, mirror, section->event.name.id);
+bool view_segments_row(const struct view_at *at, uint32_t id, struct row *row) {
+    const struct mirror_segment *segment = mirror_segment(at->link, id);
+    if (!segment)
+        return false;
+    const struct event_segment *event = &segment->event;
+    row_number(row, at->link->number);
+    row_number(row, id);
+    row_number(row, event->address);
+    row_number(row, event->address + event->content_size + event->zero_fill_size);
+    row_number(row, event->content_size);
+    row_number(row, event->zero_fill_size);
+    row_prot(row, event->prot);
+    row_value(row, at->mirror, "lifetime", event->lifetime);
+    row_number(row, event->blocks);
+    row_text(row, memory_state(at->mirror, at->link));
+    return true;
+}
+
+uint32_t view_blocks_candidates(const struct mirror *mirror, uint32_t link) {
+    return mirror_counts(mirror, link).blocks;
+}
+
+bool view_blocks_row(const struct view_at *at, uint32_t id, struct row *row) {
+    const struct mirror_block *block = mirror_block(at->link, id);
+    if (!block)
+        return false;
+    row_number(row, at->link->number);
+    row_number(row, id);
+    row_block_address(row, at->link, id);
+    row_number(row, block->event.size);
+    row_number(row, block->event.alignment);
+    row_section(row, at->mirror, at->link, block->event.section);
+    row_input(row, at->mirror, block->event.input);
+    if (block->removed)
+        row_value(row, at->mirror, "reason", block->reason);
     else
-        row_absent(row);
+        row_text(row, block->segment != NO_ID ? "placed" : "read");
+    return true;
 }
 
-struct jitscope_error *view_blocks(struct rows *rows, const struct mirror *mirror) {
-    EACH_LINK(link)
-    for (uint32_t i = 0; i < link->blocks.count; i++) {
-        const struct mirror_block *block = mirror_block(link, i);
-        struct row row;
-        if (!block)
-            continue;
-        TRY(row_begin(rows, &row));
-        row_number(&row, link->number);
-        row_number(&row, i);
-        if (block->segment != NO_ID)
-            row_number(&row, block->address);
-        else
-            row_absent(&row);
-        row_number(&row, block->event.size);
-        row_number(&row, block->event.alignment);
-        row_section_name(&row, mirror, link, block->event.section);
-        row_input(&row, mirror, block->event.input);
-        if (block->removed)
-            row_value(&row, mirror, "reason", block->reason);
-        else
-            row_text(&row, block->segment != NO_ID ? "placed" : "read");
-    }
-    return NULL;
-}
-
+/* Symbols, and behind them those that lost. */
 static const char *const symbol_states[] = {"defined", "external", "resolved", "unresolved"};
 
-static struct jitscope_error *add_symbol(struct rows *rows, const struct mirror *mirror,
-                                         const struct mirror_link *link, uint32_t id) {
-    const struct mirror_symbol *symbol = mirror_symbol(link, id);
-    struct row row;
+static bool row_of_symbol(const struct view_at *at, uint32_t id, struct row *row) {
+    const struct mirror *mirror = at->mirror;
+    const struct mirror_symbol *symbol = mirror_symbol(at->link, id);
     uint64_t address;
     /* What has no name (sections, table entries) is seen elsewhere. */
     if (!symbol || !symbol->name)
-        return NULL;
-    TRY(row_begin(rows, &row));
-    row_number(&row, link->number);
-    row_number(&row, id);
-    if (mirror_symbol_address(link, symbol, &address))
-        row_number(&row, address);
+        return false;
+    row_number(row, at->link->number);
+    row_number(row, id);
+    if (mirror_symbol_address(at->link, symbol, &address))
+        row_number(row, address);
     else
-        row_absent(&row);
-    row_number(&row, symbol->size);
-    row_value(&row, mirror, "symbol_kind", symbol->kind);
-    row_value(&row, mirror, "linkage", symbol->linkage);
-    row_value(&row, mirror, "scope", symbol->scope);
-    row_text(&row, symbol_states[symbol->state]);
-    row_name(&row, mirror, symbol->name);
+        row_absent(row);
+    row_number(row, symbol->size);
+    row_value(row, mirror, "symbol_kind", symbol->kind);
+    row_value(row, mirror, "linkage", symbol->linkage);
+    row_value(row, mirror, "scope", symbol->scope);
+    row_text(row, symbol_states[symbol->state]);
+    row_name(row, mirror, symbol->name);
     if (symbol->state == SYMBOL_EXTERNAL_RESOLVED && !recording_string(mirror->file, symbol->where).length)
-        row_value(&row, mirror, "provider", symbol->provider);
+        row_value(row, mirror, "provider", symbol->provider);
     else if (symbol->state == SYMBOL_EXTERNAL_RESOLVED)
-        row_name(&row, mirror, symbol->where);
+        row_name(row, mirror, symbol->where);
     else
-        row_input(&row, mirror, symbol->input);
-    return NULL;
+        row_input(row, mirror, symbol->input);
+    return true;
 }
 
-static struct jitscope_error *add_discarded(struct rows *rows, const struct mirror *mirror,
-                                            const struct mirror_link *link,
-                                            const struct mirror_discard *discard) {
-    struct row row;
-    if (discard->is_section)
-        return NULL;
-    TRY(row_begin(rows, &row));
-    row_number(&row, link->number);
+static bool row_of_discard(const struct view_at *at, uint32_t number, struct row *row) {
+    const struct mirror *mirror = at->mirror;
+    const struct mirror_discard *discard = &at->link->discards.data[number];
+    if (number >= at->link->discards.count || discard->is_section)
+        return false;
+    row_number(row, at->link->number);
     for (int i = 0; i < 6; i++)
-        row_absent(&row);
+        row_absent(row);
     const struct mirror_input *winner = mirror_input(mirror, discard->symbol.in_favour_of);
     struct recorded_string name = recording_string(mirror->file, winner ? winner->event.name.id : 0);
     const char *reason = mirror_value_text(mirror, "reason", discard->symbol.reason);
-    row_print(&row, "discarded for %.*s (%s)", (int)name.length, name.bytes, reason ? reason : "?");
-    row_name(&row, mirror, discard->symbol.name.id);
-    row_input(&row, mirror, discard->symbol.input);
-    return NULL;
+    row_print(row, "discarded for %.*s (%s)", (int)name.length, name.bytes, reason ? reason : "?");
+    row_name(row, mirror, discard->symbol.name.id);
+    row_input(row, mirror, discard->symbol.input);
+    return true;
 }
 
-struct jitscope_error *view_symbols(struct rows *rows, const struct mirror *mirror) {
-    EACH_LINK(link) {
-        for (uint32_t i = 0; i < link->symbols.count; i++)
-            TRY(add_symbol(rows, mirror, link, i));
-        for (uint32_t i = 0; i < link->discards.count; i++)
-            TRY(add_discarded(rows, mirror, link, &link->discards.data[i]));
-    }
-    return NULL;
+uint32_t view_symbols_candidates(const struct mirror *mirror, uint32_t link) {
+    struct link_counts counts = mirror_counts(mirror, link);
+    return counts.symbols + counts.discards;
 }
 
-static void row_symbol(struct row *row, const struct mirror *mirror, const struct mirror_link *link,
-                       uint32_t id) {
-    const struct mirror_symbol *symbol = mirror_symbol(link, id);
-    if (symbol && symbol->name)
-        row_name(row, mirror, symbol->name);
-    else
-        row_print(row, "symbol %u", id);
+bool view_symbols_row(const struct view_at *at, uint32_t candidate, struct row *row) {
+    uint32_t symbols = at->link->symbols.count;
+    return candidate < symbols ? row_of_symbol(at, candidate, row)
+                               : row_of_discard(at, candidate - symbols, row);
 }
 
 static void row_edge_kind(struct row *row, const struct mirror *mirror, uint32_t kind) {
@@ -219,90 +170,37 @@ static void row_edge_kind(struct row *row, const struct mirror *mirror, uint32_t
         row_print(row, "%u", kind);
 }
 
+uint32_t view_edges_candidates(const struct mirror *mirror, uint32_t link) {
+    return mirror_counts(mirror, link).fixups;
+}
+
+struct jitscope_error *view_edges_prepare(struct view_at *at) {
+    TRY(mirror_want_edges(at->mirror, at->link->number));
+    at->link = mirror_link(at->mirror, at->link->number);
+    return NULL;
+}
+
+void view_edges_release(struct view_at *at) {
+    (void)at;
+}
+
 /* What was written in the end; the addend is that of the relocation, by place, when it was recorded. */
-struct jitscope_error *view_edges(struct rows *rows, const struct mirror *mirror) {
-    EACH_LINK(link)
-    for (uint32_t i = 0; i < link->fixups.count; i++) {
-        const struct event_fixup *fixup = &link->fixups.data[i];
-        const struct mirror_block *block = mirror_block(link, fixup->block);
-        struct row row;
-        TRY(row_begin(rows, &row));
-        row_number(&row, link->number);
-        if (block)
-            row_number(&row, block->address + fixup->offset);
-        else
-            row_absent(&row);
-        row_section_name(&row, mirror, link, block ? block->event.section : NO_ID);
-        row_number(&row, fixup->offset + (block ? block->event.input_offset : 0));
-        row_edge_kind(&row, mirror, fixup->kind);
-        row_symbol(&row, mirror, link, fixup->target);
-        row_number(&row, (uint64_t)fixup->addend);
-        row_number(&row, fixup->before);
-        row_number(&row, fixup->after);
-    }
-    return NULL;
-}
-
-/* Where a function lies in its link; no block has 4 GiB. */
-static uint64_t function_key(uint32_t block, uint64_t offset) {
-    return (uint64_t)block << 32 | (uint32_t)offset;
-}
-
-/* By function_key: the name of the first function there.  One block can hold them all (gcc's default). */
-static struct jitscope_error *name_functions(const struct mirror_link *link, struct map64 *names) {
-    for (uint32_t i = link->symbols.count; i-- > 0;) {
-        const struct mirror_symbol *symbol = mirror_symbol(link, i);
-        if (symbol && symbol->name && symbol->block < link->blocks.count &&
-            symbol->kind == SYMBOL_KIND_FUNCTION && symbol->offset <= UINT32_MAX)
-            TRY(map64_set(names, function_key(symbol->block, symbol->offset), symbol->name));
-    }
-    return NULL;
-}
-
-static uint32_t function_name(const struct map64 *names, const struct event_cfi_record *record) {
-    uint32_t name = MAP64_NO_VALUE;
-    if (record->function_offset <= UINT32_MAX)
-        name = map64_find(names, function_key(record->function, record->function_offset));
-    return name == MAP64_NO_VALUE ? 0 : name;
-}
-
-static struct jitscope_error *add_record(struct rows *rows, const struct mirror *mirror,
-                                         const struct mirror_link *link,
-                                         const struct event_cfi_record *record, const struct map64 *names) {
-    const struct mirror_block *block = mirror_block(link, record->block),
-                              *cie = mirror_block(link, record->cie);
-    const struct mirror_block *function = mirror_block(link, record->function);
-    struct row row;
-    if (block && block->removed)
-        return NULL;
-    TRY(row_begin(rows, &row));
-    row_number(&row, link->number);
+bool view_edges_row(const struct view_at *at, uint32_t candidate, struct row *row) {
+    if (candidate >= at->link->fixups.count)
+        return false;
+    const struct event_fixup *fixup = &at->link->fixups.data[candidate];
+    const struct mirror_block *block = mirror_block(at->link, fixup->block);
+    row_number(row, at->link->number);
     if (block)
-        row_number(&row, block->address);
+        row_number(row, block->address + fixup->offset);
     else
-        row_absent(&row);
-    row_number(&row, block ? block->event.size : 0);
-    row_value(&row, mirror, "cfi", record->kind);
-    if (cie)
-        row_number(&row, cie->address);
-    else
-        row_absent(&row);
-    if (!function)
-        return NULL;
-    row_number(&row, function->address + record->function_offset);
-    row_number(&row, record->function_size);
-    row_name(&row, mirror, function_name(names, record));
-    return NULL;
-}
-
-struct jitscope_error *view_eh_frames(struct rows *rows, const struct mirror *mirror) {
-    EACH_LINK(link) {
-        struct map64 names = {0};
-        struct jitscope_error *error = name_functions(link, &names);
-        for (uint32_t i = 0; i < link->cfi.count && !error; i++)
-            error = add_record(rows, mirror, link, &link->cfi.data[i], &names);
-        map64_destroy(&names);
-        TRY(error);
-    }
-    return NULL;
+        row_absent(row);
+    row_section(row, at->mirror, at->link, block ? block->event.section : NO_ID);
+    row_number(row, fixup->offset + (block ? block->event.input_offset : 0));
+    row_edge_kind(row, at->mirror, fixup->kind);
+    row_symbol(row, at->mirror, at->link, fixup->target);
+    row_number(row, (uint64_t)fixup->addend);
+    row_number(row, fixup->before);
+    row_number(row, fixup->after);
+    return true;
 }

@@ -33,9 +33,11 @@ static uint32_t nearest_name(const struct why_query *query, const char *name, si
             if (link->sections.data[i].known)
                 consider(query, link->sections.data[i].event.name.id, name, length, &least, &best);
     }
-    for (uint32_t i = 0; i < mirror->inputs.count; i++)
-        if (mirror->inputs.data[i].known)
-            consider(query, mirror->inputs.data[i].event.name.id, name, length, &least, &best);
+    for (uint32_t i = 0; i < mirror->inputs.count; i++) {
+        const struct mirror_input *input = mirror_input(mirror, i);
+        if (input)
+            consider(query, input->event.name.id, name, length, &least, &best);
+    }
     return best;
 }
 
@@ -152,6 +154,16 @@ static struct jitscope_error *read_edge_kinds(struct why_query *query) {
     return NULL;
 }
 
+static struct jitscope_error *note_links(struct why_query *query) {
+    const struct mirror *mirror = query->mirror;
+    query->was_there = os_allocate_zeroed((mirror->links.count + 1) * sizeof *query->was_there);
+    if (!query->was_there)
+        return error_no_memory();
+    for (uint32_t i = 0; i < mirror->links.count; i++)
+        query->was_there[i] = mirror_has_content(mirror, i);
+    return NULL;
+}
+
 static struct jitscope_error *answer_question(struct why_query *query) {
     TRY(read_edge_kinds(query));
     TRY(ask(query, query->question));
@@ -160,6 +172,11 @@ static struct jitscope_error *answer_question(struct why_query *query) {
 }
 
 static void destroy_query(struct why_query *query) {
+    for (uint32_t i = 0; query->was_there && i < query->mirror->links.count; i++)
+        if (!query->was_there[i])
+            mirror_forget(query->mirror, i);
+    os_release(query->was_there);
+    event_window_destroy(&query->window);
     vec_destroy(&query->wants);
     vec_destroy(&query->kinds);
     map64_destroy(&query->by_key);
@@ -182,7 +199,11 @@ struct jitscope_error *why_ask(const struct mirror *mirror, const char *question
         os_release(query);
         return error;
     }
-    error = answer_question(query);
+    error = note_links(query);
+    if (!error)
+        error = answer_question(query);
+    if (!error)
+        error = mirror_failure(mirror);
     destroy_query(query);
     if (error)
         why_destroy(answer);

@@ -1,9 +1,10 @@
 /* why: the causal chain behind a byte, a symbol, a table entry, or something that is missing.
  *
  * A question is resolved against the mirror: it says which link, blocks, symbols and edges are concerned.
- * Then the events of the recording are walked, and those that decided something about these become the steps
- * of the chain, in the order in which they happened: inputs come before sections, sections before placement,
- * placement before fixups.  A step keeps its event, so that whoever shows it can go there.
+ * Then the events of the recording, or of a mirror on demand those of the links concerned, are walked, and
+ * those that decided something about these become the steps of the chain, in the order in which they
+ * happened: inputs come before sections, sections before placement, placement before fixups.  A step keeps
+ * its event, so that whoever shows it can go there.
  *
  *     struct why_answer answer;
  *     TRY(why_ask(mirror, "got:puts", NULL, &answer));
@@ -32,7 +33,7 @@ struct why_step {
     uint32_t order;          /* of answer and notes */
     const char *text;        /* one sentence, names escaped */
     const char *fields;      /* of an answer: more JSON members, each behind a comma, or "" */
-    struct event_view event; /* of WHY_EVENT: valid while the recording is open */
+    struct event_view event; /* of WHY_EVENT; the record is the answer's own */
 };
 
 struct why_answer {

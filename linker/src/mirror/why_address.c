@@ -223,6 +223,7 @@ static struct jitscope_error *note_level(struct why_query *query, const struct b
 
 static struct jitscope_error *byte_chain(struct why_query *query, const struct mirror_link *link, uint32_t id,
                                          uint64_t address) {
+    TRY(mirror_want_edges(query->mirror, link->number));
     struct byte byte = look_at(query, link, id, address);
     TRY(begin_byte(query, &byte));
     TRY(want_block(query, link, id));
@@ -243,7 +244,7 @@ static bool in_memory(const struct mirror_link *link, uint32_t segment) {
 }
 
 static struct jitscope_error *chains_of_blocks(struct why_query *query, uint64_t address, bool live) {
-    EACH_LINK_LATEST_FIRST(link) {
+    EACH_LINK_AROUND(link, address) {
         if (link_is_live(link) != live)
             continue;
         for (uint32_t i = 0; i < link->blocks.count; i++) {
@@ -283,7 +284,7 @@ static struct jitscope_error *padding_chain(struct why_query *query, const struc
 }
 
 static struct jitscope_error *chains_of_padding(struct why_query *query, uint64_t address) {
-    EACH_LINK_LATEST_FIRST(link)
+    EACH_LINK_AROUND(link, address)
     for (uint32_t i = 0; i < link->segments.count; i++) {
         const struct event_segment *event = &link->segments.data[i].event;
         if (in_memory(link, i) && address - event->address < event->content_size + event->zero_fill_size)
@@ -313,25 +314,24 @@ static struct jitscope_error *chains_of_externals(struct why_query *query, uint6
 /* --- nobody */
 
 static struct jitscope_error *nobody_has(const struct why_query *query, uint64_t address) {
-    const struct event_segment *nearest = NULL;
+    const struct mirror_placement *nearest = NULL;
     uint64_t least = UINT64_MAX;
     struct jitscope_error *error =
         error_create(JITSCOPE_ERROR_NOT_FOUND, "nothing in the recording was ever at 0x%" PRIx64, address);
-    EACH_LINK_LATEST_FIRST(link)
-    for (uint32_t i = 0; i < link->segments.count; i++) {
-        const struct event_segment *event = &link->segments.data[i].event;
-        uint64_t end = event->address + event->content_size + event->zero_fill_size;
-        uint64_t distance = address < event->address ? event->address - address : address - end;
-        if (!in_memory(link, i) || distance >= least)
+    for (uint32_t i = query->mirror->placements.count; i-- > 0;) {
+        const struct mirror_placement *place = &query->mirror->placements.data[i];
+        uint64_t distance =
+            address < place->address ? place->address - address : address - (place->address + place->size);
+        if (place->lifetime == LIFETIME_NO_ALLOC || distance >= least)
             continue;
-        nearest = event;
+        nearest = place;
         least = distance;
     }
     if (!nearest)
         return error_with_help(error,
                                "the recording tells of no memory at all; one made with --trace=block does");
     return error_with_help(error, "the nearest memory is 0x%" PRIx64 "-0x%" PRIx64, nearest->address,
-                           nearest->address + nearest->content_size + nearest->zero_fill_size);
+                           nearest->address + nearest->size);
 }
 
 static struct jitscope_error *reserved_chain(struct why_query *query, uint64_t address) {

@@ -169,7 +169,7 @@ static struct jitscope_error *tell_member(struct why_query *query, uint32_t arch
     text_append_escaped(&text, member, member_length);
     text_append(&text, note ? "), but a weak reference alone takes no member" : "), which defines it");
     TRY(note ? chain_note(query, &text) : chain_begin(query, &text, NULL));
-    return want_input(query, query->mirror->links.data, archive);
+    return want_input(query, mirror_link_whole(query->mirror, 0), archive);
 }
 
 struct jitscope_error *ask_archives(struct why_query *query, const char *name, size_t length) {
@@ -204,7 +204,7 @@ static struct jitscope_error *inputs_of_name(struct why_query *query, const char
         put_value(&text, query, "input_kind", input->event.kind);
         TRY(chain_begin(query, &text, NULL));
         /* Members are pulled by a link; the latest that there is knows the name that did it. */
-        TRY(want_input(query, &query->mirror->links.data[query->mirror->links.count - 1], i));
+        TRY(want_input(query, mirror_link_whole(query->mirror, query->mirror->links.count - 1), i));
     }
     return NULL;
 }

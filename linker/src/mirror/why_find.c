@@ -85,7 +85,9 @@ const struct mirror_link *session_definition(const struct why_query *query, cons
     if (!symbol || symbol->state != SYMBOL_EXTERNAL_RESOLVED || symbol->provider != PROVIDER_SESSION)
         return NULL;
     for (uint32_t number = link->number; number-- > 0;) {
-        const struct mirror_link *earlier = &query->mirror->links.data[number];
+        if (!can_define(query, number, symbol->address))
+            continue;
+        const struct mirror_link *earlier = mirror_link_whole(query->mirror, number);
         for (uint32_t i = 0; i < earlier->symbols.count; i++) {
             const struct mirror_symbol *other = &earlier->symbols.data[i];
             if (!other->known || other->state != SYMBOL_DEFINED || other->name != symbol->name ||

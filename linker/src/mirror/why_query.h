@@ -7,10 +7,9 @@
 #include "mirror/why.h"
 #include "trace/decode.h"
 
-/* Not to be left with break. */
+/* With all of its things at the moment.  One that has been left may be forgotten. */
 #define EACH_LINK_LATEST_FIRST(link)                                                                         \
-    for (uint32_t link##_left = query->mirror->links.count; link##_left-- > 0;)                              \
-        for (const struct mirror_link *link = &query->mirror->links.data[link##_left]; link; link = NULL)
+    for (const struct mirror_link *link = latest_link(query); link; link = link_before(query, link))
 
 /* An event that belongs to a chain, named by what identifies it: its kind and first fields (why_want.c). */
 struct why_want {
@@ -37,6 +36,8 @@ struct why_query {
     bool wanted[SCHEMA_EVENT_IDS];
     VEC(struct why_edge_kind) kinds;
     struct decoder decoder;
+    struct event_window window;
+    bool *was_there; /* by number of a link: its content was in memory before the question */
 };
 
 /* --- building chains: why_want.c */
@@ -76,6 +77,19 @@ struct jitscope_error *want_entry(struct why_query *query, const struct mirror_l
 /* The relocation read at BLOCK + OFFSET, and who claimed it. */
 struct jitscope_error *want_edge(struct why_query *query, const struct mirror_link *link, uint32_t block,
                                  uint64_t offset);
+
+/* --- links: why_links.c */
+
+const struct mirror_link *latest_link(const struct why_query *query);
+const struct mirror_link *link_before(const struct why_query *query, const struct mirror_link *link);
+/* The same of those alone that have memory around ADDRESS; LINK may be NULL. */
+const struct mirror_link *link_around_before(const struct why_query *query, const struct mirror_link *link,
+                                             uint64_t address);
+#define EACH_LINK_AROUND(link, address)                                                                      \
+    for (const struct mirror_link *link = link_around_before(query, NULL, address); link;                    \
+         link = link_around_before(query, link, address))
+/* Whether a definition of the link can have ADDRESS: it has memory there, or symbols without any. */
+bool can_define(const struct why_query *query, uint32_t number, uint64_t address);
 
 /* --- looking up: why_find.c */
 

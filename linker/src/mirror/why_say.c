@@ -280,8 +280,8 @@ SAY(fixup) {
 void say_event(struct text *out, struct why_query *query, const struct event_view *view) {
     static const struct mirror_link none;
     const union any_event *event = decode_event(&query->decoder, view);
-    const struct mirror_link *link =
-        view->link < query->mirror->links.count ? &query->mirror->links.data[view->link] : &none;
+    const struct mirror_link *found = mirror_link_whole(query->mirror, view->link);
+    const struct mirror_link *link = found ? found : &none;
     if (!event || say_memory_event(out, query, link, view, event))
         return;
     switch (view->type->id) {

@@ -163,6 +163,7 @@ static struct jitscope_error *note_references(struct why_query *query, const str
 static struct jitscope_error *symbol_chain(struct why_query *query, const struct mirror_link *link,
                                            uint32_t id) {
     const struct mirror_symbol *symbol = &link->symbols.data[id];
+    TRY(mirror_want_edges(query->mirror, link->number));
     TRY(begin_symbol(query, link, id));
     TRY(want_symbol(query, link, id));
     if (symbol->state == SYMBOL_EXTERNAL_UNRESOLVED || symbol->state == SYMBOL_EXTERNAL_OPEN)

@@ -142,6 +142,7 @@ static struct jitscope_error *note_users(struct why_query *query, const struct m
 
 static struct jitscope_error *entry_chain(struct why_query *query, const struct mirror_link *link,
                                           const struct event_table_entry *entry) {
+    TRY(mirror_want_edges(query->mirror, link->number));
     TRY(begin_entry(query, link, entry));
     TRY(want_entry(query, link, entry));
     if (entry->table == TABLE_PLT) {

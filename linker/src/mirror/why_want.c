@@ -45,17 +45,13 @@ static void keys_of(const union any_event *event, uint32_t id, uint64_t key[3]) 
 }
 
 /* Numbers of inputs and allocations count per session: which link was at work does not matter for these. */
+static bool is_wide(uint32_t event) {
+    return event == EVENT_ID_input || event == EVENT_ID_reservation || event == EVENT_ID_allocation ||
+           event == EVENT_ID_action_result || event == EVENT_ID_registration;
+}
+
 static uint32_t link_of_key(uint32_t event, uint32_t link) {
-    switch (event) {
-    case EVENT_ID_input:
-    case EVENT_ID_reservation:
-    case EVENT_ID_allocation:
-    case EVENT_ID_action_result:
-    case EVENT_ID_registration:
-        return 0;
-    default:
-        return link;
-    }
+    return is_wide(event) ? 0 : link;
 }
 
 static uint64_t mix(uint64_t hash, uint64_t value) {
@@ -90,31 +86,111 @@ struct jitscope_error *want(struct why_query *query, uint32_t event, uint32_t li
 
 /* --- the walk */
 
-static struct jitscope_error *take_event(struct why_query *query, const struct event_view *view,
-                                         const union any_event *event) {
+static struct jitscope_error *keep_event(struct why_query *query, uint32_t chain, struct event_view view) {
+    void *record = arena_allocate(&query->answer->arena, view.size);
+    if (!record)
+        return error_no_memory();
+    view.record = memcpy(record, view.record, view.size);
+    return vec_push(&query->answer->steps,
+                    (struct why_step){.kind = WHY_EVENT, .chain = chain, .event = view});
+}
+
+static struct jitscope_error *take_event(struct why_query *query, const struct event_view *view) {
+    const union any_event *event = query->wanted[view->type->id] ? decode_event(&query->decoder, view) : NULL;
     uint64_t key[3];
     uint32_t id = view->type->id, link = link_of_key(id, view->link);
+    if (!event)
+        return NULL;
     keys_of(event, id, key);
     uint32_t at = map64_find(&query->by_key, hash_of(id, link, key));
     for (; at != MAP64_NO_VALUE; at = query->wants.data[at].next)
         if (is_wanted(&query->wants.data[at], id, link, key))
-            TRY(vec_push(
-                &query->answer->steps,
-                (struct why_step){.kind = WHY_EVENT, .chain = query->wants.data[at].chain, .event = *view}));
+            TRY(keep_event(query, query->wants.data[at].chain, *view));
     return NULL;
 }
 
-static struct jitscope_error *walk(struct why_query *query) {
-    struct event_cursor cursor = {.file = query->mirror->file};
+static struct jitscope_error *walk_all(struct why_query *query) {
+    struct event_cursor cursor = {.file = query->mirror->file, .window = &query->window};
     struct event_view view;
-    while (event_next(&cursor, &view) && view.sequence <= query->mirror->last_sequence) {
-        if (!query->wanted[view.type->id])
-            continue;
-        const union any_event *event = decode_event(&query->decoder, &view);
-        if (event)
-            TRY(take_event(query, &view, event));
+    while (event_next(&cursor, &view) && view.sequence <= query->mirror->last_sequence)
+        TRY(take_event(query, &view));
+    return NULL;
+}
+
+static struct event_cursor cursor_at(struct why_query *query, const struct event_place *place) {
+    return (struct event_cursor){.file = query->mirror->file,
+                                 .run = place->run,
+                                 .index = place->index,
+                                 .offset = place->offset,
+                                 .window = &query->window};
+}
+
+/* Events of one link; those whose numbers count per session are found among these (walk_wide). */
+static struct jitscope_error *walk_link(struct why_query *query, uint32_t number) {
+    const struct mirror *mirror = query->mirror;
+    struct event_view view;
+    for (uint32_t at = mirror->links.data[number].first; at != NO_ID; at = mirror->stretches.data[at].next) {
+        const struct link_stretch *stretch = &mirror->stretches.data[at];
+        struct event_cursor cursor = cursor_at(query, &stretch->place);
+        uint32_t end = at + 1 < mirror->stretches.count ? stretch[1].first : mirror->history->events;
+        end = end < mirror->history->now ? end : mirror->history->now;
+        for (uint32_t event = stretch->first; event < end && event_next(&cursor, &view); event++)
+            if (!is_wide(view.type->id))
+                TRY(take_event(query, &view));
     }
     return NULL;
+}
+
+static struct jitscope_error *walk_links(struct why_query *query) {
+    struct map64 done = {0};
+    struct jitscope_error *error = NULL;
+    for (uint32_t i = 0; i < query->wants.count && !error; i++) {
+        const struct why_want *wanted = &query->wants.data[i];
+        if (is_wide(wanted->event) || wanted->link >= query->mirror->links.count ||
+            map64_find(&done, wanted->link) != MAP64_NO_VALUE)
+            continue;
+        error = map64_set(&done, wanted->link, 0);
+        if (!error)
+            error = walk_link(query, wanted->link);
+    }
+    map64_destroy(&done);
+    return error;
+}
+
+static struct jitscope_error *walk_wide_by(struct why_query *query, const struct map64 *keys) {
+    const struct mirror *mirror = query->mirror;
+    struct event_view view;
+    for (uint32_t i = 0; i < mirror->wide_events.count; i++) {
+        const struct wide_event *wide = &mirror->wide_events.data[i];
+        if (wide->event >= mirror->history->now)
+            break;
+        struct event_cursor cursor = cursor_at(query, &wide->place);
+        if (map64_find(keys, wide->key) != MAP64_NO_VALUE && event_next(&cursor, &view))
+            TRY(take_event(query, &view));
+    }
+    return NULL;
+}
+
+static struct jitscope_error *walk_wide(struct why_query *query) {
+    struct map64 keys = {0};
+    struct jitscope_error *error = NULL;
+    for (uint32_t i = 0; i < query->wants.count && !error; i++)
+        if (is_wide(query->wants.data[i].event))
+            error = map64_set(&keys, (uint32_t)query->wants.data[i].key[0], 0);
+    if (!error)
+        error = walk_wide_by(query, &keys);
+    map64_destroy(&keys);
+    return error;
+}
+
+static struct jitscope_error *walk(struct why_query *query) {
+    if (!query->mirror->on_demand)
+        TRY(walk_all(query));
+    else {
+        TRY(walk_links(query));
+        TRY(walk_wide(query));
+    }
+    return recording_failure(query->mirror->file);
 }
 
 /* A member is there because of a symbol, and that was asked for by an input, which may be a member itself. */
@@ -129,8 +205,8 @@ static struct jitscope_error *want_referrers(struct why_query *query) {
         const union any_event *event = decode_event(&query->decoder, &step->event);
         query->chains = step->chain + 1; /* as if it were under construction */
         if (event)
-            error =
-                want_input(query, &query->mirror->links.data[step->event.link], event->symbol_external.input);
+            error = want_input(query, mirror_link_whole(query->mirror, step->event.link),
+                               event->symbol_external.input);
     }
     query->chains = chains;
     return error;

@@ -91,8 +91,15 @@ static bool is_exit_inside(const struct replay *replay, const struct event_view 
            EVENT_HEADER_ID(load_u32(record)) != EVENT_ID_call_exit;
 }
 
+static void show_watcher(const struct replay *replay, uint32_t link, const void *record) {
+    const struct replay_watcher *watcher = replay->options.watcher;
+    if (watcher && watcher->event && !replay->diverged && !replay->ended)
+        watcher->event(watcher->context, link, record, replay->names);
+}
+
 void replay_compare(void *context, uint64_t sequence, uint32_t link, const void *record) {
     struct replay *replay = context;
+    show_watcher(replay, link, record);
     struct event_cursor ahead = replay->cursor;
     struct event_view view;
     (void)sequence;

@@ -33,11 +33,12 @@ static struct jitscope_error *check_recording(struct replay *replay) {
 
 static struct jitscope_error *create_session(struct replay *replay) {
     struct jitscope_session_options options = options_of(replay);
-    struct session_replay setting = {.page_size = replay->recorded.begin.page_size,
-                                     .level = (enum event_level)replay->recorded.create.level,
-                                     .names = &replay->names,
-                                     .compare = replay_compare,
-                                     .compare_context = replay};
+    struct session_replay setting = {
+        .page_size = replay->recorded.begin.page_size,
+        .level = replay->options.watcher ? LEVEL_EDGES : (enum event_level)replay->recorded.create.level,
+        .names = &replay->names,
+        .compare = replay_compare,
+        .compare_context = replay};
     replay_give_world(replay, &setting);
     replay_give_memory(replay, &setting);
     return session_create(&options, &setting, &replay->session);

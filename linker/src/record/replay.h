@@ -15,7 +15,10 @@
 #ifndef RECORD_REPLAY_H
 #define RECORD_REPLAY_H
 
+#include "base/string_pool.h"
 #include "base/text.h"
+#include "executor/bridge.h"
+#include "jitscope/memory.h"
 #include "jitscope/session.h"
 #include "trace/recording.h"
 
@@ -25,11 +28,24 @@ enum replay_verdict {
     REPLAY_IMPOSSIBLE, /* not a recording that can be replayed */
 };
 
+/* Sees a replay while it runs, on its thread; functions that are NULL are not called. */
+struct replay_watcher {
+    /* Every event of every level, calls and answers included, as a record of this version's schema; texts are
+     * those of NAMES. */
+    void (*event)(void *context, uint32_t link, const void *record, const struct string_pool *names);
+    /* The memory of LINK is as it is handed over to the executor: its segments, at their addresses, and the
+     * actions that are attached. */
+    void (*memory)(void *context, uint32_t link, const struct jitscope_segment *segments, size_t count,
+                   const struct action *actions, uint32_t action_count);
+    void *context;
+};
+
 struct replay_options {
     const char *record_path;   /* records the replay itself; NULL: not */
     enum jitscope_level level; /* of that recording; 0: as the original */
     bool renamed;              /* names are others than recorded: neither they nor digests are compared */
     bool keep_memory;          /* stop before the session's end, so that its memory can be read */
+    const struct replay_watcher *watcher; /* NULL: nobody; outlives the replay */
 };
 
 struct replay;

@@ -13,7 +13,8 @@ struct replayed_segment {
 };
 
 struct replayed_allocation {
-    uint8_t *memory; /* of all segments */
+    uint8_t *memory;           /* of all segments */
+    const struct graph *graph; /* until it is finalized or abandoned */
     size_t count;
     struct replayed_segment segments[];
 };
@@ -97,15 +98,22 @@ static struct jitscope_error *allocate(void *context, const struct jitscope_grap
         allocation->segments[i].address = views[i].address;
         views[i].working = allocation->segments[i].working;
     }
+    allocation->graph = (const struct graph *)(const void *)handle;
     *out = replay->allocation = allocation;
     return NULL;
 }
 
-static struct jitscope_error *finalize(void *context, void *allocation,
-                                       const struct jitscope_segment *segments, size_t count) {
+static struct jitscope_error *finalize(void *context, void *opaque, const struct jitscope_segment *segments,
+                                       size_t count) {
+    struct replay *replay = context;
+    const struct replayed_allocation *allocation = opaque;
+    const struct replay_watcher *watcher = replay->options.watcher;
     struct answer answer;
-    (void)allocation, (void)segments, (void)count;
-    return find_answer(context, MEMORY_STATE_FINALIZED, &answer);
+    TRY(find_answer(replay, MEMORY_STATE_FINALIZED, &answer));
+    if (watcher && watcher->memory && !replay->diverged)
+        watcher->memory(watcher->context, replay->session->trace.link, segments, count,
+                        allocation->graph->actions.data, allocation->graph->actions.count);
+    return NULL;
 }
 
 static void abandon(void *context, void *allocation) {

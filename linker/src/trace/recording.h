@@ -92,25 +92,31 @@ struct recording_run {
     uint32_t thread;
 };
 
+typedef VEC(struct recording_run) recording_runs;
+
 struct recorded_string {
     const char *bytes; /* not terminated */
     uint32_t length;
 };
 
 struct recording_chunks; /* how bytes are brought in, recording_chunks.h */
+struct recording_follow; /* how it grows, recording_follow.h */
 
 struct recording_file {
     struct bytes bytes; /* of a large file only those that recording_bytes() hands out are there */
     struct recording_chunks *chunks; /* NULL: bytes are borrowed */
     struct schema schema;
     bool is_builtin_schema;              /* records are exactly this version's structs */
-    VEC(struct recording_run) runs;      /* by sequence */
+    recording_runs runs;                 /* by sequence */
     VEC(struct recorded_string) strings; /* by id, below MOST_STRINGS */
     VEC(struct recorded_string) far_strings;
-    struct map64 far_places; /* in far_strings, by id, from MOST_STRINGS on */
-    uint32_t most_strings;   /* records of strings that the file could hold */
-    uint64_t events;         /* records, `run` not counted */
-    uint32_t open_chunks;    /* unsealed ones: the writer is still at work, or died */
+    struct map64 far_places;         /* in far_strings, by id, from MOST_STRINGS on */
+    uint32_t most_strings;           /* records of strings that the file could hold */
+    uint64_t events;                 /* records, `run` not counted */
+    uint32_t open_chunks;            /* unsealed ones: the writer is still at work, or died */
+    bool has_session_end;            /* which is the last event of a session that ends in good order */
+    struct recording_follow *follow; /* NULL: it is taken as it was when it was opened */
+    uint32_t refreshes;              /* that brought something in */
     uint8_t *unpacked; /* a packed recording's BYTES, a table of that room (packed.h); NULL: not packed */
     uint64_t unpacked_room;
 };
@@ -150,7 +156,7 @@ const uint8_t *recording_bytes(const struct recording_file *file, struct event_w
 struct event_view {
     const struct schema_event *type;
     const struct schema *schema;
-    const uint8_t *record; /* until the file is closed; with a window, until the next event */
+    const uint8_t *record; /* until the file is closed; with a window, until the next event or refresh */
     uint64_t offset;       /* of the record in the file */
     uint64_t sequence;
     uint32_t link;
@@ -165,9 +171,11 @@ struct event_cursor {
     uint64_t offset;             /* of the next record */
     struct event_window *window; /* NULL: records stay in memory */
     const uint8_t *run_bytes;    /* of the current run, when it was begun */
+    uint32_t refreshes;          /* of the file, then */
 };
 
-/* Events in order of sequence; false at the end.  Events that the file's own schema does not know are
+/* Events in order of sequence; false at the end, from where it goes on when the file is refreshed
+ * (recording_follow.h).  Events that the file's own schema does not know are
  * skipped. */
 bool event_next(struct event_cursor *cursor, struct event_view *view);
 /* The same; false also when the next event would not lie before END. */

@@ -21,7 +21,8 @@ struct jitscope_error *recording_chunks_create(int fd, struct recording_file *fi
     if (!chunks->file_size || !regular)
         return error_at(JITSCOPE_ERROR_RECORDING, &(struct coordinates){.offset = 0},
                         "not a readable recording: an empty or special file");
-    chunks->memory = os_map(NULL, chunks->file_size, PROT_READ | PROT_WRITE,
+    chunks->room = chunks->file_size;
+    chunks->memory = os_map(NULL, chunks->room, PROT_READ | PROT_WRITE,
                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (!chunks->memory)
         return error_no_memory();
@@ -33,7 +34,9 @@ void recording_chunks_destroy(struct recording_chunks *chunks) {
     if (!chunks)
         return;
     if (chunks->memory)
-        os_unmap(chunks->memory, chunks->file_size);
+        os_unmap(chunks->memory, chunks->room);
+    for (uint32_t i = 0; i < chunks->seals.count; i++)
+        os_release(chunks->seals.data[i].memory);
     os_release(chunks->buffer);
     vec_destroy(&chunks->seals);
     arena_destroy(&chunks->texts);
@@ -43,8 +46,8 @@ void recording_chunks_destroy(struct recording_chunks *chunks) {
 
 /* --- opening */
 
-static struct jitscope_error *read_at(const struct recording_chunks *chunks, uint64_t offset, uint8_t *buffer,
-                                      uint64_t size, uint64_t *got) {
+struct jitscope_error *recording_read_at(const struct recording_chunks *chunks, uint64_t offset,
+                                         uint8_t *buffer, uint64_t size, uint64_t *got) {
     for (*got = 0; *got < size;) {
         ssize_t count = os_read_at(chunks->fd, buffer + *got, size - *got, offset + *got);
         if (count < 0)
@@ -63,7 +66,7 @@ struct jitscope_error *recording_fill(struct recording_file *file, uint64_t end)
         uint64_t at = file->bytes.size, left = chunks->file_size - at, got;
         uint64_t piece = end - at < PIECE ? PIECE : end - at;
         piece = piece < left ? piece : left;
-        TRY(read_at(chunks, at, chunks->memory + at, piece, &got));
+        TRY(recording_read_at(chunks, at, chunks->memory + at, piece, &got));
         chunks->has_ended = got < piece || piece == left;
         file->bytes.size += got;
     }
@@ -93,17 +96,21 @@ struct jitscope_error *recording_peek(struct recording_file *file, uint64_t offs
         *bytes = file->bytes.data + offset;
         return NULL;
     }
-    TRY(read_at(chunks, offset, chunks->buffer, size, got));
+    TRY(recording_read_at(chunks, offset, chunks->buffer, size, got));
     file->bytes.size = *got ? offset + *got : file->bytes.size;
     *bytes = chunks->buffer;
     return NULL;
 }
 
 const uint8_t *recording_keep(struct recording_file *file, uint64_t offset, uint64_t size) {
-    const struct recording_chunks *chunks = file->chunks;
-    if (chunks && chunks->on_demand)
-        memcpy(chunks->memory + offset, chunks->buffer, size);
-    return file->bytes.data + offset;
+    struct recording_chunks *chunks = file->chunks;
+    if (!chunks || !chunks->on_demand)
+        return file->bytes.data + offset;
+    uint8_t *memory = os_allocate(chunks->size);
+    if (memory)
+        memcpy(memory, chunks->buffer, size);
+    chunks->seals.data[(offset - chunks->first) / chunks->size].memory = memory;
+    return memory;
 }
 
 /* --- reading again */
@@ -112,7 +119,8 @@ static bool load(struct recording_chunks *chunks, uint32_t index, uint8_t *memor
     const struct chunk_seal *seal = &chunks->seals.data[index];
     uint64_t offset = chunks->first + (uint64_t)index * chunks->size, got;
     struct chunk_header header;
-    struct jitscope_error *error = read_at(chunks, offset, memory, sizeof header + seal->bytes, &got);
+    struct jitscope_error *error =
+        recording_read_at(chunks, offset, memory, sizeof header + seal->bytes, &got);
     bool good = !error && got == sizeof header + seal->bytes;
     jitscope_error_destroy(error);
     if (good) {
@@ -125,12 +133,14 @@ static bool load(struct recording_chunks *chunks, uint32_t index, uint8_t *memor
     return good;
 }
 
-static uint8_t *load_in_place(struct recording_chunks *chunks, uint32_t index) {
-    uint8_t *memory = chunks->memory + chunks->first + (uint64_t)index * chunks->size;
-    if (!load(chunks, index, memory))
+static uint8_t *load_to_stay(struct recording_chunks *chunks, uint32_t index) {
+    uint8_t *memory = os_allocate(chunks->size);
+    if (!memory || !load(chunks, index, memory)) {
+        chunks->lost_at = chunks->first + (uint64_t)index * chunks->size;
+        os_release(memory);
         return NULL;
-    chunks->seals.data[index].is_here = true;
-    return memory;
+    }
+    return chunks->seals.data[index].memory = memory;
 }
 
 /* Chunks take turns in the slots; slots without memory are empty. */
@@ -165,12 +175,14 @@ const uint8_t *recording_bytes(const struct recording_file *file, struct event_w
         return file->bytes.data + offset;
     uint32_t index = (uint32_t)((offset - chunks->first) / chunks->size);
     uint64_t start = chunks->first + (uint64_t)index * chunks->size;
-    if (chunks->seals.data[index].is_here)
-        return chunks->memory + offset;
+    struct chunk_seal *seal = &chunks->seals.data[index];
+    bool stays = !is_worth_while(chunks, window);
+    seal->stays |= stays;
+    if (seal->memory)
+        return seal->memory + (offset - start);
     if (chunks->lost_at)
         return NULL;
-    const uint8_t *memory =
-        is_worth_while(chunks, window) ? load_in_window(chunks, window, index) : load_in_place(chunks, index);
+    const uint8_t *memory = stays ? load_to_stay(chunks, index) : load_in_window(chunks, window, index);
     return memory ? memory + (offset - start) : NULL;
 }
 

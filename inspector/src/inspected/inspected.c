@@ -1,0 +1,216 @@
+#include "inspected/inspected.h"
+
+#include "base/text.h"
+#include "live/attach.h"
+#include "trace/recording_follow.h"
+
+#include <string.h>
+
+enum {
+    MOST_TEARDOWN = 1 << 16,   /* events among which the end of a session is looked for */
+    EVENTS_PER_STEP = 1 << 14, /* between two looks at the clock */
+    CONTENT_BYTES = 96 << 20   /* of batches' contents that are kept */
+};
+
+/* --- opening
+ * ------------------------------------------------------------------------------------------------- */
+
+static struct jitscope_error *begin(struct inspected *inspected, uint64_t nanoseconds) {
+    bool more = true;
+    inspected->interest = UINT64_MAX;
+    TRY(mirror_open_on_demand(&inspected->mirror, &inspected->file));
+    TRY(contents_create(&inspected->file, &inspected->contents));
+    TRY(inspected_work(inspected, nanoseconds, &more));
+    inspected_seek(inspected, inspected->interest);
+    inspected->now =
+        inspected->is_read && inspected->interest != UINT64_MAX ? inspected->now : inspected_last(inspected);
+    return NULL;
+}
+
+static struct jitscope_error *give(struct jitscope_error *error, struct inspected *inspected,
+                                   struct inspected **out) {
+    if (error)
+        inspected_close(inspected);
+    else
+        *out = inspected;
+    return error;
+}
+
+struct jitscope_error *inspected_open(const char *path, uint64_t nanoseconds, struct inspected **out) {
+    struct inspected *inspected = os_allocate_zeroed(sizeof *inspected);
+    struct text name = {0};
+    if (!inspected)
+        return error_no_memory();
+    text_append(&name, path);
+    inspected->name = text_take(&name);
+    struct jitscope_error *error =
+        inspected->name ? recording_open_followed(path, &inspected->file) : error_no_memory();
+    if (!error)
+        error = begin(inspected, nanoseconds);
+    return give(error, inspected, out);
+}
+
+static struct jitscope_error *attach(struct inspected *inspected, struct live_attached *attached,
+                                     uint64_t nanoseconds) {
+    struct text name = {0};
+    text_print(&name, "%u %s", attached->header.process, attached->header.program);
+    inspected->name = text_take(&name);
+    inspected->process = attached->header.process;
+    inspected->is_live = true;
+    int recording = attached->recording;
+    attached->recording = -1;
+    TRY(recording_open_descriptor(recording, &inspected->file));
+    return inspected->name ? begin(inspected, nanoseconds) : error_no_memory();
+}
+
+struct jitscope_error *inspected_attach(uint32_t process, uint32_t session, uint64_t nanoseconds,
+                                        struct inspected **out) {
+    struct live_attached attached;
+    struct inspected *inspected = os_allocate_zeroed(sizeof *inspected);
+    if (!inspected)
+        return error_no_memory();
+    struct jitscope_error *error = live_attach(process, session, &attached);
+    if (!error) {
+        error = attach(inspected, &attached, nanoseconds);
+        live_detach(&attached);
+    }
+    return give(error, inspected, out);
+}
+
+void inspected_close(struct inspected *inspected) {
+    if (!inspected)
+        return;
+    event_window_destroy(&inspected->window);
+    contents_destroy(inspected->contents);
+    mirror_destroy(&inspected->mirror);
+    recording_close(&inspected->file);
+    os_release(inspected->name);
+    os_release(inspected);
+}
+
+/* --- reading
+ * ------------------------------------------------------------------------------------------------- */
+
+static uint32_t events_read(const struct inspected *inspected) {
+    return inspected->mirror.history ? inspected->mirror.history->events : 0;
+}
+
+/* A session that is over has given all its memory back: what is of interest is the moment before. */
+static void find_interest(struct inspected *inspected) {
+    uint64_t count = events_read(inspected), first = count > MOST_TEARDOWN ? count - MOST_TEARDOWN : 0;
+    uint64_t before = UINT64_MAX;
+    struct event_view view;
+    for (uint64_t i = first; i < count && inspected_event(inspected, i, &view); i++) {
+        if (view.type->id == EVENT_ID_call_destroy || view.type->id == EVENT_ID_call_exit)
+            inspected->interest = before;
+        before = view.sequence;
+    }
+}
+
+static struct jitscope_error *bring_in(struct inspected *inspected, bool *more) {
+    *more = false;
+    if (inspected->has_ended)
+        return NULL;
+    TRY(recording_refresh(&inspected->file, more));
+    if (!recording_has_ended(&inspected->file))
+        return NULL;
+    inspected->has_ended = !*more;
+    return NULL;
+}
+
+static struct jitscope_error *index_for(struct inspected *inspected, uint64_t nanoseconds, bool *done) {
+    uint64_t end = os_time_ns() + nanoseconds;
+    do
+        TRY(mirror_index_step(&inspected->mirror, EVENTS_PER_STEP, done));
+    while (!*done && os_time_ns() < end);
+    return NULL;
+}
+
+struct jitscope_error *inspected_work(struct inspected *inspected, uint64_t nanoseconds, bool *more) {
+    uint32_t before = events_read(inspected);
+    bool done = true, comes_in = false;
+    struct jitscope_error *error = bring_in(inspected, &comes_in);
+    if (!error)
+        error = index_for(inspected, nanoseconds, &done);
+    *more = !error && (!done || comes_in);
+    if (events_read(inspected) != before) {
+        inspected->version++;
+        contents_renew(inspected->contents, &inspected->file);
+        mirror_seek(&inspected->mirror, inspected->now);
+    }
+    if (done && !comes_in && !inspected->is_read) {
+        inspected->is_read = true;
+        if (!inspected->is_live)
+            find_interest(inspected);
+        inspected->version++;
+    }
+    return error;
+}
+
+uint32_t inspected_progress(const struct inspected *inspected) {
+    uint64_t events = inspected->file.events;
+    return events ? (uint32_t)(events_read(inspected) * (uint64_t)100 / events) : 100;
+}
+
+void inspected_seek(struct inspected *inspected, uint64_t sequence) {
+    mirror_seek(&inspected->mirror, sequence);
+    inspected->now = sequence;
+    inspected->version++;
+}
+
+uint64_t inspected_last(const struct inspected *inspected) {
+    uint32_t events = events_read(inspected);
+    return events ? mirror_sequence(&inspected->mirror, events - 1) : 0;
+}
+
+bool inspected_wants_trim(const struct inspected *inspected) {
+    return inspected->mirror.content_bytes > CONTENT_BYTES;
+}
+
+void inspected_trim(struct inspected *inspected) {
+    mirror_trim(&inspected->mirror, CONTENT_BYTES / 2);
+}
+
+/* --- events by number
+ * ------------------------------------------------------------------------------------------------- */
+
+uint64_t inspected_count(const struct inspected *inspected) {
+    return inspected->mirror.applied;
+}
+
+/* Where to begin counting: the last moment that the mirror kept before NUMBER. */
+static struct event_cursor near_event(const struct inspected *inspected, uint64_t number, uint64_t *at) {
+    const struct history *history = inspected->mirror.history;
+    uint32_t low = 0, high = history ? history->moments.count : 0;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (history->moments.data[middle].events <= number)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    *at = low ? history->moments.data[low - 1].events : 0;
+    return low ? history->moments.data[low - 1].cursor : (struct event_cursor){.file = &inspected->file};
+}
+
+/* Going on from the event before is cheaper than looking for this one. */
+bool inspected_event(struct inspected *inspected, uint64_t number, struct event_view *view) {
+    uint64_t at;
+    struct event_cursor cursor = near_event(inspected, number, &at);
+    if (inspected->next.file && inspected->next_number >= at && inspected->next_number <= number) {
+        cursor = inspected->next;
+        at = inspected->next_number;
+    }
+    cursor.window = &inspected->window;
+    while (at <= number && event_next(&cursor, view))
+        at++;
+    inspected->next = cursor;
+    inspected->next_number = at;
+    return at == number + 1;
+}
+
+bool (*inspected_reader(const struct inspected *inspected))(void *context, uint64_t address, void *to,
+                                                            uint64_t size) {
+    (void)inspected;
+    return NULL;
+}

@@ -1,0 +1,72 @@
+/* inspected: what is looked at, a recording or a running process, as one thing: a mirror on demand that can
+ * be moved to any moment, events by number, the moments at which passes and batches began, and memory.
+ *
+ * A moment is a sequence number: the state after that event.  A recording may be large, or grow: what is
+ * known of it comes in slices, by inspected_work().  One thread. */
+#ifndef INSPECTED_INSPECTED_H
+#define INSPECTED_INSPECTED_H
+
+#include "bytes/contents.h"
+#include "mirror/mirror.h"
+
+struct inspected {
+    char *name; /* the file's, or the process's number and program */
+    struct recording_file file;
+    struct mirror mirror;
+    struct contents *contents;  /* of memory, as the recording says */
+    struct event_window window; /* of events that are asked for by number */
+    struct event_cursor next;   /* behind the one that was asked for last */
+    uint64_t next_number;       /* of that */
+    uint64_t now;               /* the moment that is shown */
+    uint64_t version;           /* counts every change of what is shown: seeks, and events that came in */
+    uint64_t interest; /* moment to begin with, once all is read: before a session that is over ended */
+    bool is_read;      /* all that was there once has been read */
+    bool is_live;      /* a process is looked at */
+    bool has_ended;    /* nothing more will come in */
+    uint32_t process;
+};
+
+/* *INSPECTED is the caller's, to be closed.  Reads for about NANOSECONDS; the rest is inspected_work()'s.
+ * Errors: as recording_open(). */
+struct jitscope_error *inspected_open(const char *path, uint64_t nanoseconds, struct inspected **inspected);
+/* The same for session SESSION (0: the first) of the process with number PROCESS.  Errors: as live_attach().
+ */
+struct jitscope_error *inspected_attach(uint32_t process, uint32_t session, uint64_t nanoseconds,
+                                        struct inspected **inspected);
+void inspected_close(struct inspected *inspected);
+
+/* Goes on reading for about NANOSECONDS; *more is false when there is nothing left to do for now.  Errors:
+ * RECORDING, NO_MEMORY: what was read so far can be looked at. */
+struct jitscope_error *inspected_work(struct inspected *inspected, uint64_t nanoseconds, bool *more);
+/* How much of the file has been read, of 100. */
+uint32_t inspected_progress(const struct inspected *inspected);
+
+/* Shows the state after event SEQUENCE; UINT64_MAX is the last. */
+void inspected_seek(struct inspected *inspected, uint64_t sequence);
+/* The last event that was read. */
+uint64_t inspected_last(const struct inspected *inspected);
+/* Whether batches' contents take much memory. */
+bool inspected_wants_trim(const struct inspected *inspected);
+/* Gives memory back that batches take which nobody has looked at for long; what was handed out of the mirror
+ * is gone. */
+void inspected_trim(struct inspected *inspected);
+
+/* How many events there are up to the moment that is shown, and the one with NUMBER of these, from 0; false
+ * when it is lost.  VIEW holds until the next call. */
+uint64_t inspected_count(const struct inspected *inspected);
+bool inspected_event(struct inspected *inspected, uint64_t number, struct event_view *view);
+
+/* Reads the memory of the process that is looked at, for struct look; NULL: there is none. */
+bool (*inspected_reader(const struct inspected *inspected))(void *context, uint64_t address, void *to,
+                                                            uint64_t size);
+
+/* The nearest beginning of a pass, or of a batch, before, or behind, SEQUENCE; NULL when there is none. */
+const struct mirror_boundary *inspected_boundary(const struct inspected *inspected, uint64_t sequence,
+                                                 bool batch, bool forward);
+/* The pass that was going on, or was the last, at SEQUENCE; NULL when there was none. */
+const struct mirror_boundary *inspected_pass_at(const struct inspected *inspected, uint64_t sequence);
+/* The last of them at or before TIME; NULL when there is none.  And the first of all. */
+const struct mirror_boundary *inspected_at_time(const struct inspected *inspected, uint64_t time);
+const struct mirror_boundary *inspected_first(const struct inspected *inspected);
+
+#endif

@@ -1,0 +1,211 @@
+#define _GNU_SOURCE
+#include "model/table_parts.h"
+
+#include "model/demangle.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROWS_ABOVE = 3 }; /* in view, above what one came for */
+
+void rows_forget(struct rows *rows) {
+    rows->cells.count = 0;
+    arena_destroy(&rows->arena);
+}
+
+void table_forget_picture(struct table *table) {
+    rows_forget(&table->window);
+    table->shown.count = 0;
+}
+
+struct jitscope_error *table_open(struct table *table, uint32_t screen, struct inspected *inspected,
+                                  const struct question *question) {
+    bool demangle = table->demangle;
+    *table = (struct table){.sort_column = -1, .demangle = demangle};
+    TRY(sheet_open(&table->sheet, screen, inspected, question));
+    table_move_to_end(table, false);
+    return NULL;
+}
+
+void table_close(struct table *table) {
+    filter_destroy(table->filter);
+    vec_destroy(&table->order);
+    vec_destroy(&table->keys);
+    vec_destroy(&table->merged);
+    arena_destroy(&table->key_texts);
+    rows_destroy(&table->scratch);
+    rows_destroy(&table->window);
+    vec_destroy(&table->shown);
+    sheet_close(&table->sheet);
+    *table = (struct table){.sort_column = -1, .demangle = table->demangle};
+}
+
+struct jitscope_error *table_refresh(struct table *table) {
+    struct position position = table_position(table);
+    TRY(sheet_refresh(&table->sheet));
+    table_start_scan(table);
+    if (!table->has_order)
+        table_go_to(table, position);
+    return NULL;
+}
+
+/* --- rows
+ * ------------------------------------------------------------------------------------------------- */
+
+uint64_t table_count(const struct table *table) {
+    return table->has_order ? table->order.count : table->sheet.count;
+}
+
+uint64_t table_number(const struct table *table, uint64_t place) {
+    if (!table->has_order)
+        return place;
+    return place < table->order.count ? table->order.data[place] : table->sheet.count;
+}
+
+static void demangle_cells(const struct table *table, struct rows *rows) {
+    if (!table->demangle)
+        return;
+    struct cell *cells = rows->cells.data + rows->cells.count - rows->column_count;
+    for (uint32_t i = 0; i < rows->column_count; i++)
+        if (cell_is_text(rows->columns[i].type) && !cells[i].absent)
+            demangle_cell(&cells[i], &rows->arena);
+}
+
+bool table_add_row(struct table *table, uint64_t number, struct rows *rows) {
+    if (!sheet_row(&table->sheet, number, rows))
+        return false;
+    demangle_cells(table, rows);
+    return true;
+}
+
+bool table_row(struct table *table, uint64_t place, struct rows *rows) {
+    return place < table_count(table) && table_add_row(table, table_number(table, place), rows);
+}
+
+const struct cell *table_cursor_row(struct table *table) {
+    rows_forget(&table->scratch);
+    return table_row(table, table->cursor, &table->scratch) ? table->scratch.cells.data : NULL;
+}
+
+bool table_is_row(struct table *table, uint64_t place) {
+    if (table->has_order)
+        return place < table->order.count;
+    rows_forget(&table->scratch);
+    return place < table->sheet.count && sheet_row(&table->sheet, place, &table->scratch);
+}
+
+/* --- moving
+ * ------------------------------------------------------------------------------------------------- */
+
+/* The next place with a row, from *PLACE on but not at it. */
+bool table_step(struct table *table, uint64_t *place, bool forward) {
+    uint64_t at = *place;
+    while (!table->sheet.is_waiting && (forward ? at + 1 < table_count(table) : at > 0)) {
+        at = forward ? at + 1 : at - 1;
+        if (table_is_row(table, at)) {
+            *place = at;
+            return true;
+        }
+    }
+    return false;
+}
+
+void table_move(struct table *table, int64_t count) {
+    for (; count > 0 && table_step(table, &table->cursor, true); count--)
+        ;
+    for (; count < 0 && table_step(table, &table->cursor, false); count++)
+        ;
+}
+
+/* Onto a row, if the cursor stands in a hole. */
+void table_settle(struct table *table) {
+    uint64_t count = table_count(table);
+    if (count && table->cursor >= count)
+        table->cursor = count - 1;
+    if (!table_is_row(table, table->cursor) && !table_step(table, &table->cursor, true))
+        table_step(table, &table->cursor, false);
+}
+
+void table_move_to_end(struct table *table, bool last) {
+    uint64_t count = table_count(table);
+    table->cursor = last && count ? count - 1 : 0;
+    table_settle(table);
+}
+
+struct position table_position(const struct table *table) {
+    if (!table_count(table))
+        return (struct position){0, 0};
+    return table->sheet.kind->position(&table->sheet, table_number(table, table->cursor));
+}
+
+static uint64_t find_in_order(const struct table *table, uint64_t number) {
+    for (uint64_t i = 0; i < table->order.count; i++)
+        if (table->order.data[i] == number)
+            return i;
+    return 0;
+}
+
+void table_go_to(struct table *table, struct position position) {
+    uint64_t number = table->sheet.kind->number(&table->sheet, position);
+    table->cursor = table->has_order ? find_in_order(table, number) : number;
+    table_settle(table);
+}
+
+/* A few rows above the cursor stay in view. */
+void table_leave_room_above(struct table *table) {
+    table->top = table->cursor;
+    for (uint32_t i = 0; i < ROWS_ABOVE && table_step(table, &table->top, false); i++)
+        ;
+}
+
+void table_go_to_memory(struct table *table, uint64_t address) {
+    table->cursor = table->sheet.kind->number_at(&table->sheet, address);
+    table_settle(table);
+    table_leave_room_above(table);
+}
+
+struct jitscope_error *table_go_to_address(struct table *table, uint64_t address) {
+    int column = sheet_address_column(&table->sheet);
+    for (uint64_t place = 0; column >= 0 && place < table_count(table); place++) {
+        rows_forget(&table->scratch);
+        if (!table_row(table, place, &table->scratch))
+            continue;
+        const struct cell *cell = &table->scratch.cells.data[column];
+        if (!cell->absent && cell->number == address) {
+            table->cursor = place;
+            return NULL;
+        }
+    }
+    return error_create(JITSCOPE_ERROR_NOT_FOUND, "nothing begins at 0x%" PRIx64, address);
+}
+
+/* --- what takes long
+ * ------------------------------------------------------------------------------------------------- */
+
+/* What the sheet waits for may be there now. */
+static struct jitscope_error *look_again(struct table *table) {
+    struct position position = table_position(table);
+    TRY(sheet_refresh(&table->sheet));
+    if (table->sheet.is_waiting)
+        return NULL;
+    if (!table->has_order) {
+        table_go_to(table, position);
+        table_leave_room_above(table);
+    }
+    return NULL;
+}
+
+bool table_has_work(const struct table *table) {
+    return table->is_scanning || table->sheet.is_waiting || table->search.state == SEARCH_GOES_ON;
+}
+
+void table_work(struct table *table, uint64_t rows) {
+    if (table->sheet.is_waiting)
+        jitscope_error_destroy(look_again(table));
+    if (table->sheet.is_waiting)
+        return;
+    table_scan_some(table, rows);
+    if (!table->is_scanning)
+        table_search_some(table, rows);
+}

@@ -1,0 +1,113 @@
+#include "model/update.h"
+
+#include "model/commands.h"
+#include "model/prompt.h"
+
+#include <string.h>
+
+enum { ROWS_PER_SLICE = 1 << 14 };
+
+static struct jitscope_error *help_key(struct state *state, uint32_t key) {
+    const char *command = keymap_find(&state->keymap, key);
+    uint32_t page = state_height(state);
+    static const struct {
+        const char *command;
+        int lines; /* 0: a page */
+        bool back;
+    } moves[] = {{"down", 1, false}, {"up", 1, true}, {"page-down", 0, false}, {"page-up", 0, true}};
+    for (size_t i = 0; command && i < sizeof moves / sizeof *moves; i++)
+        if (!strcmp(command, moves[i].command)) {
+            uint32_t lines = moves[i].lines ? (uint32_t)moves[i].lines : page;
+            uint32_t back = state->help_top > lines ? state->help_top - lines : 0;
+            state->help_top = moves[i].back ? back : state->help_top + lines;
+            return NULL;
+        }
+    state->help = false;
+    return NULL;
+}
+
+static struct jitscope_error *press(struct state *state, uint32_t key) {
+    if (state->prompt.is_open)
+        return prompt_key(state, key);
+    if (state->help)
+        return help_key(state, key);
+    const char *command = keymap_find(&state->keymap, key);
+    text_clear(&state->message);
+    if (command)
+        return command_run(state, command);
+    struct text name = {0};
+    key_print(&name, key);
+    state_say(state, "%s does nothing here; ? lists the keys", name.data ? name.data : "that key");
+    text_destroy(&name);
+    return NULL;
+}
+
+static struct jitscope_error *click(struct state *state, const struct input *input) {
+    uint32_t first = state_first_row(state);
+    if (input->rows < first || input->rows - first >= state->table.shown.count || state->prompt.is_open)
+        return NULL;
+    state->table.cursor = state->table.shown.data[input->rows - first].place;
+    return input->twice ? command_run(state, "enter") : NULL;
+}
+
+static struct jitscope_error *take_news(struct state *state) {
+    struct inspected *inspected = state->inspected;
+    uint64_t moment = inspected->now;
+    if (state->follows && inspected->interest != UINT64_MAX) { /* all is read, and the session is over */
+        state->follows = false;
+        moment = inspected->interest;
+    } else if (state->follows)
+        moment = inspected_last(inspected);
+    if (moment != inspected->now)
+        return state_seek(state, moment);
+    return table_refresh(&state->table);
+}
+
+static struct jitscope_error *take(struct state *state, const struct input *input) {
+    switch (input->kind) {
+    case INPUT_KEY:
+        return press(state, input->key);
+    case INPUT_COMMAND:
+        if (strncmp(input->command, "save-screen", 11) != 0) /* which shows the message too */
+            text_clear(&state->message);
+        return command_run(state, input->command);
+    case INPUT_RESIZE:
+        state->rows = input->rows;
+        state->columns = input->columns;
+        return NULL;
+    case INPUT_CLICK:
+        return click(state, input);
+    case INPUT_WHEEL:
+        table_move(&state->table, input->wheel);
+        return NULL;
+    case INPUT_NEWS:
+        return take_news(state);
+    case INPUT_WORK:
+        return NULL; /* as after any input */
+    }
+    return NULL;
+}
+
+/* Batches that were looked at take memory; what the sheet holds of them goes first. */
+static struct jitscope_error *tidy(struct state *state) {
+    TRY(sheet_refresh(&state->table.sheet));
+    inspected_trim(state->inspected);
+    return NULL;
+}
+
+bool update(struct state *state, const struct input *input) {
+    struct jitscope_error *error = take(state, input);
+    if (!error && table_has_work(&state->table)) {
+        table_work(&state->table, ROWS_PER_SLICE);
+        error = finding_tell(state);
+    }
+    if (!error && inspected_wants_trim(state->inspected))
+        error = tidy(state);
+    bool good = !error;
+    state_complain(state, error);
+    return good;
+}
+
+bool update_has_work(const struct state *state) {
+    return table_has_work(&state->table);
+}
