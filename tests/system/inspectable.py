@@ -184,7 +184,7 @@ class Attaching(Inspectable):
     def test_what_is_said(self):
         program = self.start("create inspectable", f"link 1 {self.object}")
         said = self.attach(program.pid, 1)
-        self.assertEqual((said["program"], said["process"], said["session"]), ("inspected", str(program.pid), "1"))
+        self.assertEqual((said["program"], said["process"], said["session"]), (pathlib.Path(INSPECTED).name, str(program.pid), "1"))
         fields = pathlib.Path(f"/proc/{program.pid}/stat").read_text().rsplit(")", 1)[1].split()
         self.assertEqual(said["started"], fields[19])
         self.assertLess(int(said["age"]), 60 * 10**9)
