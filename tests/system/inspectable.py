@@ -2,6 +2,7 @@
 import array
 import os
 import pathlib
+import select
 import signal
 import socket
 import stat
@@ -10,10 +11,10 @@ import subprocess
 import time
 import unittest
 
-from harness import JITSCOPE, SystemTest
+from harness import JITSCOPE, LIMIT, SystemTest
 
-TESTS = "build/dev/tests/system"
-INSPECTED = os.environ.get("INSPECTED", f"{TESTS}/inspected")
+TESTS = os.path.abspath("build/dev/tests/system")
+INSPECTED = os.environ.get("INSPECTED", f"{TESTS}/inspected_program")
 PLUGIN = os.environ.get("INSPECTED_PLUGIN", f"{TESTS}/libinspected_plugin.so")
 INSPECTING = os.environ.get("INSPECTING", f"{TESTS}/inspecting")
 NOBODY = 65534
@@ -33,8 +34,9 @@ class Program:
 
     def tell(self, line):
         """Answers with one line."""
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
+        self.send(line)
+        if not select.select([self.process.stdout], [], [], LIMIT)[0]:
+            raise AssertionError(f"no answer to '{line}'")
         return self.process.stdout.readline().rstrip("\n")
 
     def send(self, line):
@@ -578,14 +580,14 @@ class Lying(Inspectable):
     def test_under_anothers_number(self):
         """The kernel knows whose a socket is."""
         sleeper = subprocess.Popen(["sleep", "1000"])
+        self.addCleanup(sleeper.wait)
+        self.addCleanup(sleeper.kill)
         self.place.mkdir(mode=0o700)
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
             server.bind(str(self.place / f"{sleeper.pid}-1.sock"))
             server.listen(8)
             self.assertEqual(self.listed(), [])
             self.assertIn("does not use jitscope", self.refusal(sleeper.pid))
-        sleeper.kill()
-        sleeper.wait()
 
     def test_what_is_no_socket(self):
         self.place.mkdir(mode=0o700)

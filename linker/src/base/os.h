@@ -116,8 +116,8 @@ _Noreturn void os_exit_child(int status);
 /* In a child of fork(2) that works for its parent alone: signals do what they do by default, standard streams
  * are nothing, its priority is low, and it dies with the parent. */
 void os_become_worker(void);
-/* pipe2(2): closed on exec, and neither end blocks.  poll(2) until there is something to be read, or the other
- * end is gone: false after TIMEOUT milliseconds (-1: never). */
+/* pipe2(2): closed on exec, and neither end blocks.  poll(2) until there is something to be read, or the
+ * other end is gone: false after TIMEOUT milliseconds (-1: never). */
 int os_pipe(int ends[2]);
 bool os_wait_readable(int fd, int timeout);
 /* Sockets between processes of this machine: AF_UNIX, SOCK_SEQPACKET, closed on exec.  As bind(2), listen(2),
@@ -152,14 +152,14 @@ int os_raise(int signal);
 /* poll(2), also when a signal comes: -1 with EINTR. */
 struct pollfd;
 int os_poll(struct pollfd *entries, size_t count, int timeout);
-/* tcgetattr(3); tcsetattr(3) at once, input that was not read yet dropped when asked for; TIOCGWINSZ.  Those that
- * set are safe in handlers of signals. */
+/* tcgetattr(3); tcsetattr(3) at once, input that was not read yet dropped when asked for; TIOCGWINSZ.  Those
+ * that set are safe in handlers of signals. */
 struct termios;
 int os_terminal_mode(int fd, struct termios *mode);
 int os_set_terminal_mode(int fd, const struct termios *mode, bool drop_input);
 int os_terminal_size(int fd, uint16_t *rows, uint16_t *columns);
-/* A stack of SIZE bytes at MEMORY for handlers of signals, in this thread; 1, and nothing happens, when it has
- * one.  NULL takes it away again. */
+/* A stack of SIZE bytes at MEMORY for handlers of signals, in this thread; 1, and nothing happens, when it
+ * has one.  NULL takes it away again. */
 int os_signal_stack(void *memory, size_t size);
 /* Runs a program with INPUT as its standard input and no output, to its end; its exit status, or -1. */
 int os_run(char *const *words, int input);
