@@ -18,18 +18,23 @@ MOST_MEMORY = 2 << 20  # KiB
 UNDEFINED, TEXT = 0, 1  # numbers of sections
 
 
+def encoded(name):
+    return name if isinstance(name, bytes) else name.encode()
+
+
 def make_object(sections, symbols):
-    """SECTIONS: (name, type, flags, content, info, entry size), from number 1 on; SYMBOLS: (name, info, section, value)."""
+    """SECTIONS: (name, type, flags, content, info, entry size), from number 1 on; SYMBOLS: (name, info, section, value).
+    Names are text or bytes."""
     strings, table = bytearray(b"\0"), bytearray(24)
     for name, info, section, value in symbols:
         table += struct.pack("<IBBHQQ", len(strings), info, 0, section, value, 1)
-        strings += name.encode() + b"\0"
+        strings += encoded(name) + b"\0"
     count = len(sections)
     sections = [*sections, (".symtab", SYMTAB, 0, bytes(table), 1, 24), (".strtab", STRTAB, 0, bytes(strings), 0, 0)]
     names, places, image, headers = bytearray(b"\0"), [], bytearray(64), bytearray(64)
     for name, *_ in sections:
         places.append(len(names))
-        names += name.encode() + b"\0"
+        names += encoded(name) + b"\0"
     places.append(len(names))
     names += b".shstrtab\0"
     sections.append((".shstrtab", STRTAB, 0, bytes(names), 0, 0))

@@ -80,6 +80,7 @@ class Smoke(unittest.TestCase):
         with contextlib.redirect_stdout(out):
             self.assertEqual(recordings.main(["--megabytes=40", "--rounds=1", "--links=1", "--seeks=20", f"--programs={PROGRAMS}"]), 0)
         self.assertRegex(out.getvalue(), r"\n  Lua +(\d+\.\d+ +){4}([-+]\d+ +){2}0\.\d+\n")
+        self.assertRegex(out.getvalue(), r"\n  10,000,000 events/s( +\d+(\.\d+)?){5}\n")
         for what in ("open, ms", "build the mirror, ms", *recordings.WHAT):
             self.assertRegex(out.getvalue(), rf"\n  {what}( +\d+){{3}}\n")
 
@@ -91,6 +92,10 @@ class Smoke(unittest.TestCase):
         self.assertGreater(path.stat().st_size, 33 << 20)
         self.assertEqual((read["events"], read["links"]), (written["events"], written["links"] + 1))
         self.assertEqual(read["bytes"], path.stat().st_size)
+
+    def test_all_that_grows_is_followed(self):
+        found = recordings.figures([PROGRAMS / "bench_follow", self.folder / "grows.jsr", 5000, 40, 3])
+        self.assertEqual(found["events"], 5000 * 40)
 
     def test_costs_without_a_debugger(self):
         for load in debuggers.LOADS[:2]:

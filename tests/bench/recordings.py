@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """How long readers of a large recording wait: for opening it, for the mirror of all its events, for going to a random
 moment and looking at a screen full of blocks and symbols there, and for `jitscope show WHAT --at` the first, a middle and
-the last event.  The recording is made first, through the linker's own trace, with the mix of events of real links at level
-`edges`; the file system's cache holds it."""
+the last event; the same for a mirror on demand, as the inspector has it, of links of whole libraries and of one object
+each; and what it costs to follow one that grows.  The large recording is made first, through the linker's own trace, with
+the mix of events of real links at level `edges`; the file system's cache holds it."""
 import argparse
 import os
 import pathlib
@@ -56,12 +57,52 @@ def measure_reader(programs, path, rounds, seeks):
     return one["events"]
 
 
+def measure_demand(programs, path, rounds, seeks):
+    """A mirror on demand: the pass over all events in steps of 200,000; all rows of `batches`; a batch that is looked at for the
+    first time, with its edges and without; moments.  Memory is that of the process, after looking at everything."""
+    runs = [figures([programs / "bench_recordings", path, seeks, "demand"]) for _ in range(rounds)]
+    column = {name: [run[name] for run in runs] for name in runs[0]}
+    print(f"on demand: {runs[0]['links'] - 1:,} links, {runs[0]['events']:,} events")
+    print_table([["", "median", "best", "worst"]] +
+                [[text] + shown(column[name], scale, digits) for text, name, scale, digits in (
+                    ("open, ms", "open_ns", 1e6, 0),
+                    ("pass over all events, ms", "index_ns", 1e6, 0),
+                    ("one step of it, worst, ms", "step_worst_ns", 1e6, 1),
+                    ("all rows of batches, ms", "batches_ns", 1e6, 1),
+                    ("read a batch, ms, median", "link_median_ns", 1e6, 2),
+                    ("read a batch, ms, worst", "link_worst_ns", 1e6, 1),
+                    ("its edges too, ms, worst", "edges_worst_ns", 1e6, 1),
+                    ("seek and look, ms, median of a round", "seek_median_ns", 1e6, 2),
+                    ("why a symbol, ms", "why_symbol_ns", 1e6, 1),
+                    ("why an address, ms", "why_address_ns", 1e6, 1),
+                    ("memory behind open, MB", "open_resident", 1e6, 0),
+                    ("memory behind the pass, MB", "index_resident", 1e6, 0),
+                    ("memory at the end, MB", "demand_resident", 1e6, 0),
+                    ("memory at its peak, MB", "demand_peak", 1e6, 0))])
+
+
 def measure_show(tool, path, rounds, events):
     moments = [("first", 0), ("middle", events // 2), ("last", events - 1)]
     table = [["jitscope show, ms"] + [f"--at {name}" for name, _ in moments]]
     for what in WHAT:
         times = [[seconds_of([tool, "show", what, path, "--at", at]) for _ in range(rounds)] for _, at in moments]
         table.append([what] + [f"{statistics.median(column) * 1e3:.0f}" for column in times])
+    print_table(table)
+
+
+FRAMES_PER_SECOND = 60
+
+
+def measure_follow(programs, folder, rounds):
+    """A reader that looks 60 times a second at what four threads write: its share of one core, and a look without news."""
+    table = [["following, 60 looks a second, 4 threads", "% of a core", "a look, us", "worst", "without news, us", "Mevents/s, at most"]]
+    for rate in (100_000, 1_000_000, 10_000_000):
+        runs = [figures([programs / "bench_follow", pathlib.Path(folder) / "follow.jsr", rate // FRAMES_PER_SECOND, 300, 4])
+                for _ in range(rounds)]
+        middle = {name: statistics.median(run[name] for run in runs) for name in runs[0]}
+        table.append([f"{rate:,} events/s", f"{middle['frame_mean_ns'] * FRAMES_PER_SECOND / 1e7:.2f}",
+                      f"{middle['frame_median_ns'] / 1e3:.0f}", f"{middle['frame_worst_ns'] / 1e3:.0f}",
+                      f"{middle['idle_median_ns'] / 1e3:.1f}", f"{middle['events'] / middle['frame_mean_ns'] / 300 * 1e3:.0f}"])
     print_table(table)
 
 
@@ -112,10 +153,14 @@ def main(arguments):
     options = parse(arguments)
     with tempfile.TemporaryDirectory(prefix="jitscope-bench-") as folder:
         measure_cost(options.programs, folder, options.links)
+        measure_follow(options.programs, folder, options.rounds)
         path = pathlib.Path(folder) / "large.jsr"
         figures([options.programs / "write_recording", path, options.megabytes, OBJECTS_PER_LINK, options.threads])
         events = measure_reader(options.programs, path, options.rounds, options.seeks)
         measure_show(options.programs.parent.parent / "jitscope", path, options.rounds, events)
+        for objects_per_link in (OBJECTS_PER_LINK, 1):
+            figures([options.programs / "write_recording", path, options.megabytes, objects_per_link, options.threads])
+            measure_demand(options.programs, path, options.rounds, options.seeks)
     return 0
 
 

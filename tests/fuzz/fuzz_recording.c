@@ -31,6 +31,28 @@ static void travel(struct mirror *moved, struct mirror *built, uint64_t at) {
     mirror_destroy(built);
 }
 
+/* One on demand, of which this and that was forgotten, shows what a loaded one shows. */
+static void demand(const struct mirror *whole, struct mirror *mirror, uint64_t at) {
+    mirror_seek(mirror, at);
+    FUZZ_HOLDS(mirror->applied == whole->applied && mirror->links.count == whole->links.count);
+    for (uint32_t i = 0; i < view_count; i++) {
+        compare(&views[i], mirror, whole);
+        mirror_forget(mirror, i);
+    }
+}
+
+static void go_on_demand(struct mirror *whole, const uint64_t *moments, size_t count) {
+    static struct mirror mirror;
+    FUZZ_HOLDS(!mirror_open_on_demand(&mirror, whole->file));
+    for (bool done = false; !done;)
+        FUZZ_HOLDS(!mirror_index_step(&mirror, 100, &done));
+    for (size_t i = 0; i < count; i++) {
+        mirror_seek(whole, moments[i]);
+        demand(whole, &mirror, moments[i]);
+    }
+    mirror_destroy(&mirror);
+}
+
 static void travel_through(const struct recording_file *file) {
     static struct mirror moved, built;
     struct jitscope_error *error = mirror_load(&moved, file, UINT64_MAX);
@@ -39,6 +61,7 @@ static void travel_through(const struct recording_file *file) {
         const uint64_t moments[] = {last / 2, 0, last ? last - 1 : 0, last / 3, UINT64_MAX};
         for (size_t i = 0; i < sizeof moments / sizeof *moments; i++)
             travel(&moved, &built, moments[i]);
+        go_on_demand(&moved, moments, sizeof moments / sizeof *moments);
         mirror_destroy(&moved);
     }
     fuzz_expect_message(error);

@@ -1,11 +1,13 @@
-/* A recording, asked why; compared with itself, nothing differs.  Digests are made
- * right first: behind them is what wants testing. */
+/* A recording, asked why, and asked again through a mirror on demand; compared with itself, nothing differs.
+ * Digests are made right first: behind them is what wants testing. */
 #include "fuzz_mend.h"
 
 #include "mirror/diff.h"
 #include "mirror/why.h"
 
-static void ask(const struct mirror *mirror, const char *question) {
+static struct mirror *demand; /* of the same recording */
+
+static struct text answer_of(const struct mirror *mirror, const char *question) {
     struct why_answer answer;
     struct text out = {0};
     struct jitscope_error *error = why_ask(mirror, question, NULL, &answer);
@@ -13,10 +15,18 @@ static void ask(const struct mirror *mirror, const char *question) {
         FUZZ_HOLDS(answer.steps.count > 0 && answer.steps.data[0].kind == WHY_ANSWER);
         why_print_text(&out, &answer);
         why_print_json(&out, &answer);
-        text_destroy(&out);
         why_destroy(&answer);
     }
+    text_append(&out, error ? jitscope_error_message(error) : "");
     fuzz_expect_message(error);
+    return out;
+}
+
+static void ask(const struct mirror *mirror, const char *question) {
+    struct text a = answer_of(mirror, question), b = answer_of(demand, question);
+    FUZZ_HOLDS(a.length == b.length && !memcmp(a.data, b.data, a.length));
+    text_destroy(&a);
+    text_destroy(&b);
 }
 
 /* Of one name everything that can be asked. */
@@ -47,6 +57,15 @@ static void ask_link(const struct mirror *mirror, const struct mirror_link *link
     }
 }
 
+static void make_demand(const struct recording_file *file) {
+    demand = calloc(1, sizeof *demand);
+    if (!demand)
+        abort();
+    FUZZ_HOLDS(!mirror_open_on_demand(demand, file));
+    for (bool done = false; !done;)
+        FUZZ_HOLDS(!mirror_index_step(demand, 1000, &done));
+}
+
 static void query(const struct recording_file *file) {
     struct mirror *mirror = calloc(1, sizeof *mirror);
     struct diff diff;
@@ -54,9 +73,10 @@ static void query(const struct recording_file *file) {
         abort();
     struct jitscope_error *error = mirror_load(mirror, file, UINT64_MAX);
     if (!error) {
+        make_demand(file);
         for (uint32_t i = 0; i < mirror->links.count && i < 4; i++)
             ask_link(mirror, mirror_link(mirror, i));
-        error = diff_mirrors(mirror, mirror, &diff);
+        error = diff_mirrors(mirror, demand, &diff);
         if (!error) {
             struct text out = {0};
             diff_print_text(&out, &diff);
@@ -66,6 +86,8 @@ static void query(const struct recording_file *file) {
             diff_destroy(&diff);
         }
         mirror_destroy(mirror);
+        mirror_destroy(demand);
+        free(demand);
     }
     fuzz_expect_message(error);
     free(mirror);

@@ -17,6 +17,7 @@ from jsr import Recording  # noqa: E402
 
 BYTES_ROWS = os.path.abspath(os.environ.get("BYTES_ROWS", "build/dev/tests/inspector/bytes_rows"))
 RECORD_LINKS = os.path.abspath(os.environ.get("RECORD_LINKS", "build/dev/tests/system/record_links"))
+INSPECTED = os.path.abspath(os.environ.get("INSPECTED", "build/dev/tests/system/inspected_program"))
 LUA = LIBRARIES / "liblua5.4.a"
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -65,6 +66,37 @@ int counter_NAME = 3;
 __attribute__((noinline)) int add_NAME(int a, int b) { return a + b + counter_NAME; }
 int call_NAME(int a) { return add_NAME(a, a); }
 """
+
+
+class Talk:
+    """A program that is asked lines and answers: one line, or rows up to a dot."""
+
+    def __init__(self, *words):
+        self.process = subprocess.Popen([str(word) for word in words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def say(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
+    def ask(self, line):
+        self.say(line)
+        return self.process.stdout.readline()
+
+    def rows(self, line):
+        self.say(line)
+        return [json.loads(row) for row in iter(self.process.stdout.readline, ".\n")]
+
+    def state(self, link):
+        state, reason = self.rows(f"ask {link:x}")
+        return state["state"], reason["reason"]
+
+    def children(self):
+        pid = self.process.pid
+        return pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+    def end(self):
+        self.process.kill()
+        self.process.communicate()
 
 
 class Bytes(SystemTest):
@@ -210,6 +242,46 @@ class Contents(Bytes):
         finally:
             process.send_signal(signal.SIGKILL)
             process.communicate()
+
+    def test_a_recording_that_is_followed(self):
+        """The child that replays goes on with each batch, as the program links it; and ends with the program."""
+        objects = [self.compile(TEXT.replace("NAME", name), "-O1", "-g", name=f"{name}.o") for name in ("one", "two", "three")]
+        bad = self.compile("extern int nobody(void);\nint fails(void) { return nobody(); }\n", "-O1", name="fails.o")
+        recording = self.folder / "followed.jsr"
+        self.may_be_short = True
+        program, reader = Talk(INSPECTED), None
+        try:
+            program.ask(f"create {recording}")
+            program.ask(f"link 1 {objects[0]}")
+            reader = Talk(BYTES_ROWS, "--follow", recording)
+            states = [reader.state(1), reader.state(2)]
+            child = reader.children()
+            self.assertEqual(len(child), 1)
+            program.ask(f"link 1 {objects[1]}")
+            states.append(reader.state(2))  # nobody has looked at the file again
+            reader.rows("refresh")
+            states.append(reader.state(2))
+            program.ask(f"link 1 {bad}")
+            program.ask(f"link 1 {objects[2]}")
+            reader.rows("refresh")
+            states += [reader.state(1), reader.state(2), reader.state(3), reader.state(4), reader.state(5)]
+            self.assertEqual(reader.children(), child)
+            address = next(s for s in self.show("symbols", recording) if s["name"] == "counter_three")["address"]
+            self.assertEqual(reader.rows(f"read 4 {address:x} 4"), [{"bytes": "03000000"}])
+            program.process.kill()
+            program.process.wait()
+            reader.rows("writer-is-gone")
+            states.append(reader.state(6))
+            self.assertEqual([state for state, _ in states], ["ready", "never", "never", "ready", "ready", "ready",
+                                                              "never", "ready", "never", "never"])
+            self.assertEqual([reason for state, reason in states if state == "never"],
+                             ["it is not linked yet", "it is not linked yet", "the link failed before its memory was complete",
+                              "it is not linked yet", "the recording has no such batch"])
+            self.assertEqual(reader.children(), [])
+        finally:
+            program.end()
+            if reader:
+                reader.end()
 
     def test_a_working_child_is_no_hindrance(self):
         """Nothing is waited for but by `ask`; and the child ends with who asked."""

@@ -18,6 +18,7 @@
 #include "bytes/compare.h"
 #include "bytes/hex.h"
 #include "mirror/views.h"
+#include "trace/recording_follow.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -63,7 +64,7 @@ static void print_cell(struct text *out, const struct column *column, const stru
     text_print(out, "\"%s\": ", column->name);
     if (cell->absent)
         text_append(out, "null");
-    else if (column->type == CELL_TEXT) {
+    else if (column->type == CELL_TEXT || column->type == CELL_CODE) {
         text_append(out, "\"");
         text_append_json(out, cell->text, cell->length);
         text_append(out, "\"");
@@ -221,6 +222,15 @@ static void poke(struct process *process, const char *what, uint64_t a, uint64_t
     process->pokes[process->count++].byte = (uint8_t)b;
 }
 
+static struct recording_file followed;
+
+static void refresh(bool writer_is_gone) {
+    if (writer_is_gone)
+        recording_writer_is_gone(&followed);
+    for (bool more = true; more;)
+        must(recording_refresh(&followed, &more));
+}
+
 /* Two files are enough: a child that still reads one has it to itself. */
 static void renew(struct process *process, const char *path) {
     static struct recording_file files[2];
@@ -238,15 +248,23 @@ static void renew(struct process *process, const char *path) {
 int main(int count, char **words) {
     struct process process = {0};
     char line[256], what[16];
-    if (count != 2)
+    bool follows = count == 3 && !strcmp(words[1], "--follow");
+    if (count != 2 && !follows)
         return 2;
-    renew(&process, words[1]);
+    if (follows) {
+        must(recording_open_followed(words[2], &followed));
+        must(contents_create(&followed, &process.contents));
+    } else {
+        renew(&process, words[1]);
+    }
     while (fgets(line, sizeof line, stdin)) {
         uint64_t a = 0, b = 0, c = 0;
         if (sscanf(line, "%15s %" SCNx64 " %" SCNx64 " %" SCNx64, what, &a, &b, &c) < 1)
             break;
         if (!strcmp(what, "poke") || !strcmp(what, "hide"))
             poke(&process, what, a, b);
+        else if (!strcmp(what, "refresh") || !strcmp(what, "writer-is-gone"))
+            refresh(what[0] == 'w');
         else if (!strcmp(what, "renew"))
             renew(&process, words[1]);
         else

@@ -18,6 +18,7 @@ import unittest
 
 import pyte
 import pyte.graphics
+import wcwidth
 
 LIMIT = float(os.environ.get("TERMINAL_LIMIT", "60"))
 MODES = {"alternate": 1049, "mouse": 1000, "decimal mouse": 1006, "paste": 2004, "cursor": 25, "frame": 2026}
@@ -87,7 +88,7 @@ class Pty(Screen):
         self.main, self.other = os.openpty()
         self.set_size(rows, columns)
         environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "TERM": term, "LC_ALL": "C.UTF-8"}
-        environment.update({"ASAN_OPTIONS": os.environ["ASAN_OPTIONS"]} if "ASAN_OPTIONS" in os.environ else {})
+        environment.update({name: value for name, value in os.environ.items() if name.endswith("SAN_OPTIONS")})
         environment.update(env or {})
         self.modes_before = self.terminal_modes()
         self.process = subprocess.Popen([str(word) for word in command], stdin=self.other, stdout=self.other,
@@ -113,8 +114,9 @@ class Pty(Screen):
     # --- reading ---
 
     def pump(self, seconds):
-        """Feeds the emulator with all that is there; waits for the first of it."""
-        while select.select([self.main], [], [], seconds)[0]:
+        """Feeds the emulator with what is there, or comes in SECONDS; not for long: some programs never stop."""
+        until = time.monotonic() + max(seconds, 0.1)
+        while time.monotonic() < until and select.select([self.main], [], [], seconds)[0]:
             try:
                 data = os.read(self.main, 65536)
             except OSError:
@@ -124,7 +126,16 @@ class Pty(Screen):
             seconds = 0
 
     def lines(self):
-        return self.screen.display
+        """Half of a wide character whose other half was drawn over is a blank; pyte keeps it as nothing."""
+        found = []
+        for row in range(self.screen.lines):
+            cells, line, wide = self.screen.buffer[row], "", False
+            for column in range(self.screen.columns):
+                text = cells[column].data
+                line += text or ("" if wide else " ")
+                wide = text and wcwidth.wcwidth(text[0]) == 2
+            found.append(line)
+        return found
 
     def cursor(self):
         """(row, column), or None when it is hidden."""
@@ -198,7 +209,7 @@ class Pty(Screen):
                 time.sleep(0.01)
             else:
                 self.pump(0.02)
-        if self.main is not None:
+        while self.main is not None and select.select([self.main], [], [], 0)[0]:
             self.pump(0)
         return self.process.returncode
 
@@ -211,7 +222,7 @@ class Tmux(Screen):
         self.environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "TERM": "xterm-256color",
                             "HOME": self.folder.name, "SHELL": "/bin/sh", **(env or {})}
         config = pathlib.Path(self.folder.name) / "tmux.conf"
-        config.write_text("".join(f"{line}\n" for line in ("set -g remain-on-exit on", *options)))
+        config.write_text("".join(f"{line}\n" for line in options))
         self.run("-f", config, "new-session", "-d", "-x", columns, "-y", rows, command)
 
     def run(self, *words):

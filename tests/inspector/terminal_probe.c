@@ -87,7 +87,7 @@ static struct jitscope_error *draw(struct probe *probe) {
     grid->ascii = terminal_is_ascii(probe->terminal);
     text_print(&title, "probe %ux%u", rows, columns);
     grid_fill(grid, 0, 0, columns, STYLE_TITLE);
-    grid_string(grid, 0, 0, STYLE_TITLE, title.data);
+    grid_string(grid, 0, 0, STYLE_TITLE, title.data ? title.data : "");
     if (probe->storm)
         draw_noise(grid);
     else
@@ -96,8 +96,8 @@ static struct jitscope_error *draw(struct probe *probe) {
     grid_fill(grid, last, 0, columns, STYLE_STATUS);
     grid_string(grid, last, 0, STYLE_STATUS, probe->last.data ? probe->last.data : "ready");
     grid_cursor(grid, probe->events % rows, probe->events % columns);
-    terminal_draw(probe->terminal, grid);
     write_dump(probe);
+    terminal_draw(probe->terminal, grid);
     text_destroy(&title);
     return NULL;
 }
@@ -161,7 +161,7 @@ static void obey(struct probe *probe, uint32_t key) {
 static struct jitscope_error *run(struct probe *probe) {
     for (;;) {
         TRY(draw(probe));
-        struct terminal_event event = terminal_wait(probe->terminal, probe->storm ? 0 : -1, -1);
+        struct terminal_event event = terminal_wait(probe->terminal, probe->storm ? 2 : -1, -1);
         if (event.kind == TERMINAL_NOTHING)
             continue;
         if (event.kind == TERMINAL_ENDED) {

@@ -25,8 +25,12 @@ struct driven {
 
 static inline void drive(struct driven *driven, const char *path) {
     *driven = (struct driven){0};
-    assert_null(inspected_open(path, &driven->inspected));
+    bool more = true;
+    assert_null(inspected_open(path, UINT64_MAX / 2, &driven->inspected));
+    while (more)
+        assert_null(inspected_work(driven->inspected, UINT64_MAX / 2, &more));
     assert_null(state_create(&driven->state, driven->inspected));
+    assert_true(update(&driven->state, &(struct input){.kind = INPUT_NEWS}));
 }
 
 static inline void stop_driving(struct driven *driven) {
@@ -36,18 +40,20 @@ static inline void stop_driving(struct driven *driven) {
     text_destroy(&driven->screen);
 }
 
-/* Scans, and what other processes work out, to their ends. */
-static inline void finish_work(struct driven *driven) {
+/* Scans, searches, and what other processes work out, to their ends: whether all went well. */
+static inline bool finish_work(struct driven *driven) {
     const struct input work = {.kind = INPUT_WORK};
+    bool good = true;
     while (update_has_work(&driven->state)) {
-        assert_true(update(&driven->state, &work));
-        if (driven->state.table.sheet.is_waiting)
-            os_wait_readable(sheet_descriptor(&driven->state.table.sheet), 100);
+        int descriptor = sheet_descriptor(&driven->state.table.sheet);
+        if (driven->state.table.sheet.is_waiting && descriptor >= 0)
+            os_wait_readable(descriptor, 100);
+        good &= update(&driven->state, &work);
     }
+    return good;
 }
 
 static inline const char *look(struct driven *driven) {
-    finish_work(driven);
     assert_null(draw(&driven->grid, &driven->state));
     text_clear(&driven->screen);
     grid_print_text(&driven->screen, &driven->grid);
@@ -56,6 +62,7 @@ static inline const char *look(struct driven *driven) {
 
 static inline bool give(struct driven *driven, struct input input) {
     bool good = update(&driven->state, &input);
+    good &= finish_work(driven);
     look(driven);
     return good;
 }
@@ -141,6 +148,12 @@ static inline const char *take_effects(struct driven *driven) {
     }
     driven->state.effects.count = 0;
     return told;
+}
+
+static inline void forget_effects(struct driven *driven) {
+    for (uint32_t i = 0; i < driven->state.effects.count; i++)
+        os_release(driven->state.effects.data[i].text);
+    driven->state.effects.count = 0;
 }
 
 #endif

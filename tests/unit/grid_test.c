@@ -250,8 +250,8 @@ static void looks_are_printed(void **state) {
     grid_overlay(&grid, 0, 9, 1, OVERLAY_SELECTED);
     grid_cursor(&grid, 2, 0);
     expect_looks(&grid, &theme, 256,
-                 "0:0-8 fore=16 back=110\n0:9-9 fore=16 back=24\n1:2-2 fore=203 bold\n1:3-4 fore=215 bold\n"
-                 "2:8-9 back=24\ncursor 2:0\n");
+                 "0:0-8 fore=16 back=110\n0:9-9 fore=231 back=24\n1:2-2 fore=203 bold\n1:3-4 fore=215 bold\n"
+                 "2:8-9 fore=231 back=24\ncursor 2:0\n");
     expect_looks(
         &grid, &theme, 16,
         "0:0-8 fore=0 back=6\n0:9-9 fore=0 back=7\n1:2-4 fore=1 bold\n2:8-9 fore=0 back=7\ncursor 2:0\n");
@@ -315,7 +315,9 @@ static void themes_are_read(void **state) {
         jitscope_error_destroy(error);
         assert_memory_equal(&theme, &before, sizeof theme);
     }
-    assert_int_equal(jitscope_error_code(theme_read(&theme, "name bo\0ld", 10, "f")), JITSCOPE_ERROR_USAGE);
+    struct jitscope_error *error = theme_read(&theme, "name bo\0ld", 10, "f");
+    assert_int_equal(jitscope_error_code(error), JITSCOPE_ERROR_USAGE);
+    jitscope_error_destroy(error);
 }
 
 /* --- keys --- */

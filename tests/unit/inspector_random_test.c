@@ -121,11 +121,11 @@ static const char *what_does_not_hold(struct driven *driven) {
     const struct table *table = &state->table;
     if (driven->inspected->now > inspected_last(driven->inspected))
         return "the moment is one of the recording";
-    bool is_drawn = state->rows && state->columns && table->shown.count;
+    bool is_drawn = state->rows && state->columns && table->shown.count && !table_has_work(table);
     if (is_drawn && !table->is_scanning && !table->sheet.is_waiting &&
         !table_cursor_row(&driven->state.table))
         return "the cursor stands on a row";
-    bool in_view = !is_drawn || table->is_scanning;
+    bool in_view = !is_drawn;
     for (uint32_t i = 0; i < table->shown.count; i++)
         in_view |= table->shown.data[i].place == table->cursor;
     if (!in_view)
@@ -150,12 +150,6 @@ static const char *what_is_drawn_wrong(const struct driven *driven) {
                 return "a cell holds what a terminal can show";
         }
     return NULL;
-}
-
-static void forget_effects(struct driven *driven) {
-    for (uint32_t i = 0; i < driven->state.effects.count; i++)
-        os_release(driven->state.effects.data[i].text);
-    driven->state.effects.count = 0;
 }
 
 /* Draws now and then: the loop on a terminal takes several inputs between two drawings. */

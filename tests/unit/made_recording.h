@@ -37,7 +37,8 @@ struct made {
     uint32_t link;
 };
 
-static void made_begin(struct made *made, uint64_t room, uint32_t chunk_size, const char *more_schema) {
+static inline void made_begin(struct made *made, uint64_t room, uint32_t chunk_size,
+                              const char *more_schema) {
     size_t length, more = strlen(more_schema);
     const char *text = schema_text(&length);
     *made = (struct made){.bytes = calloc(1, room), .room = room, .chunk_size = chunk_size};
@@ -56,13 +57,13 @@ static void made_begin(struct made *made, uint64_t room, uint32_t chunk_size, co
     made->size = made->first;
 }
 
-static void made_seal(struct made_chunk *chunk, uint64_t end_sequence) {
+static inline void made_seal(struct made_chunk *chunk, uint64_t end_sequence) {
     if (chunk->header)
         recording_seal_chunk(chunk->header, chunk->at, end_sequence, chunk->count);
     *chunk = (struct made_chunk){0};
 }
 
-static void made_run(struct made *made) {
+static inline void made_run(struct made *made) {
     struct made_chunk *chunk = &made->threads[made->thread];
     const uint32_t run[] = {EVENT_HEADER(EVENT_ID_run, 20), (uint32_t)made->sequence,
                             (uint32_t)(made->sequence >> 32), made->link, made->thread};
@@ -70,7 +71,7 @@ static void made_run(struct made *made) {
     chunk->at += sizeof run;
 }
 
-static void made_next_chunk(struct made *made) {
+static inline void made_next_chunk(struct made *made) {
     struct made_chunk *chunk = &made->threads[made->thread];
     made_seal(chunk, made->sequence);
     assert_true(made->room - made->size >= made->chunk_size);
@@ -82,7 +83,7 @@ static void made_next_chunk(struct made *made) {
     made_run(made);
 }
 
-static uint64_t made_left(const struct made *made) {
+static inline uint64_t made_left(const struct made *made) {
     const struct made_chunk *chunk = &made->threads[made->thread];
     return chunk->header ? made->chunk_size - (uint64_t)(chunk->at - (uint8_t *)chunk->header) : 0;
 }
@@ -98,7 +99,7 @@ static inline void made_switch(struct made *made, uint32_t thread, uint32_t link
         made_run(made);
 }
 
-static void made_add(struct made *made, const uint32_t *words, size_t count) {
+static inline void made_add(struct made *made, const uint32_t *words, size_t count) {
     if (made_left(made) < count * 4)
         made_next_chunk(made);
     struct made_chunk *chunk = &made->threads[made->thread];
@@ -108,13 +109,13 @@ static void made_add(struct made *made, const uint32_t *words, size_t count) {
     made->sequence++;
 }
 
-static struct jitscope_error *made_open(struct made *made, struct recording_file *file) {
+static inline struct jitscope_error *made_open(struct made *made, struct recording_file *file) {
     for (uint32_t i = 0; i < MADE_THREADS; i++)
         made_seal(&made->threads[i], made->sequence);
     return recording_open_memory((struct bytes){made->bytes, made->size}, file);
 }
 
-static void made_destroy(struct made *made) {
+static inline void made_destroy(struct made *made) {
     free(made->bytes);
     *made = (struct made){0};
 }

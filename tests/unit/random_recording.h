@@ -12,7 +12,7 @@ enum { CHUNK = 4096 };
 
 static uint64_t seed;
 
-static uint32_t chance(uint32_t below) {
+static inline uint32_t chance(uint32_t below) {
     seed = seed * 6364136223846793005u + 1442695040888963407u;
     return (uint32_t)((seed >> 33) % below);
 }
@@ -20,7 +20,7 @@ static uint32_t chance(uint32_t below) {
 /* --- recordings */
 
 /* What an event is about is never "none"; its field has the name of its type. */
-static uint64_t random_value(const struct schema_field *field, const struct schema_type *type) {
+static inline uint64_t random_value(const struct schema_field *field, const struct schema_type *type) {
     switch ((enum print_kind)type->print) {
     case PRINT_ID:
         return chance(8) || !strcmp(field->name, type->name) ? chance(14) : NO_ID;
@@ -38,7 +38,7 @@ static uint64_t random_value(const struct schema_field *field, const struct sche
     }
 }
 
-static void add_random_event(struct made *made, const struct schema *schema) {
+static inline void add_random_event(struct made *made, const struct schema *schema) {
     uint32_t words[64] = {0};
     const struct schema_event *event;
     do
@@ -63,7 +63,7 @@ static void add_random_event(struct made *made, const struct schema *schema) {
     made_add(made, words, size / 4);
 }
 
-static void switch_at_random(struct made *made, bool wild) {
+static inline void switch_at_random(struct made *made, bool wild) {
     uint64_t sequence = made->sequence;
     if (wild && !chance(3))
         sequence = chance(2) ? chance(700) : sequence + chance(50);

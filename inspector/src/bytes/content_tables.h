@@ -106,6 +106,7 @@ struct content_link {
 /* In memory that both see. */
 struct content_progress {
     _Atomic uint64_t events; /* of the replay, so far */
+    _Atomic uint64_t seen;   /* that the recording had when the child came to its end, and waited for more */
     _Atomic uint32_t links;  /* in the index */
     _Atomic uint32_t outcome;
     char reason[1024]; /* of an outcome that is no success; NUL-terminated */

@@ -6,6 +6,7 @@
 #include "bytes/worker.h"
 #include "executor/bridge.h"
 #include "trace/event.h"
+#include "trace/recording_follow.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -38,7 +39,7 @@ struct jitscope_error *contents_create(const struct recording_file *file, struct
         return error_no_memory();
     contents->file = file;
     contents->data = contents->index = -1;
-    contents->worker.heard = -1;
+    contents->worker = (struct worker){.heard = -1, .told = {-1, -1}};
     *out = contents;
     return NULL;
 }
@@ -66,9 +67,9 @@ void contents_renew(struct contents *contents, const struct recording_file *file
 
 /* --- the child */
 
-static void work(void *context, int says) {
+static void work(void *context, const struct worker_ends *ends) {
     struct gather_order *order = context;
-    order->says = says;
+    order->ends = ends;
     gather(order);
 }
 
@@ -103,7 +104,7 @@ static struct jitscope_error *start(struct contents *contents) {
     if ((links && !read_link(contents, links - 1, &last)) ||
         os_file_size(contents->data, &data_bytes, &regular) < 0)
         return error_system("cannot read what is known of the batches", NULL);
-    struct gather_order order = {.file = contents->file,
+    struct gather_order order = {.file = (struct recording_file *)(uintptr_t)contents->file, /* a copy */
                                  .data = contents->data,
                                  .index = contents->index,
                                  .behind = last.link,
@@ -111,6 +112,7 @@ static struct jitscope_error *start(struct contents *contents) {
                                  .index_links = links,
                                  .progress = contents->progress};
     atomic_store(&contents->progress->events, 0);
+    atomic_store(&contents->progress->seen, 0);
     atomic_store(&contents->progress->outcome, CONTENT_RUNNING);
     contents->has_grown = false;
     contents->behind = last.link;
@@ -181,6 +183,16 @@ static enum contents_state begin(struct contents *contents) {
     return CONTENTS_NEVER;
 }
 
+/* A child that follows the recording waits at its end; it goes on when there is more. */
+static bool has_seen_all(const struct contents *contents) {
+    uint64_t seen = atomic_load(&contents->progress->seen);
+    bool has_ended = contents->file->follow && recording_has_ended(contents->file);
+    if (!seen || (seen >= contents->file->events && !has_ended))
+        return seen != 0;
+    worker_tell(&contents->worker, has_ended ? GATHER_GONE : GATHER_MORE);
+    return false;
+}
+
 enum contents_state contents_ask(struct contents *contents, uint32_t number) {
     if (contents->link.has_memory && contents->link.link == number)
         return CONTENTS_READY;
@@ -197,7 +209,7 @@ enum contents_state contents_ask(struct contents *contents, uint32_t number) {
     if (!was_started || (had_ended && contents->has_grown))
         return begin(contents);
     if (!contents->worker.ended)
-        return CONTENTS_WORKING;
+        return has_seen_all(contents) ? never(contents, "%s", "it is not linked yet") : CONTENTS_WORKING;
     return contents->has_grown ? begin(contents) : not_there(contents, number);
 }
 

@@ -6,6 +6,7 @@
 #include "executor/bridge.h"
 #include "record/replay.h"
 #include "trace/event.h"
+#include "trace/recording_follow.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -412,7 +413,7 @@ static void write_link(struct gathering *gathering) {
         return;
     gathering->links++;
     atomic_store_explicit(&progress->links, gathering->links, memory_order_release);
-    worker_say(gathering->order->says);
+    worker_say(gathering->order->ends);
 }
 
 static void end_link(struct gathering *gathering) {
@@ -510,6 +511,37 @@ static void keep_memory(void *context, uint32_t link, const struct jitscope_segm
     }
 }
 
+/* --- following */
+
+/* All that is there by now; true when something came in. */
+static bool bring_in(struct recording_file *file) {
+    uint64_t before = file->events;
+    for (bool more = true; more;) {
+        struct jitscope_error *error = recording_refresh(file, &more);
+        more = more && !error;
+        jitscope_error_destroy(error); /* nothing more comes in: what is there is as good as it was */
+    }
+    return file->events > before;
+}
+
+static bool wait_for_more(void *context) {
+    const struct gather_order *order = ((struct gathering *)context)->order;
+    char word;
+    while (!bring_in(order->file)) {
+        if (recording_has_ended(order->file))
+            return false;
+        atomic_store(&order->progress->seen, order->file->events);
+        worker_say(order->ends);
+        if (!worker_hear(order->ends, &word))
+            return false;
+        if (word != GATHER_GONE)
+            continue;
+        recording_writer_is_gone(order->file);
+        return bring_in(order->file);
+    }
+    return true;
+}
+
 /* --- the whole */
 
 static void tell(struct content_progress *progress, enum content_outcome outcome, const char *reason) {
@@ -531,7 +563,10 @@ static void tell_end(const struct gathering *gathering, struct jitscope_error *e
 void gather(const struct gather_order *order) {
     struct gathering gathering = {
         .order = order, .end = order->data_bytes, .links = (uint32_t)order->index_links};
-    const struct replay_watcher watcher = {hear, keep_memory, &gathering};
+    const struct replay_watcher watcher = {.event = hear,
+                                           .memory = keep_memory,
+                                           .more = order->file->follow ? wait_for_more : NULL,
+                                           .context = &gathering};
     const struct replay_options options = {.watcher = &watcher, .keep_memory = true};
     struct replay *replay = NULL;
     struct jitscope_error *error = replay_run(order->file, &options, &replay);

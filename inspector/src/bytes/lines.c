@@ -61,12 +61,12 @@ static bool write_files(const struct order *order, const struct dwarf_lines *lin
     return true;
 }
 
-static void read_image(void *context, int says) {
+static void read_image(void *context, const struct worker_ends *ends) {
     const struct order *order = context;
     struct debug_image image;
     struct dwarf_lines lines;
     uint8_t *bytes = os_allocate(order->size);
-    (void)says;
+    (void)ends;
     if (!bytes || !read_whole(order->from, bytes, order->size, order->offset) ||
         debug_image_open((struct bytes){bytes, order->size}, &image) || image_lines_read(&image, &lines) ||
         !write_rows(order, &lines) || !write_files(order, &lines))

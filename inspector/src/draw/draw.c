@@ -132,16 +132,20 @@ static void draw_headings(struct grid *grid, uint16_t row, const struct state *s
     }
 }
 
-/* Of a path that does not fit the end says more. */
+/* Of a path that does not fit the end says more.  It is looked for from behind: paths can be long. */
 static void draw_path_end(struct grid *grid, uint16_t row, uint16_t start, uint16_t width, enum style style,
                           const char *bytes, size_t length) {
     uint16_t mark = grid_glyph(grid, row, start, style, GLYPH_CUT);
-    const char *end = bytes + length;
-    while (bytes < end && grid_width(grid, bytes, (size_t)(end - bytes)) + mark > width)
+    const char *end = bytes + length, *from = end, *before = end;
+    while (from > bytes) {
         do
-            bytes++;
-        while (bytes < end && ((unsigned char)*bytes & 0xc0) == 0x80);
-    grid_text(grid, row, (uint16_t)(start + mark), width, style, bytes, (size_t)(end - bytes));
+            before--;
+        while (before > bytes && from - before < 4 && ((unsigned char)*before & 0xc0) == 0x80);
+        if (grid_width(grid, before, (size_t)(end - before)) + mark > width)
+            break;
+        from = before;
+    }
+    grid_text(grid, row, (uint16_t)(start + mark), width, style, from, (size_t)(end - from));
 }
 
 static void draw_cell(struct grid *grid, uint16_t row, uint16_t start, uint16_t width,
@@ -165,7 +169,9 @@ static void draw_row(struct grid *grid, uint16_t row, const struct state *state,
     const struct table *table = &state->table;
     const struct shown_row *shown = &table->shown.data[index];
     const struct cell *cells = table->window.cells.data + (size_t)index * table->sheet.column_count;
-    if (shown->is_new || shown->changed)
+    if (shown->mark == ROW_DIFFERS)
+        grid_glyph(grid, row, 0, STYLE_ERROR, GLYPH_DIFFERS);
+    else if (shown->is_new || shown->changed || shown->mark == ROW_CHANGED)
         grid_glyph(grid, row, 0, STYLE_WARNING, GLYPH_CHANGED);
     for (uint32_t i = 0; i < layout->count; i++) {
         uint32_t number = layout->first + i;

@@ -161,7 +161,7 @@ struct look theme_look(const struct theme *theme, int depth, uint8_t style, uint
     static const struct {
         uint8_t bit, style;
     } overlays[] = {
-        {OVERLAY_SELECTED, STYLE_SELECTED}, {OVERLAY_MATCH, STYLE_MATCH}, {OVERLAY_CHANGED, STYLE_CHANGED}};
+        {OVERLAY_SELECTED, STYLE_SELECTED}, {OVERLAY_CHANGED, STYLE_CHANGED}, {OVERLAY_MATCH, STYLE_MATCH}};
     const struct look *looks = depth >= 256 ? theme->looks256 : depth > 0 ? theme->looks16 : theme->mono;
     struct look look = looks[style];
     for (size_t i = 0; i < sizeof overlays / sizeof *overlays; i++) {

@@ -1,4 +1,4 @@
-#include "inspected/inspected.h"
+#include "inspected/process.h"
 
 #include "base/text.h"
 #include "live/attach.h"
@@ -9,7 +9,7 @@
 enum {
     MOST_TEARDOWN = 1 << 16,   /* events among which the end of a session is looked for */
     EVENTS_PER_STEP = 1 << 14, /* between two looks at the clock */
-    CONTENT_BYTES = 96 << 20   /* of batches' contents that are kept */
+    CONTENT_BYTES = 48 << 20   /* of batches' contents that are kept */
 };
 
 /* --- opening
@@ -56,7 +56,8 @@ static struct jitscope_error *attach(struct inspected *inspected, struct live_at
     text_print(&name, "%u %s", attached->header.process, attached->header.program);
     inspected->name = text_take(&name);
     inspected->process = attached->header.process;
-    inspected->is_live = true;
+    inspected->is_live = inspected->is_alive = true;
+    TRY(live_process_open(attached->header.process, attached->header.process_started, &inspected->memory));
     int recording = attached->recording;
     attached->recording = -1;
     TRY(recording_open_descriptor(recording, &inspected->file));
@@ -82,6 +83,7 @@ void inspected_close(struct inspected *inspected) {
         return;
     event_window_destroy(&inspected->window);
     contents_destroy(inspected->contents);
+    inspected_close_process(inspected);
     mirror_destroy(&inspected->mirror);
     recording_close(&inspected->file);
     os_release(inspected->name);
@@ -129,6 +131,7 @@ static struct jitscope_error *index_for(struct inspected *inspected, uint64_t na
 struct jitscope_error *inspected_work(struct inspected *inspected, uint64_t nanoseconds, bool *more) {
     uint32_t before = events_read(inspected);
     bool done = true, comes_in = false;
+    inspected_look_at_process(inspected);
     struct jitscope_error *error = bring_in(inspected, &comes_in);
     if (!error)
         error = index_for(inspected, nanoseconds, &done);
@@ -207,10 +210,4 @@ bool inspected_event(struct inspected *inspected, uint64_t number, struct event_
     inspected->next = cursor;
     inspected->next_number = at;
     return at == number + 1;
-}
-
-bool (*inspected_reader(const struct inspected *inspected))(void *context, uint64_t address, void *to,
-                                                            uint64_t size) {
-    (void)inspected;
-    return NULL;
 }

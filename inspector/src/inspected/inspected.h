@@ -7,7 +7,10 @@
 #define INSPECTED_INSPECTED_H
 
 #include "bytes/contents.h"
+#include "live/watch.h"
 #include "mirror/mirror.h"
+
+enum { MOST_SEEN = 512 };
 
 struct inspected {
     char *name; /* the file's, or the process's number and program */
@@ -21,9 +24,15 @@ struct inspected {
     uint64_t version;           /* counts every change of what is shown: seeks, and events that came in */
     uint64_t interest; /* moment to begin with, once all is read: before a session that is over ended */
     bool is_read;      /* all that was there once has been read */
-    bool is_live;      /* a process is looked at */
+    bool is_live;      /* a process is, or was, looked at */
+    bool is_alive;     /* it still runs */
     bool has_ended;    /* nothing more will come in */
     uint32_t process;
+    struct live_process memory;  /* of a process that is alive */
+    struct live_watches watches; /* slots of tables in it */
+    uint64_t seen[MOST_SEEN];    /* slots that somebody looked at since the last poll */
+    uint32_t seen_count;
+    char trouble[256]; /* why memory cannot be read; "" when all is well */
 };
 
 /* *INSPECTED is the caller's, to be closed.  Reads for about NANOSECONDS; the rest is inspected_work()'s.
@@ -56,6 +65,10 @@ void inspected_trim(struct inspected *inspected);
 uint64_t inspected_count(const struct inspected *inspected);
 bool inspected_event(struct inspected *inspected, uint64_t number, struct event_view *view);
 
+/* What slot ADDRESS holds in the process now, which the trace says is EXPECTED (NULL: nothing is known);
+ * asked for now, known a frame later.  NULL: there is no process, or no memory. */
+const struct live_watch *inspected_slot(struct inspected *inspected, uint64_t address,
+                                        const uint64_t *expected);
 /* Reads the memory of the process that is looked at, for struct look; NULL: there is none. */
 bool (*inspected_reader(const struct inspected *inspected))(void *context, uint64_t address, void *to,
                                                             uint64_t size);

@@ -45,9 +45,7 @@ static struct jitscope_error *unknown(const char *line, size_t length) {
                 : error_with_help(error, "? lists all commands");
 }
 
-struct jitscope_error *command_run(struct state *state, const char *line) {
-    while (isspace((unsigned char)*line))
-        line++;
+static struct jitscope_error *run_trimmed(struct state *state, const char *line) {
     size_t length = strcspn(line, " \t");
     const char *argument = line + length + strspn(line + length, " \t");
     if (!length)
@@ -60,6 +58,20 @@ struct jitscope_error *command_run(struct state *state, const char *line) {
     if (screen_find(line, length) < SCREEN_COUNT && !*argument)
         return do_screen(state, line);
     return unknown(line, length);
+}
+
+/* Blanks around LINE are nobody's: completion leaves one behind a word. */
+struct jitscope_error *command_run(struct state *state, const char *line) {
+    struct text trimmed = {0};
+    while (isspace((unsigned char)*line))
+        line++;
+    size_t length = strlen(line);
+    while (length && isspace((unsigned char)line[length - 1]))
+        length--;
+    text_append_bytes(&trimmed, line, length);
+    struct jitscope_error *error = trimmed.failed ? error_no_memory() : run_trimmed(state, trimmed.data);
+    text_destroy(&trimmed);
+    return error;
 }
 
 struct jitscope_error *argument_number(const char *argument, int64_t fallback, int64_t *number) {

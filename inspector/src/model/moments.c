@@ -14,8 +14,9 @@ struct jitscope_error *do_event(struct state *state, const char *argument) {
     int64_t count;
     TRY(argument_number(argument, 1, &count));
     uint64_t now = state->inspected->now, last = inspected_last(state->inspected);
+    uint64_t back = -(uint64_t)count;
     if (count < 0)
-        return stay_at(state, now > (uint64_t)-count ? now - (uint64_t)-count : 0);
+        return stay_at(state, now > back ? now - back : 0);
     return stay_at(state, last - now > (uint64_t)count ? now + (uint64_t)count : last);
 }
 

@@ -76,7 +76,7 @@ const char *state_keep(struct state *state, const char *text, size_t length) {
 struct place state_here(const struct state *state) {
     struct place place = state->place;
     place.cursor = table_position(&state->table);
-    place.above = state->table.cursor - state->table.top;
+    place.above = table_above(&state->table);
     place.moment = state->inspected->now;
     return place;
 }
@@ -91,9 +91,7 @@ static struct jitscope_error *arrange(struct table *table, const struct place *p
         TRY(table_set_filter(table, place->filter));
     if (place->sort_column >= 0)
         TRY(table_set_sort(table, place->sort_column, place->descending));
-    if (!table->has_order)
-        table_go_to(table, place->cursor);
-    table->top = table->cursor > place->above ? table->cursor - place->above : 0;
+    table_go_to(table, place->cursor, place->above);
     return NULL;
 }
 

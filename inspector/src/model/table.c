@@ -15,6 +15,7 @@ void rows_forget(struct rows *rows) {
 }
 
 void table_forget_picture(struct table *table) {
+    table->picture.is_whole = false;
     rows_forget(&table->window);
     table->shown.count = 0;
 }
@@ -43,10 +44,10 @@ void table_close(struct table *table) {
 
 struct jitscope_error *table_refresh(struct table *table) {
     struct position position = table_position(table);
+    uint64_t above = table_above(table);
     TRY(sheet_refresh(&table->sheet));
     table_start_scan(table);
-    if (!table->has_order)
-        table_go_to(table, position);
+    table_go_to(table, position, above);
     return NULL;
 }
 
@@ -89,6 +90,9 @@ const struct cell *table_cursor_row(struct table *table) {
 }
 
 bool table_is_row(struct table *table, uint64_t place) {
+    for (uint32_t i = 0; table->picture.is_whole && i < table->shown.count; i++)
+        if (table->shown.data[i].place == place)
+            return true;
     if (table->has_order)
         return place < table->order.count;
     rows_forget(&table->scratch);
@@ -112,6 +116,7 @@ bool table_step(struct table *table, uint64_t *place, bool forward) {
 }
 
 void table_move(struct table *table, int64_t count) {
+    table->sought.is_set = false;
     for (; count > 0 && table_step(table, &table->cursor, true); count--)
         ;
     for (; count < 0 && table_step(table, &table->cursor, false); count++)
@@ -129,27 +134,40 @@ void table_settle(struct table *table) {
 
 void table_move_to_end(struct table *table, bool last) {
     uint64_t count = table_count(table);
+    table->sought.is_set = false;
     table->cursor = last && count ? count - 1 : 0;
     table_settle(table);
 }
 
 struct position table_position(const struct table *table) {
+    if (table->sought.is_set)
+        return table->sought.position;
     if (!table_count(table))
         return (struct position){0, 0};
     return table->sheet.kind->position(&table->sheet, table_number(table, table->cursor));
 }
 
-static uint64_t find_in_order(const struct table *table, uint64_t number) {
-    for (uint64_t i = 0; i < table->order.count; i++)
-        if (table->order.data[i] == number)
-            return i;
-    return 0;
+uint64_t table_above(const struct table *table) {
+    if (table->sought.is_set)
+        return table->sought.above;
+    return table->cursor > table->top ? table->cursor - table->top : 0;
 }
 
-void table_go_to(struct table *table, struct position position) {
-    uint64_t number = table->sheet.kind->number(&table->sheet, position);
-    table->cursor = table->has_order ? find_in_order(table, number) : number;
+/* Where the sheet's row NUMBER is; where the cursor is when it is not there. */
+static uint64_t find_place(const struct table *table, uint64_t number) {
+    for (uint64_t i = 0; table->has_order && i < table->order.count; i++)
+        if (table->order.data[i] == number)
+            return i;
+    return table->has_order ? table->cursor : number;
+}
+
+void table_go_to(struct table *table, struct position position, uint64_t above) {
+    table->sought = (struct sought_row){table->is_scanning, position, above};
+    if (table->is_scanning)
+        return;
+    table->cursor = find_place(table, table->sheet.kind->number(&table->sheet, position));
     table_settle(table);
+    table->top = table->cursor > above ? table->cursor - above : 0;
 }
 
 /* A few rows above the cursor stay in view. */
@@ -189,8 +207,9 @@ static struct jitscope_error *look_again(struct table *table) {
     TRY(sheet_refresh(&table->sheet));
     if (table->sheet.is_waiting)
         return NULL;
+    table_forget_picture(table);
     if (!table->has_order) {
-        table_go_to(table, position);
+        table_go_to(table, position, 0);
         table_leave_room_above(table);
     }
     return NULL;

@@ -14,6 +14,7 @@ struct shown_row {
     uint64_t place;
     uint32_t changed; /* bit per column: other than before the last step */
     bool is_new;      /* was not there before it */
+    uint8_t mark;     /* enum row_mark */
 };
 
 /* What a row is sorted by. */
@@ -28,12 +29,20 @@ struct merge {
     uint32_t left, middle, right, end;
 };
 
+/* The row that the cursor comes to when the order is made. */
+struct sought_row {
+    bool is_set;
+    struct position position;
+    uint64_t above; /* rows in view above it */
+};
+
 enum search_state { SEARCH_NONE, SEARCH_GOES_ON, SEARCH_FOUND, SEARCH_IN_VAIN };
 
 struct search {
     const char *text; /* borrowed */
     bool forward, is_exact, has_wrapped;
     uint64_t at, left; /* the place that was looked at last, how many are left */
+    bool has_begun;    /* LEFT is known: no order is being made any more */
     enum search_state state;
 };
 
@@ -53,8 +62,14 @@ struct table {
     struct rows scratch;
 
     uint64_t cursor, top; /* places */
-    struct rows window;   /* cells of the rows in view */
+    struct sought_row sought;
+    struct rows window; /* cells of the rows in view */
     VEC(struct shown_row) shown;
+    struct picture {
+        bool is_whole; /* what is in view need not be made again */
+        uint64_t top, version, previous;
+        uint32_t height;
+    } picture;
     uint32_t widths[MOST_COLUMNS]; /* the widest cell seen so far */
 };
 
@@ -77,8 +92,11 @@ uint32_t table_scan_progress(const struct table *table);
 uint64_t table_count(const struct table *table); /* places */
 uint64_t table_number(const struct table *table, uint64_t place);
 struct position table_position(const struct table *table);
-/* Puts the cursor on the row that was at POSITION, or near to where it would be. */
-void table_go_to(struct table *table, struct position position);
+/* Rows in view above the cursor. */
+uint64_t table_above(const struct table *table);
+/* Puts the cursor on the row that was at POSITION, or near to where it would be, with ABOVE rows in view
+ * above it; while an order is being made: as soon as there is one. */
+void table_go_to(struct table *table, struct position position, uint64_t above);
 /* Onto the row of memory that holds ADDRESS, on a sheet of memory. */
 void table_go_to_memory(struct table *table, uint64_t address);
 /* Onto the first row whose address is ADDRESS.  Errors: NOT_FOUND. */

@@ -5,7 +5,7 @@
 
 static struct jitscope_error *show_from(struct table *table, uint64_t place, uint32_t height) {
     table_forget_picture(table);
-    for (; table->shown.count < height && place < table_count(table); place++)
+    for (; table->shown.count < height && place < table_count(table) && !table->sheet.is_waiting; place++)
         if (table_row(table, place, &table->window))
             TRY(vec_push(&table->shown, (struct shown_row){.place = place}));
     return NULL;
@@ -20,10 +20,11 @@ static bool is_in_view(const struct table *table) {
 
 static struct jitscope_error *scroll(struct table *table, uint32_t height) {
     TRY(show_from(table, table->top, height));
-    if (is_in_view(table) || !table_count(table))
+    uint64_t count = table_count(table);
+    if (is_in_view(table) || !count)
         return NULL;
     bool below = table->cursor > table->top;
-    table->top = table->cursor;
+    table->top = table->cursor < count ? table->cursor : count - 1; /* an order is being made */
     for (uint32_t i = 1; below && i < height && table_step(table, &table->top, false); i++)
         ;
     return show_from(table, table->top, height);
@@ -104,11 +105,35 @@ static void measure(struct table *table) {
     text_destroy(&text);
 }
 
+static void mark_rows(struct table *table) {
+    const struct sheet *sheet = &table->sheet;
+    for (uint32_t i = 0; sheet->kind->mark && i < table->shown.count; i++)
+        table->shown.data[i].mark =
+            (uint8_t)sheet->kind->mark(sheet, table->window.cells.data + (size_t)i * sheet->column_count);
+}
+
+/* Nothing has happened but that the cursor moved within what is in view. */
+static bool is_pictured(const struct table *table, uint32_t height, uint64_t previous) {
+    const struct picture *picture = &table->picture;
+    return picture->is_whole && picture->top == table->top && picture->height == height &&
+           picture->previous == previous && picture->version == table->sheet.inspected->version &&
+           is_in_view(table);
+}
+
 struct jitscope_error *table_look(struct table *table, uint32_t height, uint64_t previous) {
+    if (is_pictured(table, height, previous))
+        return NULL;
     TRY(scroll(table, height));
     TRY(fill(table, height));
     if (previous != table->sheet.inspected->now && table->shown.count)
         TRY(mark_changes(table, previous));
     measure(table);
+    mark_rows(table);
+    table->picture = (struct picture){.is_whole = !table->sheet.is_waiting && !table->is_scanning &&
+                                                  !table->sheet.is_volatile,
+                                      .top = table->top,
+                                      .version = table->sheet.inspected->version,
+                                      .previous = previous,
+                                      .height = height};
     return NULL;
 }

@@ -20,6 +20,7 @@ void table_start_scan(struct table *table) {
 
 static void show_from_top(struct table *table) {
     table_start_scan(table);
+    table->sought.is_set = false;
     table->cursor = table->top = 0;
     if (!table->has_order)
         table_settle(table);
@@ -145,6 +146,9 @@ static struct jitscope_error *take_order(struct table *table) {
     for (uint32_t i = 0; i < table->keys.count; i++)
         vec_put(&table->order, table->keys.data[i].number);
     table->is_scanning = false;
+    vec_destroy(&table->keys);
+    vec_destroy(&table->merged);
+    arena_destroy(&table->key_texts);
     return NULL;
 }
 
@@ -189,8 +193,11 @@ void table_scan_some(struct table *table, uint64_t rows) {
     if (error)
         table->is_scanning = false; /* without memory: what was found so far */
     jitscope_error_destroy(error);
-    if (table->cursor >= table_count(table))
-        table_settle(table);
+    if (table->is_scanning)
+        return;
+    if (table->sought.is_set)
+        table_go_to(table, table->sought.position, table->sought.above);
+    table_settle(table);
 }
 
 uint32_t table_scan_progress(const struct table *table) {

@@ -33,7 +33,6 @@ void table_search(struct table *table, const char *text, bool forward) {
     table->search = (struct search){.text = text,
                                     .forward = forward,
                                     .at = table->cursor,
-                                    .left = table_count(table),
                                     .is_exact = has_upper(text),
                                     .state = SEARCH_GOES_ON};
 }
@@ -43,6 +42,9 @@ void table_search_some(struct table *table, uint64_t rows) {
     uint64_t count = table_count(table);
     if (search->state != SEARCH_GOES_ON)
         return;
+    if (!search->has_begun)
+        search->left = count;
+    search->has_begun = true;
     for (; rows && search->left && count; rows--) {
         uint64_t at = search->forward ? (search->at + 1) % count : (search->at + count - 1) % count;
         bool found = row_has(table, at, search->text, search->is_exact);

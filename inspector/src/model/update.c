@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { ROWS_PER_SLICE = 1 << 14 };
+enum { ROWS_PER_SLICE = 1 << 12 };
 
 static struct jitscope_error *help_key(struct state *state, uint32_t key) {
     const char *command = keymap_find(&state->keymap, key);
@@ -101,7 +101,8 @@ bool update(struct state *state, const struct input *input) {
         table_work(&state->table, ROWS_PER_SLICE);
         error = finding_tell(state);
     }
-    if (!error && inspected_wants_trim(state->inspected))
+    bool is_settled = state->table.picture.is_whole && !table_has_work(&state->table);
+    if (!error && is_settled && inspected_wants_trim(state->inspected))
         error = tidy(state);
     bool good = !error;
     state_complain(state, error);

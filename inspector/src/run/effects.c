@@ -97,12 +97,12 @@ bool run_work(struct run *run) {
     uint64_t version = run->state->inspected->version;
     bool good = read_all(run);
     if (run->state->inspected->version != version)
-        good &= update(run->state, &news);
+        good = update(run->state, &news) && good;
     while (update_has_work(run->state)) {
         int descriptor = sheet_descriptor(&run->state->table.sheet);
         if (run->state->table.sheet.is_waiting && descriptor >= 0)
             os_wait_readable(descriptor, WAIT_MILLISECONDS);
-        good &= update(run->state, &work);
+        good = update(run->state, &work) && good;
     }
     return good;
 }

@@ -12,13 +12,20 @@
 
 enum { MOST_SECONDS = 30 }; /* that `wait` waits */
 
+/* All that follows from INPUT; false when some of it failed. */
+static bool perform(struct run *run, const struct input *input) {
+    bool is_done = update(run->state, input);
+    bool is_finished = run_work(run);
+    return run_effects(run) && is_done && is_finished;
+}
+
 static struct jitscope_error *press_keys(struct run *run, const char *names) {
     while (*names) {
         size_t length = strcspn(names, " \t");
         struct input input = {.kind = INPUT_KEY, .key = key_parse(names, length)};
         if (!input.key)
             return error_create(JITSCOPE_ERROR_USAGE, "no key is called '%.*s'", (int)length, names);
-        bool good = update(run->state, &input) & run_work(run) & run_effects(run);
+        bool good = perform(run, &input);
         if (!good)
             return error_create(JITSCOPE_ERROR_USAGE, "%s", run->state->message.data);
         names += length + strspn(names + length, " \t");
@@ -65,7 +72,7 @@ static struct jitscope_error *wait_for(struct run *run, const char *words) {
 
 static struct jitscope_error *run_command(struct run *run, const char *line) {
     struct input input = {.kind = INPUT_COMMAND, .command = line};
-    bool good = update(run->state, &input) & run_work(run) & run_effects(run);
+    bool good = perform(run, &input);
     return good ? NULL : error_create(JITSCOPE_ERROR_USAGE, "%s", run->state->message.data);
 }
 

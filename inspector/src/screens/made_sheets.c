@@ -4,6 +4,9 @@
 
 #include "bytes/arguments.h"
 #include "bytes/cfi.h"
+#include "bytes/compare.h"
+
+#include <string.h>
 
 struct made {
     struct look look;
@@ -129,3 +132,122 @@ const struct sheet_kind sheet_of_arguments = {.refresh = refresh_arguments,
                                               .position = plain_position,
                                               .number = plain_number,
                                               .descriptor = descriptor};
+
+/* --- where memory is not what it should be
+ * ------------------------------------------------------------------------------------------------- */
+
+enum { BYTES_PER_SLICE = 1 << 18 };
+
+struct compared {
+    struct look look;
+    struct differences differences;
+};
+
+struct comparison {
+    VEC(struct compared) segments;
+    uint32_t at; /* segment that is compared */
+    struct rows cell_rows;
+};
+
+static struct jitscope_error *begin_comparison(struct sheet *sheet, struct comparison **out) {
+    const struct mirror *mirror = &sheet->inspected->mirror;
+    struct comparison *comparison = sheet->own;
+    *out = comparison;
+    if (comparison)
+        return NULL;
+    if (!(comparison = sheet->own = os_allocate_zeroed(sizeof *comparison)))
+        return error_no_memory();
+    *out = comparison;
+    for (uint32_t i = 0; i < mirror->placements.count; i++) {
+        const struct mirror_placement *placement = &mirror->placements.data[i];
+        if (sheet->question.link != ALL_LINKS && sheet->question.link != placement->link)
+            continue;
+        if (mirror_life(mirror, placement->link).unloaded || placement->lifetime != LIFETIME_STANDARD)
+            continue;
+        struct compared compared = {.look = {.contents = sheet->inspected->contents,
+                                             .link = placement->link,
+                                             .start = placement->address,
+                                             .size = placement->size,
+                                             .read = inspected_reader(sheet->inspected),
+                                             .context = sheet->inspected}};
+        compared.differences.at = placement->address;
+        TRY(vec_push(&comparison->segments, compared));
+    }
+    return NULL;
+}
+
+/* Goes on comparing the segment whose turn it is. */
+static struct jitscope_error *compare_more(struct sheet *sheet, struct comparison *comparison) {
+    struct compared *compared = &comparison->segments.data[comparison->at];
+    enum contents_state state = contents_ask(compared->look.contents, compared->look.link);
+    if (state == CONTENTS_WORKING)
+        return NULL;
+    if (state == CONTENTS_NEVER) {
+        sheet->remark = contents_reason(compared->look.contents);
+        comparison->at++;
+        return NULL;
+    }
+    TRY(compare_some(&compared->look, &compared->differences, BYTES_PER_SLICE));
+    if (compared->differences.at >= compared->look.start + compared->look.size)
+        comparison->at++;
+    return NULL;
+}
+
+static struct jitscope_error *refresh_differences(struct sheet *sheet) {
+    struct comparison *comparison;
+    sheet->columns = difference_columns;
+    sheet->column_count = difference_column_count;
+    if (!sheet->inspected->is_alive) {
+        sheet->remark = "memory is compared in running processes: --pid";
+        return NULL;
+    }
+    TRY(begin_comparison(sheet, &comparison));
+    if (comparison->at < comparison->segments.count)
+        TRY(compare_more(sheet, comparison));
+    sheet->is_waiting = comparison->at < comparison->segments.count;
+    sheet->count = 0;
+    for (uint32_t i = 0; i < comparison->segments.count; i++)
+        sheet->count += comparison->segments.data[i].differences.list.count;
+    return NULL;
+}
+
+static bool difference_row(struct sheet *sheet, uint64_t number, struct row *row) {
+    struct comparison *comparison = sheet->own;
+    uint32_t i = 0;
+    if (number >= sheet->count)
+        return false;
+    while (number >= comparison->segments.data[i].differences.list.count)
+        number -= comparison->segments.data[i++].differences.list.count;
+    const struct compared *compared = &comparison->segments.data[i];
+    struct rows *rows = &comparison->cell_rows;
+    *rows = (struct rows){.columns = sheet->columns, .column_count = sheet->column_count};
+    struct jitscope_error *error =
+        difference_cells(&compared->look, &compared->differences.list.data[number], rows);
+    bool good = !error && rows->cells.count && row_copy(row, rows->cells.data, rows->cells.count);
+    jitscope_error_destroy(error);
+    rows_destroy(rows);
+    return good;
+}
+
+static void close_differences(struct sheet *sheet) {
+    struct comparison *comparison = sheet->own;
+    if (!comparison)
+        return;
+    for (uint32_t i = 0; i < comparison->segments.count; i++)
+        differences_destroy(&comparison->segments.data[i].differences);
+    vec_destroy(&comparison->segments);
+    os_release(comparison);
+}
+
+/* In memory that nobody may write a difference is alarming. */
+static enum row_mark mark_difference(const struct sheet *sheet, const struct cell *cells) {
+    int what = sheet_column(sheet, "what");
+    return cells[what].length == 7 && !memcmp(cells[what].text, "differs", 7) ? ROW_DIFFERS : ROW_PLAIN;
+}
+
+const struct sheet_kind sheet_of_differences = {.refresh = refresh_differences,
+                                                .close = close_differences,
+                                                .row = difference_row,
+                                                .position = plain_position,
+                                                .number = plain_number,
+                                                .mark = mark_difference};

@@ -47,6 +47,7 @@ struct jitscope_error *memory_look(const struct sheet *sheet, struct look *look)
 
 void memory_ask(struct sheet *sheet, const struct look *look) {
     enum contents_state state = contents_ask(look->contents, look->link);
+    sheet->is_volatile = sheet->inspected->is_alive;
     sheet->is_waiting = state == CONTENTS_WORKING;
     sheet->remark = state == CONTENTS_NEVER ? contents_reason(look->contents) : NULL;
 }

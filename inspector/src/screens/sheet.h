@@ -21,6 +21,9 @@ struct position {
 
 struct sheet;
 
+/* What is special about a row. */
+enum row_mark { ROW_PLAIN, ROW_CHANGED, ROW_DIFFERS };
+
 struct sheet_kind {
     /* Makes SHEET ready for the moment, again after each change of the moment or the data. */
     struct jitscope_error *(*refresh)(struct sheet *sheet);
@@ -29,6 +32,8 @@ struct sheet_kind {
     struct position (*position)(const struct sheet *sheet, uint64_t number);
     /* Where POSITION is now, or the place where it would be. */
     uint64_t (*number)(const struct sheet *sheet, struct position position);
+    /* Of a row with these CELLS, which was just made; NULL: all are plain. */
+    enum row_mark (*mark)(const struct sheet *sheet, const struct cell *cells);
     int (*descriptor)(const struct sheet *sheet); /* NULL: never waits */
     /* Of memory: the row that holds ADDRESS, which the sheet was asked for.  NULL: rows do not lie in order.
      */
@@ -53,6 +58,7 @@ struct sheet {
     const struct column *columns;
     uint32_t column_count;
     uint64_t count;     /* candidates */
+    bool is_volatile;   /* rows change from frame to frame: they show memory */
     bool is_waiting;    /* for something that is being worked out: refresh again, see sheet_descriptor() */
     const char *remark; /* why something is missing; NULL: nothing is */
     const struct view *view; /* of sheet_of_view */
@@ -76,8 +82,16 @@ int sheet_address_column(const struct sheet *sheet);
 
 /* --- for the kinds */
 
-extern const struct sheet_kind sheet_of_view, sheet_of_events, sheet_of_why, sheet_of_map, sheet_of_hex,
-    sheet_of_frame, sheet_of_arguments, sheet_of_code;
+extern const struct sheet_kind sheet_of_view, sheet_of_table, sheet_of_changes, sheet_of_differences,
+    sheet_of_events, sheet_of_why, sheet_of_map, sheet_of_hex, sheet_of_frame, sheet_of_arguments,
+    sheet_of_code;
+
+/* Those of sheet_of_view, for kinds that add to it. */
+struct jitscope_error *view_refresh(struct sheet *sheet);
+void view_close(struct sheet *sheet);
+bool view_row(struct sheet *sheet, uint64_t number, struct row *row);
+struct position view_position(const struct sheet *sheet, uint64_t number);
+uint64_t view_number(const struct sheet *sheet, struct position position);
 
 /* A kind whose rows have no identity but their number. */
 struct position plain_position(const struct sheet *sheet, uint64_t number);

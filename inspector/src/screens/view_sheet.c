@@ -1,7 +1,7 @@
 /* The rows of a view of mirror/views.def: of one batch, or of all, one behind the other. */
 #include "screens/sheet.h"
 
-enum { EVENTS_PER_SLICE = 1 << 16 };
+enum { EVENTS_PER_SLICE = 1 << 14 };
 
 struct view_rows {
     VEC(uint64_t) starts; /* candidates before each link's, by number; of all links at the end */
@@ -29,7 +29,7 @@ static struct jitscope_error *count_links(struct sheet *sheet, struct view_rows 
     return vec_push(&own->starts, sum);
 }
 
-static struct jitscope_error *refresh(struct sheet *sheet) {
+struct jitscope_error *view_refresh(struct sheet *sheet) {
     struct view_rows *own = sheet->own;
     if (!own && !(own = sheet->own = os_allocate_zeroed(sizeof *own)))
         return error_no_memory();
@@ -41,7 +41,7 @@ static struct jitscope_error *refresh(struct sheet *sheet) {
     return NULL;
 }
 
-static void close_view(struct sheet *sheet) {
+void view_close(struct sheet *sheet) {
     struct view_rows *own = sheet->own;
     if (!own)
         return;
@@ -63,7 +63,7 @@ static uint32_t link_of(const struct view_rows *own, uint64_t number) {
     return low - 1;
 }
 
-static struct position view_position(const struct sheet *sheet, uint64_t number) {
+struct position view_position(const struct sheet *sheet, uint64_t number) {
     const struct view_rows *own = sheet->own;
     if (sheet->view->of_session || !own->starts.count)
         return plain_position(sheet, number);
@@ -71,7 +71,7 @@ static struct position view_position(const struct sheet *sheet, uint64_t number)
     return (struct position){link, (uint32_t)(number - own->starts.data[link])};
 }
 
-static uint64_t view_number(const struct sheet *sheet, struct position position) {
+uint64_t view_number(const struct sheet *sheet, struct position position) {
     const struct view_rows *own = sheet->own;
     if (sheet->view->of_session)
         return plain_number(sheet, position);
@@ -108,15 +108,15 @@ static bool make_ready(struct sheet *sheet, struct view_rows *own, uint32_t link
     return own->is_ready;
 }
 
-static bool view_row(struct sheet *sheet, uint64_t number, struct row *row) {
+bool view_row(struct sheet *sheet, uint64_t number, struct row *row) {
     struct view_rows *own = sheet->own;
     struct position position = view_position(sheet, number);
     return number < sheet->count && !sheet->is_waiting && make_ready(sheet, own, position.link) &&
            sheet->view->row(&own->at, position.item, row);
 }
 
-const struct sheet_kind sheet_of_view = {.refresh = refresh,
-                                         .close = close_view,
+const struct sheet_kind sheet_of_view = {.refresh = view_refresh,
+                                         .close = view_close,
                                          .row = view_row,
                                          .position = view_position,
                                          .number = view_number};

@@ -109,6 +109,8 @@ static uint32_t sequence_key(const struct sequence *sequence) {
             return 0;
         }
     }
+    if (sequence->numbers[0] > 1) /* where the cursor is, for one: ESC [ row ; column R */
+        return 0;
     switch (sequence->final) {
 #define KEY_NUMBER(number, key)
 #define KEY_FINAL(byte, key)                                                                                 \

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <langinfo.h>
 #include <locale.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -139,7 +140,7 @@ static void append_modes_off(const struct display *display, struct text *out) {
 
 /* Moves what ncurses has written to OUT.  Without memory the frame is lost, and the next one is written in
  * full. */
-static void collect(struct display *display, struct text *out) {
+static bool collect(struct display *display, struct text *out) {
     char bytes[4096];
     ssize_t got;
     uint64_t offset = 0;
@@ -147,12 +148,14 @@ static void collect(struct display *display, struct text *out) {
         text_append_bytes(out, bytes, (size_t)got);
         offset += (uint64_t)got;
     }
-    if (got < 0 || os_empty(display->fd) < 0 || out->failed)
+    bool done = os_empty(display->fd) == 0 && got == 0 && !out->failed;
+    if (!done)
         clearok(curscr, TRUE);
+    return done;
 }
 
 static struct display_bytes result(const struct text *text) {
-    return (struct display_bytes){text->failed ? "" : text->data, text->failed ? 0 : text->length};
+    return (struct display_bytes){text->data, text->failed ? 0 : text->length};
 }
 
 /* --- frames --- */
@@ -198,8 +201,10 @@ struct display_bytes display_draw(struct display *display, const struct grid *gr
         text_append(&display->bytes, FRAME);
     size_t nothing = display->bytes.length;
     refresh();
-    collect(display, &display->bytes);
-    if (display->bytes.length == nothing && display->entered)
+    bool whole = collect(display, &display->bytes);
+    if (!whole && !display->entered)
+        endwin(); /* the next frame is to take the terminal over */
+    if (!whole || (display->bytes.length == nothing && display->entered))
         return (struct display_bytes){"", 0};
     if (!display->entered && display->modern)
         text_append(&display->bytes, PASTE_ON);
@@ -218,25 +223,31 @@ struct display_bytes display_leave(struct display *display) {
     display->entered = false;
     append_modes_off(display, &display->bytes);
     endwin();
-    collect(display, &display->bytes);
+    if (!collect(display, &display->bytes))
+        return result(&display->rescue);
     if (!capability("rmcup"))
         text_append(&display->bytes, "\r\n");
     return result(&display->bytes);
 }
 
 struct display_bytes display_rescue(struct display *display) {
-    struct text *out = &display->rescue;
-    text_clear(out);
+    struct text out = {0};
     if (display->modern)
-        text_append(out, FRAME_DONE);
-    append_modes_off(display, out);
-    append_capability(out, capability("sgr0"));
+        text_append(&out, FRAME_DONE);
+    append_modes_off(display, &out);
+    append_capability(&out, capability("sgr0"));
     if (display->depth)
-        append_capability(out, capability("op"));
-    append_capability(out, capability("cnorm"));
-    append_capability(out, tparm(capability("cup"), display->rows - 1, 0, 0, 0, 0, 0, 0, 0, 0));
-    append_capability(out, capability("rmcup") ? capability("rmcup") : "\r\n");
-    return result(out);
+        append_capability(&out, capability("op"));
+    append_capability(&out, capability("cnorm"));
+    append_capability(&out, tparm(capability("cup"), display->rows - 1, 0, 0, 0, 0, 0, 0, 0, 0));
+    append_capability(&out, capability("rmcup") ? capability("rmcup") : "\r\n");
+    if (out.failed) {
+        text_destroy(&out);
+    } else {
+        text_destroy(&display->rescue);
+        display->rescue = out;
+    }
+    return result(&display->rescue);
 }
 
 /* --- life --- */
@@ -276,6 +287,19 @@ void display_destroy(struct display *display) {
     os_release(display);
 }
 
+/* newterm() takes signals that nobody else has; they are not its business here. */
+static SCREEN *new_terminal(const char *name, FILE *output, FILE *input) {
+    static const int taken[] = {SIGINT, SIGTERM, SIGTSTP, SIGWINCH};
+    enum { COUNT = sizeof taken / sizeof *taken };
+    struct sigaction before[COUNT];
+    for (int i = 0; i < COUNT; i++)
+        os_signal_action(taken[i], NULL, &before[i]);
+    SCREEN *made = newterm(name, output, input);
+    for (int i = 0; i < COUNT; i++)
+        os_signal_action(taken[i], &before[i], NULL);
+    return made;
+}
+
 static struct jitscope_error *start_curses(struct display *display) {
     const char *name = os_environment("TERM");
     display->fd = os_memory_file("frame");
@@ -285,8 +309,7 @@ static struct jitscope_error *start_curses(struct display *display) {
         return error_system("memfd_create", NULL);
     if (!name || !*name)
         return error_create(JITSCOPE_ERROR_SYSTEM, "TERM is not set: nothing says which terminal this is");
-    use_env(FALSE); /* the size comes from the terminal alone, not from LINES and COLUMNS */
-    display->curses = newterm(name, display->output, display->input);
+    display->curses = new_terminal(name, display->output, display->input);
     if (!display->curses)
         return error_create(JITSCOPE_ERROR_SYSTEM, "TERM: terminfo has no terminal '%s'", name);
     if (!capability("cup") || !capability("clear") || tigetflag("hc") > 0)
@@ -307,7 +330,7 @@ static struct jitscope_error *start(struct display *display, const struct termin
     uint16_t rows, columns;
     display_usual_size(&rows, &columns);
     display_resize(display, rows, columns);
-    return display->row ? NULL : error_no_memory();
+    return display->row && display_rescue(display).length ? NULL : error_no_memory();
 }
 
 struct jitscope_error *display_create(const struct terminal_options *options, struct display **display) {

@@ -31,7 +31,8 @@ struct display_bytes {
 struct display_bytes display_draw(struct display *display, const struct grid *grid);
 /* What gives it back; none when that was done. */
 struct display_bytes display_leave(struct display *display);
-/* The same for handlers of signals, that cannot ask: valid for the present size. */
+/* The same for handlers of signals, that cannot ask; for the present size.  Without memory, what it was
+ * before. */
 struct display_bytes display_rescue(struct display *display);
 
 #endif

@@ -26,9 +26,17 @@ struct terminal {
     struct signals_seen seen;
 };
 
+/* Somebody else who has the terminal open may have asked for writes that do not block. */
+static bool wait_for_room(void) {
+    struct pollfd entry = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    return os_poll(&entry, 1, -1) >= 0 || errno == EINTR;
+}
+
 static void give(struct terminal *terminal, struct display_bytes bytes) {
     while (bytes.length && !terminal->gone) {
         ssize_t written = os_write(STDOUT_FILENO, bytes.at, bytes.length);
+        if (written < 0 && errno == EAGAIN && wait_for_room())
+            continue;
         if (written <= 0) {
             terminal->gone = true;
             return;
@@ -67,6 +75,7 @@ static void prepare_rescue(struct terminal *terminal) {
 }
 
 static void leave(struct terminal *terminal) {
+    terminal->gone = false; /* try, even if */
     give(terminal, display_leave(terminal->display));
     os_set_terminal_mode(STDIN_FILENO, &terminal->found, true);
     signals_set_rescue(NULL, 0, NULL);

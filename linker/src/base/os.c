@@ -22,6 +22,8 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -461,6 +463,15 @@ int os_process_user(int process, uint32_t *user) {
         return -1;
     *user = (uint32_t)effective;
     return 0;
+}
+
+int os_open_process(int process) {
+    return must_fail(ENOSYS) ? -1 : (int)syscall(SYS_pidfd_open, process, 0);
+}
+
+ssize_t os_read_memory(int process, const struct iovec *to, size_t to_count, const struct iovec *from,
+                       size_t from_count) {
+    return must_fail(EPERM) ? -1 : process_vm_readv(process, to, to_count, from, from_count, 0);
 }
 
 /* --- sockets --- */

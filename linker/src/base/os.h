@@ -86,6 +86,14 @@ ssize_t os_read_about(int process, const char *file, char *text, size_t size);
  * And its effective user. */
 int os_process_started(int process, uint64_t *ticks);
 int os_process_user(int process, uint32_t *user);
+/* pidfd_open(2): a descriptor that can be read when the process has ended, whoever gets its number then. */
+int os_open_process(int process);
+/* process_vm_readv(2): up to 1024 ranges each, FROM there TO here; how many bytes, up to the first that
+ * cannot be read. */
+struct iovec;
+enum { OS_MOST_RANGES = 1024 };
+ssize_t os_read_memory(int process, const struct iovec *to, size_t to_count, const struct iovec *from,
+                       size_t from_count);
 /* secure_getenv(3): NULL also in programs with more rights than their caller. */
 const char *os_environment(const char *name);
 /* readlink(2), and execvp(3), which comes back only with a failure. */

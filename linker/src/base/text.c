@@ -77,14 +77,15 @@ void text_append_character(struct text *text, uint32_t character) {
     text_append_bytes(text, bytes, length);
 }
 
-/* C1 controls (U+0080..U+009F) and direction overrides steer terminals too. */
+/* C1 controls (U+0080..U+009F), marks and overrides of direction steer terminals too. */
 static bool is_harmless(const unsigned char *bytes, size_t length) {
     if (length == 1)
         return bytes[0] >= 0x20 && bytes[0] != 0x7f;
     if (length == 2)
-        return !(bytes[0] == 0xc2 && bytes[1] < 0xa0);
+        return !(bytes[0] == 0xc2 && bytes[1] < 0xa0) && !(bytes[0] == 0xd8 && bytes[1] == 0x9c);
     if (length == 3 && bytes[0] == 0xe2 && (bytes[1] == 0x80 || bytes[1] == 0x81))
         return !((bytes[1] == 0x80 && bytes[2] >= 0xa8 && bytes[2] <= 0xae) ||
+                 (bytes[1] == 0x80 && (bytes[2] == 0x8e || bytes[2] == 0x8f)) ||
                  (bytes[1] == 0x81 && bytes[2] >= 0xa6 && bytes[2] <= 0xa9));
     return true;
 }
@@ -107,13 +108,14 @@ void text_append_escaped(struct text *text, const char *bytes, size_t size) {
 void text_append_json(struct text *text, const char *bytes, size_t size) {
     const unsigned char *at = (const unsigned char *)bytes;
     for (size_t i = 0; i < size;) {
-        size_t length = text_utf8_length(at + i, size - i);
+        uint32_t character;
+        size_t length = text_utf8_decode(at + i, size - i, &character);
         if (!length)
             text_append(text, "\\ufffd");
         else if (at[i] == '"' || at[i] == '\\')
             text_print(text, "\\%c", at[i]);
-        else if (!is_harmless(at + i, length) && length == 1)
-            text_print(text, "\\u%04x", at[i]);
+        else if (!is_harmless(at + i, length)) /* none beyond U+FFFF is not */
+            text_print(text, "\\u%04x", character);
         else
             text_append_bytes(text, bytes + i, length);
         i += length ? length : 1;

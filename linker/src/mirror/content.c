@@ -255,10 +255,6 @@ static struct mirror *own(const struct mirror *mirror) {
     return (struct mirror *)(uintptr_t)mirror;
 }
 
-static bool is_of_edges(uint32_t id) {
-    return id == EVENT_ID_edge || id == EVENT_ID_edge_claimed || id == EVENT_ID_fixup;
-}
-
 /* All that was read is there to be continued; content_refresh() cuts it to the moment again. */
 static void uncut(struct mirror_link *link) {
 #define LINK_TABLE(type, name) link->name.count = link->name##_lives.count;

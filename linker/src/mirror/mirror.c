@@ -273,15 +273,14 @@ static struct jitscope_error *session_apply(struct mirror *mirror, const struct 
 }
 
 static bool is_left_out(const struct mirror *mirror, uint32_t id) {
-    return mirror->without_edges &&
-           (id == EVENT_ID_edge || id == EVENT_ID_edge_claimed || id == EVENT_ID_fixup);
+    return (mirror->without_edges || mirror->on_demand) && is_of_edges(id);
 }
 
 static struct jitscope_error *content_of_event(struct mirror *mirror, const struct event_view *view,
                                                const union any_event *event) {
     struct mirror_link *link = mirror->links.data[view->link].link;
     content_refresh(mirror, link);
-    return is_left_out(mirror, view->type->id) ? NULL : content_apply(link, view, event);
+    return content_apply(link, view, event);
 }
 
 /* The next event of all; the mirror shows its last moment. */
@@ -294,7 +293,8 @@ static struct jitscope_error *take_event(struct mirror *mirror, const struct eve
     TRY(history_number(history, view->sequence));
     history->now = ++history->events;
     TRY(reach_link(mirror, view));
-    const union any_event *event = decode_event(&history->decoder, view);
+    const union any_event *event =
+        is_left_out(mirror, view->type->id) ? NULL : decode_event(&history->decoder, view);
     TRY(outline_apply(mirror, view, event, place));
     if (event)
         TRY(session_apply(mirror, view, event));

@@ -150,6 +150,8 @@ struct mirror {
     VEC(struct life_event) life_events;
     VEC(struct link_stretch) stretches; /* in order */
     VEC(struct wide_event) wide_events; /* in order; of mirrors on demand */
+    VEC(struct name_span) name_spans;   /* by number of a text; of mirrors on demand */
+    bool has_far_names;                 /* or names that had no text yet, or one with a far number */
     struct link_tally cut;              /* at the moment, of the stretch that it lies in */
     uint32_t cut_stretch;               /* which; holds for moments before the last */
     bool on_demand;

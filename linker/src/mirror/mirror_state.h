@@ -5,6 +5,11 @@
 
 #include "mirror/mirror.h"
 
+/* Most events of a recording, and what few look at. */
+static inline bool is_of_edges(uint32_t id) {
+    return id == EVENT_ID_edge || id == EVENT_ID_edge_claimed || id == EVENT_ID_fixup;
+}
+
 /* --- mirror.c */
 
 struct jitscope_error *wild_id(const struct event_view *view, const char *what, uint32_t id);
@@ -41,7 +46,8 @@ struct jitscope_error *add_lives(const struct history *history, lives *list, uin
 /* --- outline.c */
 
 /* The event that is being applied, seen from outside of its link: outlines, stretches, bounds.  EVENT may be
- * NULL for one that this version does not know.  PLACE is NULL when nobody will read it again. */
+ * NULL for one that this version does not know, and for those that are left out.  PLACE is NULL when nobody
+ * will read it again. */
 struct jitscope_error *outline_apply(struct mirror *mirror, const struct event_view *view,
                                      const union any_event *event, const struct event_place *place);
 /* Counting up to a moment, event by event: it brings the tally of the stretch that the moment lies in. */

@@ -17,9 +17,8 @@ static struct jitscope_error *reach(struct mirror *mirror, const struct event_vi
 }
 
 /* Counts are those that the link's content would have. */
-static struct jitscope_error *count_things(struct mirror *mirror, struct link_counts *counts,
-                                           const struct event_view *view, const union any_event *event) {
-    switch (view->type->id) {
+static void count_listed(struct link_counts *counts, uint32_t id) {
+    switch (id) {
 #define COLLECTS_mirror(name, list)
 #define COLLECTS_link(name, list)                                                                            \
     case EVENT_ID_##name:                                                                                    \
@@ -36,6 +35,10 @@ static struct jitscope_error *count_things(struct mirror *mirror, struct link_co
     default:
         break;
     }
+}
+
+static struct jitscope_error *reach_things(struct mirror *mirror, struct link_counts *counts,
+                                           const struct event_view *view, const union any_event *event) {
     switch (view->type->id) {
 #define ABOUT_mirror(name, table, id, what)
 #define ABOUT_link(name, table, id, what)                                                                    \
@@ -236,17 +239,55 @@ static struct jitscope_error *note_wide(struct mirror *mirror, uint32_t id, cons
     return vec_push(&mirror->wide_events, (struct wide_event){mirror->history->applying, key, *place});
 }
 
+/* --- names
+ * ---------------------------------------------------------------------------------------------------------
+ */
+
+static struct jitscope_error *note_name(struct mirror *mirror, uint32_t number, uint32_t name) {
+    uint64_t more;
+    if (name >= mirror->file->strings.count) {
+        mirror->has_far_names = true;
+        return NULL;
+    }
+    REACH(&mirror->name_spans, name, &more);
+    struct name_span *span = &mirror->name_spans.data[name];
+    span->first = !span->end || number < span->first ? number : span->first;
+    span->end = number < span->end ? span->end : number + 1;
+    return NULL;
+}
+
+/* Whatever gives a symbol its name. */
+static struct jitscope_error *note_symbol(struct mirror *mirror, uint32_t number, uint32_t id,
+                                          const union any_event *event) {
+    switch (id) {
+    case EVENT_ID_symbol:
+        return note_name(mirror, number, event->symbol.name.id);
+    case EVENT_ID_symbol_external:
+        return note_name(mirror, number, event->symbol_external.name.id);
+    case EVENT_ID_symbol_resolved:
+        return note_name(mirror, number, event->symbol_resolved.name.id);
+    case EVENT_ID_symbol_unresolved:
+        return note_name(mirror, number, event->symbol_unresolved.name.id);
+    default:
+        return NULL;
+    }
+}
+
 /* --- the whole
  * ----------------------------------------------------------------------------------------------------- */
 
 struct jitscope_error *outline_apply(struct mirror *mirror, const struct event_view *view,
                                      const union any_event *event, const struct event_place *place) {
+    struct link_counts *counts = &mirror->links.data[view->link].counts;
     TRY(count_in_stretch(mirror, view, event, place));
+    count_listed(counts, view->type->id);
     if (!event)
         return NULL;
-    TRY(count_things(mirror, &mirror->links.data[view->link].counts, view, event));
-    if (place)
+    TRY(reach_things(mirror, counts, view, event));
+    if (place) {
         TRY(note_wide(mirror, view->type->id, event, place));
+        TRY(note_symbol(mirror, view->link, view->type->id, event));
+    }
     TRY(add_boundary(mirror, view, event));
     return live(mirror, view->link, view->type->id, event);
 }
@@ -255,6 +296,7 @@ void outline_destroy(struct mirror *mirror) {
     vec_destroy(&mirror->stretches);
     vec_destroy(&mirror->life_events);
     vec_destroy(&mirror->wide_events);
+    vec_destroy(&mirror->name_spans);
     vec_destroy(&mirror->links);
 }
 

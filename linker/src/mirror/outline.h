@@ -95,6 +95,12 @@ struct wide_event {
     struct event_place place;
 };
 
+/* Links whose symbols have a name lie between these. */
+struct name_span {
+    uint32_t end;   /* number of the last, + 1; 0: none has it */
+    uint32_t first; /* number */
+};
+
 struct mirror_link;
 
 struct link_outline {

@@ -89,7 +89,8 @@ static struct jitscope_error *ask_behind_symbol(struct why_query *query, const c
     uint64_t offset, address;
     if (!plus || plus == name || !parse_address(plus + 1, &offset))
         return NULL;
-    EACH_LINK_LATEST_FIRST(link)
+    struct name_span span = span_of_name(query, name, (size_t)(plus - name));
+    EACH_LINK_WITHIN(link, span)
     for (uint32_t i = 0; i < link->symbols.count; i++) {
         const struct mirror_symbol *symbol = &link->symbols.data[i];
         if (symbol->known && text_is(query, symbol->name, name, (size_t)(plus - name)) &&
@@ -154,16 +155,6 @@ static struct jitscope_error *read_edge_kinds(struct why_query *query) {
     return NULL;
 }
 
-static struct jitscope_error *note_links(struct why_query *query) {
-    const struct mirror *mirror = query->mirror;
-    query->was_there = os_allocate_zeroed((mirror->links.count + 1) * sizeof *query->was_there);
-    if (!query->was_there)
-        return error_no_memory();
-    for (uint32_t i = 0; i < mirror->links.count; i++)
-        query->was_there[i] = mirror_has_content(mirror, i);
-    return NULL;
-}
-
 static struct jitscope_error *answer_question(struct why_query *query) {
     TRY(read_edge_kinds(query));
     TRY(ask(query, query->question));
@@ -172,10 +163,7 @@ static struct jitscope_error *answer_question(struct why_query *query) {
 }
 
 static void destroy_query(struct why_query *query) {
-    for (uint32_t i = 0; query->was_there && i < query->mirror->links.count; i++)
-        if (!query->was_there[i])
-            mirror_forget(query->mirror, i);
-    os_release(query->was_there);
+    forget_links(query);
     event_window_destroy(&query->window);
     vec_destroy(&query->wants);
     vec_destroy(&query->kinds);

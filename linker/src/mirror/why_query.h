@@ -25,6 +25,13 @@ struct why_edge_kind {
     uint32_t width;         /* bytes */
 };
 
+/* Which links have memory around an address. */
+struct why_around {
+    uint64_t address;
+    bool is_known;
+    bool links[]; /* by number */
+};
+
 struct why_query {
     const struct mirror *mirror;
     struct why_answer *answer;
@@ -38,6 +45,7 @@ struct why_query {
     struct decoder decoder;
     struct event_window window;
     bool *was_there; /* by number of a link: its content was in memory before the question */
+    struct why_around *around;
 };
 
 /* --- building chains: why_want.c */
@@ -80,6 +88,9 @@ struct jitscope_error *want_edge(struct why_query *query, const struct mirror_li
 
 /* --- links: why_links.c */
 
+struct jitscope_error *note_links(struct why_query *query);
+/* What was read for the question alone; and what note_links() has made. */
+void forget_links(struct why_query *query);
 const struct mirror_link *latest_link(const struct why_query *query);
 const struct mirror_link *link_before(const struct why_query *query, const struct mirror_link *link);
 /* The same of those alone that have memory around ADDRESS; LINK may be NULL. */
@@ -88,6 +99,13 @@ const struct mirror_link *link_around_before(const struct why_query *query, cons
 #define EACH_LINK_AROUND(link, address)                                                                      \
     for (const struct mirror_link *link = link_around_before(query, NULL, address); link;                    \
          link = link_around_before(query, link, address))
+/* The same of those alone in which a symbol can be called NAME. */
+struct name_span span_of_name(const struct why_query *query, const char *name, size_t length);
+const struct mirror_link *link_within_before(const struct why_query *query, const struct mirror_link *link,
+                                             struct name_span span);
+#define EACH_LINK_WITHIN(link, span)                                                                         \
+    for (const struct mirror_link *link = link_within_before(query, NULL, span); link;                       \
+         link = link_within_before(query, link, span))
 /* Whether a definition of the link can have ADDRESS: it has memory there, or symbols without any. */
 bool can_define(const struct why_query *query, uint32_t number, uint64_t address);
 

@@ -198,8 +198,9 @@ static struct jitscope_error *note_left_out(struct why_query *query, uint32_t le
 }
 
 struct jitscope_error *ask_symbol(struct why_query *query, const char *name, size_t length) {
+    struct name_span span = span_of_name(query, name, length);
     uint32_t left = 0;
-    EACH_LINK_LATEST_FIRST(link)
+    EACH_LINK_WITHIN(link, span)
     for (int local = 0; local < 2; local++) /* a global one is what most mean */
         for (uint32_t i = 0; i < link->symbols.count; i++) {
             const struct mirror_symbol *symbol = &link->symbols.data[i];

@@ -188,12 +188,13 @@ static struct jitscope_error *chains_of_link(struct why_query *query, const stru
 }
 
 struct jitscope_error *ask_table(struct why_query *query, uint32_t table, const char *name, size_t length) {
+    struct name_span span = span_of_name(query, name, length);
     /* That there is none is the answer when no link has one. */
-    EACH_LINK_LATEST_FIRST(link)
+    EACH_LINK_WITHIN(link, span)
     TRY(chains_of_link(query, link, table, name, length, false));
     if (query->chains)
         return NULL;
-    EACH_LINK_LATEST_FIRST(link)
+    EACH_LINK_WITHIN(link, span)
     TRY(chains_of_link(query, link, table, name, length, true));
     return NULL;
 }

@@ -112,7 +112,7 @@ static struct jitscope_error *take_event(struct why_query *query, const struct e
 static struct jitscope_error *walk_all(struct why_query *query) {
     struct event_cursor cursor = {.file = query->mirror->file, .window = &query->window};
     struct event_view view;
-    while (event_next(&cursor, &view) && view.sequence <= query->mirror->last_sequence)
+    for (uint64_t i = 0; i < query->mirror->applied && event_next(&cursor, &view); i++)
         TRY(take_event(query, &view));
     return NULL;
 }

@@ -115,17 +115,21 @@ static struct jitscope_error *note(struct recorded *recorded, const struct event
     }
 }
 
-static struct jitscope_error *read_all(struct recorded *recorded) {
-    struct event_cursor cursor = {.file = recorded->file};
+struct jitscope_error *recorded_read_on(struct recorded *recorded) {
     struct event_view view;
-    for (uint64_t next = 0; event_next(&cursor, &view); next++) {
-        recorded->has_gap = view.sequence != next;
+    while (!recorded->has_gap && event_next(&recorded->noted, &view)) {
+        recorded->has_gap = view.sequence != recorded->next_sequence++;
         if (recorded->has_gap)
             break;
         recorded->last_sequence = view.sequence;
         TRY(note(recorded, &view));
     }
-    TRY(recording_failure(recorded->file)); /* from here on all of it is in memory */
+    return recording_failure(recorded->file); /* from here on all of it is in memory */
+}
+
+static struct jitscope_error *read_all(struct recorded *recorded) {
+    recorded->noted.file = recorded->file;
+    TRY(recorded_read_on(recorded));
     if (recorded->has_begin && recorded->has_create)
         return NULL;
     return error_with_help(

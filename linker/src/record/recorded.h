@@ -36,13 +36,17 @@ struct recorded {
     struct arena texts;        /* those that were asked for, as C strings */
     struct map64 text_by_name; /* in text_list, by string id */
     VEC(const char *) text_list;
-    uint64_t last_sequence;
+    struct event_cursor noted; /* behind the last event that was looked at when opening, or reading on */
+    uint64_t last_sequence, next_sequence;
     bool has_gap; /* events behind that one are missing: parts of the file are lost */
 };
 
 /* FILE must outlive RECORDED.  Errors: RECORDING (no recording of a session's inputs), NO_MEMORY. */
 struct jitscope_error *recorded_open(struct recorded *recorded, const struct recording_file *file);
 void recorded_close(struct recorded *recorded);
+/* Takes in what has come into the file since: it is followed (trace/recording_follow.h).  Errors: as above.
+ */
+struct jitscope_error *recorded_read_on(struct recorded *recorded);
 
 /* The bytes of content NUMBER.  Errors: RECORDING when the recording does not hold all of them. */
 struct jitscope_error *recorded_content(const struct recorded *recorded, uint32_t number,

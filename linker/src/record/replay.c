@@ -48,21 +48,47 @@ static bool ends_session(uint32_t id) {
     return id == EVENT_ID_call_destroy || id == EVENT_ID_call_exit;
 }
 
-/* Errors of calls are the recorded ones and told by events; those of the replay itself end it. */
-static void make_calls(struct replay *replay) {
+/* Whether all that the next call says is there: another call comes behind it, or the end of a link that
+ * worked. */
+static bool is_next_call_whole(struct replay *replay) {
+    struct event_cursor at = replay->cursor;
     struct event_view view;
-    while (!replay->diverged && !replay->ended && replay->session && replay_peek(replay, &view)) {
-        if (replay->options.keep_memory && ends_session(view.type->id))
-            return;
-        if (view.type->id == EVENT_ID_lost)
+    if (!recorded_next(&replay->recorded, &at, &view))
+        return false;
+    while (recorded_next(&replay->recorded, &at, &view)) {
+        if (replay_is_call(view.type->id))
+            return true;
+        if (view.type->id == EVENT_ID_link_end &&
+            decode_event(&replay->recorded.decoder, &view)->link_end.outcome == OUTCOME_OK)
+            return true;
+    }
+    return false;
+}
+
+/* Of a recording that is followed the calls are made when they are whole; at its end, as far as they go. */
+static struct jitscope_error *wait_for_call(struct replay *replay) {
+    const struct replay_watcher *watcher = replay->options.watcher;
+    while (watcher && watcher->more && !is_next_call_whole(replay) && watcher->more(watcher->context))
+        TRY(recorded_read_on(&replay->recorded));
+    return NULL;
+}
+
+/* Errors of calls are the recorded ones and told by events; those of the replay itself end it. */
+static struct jitscope_error *make_calls(struct replay *replay) {
+    struct event_view view;
+    while (!replay->diverged && !replay->ended && replay->session) {
+        TRY(wait_for_call(replay));
+        if (!replay_peek(replay, &view) || view.type->id == EVENT_ID_lost ||
+            (replay->options.keep_memory && ends_session(view.type->id)))
             break;
         uint64_t before = replay->compared;
         jitscope_error_destroy(replay_call(replay, &view));
         if (!replay->diverged && !replay->ended && replay->compared == before) {
             replay_diverge(replay, &view, NULL, "event");
-            return;
+            break;
         }
     }
+    return NULL;
 }
 
 /* --- what to say of a recording that ends early */
@@ -110,7 +136,7 @@ static struct jitscope_error *run(struct replay *replay, const struct recording_
     }
     TRY(error);
     TRY(create_session(replay));
-    make_calls(replay);
+    TRY(make_calls(replay));
     replay->verdict = replay->diverged ? REPLAY_DIVERGED : REPLAY_IDENTICAL;
     if (!replay->diverged)
         tell_end(replay);

@@ -37,6 +37,9 @@ struct replay_watcher {
      * actions that are attached. */
     void (*memory)(void *context, uint32_t link, const struct jitscope_segment *segments, size_t count,
                    const struct action *actions, uint32_t action_count);
+    /* The file is followed (trace/recording_follow.h), and the next call is not recorded to its end: brings
+     * more of it in, waiting for it if need be.  False: there will be no more. */
+    bool (*more)(void *context);
     void *context;
 };
 

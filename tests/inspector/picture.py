@@ -1,0 +1,104 @@
+#!/usr/bin/python3
+"""Makes a picture of a program's screen, as a terminal of 256 colours shows it.
+
+    picture.py FILE.png [--size 100x30] [--do STEP]... -- COMMAND...
+
+Steps are done in order: wait=TEXT until the screen shows TEXT, gone=TEXT until it does not, key=NAME ("PgDn", "^D", "x"),
+type=TEXT.  Then the screen is drawn, and the program's terminal hung up.
+"""
+import argparse
+import sys
+import unicodedata
+
+from PIL import Image, ImageDraw, ImageFont
+
+from terminal_harness import Pty, colour_index
+
+FONTS = "/usr/share/fonts/truetype/dejavu/DejaVuSansMono"
+HEIGHT, MARGIN = 15, 10  # of letters, and around the screen, in pixels
+FORE, BACK = (0xd8, 0xd8, 0xd8), (0x1a, 0x1b, 0x20)
+SYSTEM = ["000000", "cd3131", "0dbc79", "c8a228", "2472c8", "bc3fbc", "11a8cd", "d0d0d0",
+          "666666", "f14c4c", "23d18b", "f5f543", "3b8eea", "d670d6", "29b8db", "ffffff"]
+
+
+def palette(index):
+    """xterm's: 16 of the user's, a cube of 6 by 6 by 6, 24 greys."""
+    if index < 16:
+        return tuple(bytes.fromhex(SYSTEM[index]))
+    if index >= 232:
+        return (8 + 10 * (index - 232),) * 3
+    steps = (0, 95, 135, 175, 215, 255)
+    return tuple(steps[(index - 16) // size % 6] for size in (36, 6, 1))
+
+
+def colours(cell):
+    fore, back = colour_index(cell.fg), colour_index(cell.bg)
+    fore = FORE if fore is None else palette(fore)
+    back = BACK if back is None else palette(back)
+    return (back, fore) if cell.reverse else (fore, back)
+
+
+class Picture:
+    def __init__(self, terminal):
+        self.plain = ImageFont.truetype(f"{FONTS}.ttf", HEIGHT)
+        self.bold = ImageFont.truetype(f"{FONTS}-Bold.ttf", HEIGHT)
+        self.width = round(self.plain.getlength("M"))
+        self.height = sum(self.plain.getmetrics())
+        size = (terminal.screen.columns * self.width + 2 * MARGIN, terminal.screen.lines * self.height + 2 * MARGIN)
+        self.image = Image.new("RGB", size, BACK)
+        self.draw = ImageDraw.Draw(self.image)
+        cells = [(row, column, terminal.screen.buffer[row][column])
+                 for row in range(terminal.screen.lines) for column in range(terminal.screen.columns)]
+        for row, column, cell in cells:  # grounds first: letters may reach into their neighbours
+            self.draw.rectangle(self.box(row, column), fill=colours(cell)[1])
+        for row, column, cell in cells:
+            self.letter(row, column, cell)
+        if terminal.cursor():
+            self.draw.rectangle(self.box(*terminal.cursor()), outline=FORE)
+
+    def box(self, row, column):
+        x, y = MARGIN + column * self.width, MARGIN + row * self.height
+        return x, y, x + self.width - 1, y + self.height - 1
+
+    def letter(self, row, column, cell):
+        x, y, right, bottom = self.box(row, column)
+        fore = colours(cell)[0]
+        if cell.data.strip() and not unicodedata.combining(cell.data[0]):
+            self.draw.text((x, y), cell.data, font=self.bold if cell.bold else self.plain, fill=fore)
+        if cell.underscore:
+            self.draw.line((x, bottom - 1, right, bottom - 1), fill=fore)
+
+    def save(self, path):
+        self.image.save(path, optimize=True)
+
+
+def do(terminal, step):
+    kind, _, text = step.partition("=")
+    if kind == "wait":
+        terminal.wait_text(text)
+    elif kind == "gone":
+        terminal.wait_for(lambda: text not in terminal.text(), f"{text!r} to be gone")
+    elif kind == "key":
+        terminal.keys(text)
+    elif kind == "type":
+        terminal.send(text)
+    else:
+        sys.exit(f"picture.py: what is {step!r}?")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("picture", metavar="FILE.png")
+    parser.add_argument("--size", default="100x30", help="COLUMNSxROWS")
+    parser.add_argument("--do", action="append", default=[], metavar="STEP", dest="steps")
+    parser.add_argument("command", nargs="+", metavar="COMMAND")
+    options = parser.parse_args()
+    columns, rows = map(int, options.size.split("x"))
+    with Pty(options.command, rows=rows, columns=columns) as terminal:
+        for step in options.steps:
+            do(terminal, step)
+        Picture(terminal).save(options.picture)
+
+
+if __name__ == "__main__":
+    main()
