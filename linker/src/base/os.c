@@ -642,13 +642,37 @@ void os_join_thread(struct os_thread thread) {
 
 /* --- libraries --- */
 
-void *os_library_open(const char *path, const char **text) {
+static void *open_library(const char *path, int flags, const char **text) {
     *text = "injected failure";
     if (must_fail(ENOMEM))
         return NULL;
-    void *library = dlopen(path, RTLD_NOW | RTLD_GLOBAL);
+    void *library = dlopen(path, flags);
     *text = library ? NULL : dlerror();
     return library;
+}
+
+void *os_library_open(const char *path, const char **text) {
+    return open_library(path, RTLD_NOW | RTLD_GLOBAL, text);
+}
+
+void *os_library_open_alone(const char *path, const char **text) {
+    return open_library(path, RTLD_NOW | RTLD_LOCAL, text);
+}
+
+static struct link_map *link_map_of(void *library) {
+    struct link_map *map;
+    return dlinfo(library, RTLD_DI_LINKMAP, &map) ? NULL : map;
+}
+
+const void *os_library_base(void *library) {
+    const struct link_map *map = link_map_of(library);
+    return map ? (const void *)map->l_addr : NULL;
+}
+
+void os_library_hide(void *library) {
+    struct link_map *map = link_map_of(library);
+    if (map && map->l_name)
+        map->l_name[0] = '\0';
 }
 
 /* True when ADDRESS is an object defined by the main program itself. */

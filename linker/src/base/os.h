@@ -103,6 +103,12 @@ int os_execute(char *const *words);
 /* dlopen(RTLD_NOW | RTLD_GLOBAL) / dlsym / dlclose, each able to fail as the others here.  *text gets
  * dlerror(). */
 void *os_library_open(const char *path, const char **text);
+/* The same with RTLD_LOCAL: nobody else finds its symbols. */
+void *os_library_open_alone(const char *path, const char **text);
+/* Where a library lies: what its own addresses are relative to. */
+const void *os_library_base(void *library);
+/* Takes the name that debuggers would look for its file by: what has none they pass over. */
+void os_library_hide(void *library);
 /* The library's symbol; but an object that the main program has copied out of a library (R_X86_64_COPY:
  * stdout, environ) is the program's, as for everybody else in the process. */
 void *os_library_symbol(void *library, const char *name);
