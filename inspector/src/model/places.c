@@ -141,8 +141,7 @@ static struct jitscope_error *enter_memory(struct state *state, uint32_t screen,
     struct place place = state_place(state, screen);
     place.question.address = address;
     TRY(go_in(state, &place));
-    table_go_to_memory(&state->table, address);
-    return NULL;
+    return table_go_to_address(&state->table, address);
 }
 
 /* Code is shown as instructions, all else as bytes. */
