@@ -41,7 +41,7 @@ static bool replayed_row(struct sheet *sheet, uint32_t link, uint32_t number, st
     row_number(row, fixup.place);
     if (contents_block_at(contents, link, fixup.place, &block)) {
         row_text_of(row, contents, block.section);
-        row_number(row, fixup.place - block.address);
+        row_number(row, fixup.place - block.address + block.input_offset);
     } else {
         row_absent(row);
         row_absent(row);
