@@ -32,6 +32,9 @@ struct sheet_kind {
     struct position (*position)(const struct sheet *sheet, uint64_t number);
     /* Where POSITION is now, or the place where it would be. */
     uint64_t (*number)(const struct sheet *sheet, struct position position);
+    /* Of kinds that add to sheet_of_view: rows of a batch, at most, and one of them; NULL: the view's. */
+    uint32_t (*candidates)(struct sheet *sheet, uint32_t link);
+    bool (*candidate)(struct sheet *sheet, uint32_t link, uint32_t number, struct row *row);
     /* Of a row with these CELLS, which was just made; NULL: all are plain. */
     enum row_mark (*mark)(const struct sheet *sheet, const struct cell *cells);
     int (*descriptor)(const struct sheet *sheet); /* NULL: never waits */
@@ -82,9 +85,9 @@ int sheet_address_column(const struct sheet *sheet);
 
 /* --- for the kinds */
 
-extern const struct sheet_kind sheet_of_view, sheet_of_table, sheet_of_changes, sheet_of_differences,
-    sheet_of_events, sheet_of_why, sheet_of_map, sheet_of_hex, sheet_of_frame, sheet_of_arguments,
-    sheet_of_code;
+extern const struct sheet_kind sheet_of_view, sheet_of_table, sheet_of_edges, sheet_of_changes,
+    sheet_of_differences, sheet_of_events, sheet_of_why, sheet_of_map, sheet_of_hex, sheet_of_frame,
+    sheet_of_arguments, sheet_of_code;
 
 /* Those of sheet_of_view, for kinds that add to it. */
 struct jitscope_error *view_refresh(struct sheet *sheet);
@@ -92,6 +95,7 @@ void view_close(struct sheet *sheet);
 bool view_row(struct sheet *sheet, uint64_t number, struct row *row);
 struct position view_position(const struct sheet *sheet, uint64_t number);
 uint64_t view_number(const struct sheet *sheet, struct position position);
+bool view_candidate(struct sheet *sheet, uint32_t link, uint32_t number, struct row *row);
 
 /* A kind whose rows have no identity but their number. */
 struct position plain_position(const struct sheet *sheet, uint64_t number);
