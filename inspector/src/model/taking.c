@@ -54,6 +54,8 @@ struct jitscope_error *do_export(struct state *state, const char *argument) {
     size_t length = strlen(argument);
     if (!length)
         return error_create(JITSCOPE_ERROR_USAGE, "export wants the name of a file");
+    if (state->table.is_scanning && !state->table.is_renewing)
+        return error_create(JITSCOPE_ERROR_USAGE, "the rows are still being looked for");
     bool json = length > 5 && !strcmp(argument + length - 5, ".json");
     struct jitscope_error *error = table_print(&text, &state->table, json);
     if (!error)
