@@ -219,12 +219,13 @@ bool table_has_work(const struct table *table) {
     return table->is_scanning || table->sheet.is_waiting || table->search.state == SEARCH_GOES_ON;
 }
 
-void table_work(struct table *table, uint64_t rows) {
+struct jitscope_error *table_work(struct table *table, uint64_t rows) {
     if (table->sheet.is_waiting)
-        jitscope_error_destroy(look_again(table));
+        TRY(look_again(table));
     if (table->sheet.is_waiting)
-        return;
+        return NULL;
     table_scan_some(table, rows);
     if (!table->is_scanning)
         table_search_some(table, rows);
+    return NULL;
 }
