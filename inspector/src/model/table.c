@@ -229,3 +229,8 @@ struct jitscope_error *table_work(struct table *table, uint64_t rows) {
         table_search_some(table, rows);
     return NULL;
 }
+
+bool table_can_spare(const struct table *table) {
+    bool goes_through_all = table->is_scanning || table->search.state == SEARCH_GOES_ON;
+    return !table->sheet.is_waiting && (table->picture.is_whole || goes_through_all);
+}

@@ -108,8 +108,7 @@ bool update(struct state *state, const struct input *input) {
         if (!error)
             error = finding_tell(state);
     }
-    bool is_settled = state->table.picture.is_whole && !table_has_work(&state->table);
-    if (!error && is_settled && inspected_wants_trim(state->inspected))
+    if (!error && table_can_spare(&state->table) && inspected_wants_trim(state->inspected))
         error = tidy(state);
     if (!error)
         error = what_was_lost(state);

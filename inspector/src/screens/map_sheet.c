@@ -30,11 +30,39 @@ static struct jitscope_error *add_placement(struct map *map, const struct mirror
     return vec_push(&map->used, region);
 }
 
+/* Segments of a link stand together. */
+static struct jitscope_error *add_placements(const struct sheet *sheet, struct map *map) {
+    const struct mirror *mirror = &sheet->inspected->mirror;
+    uint32_t link = NO_ID;
+    bool wanted = false;
+    for (uint32_t i = 0; i < mirror->placements.count; i++) {
+        const struct mirror_placement *placement = &mirror->placements.data[i];
+        if (placement->link != link) {
+            link = placement->link;
+            wanted = (sheet->question.link == ALL_LINKS || sheet->question.link == link) &&
+                     has_memory(mirror, link);
+        }
+        if (wanted)
+            TRY(add_placement(map, placement));
+    }
+    return NULL;
+}
+
 static int by_address(const void *a, const void *b) {
     const struct region *x = a, *y = b;
     if (x->address != y->address)
         return x->address < y->address ? -1 : 1;
     return x->link < y->link ? -1 : x->link > y->link;
+}
+
+/* Most often they are in order already. */
+static void sort_by_address(struct map *map) {
+    const struct region *used = map->used.data;
+    for (uint32_t i = 1; i < map->used.count; i++)
+        if (used[i].address < used[i - 1].address) {
+            qsort(map->used.data, map->used.count, sizeof *used, by_address);
+            return;
+        }
 }
 
 static uint32_t reservation_at(const struct mirror *mirror, uint64_t address) {
@@ -73,21 +101,14 @@ static struct jitscope_error *fill_gaps(struct sheet *sheet, struct map *map) {
 }
 
 static struct jitscope_error *refresh(struct sheet *sheet) {
-    const struct mirror *mirror = &sheet->inspected->mirror;
     struct map *map = sheet->own;
     if (!map && !(map = sheet->own = os_allocate_zeroed(sizeof *map)))
         return error_no_memory();
     sheet->columns = columns;
     sheet->column_count = sizeof columns / sizeof *columns;
     map->used.count = map->regions.count = 0;
-    for (uint32_t i = 0; i < mirror->placements.count; i++) {
-        const struct mirror_placement *placement = &mirror->placements.data[i];
-        bool wanted = sheet->question.link == ALL_LINKS || sheet->question.link == placement->link;
-        if (wanted && has_memory(mirror, placement->link))
-            TRY(add_placement(map, placement));
-    }
-    if (map->used.count)
-        qsort(map->used.data, map->used.count, sizeof *map->used.data, by_address);
+    TRY(add_placements(sheet, map));
+    sort_by_address(map);
     TRY(fill_gaps(sheet, map));
     sheet->count = map->regions.count;
     return NULL;
