@@ -627,6 +627,24 @@ class Frames(Bytes):
         rules = self.ask(recording, "ask 1", f"poke {at + 24:x} 3f", f"rules 1 {at:x}")[-1]
         self.assertEqual(rules[-1]["registers"], "an instruction makes no sense")
 
+    def test_damage_anywhere(self):
+        """Each byte of a record and of its CIE, written over: something is said, and nothing breaks."""
+        recording = self.cpp("gcc", "-O1", "-fPIC")
+        record = next(r for r in self.show("eh-frames", recording) if r["name"] == "_Z7throweri")
+        cie = next(r for r in self.show("eh-frames", recording) if r["address"] == record["cie"])
+        questions = ["ask 1"]
+        for place in (*range(record["address"], record["address"] + record["size"]),
+                      *range(cie["address"], cie["address"] + cie["size"])):
+            for byte in (0, 1, 0x7f, 0x80, 0xff):
+                questions += [f"poke {place:x} {byte:x}", f"facts 1 {record['address']:x}", f"rules 1 {record['address']:x}",
+                              f"facts 1 {cie['address']:x}", f"rules 1 {cie['address']:x}", "restore"]
+        answers = self.ask(recording, *questions)[1:]
+        facts = [answer for i, answer in enumerate(answers) if i % 6 in (1, 3)]
+        self.assertGreater(len(facts), 500)
+        self.assertTrue(all(facts))
+        damages = {fact["value"] for told in facts for fact in told if fact["what"] == "damage"}
+        self.assertGreater(len(damages), 5, damages)
+
 
 class Arguments(Bytes):
     def arguments(self, recording, action):

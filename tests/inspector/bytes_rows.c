@@ -263,6 +263,8 @@ int main(int count, char **words) {
             break;
         if (!strcmp(what, "poke") || !strcmp(what, "hide"))
             poke(&process, what, a, b);
+        else if (!strcmp(what, "restore"))
+            process.count = 0;
         else if (!strcmp(what, "refresh") || !strcmp(what, "writer-is-gone"))
             refresh(what[0] == 'w');
         else if (!strcmp(what, "renew"))

@@ -44,6 +44,10 @@ static void write_dump(struct probe *probe) {
     text_append(&out, "--- looks\n");
     grid_print_looks(&out, &probe->grid, &probe->theme, terminal_depth(probe->terminal));
     snprintf(name, sizeof name, "%s.new", probe->dump);
+    if (out.failed) {
+        text_destroy(&out);
+        return;
+    }
     FILE *file = fopen(name, "w");
     if (!file || fwrite(out.data, 1, out.length, file) != out.length || fclose(file) ||
         rename(name, probe->dump))

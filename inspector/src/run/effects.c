@@ -47,8 +47,8 @@ static struct jitscope_error *carry_out(struct run *run, const struct effect *ef
         run->has_quit = true;
         return NULL;
     case EFFECT_COPY:
-        if (run->copy)
-            run->copy(run->context, effect->text, effect->length);
+        if (run->copy && !run->copy(run->context, effect->text, effect->length))
+            return error_create(JITSCOPE_ERROR_USAGE, "that is too long for the terminal's clipboard");
         return NULL;
     case EFFECT_WRITE:
         TRY(write_file(effect->path, effect->text, effect->length));

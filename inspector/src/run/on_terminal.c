@@ -1,6 +1,7 @@
 /* The loop on a terminal: input as long as there is some, then one drawing. */
 #include "run/run.h"
 
+#include "base/os.h"
 #include "terminal/terminal.h"
 
 #include <time.h>
@@ -35,11 +36,15 @@ static void take_event(struct run *run, const struct terminal *terminal, const s
         take_size(run, terminal);
         return;
     }
-    if (event->kind == TERMINAL_ENDED)
+    if (event->kind == TERMINAL_ENDED) {
         run->has_quit = true;
+        run->signal = event->signal;
+    }
     if (event->kind == TERMINAL_MOUSE)
         input = from_mouse(event);
-    if (event->kind != TERMINAL_KEY && event->kind != TERMINAL_MOUSE)
+    if (event->kind == TERMINAL_PASTE && !run->state->prompt.is_open)
+        return; /* what is pasted is text, not commands */
+    if (event->kind != TERMINAL_KEY && event->kind != TERMINAL_PASTE && event->kind != TERMINAL_MOUSE)
         return;
     update(run->state, &input);
     run_effects(run);
@@ -78,8 +83,8 @@ static struct jitscope_error *work(struct run *run, bool *more) {
     return NULL;
 }
 
-static void copy(void *context, const char *text, size_t length) {
-    terminal_copy(context, text, length);
+static bool copy(void *context, const char *text, size_t length) {
+    return terminal_copy(context, text, length);
 }
 
 static void suspend(void *context) {
@@ -109,5 +114,7 @@ struct jitscope_error *run_terminal(struct run *run, bool mouse, int ascii) {
     run->context = terminal;
     struct jitscope_error *error = loop(run, terminal);
     terminal_close(terminal);
+    if (run->signal)
+        os_raise(run->signal); /* the shell is told what ended the program */
     return error;
 }

@@ -12,9 +12,10 @@ struct run {
     const struct theme *theme;
     int depth; /* colours of saved screens */
     bool has_quit;
+    int signal;    /* that asked the program to end; 0: none */
     bool is_stale; /* the terminal's content is not to be trusted */
     /* What only a terminal can do; NULL without one. */
-    void (*copy)(void *context, const char *text, size_t length);
+    bool (*copy)(void *context, const char *text, size_t length); /* false: the text is too long */
     void (*suspend)(void *context);
     void *context;
 };

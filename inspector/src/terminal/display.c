@@ -309,10 +309,10 @@ static struct jitscope_error *start_curses(struct display *display) {
         return error_system("memfd_create", NULL);
     if (!name || !*name)
         return error_create(JITSCOPE_ERROR_SYSTEM, "TERM is not set: nothing says which terminal this is");
-    display->curses = new_terminal(name, display->output, display->input);
-    if (!display->curses)
+    if (!terminfo_knows(name))
         return error_create(JITSCOPE_ERROR_SYSTEM, "TERM: terminfo has no terminal '%s'", name);
-    if (!capability("cup") || !capability("clear") || tigetflag("hc") > 0)
+    display->curses = new_terminal(name, display->output, display->input);
+    if (!display->curses || !capability("cup") || !capability("clear") || tigetflag("hc") > 0)
         return error_create(JITSCOPE_ERROR_SYSTEM, "TERM: a terminal '%s' cannot show a screen", name);
     return NULL;
 }

@@ -75,7 +75,7 @@ static void prepare_rescue(struct terminal *terminal) {
 }
 
 static void leave(struct terminal *terminal) {
-    terminal->gone = false; /* try, even if */
+    terminal->gone = false; /* a write that failed once is tried again for this */
     give(terminal, display_leave(terminal->display));
     os_set_terminal_mode(STDIN_FILENO, &terminal->found, true);
     signals_set_rescue(NULL, 0, NULL);

@@ -7,3 +7,11 @@
 void terminfo_forget_repetition(void) {
     repeat_char = NULL;
 }
+
+bool terminfo_knows(const char *name) {
+    int result;
+    if (setupterm(name, -1, &result) != OK)
+        return false;
+    del_curterm(cur_term);
+    return true;
+}

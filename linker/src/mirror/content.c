@@ -401,7 +401,11 @@ static void forget_beyond(struct mirror *mirror, struct kept *kept, uint32_t cou
 void mirror_trim(struct mirror *mirror, uint64_t budget) {
     VEC(struct kept) kept = {0};
     bool failed = false;
-    if (!mirror->on_demand || mirror->content_bytes <= budget)
+    if (!mirror->on_demand)
+        return;
+    /* Or the windows would take it for one reader that comes back to each chunk, and keep them all. */
+    mirror->history->window.loads = mirror->history->rereading.loads = 0;
+    if (mirror->content_bytes <= budget)
         return;
     for (uint32_t i = 0; i < mirror->history->links && !failed; i++) {
         const struct link_outline *outline = &mirror->links.data[i];
@@ -413,7 +417,6 @@ void mirror_trim(struct mirror *mirror, uint64_t budget) {
     if (kept.count && !failed)
         forget_beyond(mirror, kept.data, kept.count, budget);
     vec_destroy(&kept);
-    mirror->history->window.loads = mirror->history->rereading.loads = 0;
 }
 
 /* --- looking up

@@ -115,7 +115,17 @@ static struct jitscope_error *note(struct recorded *recorded, const struct event
     }
 }
 
+static struct jitscope_error *check_beginning(const struct recorded *recorded) {
+    if (recorded->has_begin && recorded->has_create)
+        return NULL;
+    return error_with_help(
+        error_create(JITSCOPE_ERROR_RECORDING, "the recording does not hold what replaying needs"),
+        "it was written by a version before replays, or cut off before the first link");
+}
+
+/* The options are among the first things that a recording says: without them not all of it is read. */
 struct jitscope_error *recorded_read_on(struct recorded *recorded) {
+    enum { FIRST_EVENTS = 4096 };
     struct event_view view;
     while (!recorded->has_gap && event_next(&recorded->noted, &view)) {
         recorded->has_gap = view.sequence != recorded->next_sequence++;
@@ -123,6 +133,8 @@ struct jitscope_error *recorded_read_on(struct recorded *recorded) {
             break;
         recorded->last_sequence = view.sequence;
         TRY(note(recorded, &view));
+        if (view.sequence == FIRST_EVENTS)
+            TRY(check_beginning(recorded));
     }
     return recording_failure(recorded->file); /* from here on all of it is in memory */
 }
@@ -130,11 +142,7 @@ struct jitscope_error *recorded_read_on(struct recorded *recorded) {
 static struct jitscope_error *read_all(struct recorded *recorded) {
     recorded->noted.file = recorded->file;
     TRY(recorded_read_on(recorded));
-    if (recorded->has_begin && recorded->has_create)
-        return NULL;
-    return error_with_help(
-        error_create(JITSCOPE_ERROR_RECORDING, "the recording does not hold what replaying needs"),
-        "it was written by a version before replays, or cut off before the first link");
+    return check_beginning(recorded);
 }
 
 struct jitscope_error *recorded_open(struct recorded *recorded, const struct recording_file *file) {
