@@ -148,7 +148,8 @@ static struct jitscope_error *refresh_code(struct sheet *sheet) {
     if (!own->code)
         TRY(code_create(&own->look, CODE_ATT, &own->code));
     code_refresh(own->code);
-    sheet->count = code_candidates(own->code);
+    /* Of what is not to be had no candidate is a row; there can be as many as a recording likes to say. */
+    sheet->count = sheet->remark && !own->look.read ? 0 : code_candidates(own->code);
     return NULL;
 }
 
