@@ -11,7 +11,7 @@ static void add(struct totals *totals, const struct mirror_tally *tally) {
     totals->tls += tally->tls;
 }
 
-struct totals inspected_totals(const struct inspected *inspected) {
+static struct totals add_all(const struct inspected *inspected) {
     struct totals totals = {0};
     const struct mirror *mirror = &inspected->mirror;
     for (uint32_t i = 0; i < mirror->links.count; i++) {
@@ -29,4 +29,12 @@ struct totals inspected_totals(const struct inspected *inspected) {
         add(&totals, &tally);
     }
     return totals;
+}
+
+struct totals inspected_totals(struct inspected *inspected) {
+    if (!inspected->has_totals || inspected->totals_version != inspected->version)
+        inspected->totals = add_all(inspected);
+    inspected->has_totals = true;
+    inspected->totals_version = inspected->version;
+    return inspected->totals;
 }

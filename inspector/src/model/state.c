@@ -96,7 +96,8 @@ struct place state_here(const struct state *state) {
 }
 
 struct place state_place(const struct state *state, uint32_t screen) {
-    struct place place = {.screen = screen, .question = state->place.question, .sort_column = -1};
+    struct place place = {
+        .screen = screen, .question.link = state->place.question.link, .sort_column = -1};
     return place;
 }
 
