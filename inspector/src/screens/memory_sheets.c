@@ -50,6 +50,8 @@ void memory_ask(struct sheet *sheet, const struct look *look) {
     sheet->is_volatile = sheet->inspected->is_alive;
     sheet->is_waiting = state == CONTENTS_WORKING;
     sheet->remark = state == CONTENTS_NEVER ? contents_reason(look->contents) : NULL;
+    if (state == CONTENTS_READY && !mirror_life(&sheet->inspected->mirror, look->link).ended)
+        sheet->remark = "at this moment the batch is not linked yet: this is what it will hold";
 }
 
 bool row_copy(struct row *row, const struct cell *cells, uint32_t count) {
