@@ -91,8 +91,8 @@ static struct strip_cell show_region(const struct region *region) {
     return (struct strip_cell){.style = STYLE_READ, .letter = 'r'};
 }
 
-/* Memory that somebody has wins over gaps, or a small segment in a wide gap would not be seen.  *FIRST is the
- * first region that reaches to FROM; cells are asked for from left to right. */
+/* Memory that somebody has wins over gaps, or a small segment in a wide gap would not be seen.  Cells are
+ * asked for from low to high: *FIRST is the first region that can matter to this one and those behind it. */
 static struct strip_cell strip_cell(const struct region *regions, uint32_t count, uint32_t *first,
                                     uint64_t from, uint64_t to) {
     struct strip_cell best = {.style = STYLE_GAP, .glyph = GLYPH_EMPTY};

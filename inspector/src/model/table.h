@@ -107,8 +107,8 @@ uint64_t table_above(const struct table *table);
 /* Puts the cursor on the row that was at POSITION, or near to where it would be, with ABOVE rows in view
  * above it; while an order is being made: as soon as there is one. */
 void table_go_to(struct table *table, struct position position, uint64_t above);
-/* Onto the row of memory that holds ADDRESS; of other sheets, onto the first row whose address it is.  While the sheet
- * waits: as soon as that is known.  Errors: NOT_FOUND. */
+/* Onto the row of memory that holds ADDRESS; of other sheets, onto the first row whose address it is.  While
+ * the sheet waits: as soon as that is known.  Errors: NOT_FOUND. */
 struct jitscope_error *table_go_to_address(struct table *table, uint64_t address);
 /* Moves the cursor by COUNT rows, as far as there are any. */
 void table_move(struct table *table, int64_t count);
