@@ -175,6 +175,8 @@ static void test_code_and_why(void **state) {
     drive(&driven, GOLDEN("edges"));
     run(&driven, "code main");
     assert_string_equal(screen_name(&driven), "code");
+    assert_int_equal(sheet_descriptor(&driven.state.table.sheet),
+                     -1); /* nobody works: no loop may poll for it */
     assert_string_equal(cell(&driven, "address"), "0x10000000");
     run(&driven, "code 0x10000028");
     assert_string_equal(cell(&driven, "address"), "0x10000028");
