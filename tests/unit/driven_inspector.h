@@ -46,7 +46,7 @@ static inline bool finish_work(struct driven *driven) {
     bool good = true;
     while (update_has_work(&driven->state)) {
         int descriptor = sheet_descriptor(&driven->state.table.sheet);
-        if (driven->state.table.sheet.is_waiting && descriptor >= 0)
+        if (descriptor >= 0)
             os_wait_readable(descriptor, 100);
         good &= update(&driven->state, &work);
     }

@@ -98,7 +98,7 @@ static struct strip_cell strip_cell(const struct region *regions, uint32_t count
     struct strip_cell best = {.style = STYLE_GAP, .glyph = GLYPH_EMPTY};
     bool has_owner = false;
     while (*first < count && regions[*first].end <= from)
-        ++*first;
+        (*first)++;
     for (uint32_t i = *first; i < count && regions[i].address < to; i++) {
         uint64_t low = regions[i].address > from ? regions[i].address : from;
         uint64_t high = regions[i].end < to ? regions[i].end : to;

@@ -11,6 +11,7 @@ struct jitscope_error *state_create(struct state *state, struct inspected *inspe
                             .rows = 24,
                             .columns = 80};
     state->previous = inspected->now;
+    state->table.demangle = true;
     text_append(&state->message, without_memory); /* has room from now on */
     struct jitscope_error *error = state->message.failed ? error_no_memory() : keymap_create(&state->keymap);
     text_clear(&state->message);

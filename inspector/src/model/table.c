@@ -250,16 +250,32 @@ static struct jitscope_error *look_again(struct table *table) {
     return NULL;
 }
 
-bool table_has_work(const struct table *table) {
-    return table->is_scanning || table->sheet.is_waiting || table->search.state == SEARCH_GOES_ON;
+/* Rows stay where they are, and say more. */
+static struct jitscope_error *look_closer(struct table *table) {
+    TRY(sheet_refresh(&table->sheet));
+    if (!table->sheet.is_improving)
+        table_forget_picture(table);
+    return NULL;
 }
 
-void table_work(struct table *table, uint64_t rows) {
+bool table_has_work(const struct table *table) {
+    return table->is_scanning || sheet_is_busy(&table->sheet) || table->search.state == SEARCH_GOES_ON;
+}
+
+struct jitscope_error *table_work(struct table *table, uint64_t rows) {
     if (table->sheet.is_waiting)
-        jitscope_error_destroy(look_again(table));
-    if (table->sheet.is_waiting)
-        return;
+        TRY(look_again(table));
+    else if (table->sheet.is_improving)
+        TRY(look_closer(table));
+    if (sheet_is_busy(&table->sheet))
+        return NULL;
     table_scan_some(table, rows);
     if (!table->is_scanning || table->is_renewing)
         table_search_some(table, rows);
+    return NULL;
+}
+
+bool table_can_spare(const struct table *table) {
+    bool goes_through_all = table->is_scanning || table->search.state == SEARCH_GOES_ON;
+    return !table->sheet.is_waiting && (table->picture.is_whole || goes_through_all);
 }

@@ -95,9 +95,12 @@ struct jitscope_error *table_renew(struct table *table);
 /* Errors: USAGE, with the columns there are. */
 struct jitscope_error *table_set_filter(struct table *table, const char *text);
 struct jitscope_error *table_set_sort(struct table *table, int column, bool descending);
-/* Goes on with what takes long, a scan, a search, what the sheet waits for, for up to ROWS. */
-void table_work(struct table *table, uint64_t rows);
+/* Goes on with what takes long, a scan, a search, what the sheet waits for, for up to ROWS.  Errors: what the
+ * sheet waited for cannot be had. */
+struct jitscope_error *table_work(struct table *table, uint64_t rows);
 bool table_has_work(const struct table *table);
+/* Whether batches that were looked at may go: those in view are not being read just now. */
+bool table_can_spare(const struct table *table);
 /* How much of a scan is done, of 100. */
 uint32_t table_scan_progress(const struct table *table);
 

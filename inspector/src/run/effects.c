@@ -100,7 +100,7 @@ bool run_work(struct run *run) {
         good = update(run->state, &news) && good;
     while (update_has_work(run->state)) {
         int descriptor = sheet_descriptor(&run->state->table.sheet);
-        if (run->state->table.sheet.is_waiting && descriptor >= 0)
+        if (descriptor >= 0)
             os_wait_readable(descriptor, WAIT_MILLISECONDS);
         good = update(run->state, &work) && good;
     }

@@ -52,7 +52,7 @@ static void take_event(struct run *run, const struct terminal *terminal, const s
 
 static int time_to_wait(const struct run *run, bool more) {
     const struct sheet *sheet = &run->state->table.sheet;
-    if (sheet->is_waiting && sheet_descriptor(sheet) >= 0)
+    if (sheet_descriptor(sheet) >= 0)
         return WAIT_MILLISECONDS;
     if (more || update_has_work(run->state))
         return 0;

@@ -33,8 +33,12 @@ struct jitscope_error *sheet_refresh(struct sheet *sheet) {
     return sheet->kind->refresh(sheet);
 }
 
+bool sheet_is_busy(const struct sheet *sheet) {
+    return sheet->is_waiting || sheet->is_improving;
+}
+
 int sheet_descriptor(const struct sheet *sheet) {
-    return sheet->kind->descriptor ? sheet->kind->descriptor(sheet) : -1;
+    return sheet_is_busy(sheet) && sheet->kind->descriptor ? sheet->kind->descriptor(sheet) : -1;
 }
 
 void sheet_close(struct sheet *sheet) {

@@ -63,6 +63,7 @@ struct sheet {
     uint64_t count;     /* candidates */
     bool is_volatile;   /* rows change from frame to frame: they show memory */
     bool is_waiting;    /* for something that is being worked out: refresh again, see sheet_descriptor() */
+    bool is_improving;  /* rows are there, but do not say all yet: the same */
     const char *remark; /* why something is missing; NULL: nothing is */
     const struct view *view; /* of sheet_of_view */
     void *own;               /* the kind's */
@@ -72,7 +73,9 @@ struct sheet {
 struct jitscope_error *sheet_open(struct sheet *sheet, uint32_t screen, struct inspected *inspected,
                                   const struct question *question);
 struct jitscope_error *sheet_refresh(struct sheet *sheet);
-/* To poll(2) for reading while SHEET is waiting; -1: just ask again. */
+/* Whether it is worth while to refresh SHEET again: it is waiting, or improving. */
+bool sheet_is_busy(const struct sheet *sheet);
+/* To poll(2) for reading until SHEET should be refreshed; -1: there is no such thing, or it is not busy. */
 int sheet_descriptor(const struct sheet *sheet);
 void sheet_close(struct sheet *sheet);
 
