@@ -337,6 +337,21 @@ static void test_questions_stay_behind(void **state) {
     stop_driving(&driven);
 }
 
+/* What `jitscope show` calls something is a name for it here too. */
+static void test_names_of_views(void **state) {
+    (void)state;
+    struct driven driven;
+    drive(&driven, GOLDEN("edges"));
+    run(&driven, "symbols");
+    run(&driven, "batches");
+    assert_string_equal(screen_name(&driven), "overview");
+    for (uint32_t i = 0; i < SCREEN_COUNT; i++)
+        if (*screens[i].view)
+            assert_true(screen_find(screens[i].view, strlen(screens[i].view)) < SCREEN_COUNT);
+    assert_int_equal(screen_find("", 0), SCREEN_COUNT);
+    stop_driving(&driven);
+}
+
 /* The map's rows are where they are, whatever comes in before them. */
 static void test_map_through_time(void **state) {
     (void)state;
@@ -807,6 +822,7 @@ int main(void) {
         cmocka_unit_test(test_marks),
         cmocka_unit_test(test_batches),
         cmocka_unit_test(test_questions_stay_behind),
+        cmocka_unit_test(test_names_of_views),
         cmocka_unit_test(test_map_through_time),
         cmocka_unit_test(test_mouse_on_help),
         cmocka_unit_test(test_beyond_the_end),
