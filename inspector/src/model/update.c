@@ -87,6 +87,7 @@ static struct jitscope_error *take_news(struct state *state) {
         state->previous = inspected->now;
         inspected_seek(inspected, moment);
     }
+    state->table.keeps_end = state->follows && state->place.screen == SCREEN_EVENTS;
     return table_renew(&state->table);
 }
 
