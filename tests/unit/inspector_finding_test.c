@@ -131,7 +131,7 @@ static char *order_of(const struct table *table) {
 
 static void drain(struct table *table, uint64_t rows) {
     while (table_has_work(table))
-        table_work(table, rows);
+        jitscope_error_destroy(table_work(table, rows));
 }
 
 /* However scans are cut, they end in the same. */

@@ -12,6 +12,14 @@
 
 enum { MOST_SEEN = 512 };
 
+/* What all batches hold together, see totals.h. */
+struct totals {
+    uint32_t batches;                           /* that were gone through, with those that never began */
+    uint32_t linked, linking, failed, unloaded; /* batches */
+    uint64_t executable, readable, writable;    /* bytes of those that are linked */
+    uint64_t blocks, symbols, got, plt, tls;    /* of those */
+};
+
 struct inspected {
     char *name; /* the file's, or the process's number and program */
     struct recording_file file;
@@ -32,6 +40,9 @@ struct inspected {
     struct live_watches watches; /* slots of tables in it */
     uint64_t seen[MOST_SEEN];    /* slots that somebody looked at since the last poll */
     uint32_t seen_count;
+    struct totals totals; /* of totals_version, at the moment totals_now; has_totals: they were asked for */
+    uint64_t totals_version, totals_now;
+    bool has_totals;
     char trouble[256]; /* why memory cannot be read; "" when all is well */
 };
 

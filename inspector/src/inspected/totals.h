@@ -4,12 +4,7 @@
 
 #include "inspected/inspected.h"
 
-struct totals {
-    uint32_t linked, linking, failed, unloaded; /* batches */
-    uint64_t executable, readable, writable;    /* bytes of those that are linked */
-    uint64_t blocks, symbols, got, plt, tls;    /* of those */
-};
-
-struct totals inspected_totals(const struct inspected *inspected);
+/* Of each version made once: who draws asks for them in each frame, of a hundred thousand batches. */
+struct totals inspected_totals(struct inspected *inspected);
 
 #endif

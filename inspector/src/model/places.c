@@ -141,8 +141,7 @@ static struct jitscope_error *enter_memory(struct state *state, uint32_t screen,
     struct place place = state_place(state, screen);
     place.question.address = address;
     TRY(go_in(state, &place));
-    table_go_to_memory(&state->table, address);
-    return NULL;
+    return table_go_to_address(&state->table, address);
 }
 
 /* Code is shown as instructions, all else as bytes. */
@@ -276,8 +275,9 @@ struct jitscope_error *do_why(struct state *state, const char *argument) {
     return *argument ? enter_why(state, argument) : why_row(state, table_cursor_row(&state->table));
 }
 
+/* The same screen of other batches: filter and order stay. */
 struct jitscope_error *do_batch(struct state *state, const char *argument) {
-    struct place place = state_place(state, state->place.screen);
+    struct place place = state_here(state);
     uint64_t link = 0;
     int64_t number;
     if (!strcmp(argument, "all")) {
@@ -290,7 +290,9 @@ struct jitscope_error *do_batch(struct state *state, const char *argument) {
     if (number < 0 || number >= state->inspected->mirror.links.count)
         return error_create(JITSCOPE_ERROR_NOT_FOUND, "there is no batch %" PRId64 " at this moment", number);
     place.question.link = (uint32_t)number;
-    return state_visit(state, &place);
+    TRY(state_visit(state, &place));
+    state_say(state, "only batch %" PRId64 " from now on, on all screens; `batch all` for all", number);
+    return NULL;
 }
 
 /* --- and back

@@ -97,7 +97,7 @@ struct jitscope_error *state_show(struct state *state, const struct place *place
 struct jitscope_error *state_visit(struct state *state, const struct place *place);
 /* PLACE with the cursor as it is now. */
 struct place state_here(const struct state *state);
-/* A fresh place on a screen, asking what the current one asks. */
+/* A fresh place on a screen, about the same batch, or all. */
 struct place state_place(const struct state *state, uint32_t screen);
 /* Shows another moment. */
 struct jitscope_error *state_seek(struct state *state, uint64_t sequence);

@@ -116,7 +116,7 @@ bool table_step(struct table *table, uint64_t *place, bool forward) {
 }
 
 void table_move(struct table *table, int64_t count) {
-    table->sought.is_set = false;
+    table->sought.is_set = table->sought_address.is_set = false;
     for (; count > 0 && table_step(table, &table->cursor, true); count--)
         ;
     for (; count < 0 && table_step(table, &table->cursor, false); count++)
@@ -134,7 +134,7 @@ void table_settle(struct table *table) {
 
 void table_move_to_end(struct table *table, bool last) {
     uint64_t count = table_count(table);
-    table->sought.is_set = false;
+    table->sought.is_set = table->sought_address.is_set = false;
     table->cursor = last && count ? count - 1 : 0;
     table_settle(table);
 }
@@ -177,15 +177,10 @@ void table_leave_room_above(struct table *table) {
         ;
 }
 
-void table_go_to_memory(struct table *table, uint64_t address) {
-    table->cursor = table->sheet.kind->number_at(&table->sheet, address);
-    table_settle(table);
-    table_leave_room_above(table);
-}
-
-struct jitscope_error *table_go_to_address(struct table *table, uint64_t address) {
+static struct jitscope_error *find_address(struct table *table, uint64_t address) {
     int column = sheet_address_column(&table->sheet);
-    for (uint64_t place = 0; column >= 0 && place < table_count(table); place++) {
+    uint64_t count = column >= 0 ? table_count(table) : 0;
+    for (uint64_t place = 0; place < count && !table->sheet.is_waiting; place++) {
         rows_forget(&table->scratch);
         if (!table_row(table, place, &table->scratch))
             continue;
@@ -198,6 +193,25 @@ struct jitscope_error *table_go_to_address(struct table *table, uint64_t address
     return error_create(JITSCOPE_ERROR_NOT_FOUND, "nothing begins at 0x%" PRIx64, address);
 }
 
+static void go_to_memory(struct table *table, uint64_t address) {
+    table->cursor = table->sheet.kind->number_at(&table->sheet, address);
+    table_settle(table);
+    table_leave_room_above(table);
+}
+
+struct jitscope_error *table_go_to_address(struct table *table, uint64_t address) {
+    struct jitscope_error *error = NULL;
+    if (table->sheet.kind->number_at)
+        go_to_memory(table, address);
+    else if (!table->sheet.is_waiting)
+        error = find_address(table, address);
+    table->sought_address = (struct sought_address){table->sheet.is_waiting, address};
+    if (!table->sheet.is_waiting)
+        return error;
+    jitscope_error_destroy(error); /* it may still come */
+    return NULL;
+}
+
 /* --- what takes long
  * ------------------------------------------------------------------------------------------------- */
 
@@ -208,6 +222,8 @@ static struct jitscope_error *look_again(struct table *table) {
     if (table->sheet.is_waiting)
         return NULL;
     table_forget_picture(table);
+    if (table->sought_address.is_set)
+        return table_go_to_address(table, table->sought_address.address);
     if (!table->has_order) {
         table_go_to(table, position, 0);
         table_leave_room_above(table);
@@ -227,14 +243,20 @@ bool table_has_work(const struct table *table) {
     return table->is_scanning || sheet_is_busy(&table->sheet) || table->search.state == SEARCH_GOES_ON;
 }
 
-void table_work(struct table *table, uint64_t rows) {
+struct jitscope_error *table_work(struct table *table, uint64_t rows) {
     if (table->sheet.is_waiting)
-        jitscope_error_destroy(look_again(table));
+        TRY(look_again(table));
     else if (table->sheet.is_improving)
-        jitscope_error_destroy(look_closer(table));
+        TRY(look_closer(table));
     if (sheet_is_busy(&table->sheet))
-        return;
+        return NULL;
     table_scan_some(table, rows);
     if (!table->is_scanning)
         table_search_some(table, rows);
+    return NULL;
+}
+
+bool table_can_spare(const struct table *table) {
+    bool goes_through_all = table->is_scanning || table->search.state == SEARCH_GOES_ON;
+    return !table->sheet.is_waiting && (table->picture.is_whole || goes_through_all);
 }

@@ -36,6 +36,12 @@ struct sought_row {
     uint64_t above; /* rows in view above it */
 };
 
+/* The address that the cursor comes to when the sheet waits for nothing any more. */
+struct sought_address {
+    bool is_set;
+    uint64_t address;
+};
+
 enum search_state { SEARCH_NONE, SEARCH_GOES_ON, SEARCH_FOUND, SEARCH_IN_VAIN };
 
 struct search {
@@ -63,6 +69,7 @@ struct table {
 
     uint64_t cursor, top; /* places */
     struct sought_row sought;
+    struct sought_address sought_address;
     struct rows window; /* cells of the rows in view */
     VEC(struct shown_row) shown;
     struct picture {
@@ -83,9 +90,12 @@ struct jitscope_error *table_refresh(struct table *table);
 /* Errors: USAGE, with the columns there are. */
 struct jitscope_error *table_set_filter(struct table *table, const char *text);
 struct jitscope_error *table_set_sort(struct table *table, int column, bool descending);
-/* Goes on with what takes long, a scan, a search, what the sheet waits for, for up to ROWS. */
-void table_work(struct table *table, uint64_t rows);
+/* Goes on with what takes long, a scan, a search, what the sheet waits for, for up to ROWS.  Errors: what the
+ * sheet waited for cannot be had. */
+struct jitscope_error *table_work(struct table *table, uint64_t rows);
 bool table_has_work(const struct table *table);
+/* Whether batches that were looked at may go: those in view are not being read just now. */
+bool table_can_spare(const struct table *table);
 /* How much of a scan is done, of 100. */
 uint32_t table_scan_progress(const struct table *table);
 
@@ -97,9 +107,8 @@ uint64_t table_above(const struct table *table);
 /* Puts the cursor on the row that was at POSITION, or near to where it would be, with ABOVE rows in view
  * above it; while an order is being made: as soon as there is one. */
 void table_go_to(struct table *table, struct position position, uint64_t above);
-/* Onto the row of memory that holds ADDRESS, on a sheet of memory. */
-void table_go_to_memory(struct table *table, uint64_t address);
-/* Onto the first row whose address is ADDRESS.  Errors: NOT_FOUND. */
+/* Onto the row of memory that holds ADDRESS; of other sheets, onto the first row whose address it is.  While
+ * the sheet waits: as soon as that is known.  Errors: NOT_FOUND. */
 struct jitscope_error *table_go_to_address(struct table *table, uint64_t address);
 /* Moves the cursor by COUNT rows, as far as there are any. */
 void table_move(struct table *table, int64_t count);

@@ -68,12 +68,20 @@ static void measure(const struct table *table, const struct rows *rows, uint32_t
     }
 }
 
+/* Large batches are read in slices, of which nobody sees anything here. */
+static struct jitscope_error *add_row(struct table *table, uint64_t place, struct rows *rows) {
+    while (!table_row(table, place, rows) && table->sheet.is_waiting && sheet_descriptor(&table->sheet) < 0)
+        TRY(sheet_refresh(&table->sheet));
+    return NULL;
+}
+
 struct jitscope_error *table_print(struct text *out, struct table *table, bool json) {
     struct rows rows = {0};
     struct text scratch = {0};
     uint32_t widths[MOST_COLUMNS];
-    for (uint64_t place = 0; place < table_count(table); place++)
-        table_row(table, place, &rows);
+    struct jitscope_error *error = NULL;
+    for (uint64_t place = 0; place < table_count(table) && !error; place++)
+        error = add_row(table, place, &rows);
     measure(table, &rows, widths, &scratch);
     if (json)
         text_append(out, "[");
@@ -87,5 +95,5 @@ struct jitscope_error *table_print(struct text *out, struct table *table, bool j
     text_append(out, json ? "\n]\n" : "");
     rows_destroy(&rows);
     text_destroy(&scratch);
-    return out->failed ? error_no_memory() : NULL;
+    return error ? error : out->failed ? error_no_memory() : NULL;
 }

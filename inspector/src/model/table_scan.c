@@ -20,7 +20,7 @@ void table_start_scan(struct table *table) {
 
 static void show_from_top(struct table *table) {
     table_start_scan(table);
-    table->sought.is_set = false;
+    table->sought.is_set = table->sought_address.is_set = false;
     table->cursor = table->top = 0;
     if (!table->has_order)
         table_settle(table);

@@ -104,11 +104,11 @@ static struct jitscope_error *what_was_lost(const struct state *state) {
 bool update(struct state *state, const struct input *input) {
     struct jitscope_error *error = take(state, input);
     if (!error && table_has_work(&state->table)) {
-        table_work(&state->table, ROWS_PER_SLICE);
-        error = finding_tell(state);
+        error = table_work(&state->table, ROWS_PER_SLICE);
+        if (!error)
+            error = finding_tell(state);
     }
-    bool is_settled = state->table.picture.is_whole && !table_has_work(&state->table);
-    if (!error && is_settled && inspected_wants_trim(state->inspected))
+    if (!error && table_can_spare(&state->table) && inspected_wants_trim(state->inspected))
         error = tidy(state);
     if (!error)
         error = what_was_lost(state);

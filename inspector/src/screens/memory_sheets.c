@@ -50,6 +50,8 @@ void memory_ask(struct sheet *sheet, const struct look *look) {
     sheet->is_volatile = sheet->inspected->is_alive;
     sheet->is_waiting = state == CONTENTS_WORKING;
     sheet->remark = state == CONTENTS_NEVER ? contents_reason(look->contents) : NULL;
+    if (state == CONTENTS_READY && !mirror_life(&sheet->inspected->mirror, look->link).ended)
+        sheet->remark = "at this moment the batch is not linked yet: this is what it will hold";
 }
 
 bool row_copy(struct row *row, const struct cell *cells, uint32_t count) {
@@ -161,7 +163,8 @@ static struct jitscope_error *refresh_code(struct sheet *sheet) {
     if (!own->code)
         TRY(code_create(&own->look, CODE_ATT, &own->code));
     code_refresh(own->code);
-    sheet->count = code_candidates(own->code);
+    /* Of what is not to be had no candidate is a row; there can be as many as a recording likes to say. */
+    sheet->count = sheet->remark && !own->look.read ? 0 : code_candidates(own->code);
     return NULL;
 }
 
