@@ -165,6 +165,60 @@ static void test_slices(void **state) {
     stop_driving(&driven);
 }
 
+/* While data comes in faster than rows can be gone through, the order stays in view, the cursor on its row,
+ * and a new order comes about all the same. */
+static void test_order_while_data_comes_in(void **state) {
+    (void)state;
+    static const char *const filters[] = {NULL, "size > 0"};
+    for (size_t i = 0; i < 2; i++) {
+        struct driven driven;
+        drive(&driven, GOLDEN("edges"));
+        run(&driven, "symbols");
+        struct table *table = &driven.state.table;
+        assert_null(table_set_filter(table, filters[i]));
+        assert_null(table_set_sort(table, i ? -1 : sheet_column(&table->sheet, "size"), true));
+        drain(table, UINT64_MAX);
+        table_move(table, 2);
+        char *wanted = order_of(table);
+        struct position cursor = table_position(table);
+        bool was_renewing = false;
+        int ends = 0;
+        for (int round = 0; round < 100; round++) {
+            assert_null(table_renew(table));
+            table_work(table, 1);
+            ends += was_renewing && !table->scanned;
+            was_renewing = table->is_renewing;
+            char *got = order_of(table);
+            assert_string_equal(got, wanted);
+            os_release(got);
+            assert_int_equal(table_position(table).item, cursor.item);
+        }
+        assert_true(ends > 3);
+        table_move(table, 1); /* meanwhile */
+        cursor = table_position(table);
+        drain(table, 1);
+        assert_int_equal(table_position(table).item, cursor.item);
+        assert_false(table->is_renewing);
+        os_release(wanted);
+        stop_driving(&driven);
+    }
+}
+
+/* Rows that are not all found yet are not written as if they were. */
+static void test_export_while_scanning(void **state) {
+    (void)state;
+    struct driven driven;
+    drive(&driven, GOLDEN("edges"));
+    run(&driven, "symbols");
+    assert_null(table_set_filter(&driven.state.table, "size > 30"));
+    assert_false(update(&driven.state, &(struct input){.kind = INPUT_COMMAND, .command = "export f.txt"}));
+    assert_string_equal(message(&driven), "the rows are still being looked for");
+    finish_work(&driven);
+    run(&driven, "export f.txt");
+    forget_effects(&driven);
+    stop_driving(&driven);
+}
+
 /* --- searching --- */
 
 static void test_searching(void **state) {
@@ -455,6 +509,8 @@ int main(void) {
         cmocka_unit_test(test_sorting),
         cmocka_unit_test(test_sorting_what_is_absent),
         cmocka_unit_test(test_slices),
+        cmocka_unit_test(test_order_while_data_comes_in),
+        cmocka_unit_test(test_export_while_scanning),
         cmocka_unit_test(test_searching),
         cmocka_unit_test(test_search_while_scanning),
         cmocka_unit_test(test_editing),

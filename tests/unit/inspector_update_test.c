@@ -318,6 +318,94 @@ static void test_batches(void **state) {
     stop_driving(&driven);
 }
 
+/* What one screen was asked stays there; batches are another matter, and how to get all back is said. */
+static void test_questions_stay_behind(void **state) {
+    (void)state;
+    struct driven driven;
+    drive(&driven, GOLDEN("unloads"));
+    run(&driven, "why alone");
+    run(&driven, "symbols");
+    assert_null(strstr(look(&driven), "symbols alone"));
+    run(&driven, "filter kind = function");
+    run(&driven, "sort -size");
+    run(&driven, "batch 2");
+    assert_non_null(strstr(message(&driven), "`batch all` for all"));
+    assert_non_null(strstr(look(&driven), "symbols of batch 2, only kind = function"));
+    assert_true(driven.state.table.descending);
+    run(&driven, "batch all");
+    assert_non_null(strstr(look(&driven), "symbols, only kind = function"));
+    stop_driving(&driven);
+}
+
+/* What `jitscope show` calls something is a name for it here too. */
+static void test_names_of_views(void **state) {
+    (void)state;
+    struct driven driven;
+    drive(&driven, GOLDEN("edges"));
+    run(&driven, "symbols");
+    run(&driven, "batches");
+    assert_string_equal(screen_name(&driven), "overview");
+    for (uint32_t i = 0; i < SCREEN_COUNT; i++)
+        if (*screens[i].view)
+            assert_true(screen_find(screens[i].view, strlen(screens[i].view)) < SCREEN_COUNT);
+    assert_int_equal(screen_find("", 0), SCREEN_COUNT);
+    stop_driving(&driven);
+}
+
+/* The map's rows are where they are, whatever comes in before them. */
+static void test_map_through_time(void **state) {
+    (void)state;
+    struct driven driven;
+    drive(&driven, GOLDEN("unloads"));
+    run(&driven, "map");
+    run(&driven, "last");
+    char address[256];
+    snprintf(address, sizeof address, "%s", cell(&driven, "address"));
+    uint64_t rows = driven.state.table.sheet.count, cursor = driven.state.table.cursor;
+    for (int steps = 0; driven.state.table.sheet.count == rows; steps++) {
+        assert_true(steps < 1000);
+        run(&driven, "event -1");
+    }
+    assert_string_equal(cell(&driven, "address"), address);
+    assert_int_not_equal(driven.state.table.cursor, cursor);
+    stop_driving(&driven);
+}
+
+/* The help lies over the rows: clicks do not go through it, and the wheel turns it. */
+static void test_mouse_on_help(void **state) {
+    (void)state;
+    struct driven driven;
+    drive(&driven, GOLDEN("edges"));
+    run(&driven, "symbols");
+    run(&driven, "help");
+    give(&driven, (struct input){.kind = INPUT_WHEEL, .wheel = 3});
+    assert_int_equal(driven.state.help_top, 3);
+    give(&driven, (struct input){.kind = INPUT_CLICK, .rows = 5, .columns = 5, .twice = true});
+    assert_string_equal(screen_name(&driven), "symbols");
+    assert_int_equal(driven.state.table.cursor, 0);
+    give(&driven, (struct input){.kind = INPUT_WHEEL, .wheel = -9});
+    assert_int_equal(driven.state.help_top, 0);
+    assert_true(driven.state.help);
+    stop_driving(&driven);
+}
+
+/* Beyond the end is the end, which is said; the number is the last event's. */
+static void test_beyond_the_end(void **state) {
+    (void)state;
+    struct driven driven;
+    char wanted[64];
+    drive(&driven, GOLDEN("edges"));
+    uint64_t last = inspected_last(driven.inspected);
+    run(&driven, "goto 99999999");
+    assert_int_equal(driven.inspected->now, last);
+    snprintf(wanted, sizeof wanted, "the last event is %llu", (unsigned long long)last);
+    assert_string_equal(message(&driven), wanted);
+    snprintf(wanted, sizeof wanted, "goto %llu", (unsigned long long)last);
+    run(&driven, wanted);
+    assert_string_equal(message(&driven), "");
+    stop_driving(&driven);
+}
+
 static void test_zoom(void **state) {
     (void)state;
     struct driven driven;
@@ -733,6 +821,11 @@ int main(void) {
         cmocka_unit_test(test_sorted_place_comes_back),
         cmocka_unit_test(test_marks),
         cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_questions_stay_behind),
+        cmocka_unit_test(test_names_of_views),
+        cmocka_unit_test(test_map_through_time),
+        cmocka_unit_test(test_mouse_on_help),
+        cmocka_unit_test(test_beyond_the_end),
         cmocka_unit_test(test_zoom),
         cmocka_unit_test(test_events),
         cmocka_unit_test(test_passes_and_batches),

@@ -70,12 +70,13 @@ static uint32_t heading_width(const struct state *state, uint32_t column) {
     return (uint32_t)strlen(table->sheet.columns[column].name) + ((int)column == table->sort_column ? 2 : 0);
 }
 
-/* What a column would like to have. */
-static uint32_t wanted_width(const struct state *state, uint32_t column) {
+/* What a column would like to have; the last one can be as wide as the screen. */
+static uint32_t wanted_width(const struct state *state, uint32_t column, uint32_t screen) {
     uint32_t width = state->table.widths[column], heading = heading_width(state, column);
     bool last = column + 1 == state->table.sheet.column_count;
-    if (width > WIDEST_TEXT && !last)
-        width = WIDEST_TEXT;
+    uint32_t most = last && screen > WIDEST_TEXT ? screen : WIDEST_TEXT;
+    if (width > most)
+        width = most;
     return width > heading ? width : heading;
 }
 
@@ -101,7 +102,7 @@ static void lay_out(const struct grid *grid, const struct state *state, struct l
     *layout = (struct layout){.first = state->place.first_column};
     layout->count = columns - layout->first;
     for (uint32_t i = 0; i < layout->count; i++) {
-        layout->widths[i] = (uint16_t)wanted_width(state, layout->first + i);
+        layout->widths[i] = (uint16_t)wanted_width(state, layout->first + i, grid->columns);
         total += layout->widths[i] + (i ? GAP_WIDTH : 0);
     }
     squeeze(state, layout, total, grid->columns);

@@ -1,5 +1,7 @@
 /* Going from screen to screen, and coming back. */
 #include "model/commands.h"
+
+#include "mirror/why.h"
 #include "screens/map.h"
 #include "screens/memory.h"
 
@@ -160,20 +162,15 @@ static struct jitscope_error *enter_row_memory(struct state *state, const struct
 
 /* An address, or the name of a symbol that has one. */
 static struct jitscope_error *find_address(struct state *state, const char *words, uint64_t *address) {
-    const struct mirror *mirror = &state->inspected->mirror;
     char *end;
     errno = 0;
     *address = strtoull(words, &end, 0);
     if (!errno && end != words && !*end)
         return NULL;
-    EACH_LINK(link)
-    for (uint32_t i = 0; i < link->symbols.count; i++) {
-        const struct mirror_symbol *symbol = mirror_symbol(link, i);
-        struct recorded_string name = recording_string(mirror->file, symbol ? symbol->name : 0);
-        if (symbol && name.length == strlen(words) && !memcmp(name.bytes, words, name.length) &&
-            mirror_symbol_address(link, symbol, address))
-            return NULL;
-    }
+    bool found = false;
+    TRY(why_find_address(&state->inspected->mirror, words, strlen(words), address, &found));
+    if (found)
+        return NULL;
     return error_create(JITSCOPE_ERROR_NOT_FOUND, "nothing that has an address is called '%s'", words);
 }
 

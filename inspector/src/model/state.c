@@ -136,6 +136,7 @@ struct jitscope_error *state_visit(struct state *state, const struct place *plac
 struct jitscope_error *state_seek(struct state *state, uint64_t sequence) {
     uint64_t last = inspected_last(state->inspected);
     sequence = sequence < last ? sequence : last;
+    state->awaited = 0;
     state->previous = state->inspected->now;
     inspected_seek(state->inspected, sequence);
     return table_refresh(&state->table);

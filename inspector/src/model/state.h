@@ -66,6 +66,7 @@ struct state {
 
     bool follows;      /* the newest event */
     uint64_t previous; /* moment before the last step */
+    uint64_t awaited;  /* moment to go to when it has been read; 0: none */
 
     struct prompt prompt;
     VEC(const char *) history; /* of typed lines */

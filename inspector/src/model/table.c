@@ -32,6 +32,7 @@ struct jitscope_error *table_open(struct table *table, uint32_t screen, struct i
 void table_close(struct table *table) {
     filter_destroy(table->filter);
     vec_destroy(&table->order);
+    vec_destroy(&table->renewed);
     vec_destroy(&table->keys);
     vec_destroy(&table->merged);
     arena_destroy(&table->key_texts);
@@ -48,6 +49,19 @@ struct jitscope_error *table_refresh(struct table *table) {
     TRY(sheet_refresh(&table->sheet));
     table_start_scan(table);
     table_go_to(table, position, above);
+    return NULL;
+}
+
+struct jitscope_error *table_renew(struct table *table) {
+    bool is_anywhere = table->sought.is_set || table_count(table);
+    struct position position = table_position(table);
+    uint64_t above = table_above(table);
+    TRY(sheet_refresh(&table->sheet));
+    table_renew_scan(table);
+    if (is_anywhere)
+        table_go_to(table, position, above);
+    else
+        table_settle(table);
     return NULL;
 }
 
@@ -113,6 +127,11 @@ bool table_step(struct table *table, uint64_t *place, bool forward) {
         }
     }
     return false;
+}
+
+void table_go_to_place(struct table *table, uint64_t place) {
+    table->sought.is_set = table->sought_address.is_set = false;
+    table->cursor = place;
 }
 
 void table_move(struct table *table, int64_t count) {
@@ -251,7 +270,7 @@ struct jitscope_error *table_work(struct table *table, uint64_t rows) {
     if (sheet_is_busy(&table->sheet))
         return NULL;
     table_scan_some(table, rows);
-    if (!table->is_scanning)
+    if (!table->is_scanning || table->is_renewing)
         table_search_some(table, rows);
     return NULL;
 }

@@ -59,7 +59,9 @@ struct table {
     bool descending, demangle;
 
     bool has_order, is_scanning;
-    VEC(uint64_t) order; /* numbers of the sheet */
+    bool is_renewing; /* ORDER is as it was before the data grew; a new one is being made meanwhile */
+    bool is_behind;   /* the data grew since that was begun */
+    VEC(uint64_t) order, renewed; /* numbers of the sheet */
     VEC(struct sort_key) keys, merged;
     struct merge merge;
     struct search search;
@@ -86,6 +88,9 @@ struct jitscope_error *table_open(struct table *table, uint32_t screen, struct i
 void table_close(struct table *table);
 /* After the moment or the data changed: the cursor stays on its row. */
 struct jitscope_error *table_refresh(struct table *table);
+/* The same after the data grew: an order is shown as it is until the new one is made, and one that is being
+ * made is made to its end, or none would ever be while events come in. */
+struct jitscope_error *table_renew(struct table *table);
 
 /* Errors: USAGE, with the columns there are. */
 struct jitscope_error *table_set_filter(struct table *table, const char *text);
@@ -110,6 +115,8 @@ void table_go_to(struct table *table, struct position position, uint64_t above);
 /* Onto the row of memory that holds ADDRESS; of other sheets, onto the first row whose address it is.  While
  * the sheet waits: as soon as that is known.  Errors: NOT_FOUND. */
 struct jitscope_error *table_go_to_address(struct table *table, uint64_t address);
+/* To a place that is in view, or was found. */
+void table_go_to_place(struct table *table, uint64_t place);
 /* Moves the cursor by COUNT rows, as far as there are any. */
 void table_move(struct table *table, int64_t count);
 void table_move_to_end(struct table *table, bool last);

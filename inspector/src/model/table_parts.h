@@ -19,6 +19,8 @@ void table_settle(struct table *table);
 void table_leave_room_above(struct table *table);
 /* Begins the order anew, if there is one. */
 void table_start_scan(struct table *table);
+/* The same, with the order there is in view meanwhile. */
+void table_renew_scan(struct table *table);
 /* Go on for up to ROWS. */
 void table_scan_some(struct table *table, uint64_t rows);
 void table_search_some(struct table *table, uint64_t rows);

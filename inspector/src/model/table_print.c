@@ -3,28 +3,12 @@
 
 #include <string.h>
 
-static void print_cell(struct text *out, const struct column *column, const struct cell *cell) {
-    if (cell_is_text(column->type) && !cell->absent)
-        text_append_escaped(out, cell->text, cell->length);
-    else
-        cell_print(out, column, cell);
-}
-
-static void print_json_cell(struct text *out, const struct column *column, const struct cell *cell) {
-    bool quoted = !cell->absent && (cell_is_text(column->type) || column->type == CELL_ADDRESS);
-    text_print(out, "\"%s\":%s", column->name, cell->absent ? "null" : quoted ? "\"" : "");
-    if (!cell->absent && cell_is_text(column->type))
-        text_append_json(out, cell->text, cell->length);
-    else if (!cell->absent)
-        cell_print(out, column, cell);
-    text_append(out, quoted ? "\"" : "");
-}
-
 static void print_json(struct text *out, const struct table *table, const struct cell *cells, bool first) {
     text_append(out, first ? "\n{" : ",\n{");
     for (uint32_t i = 0; i < table->sheet.column_count; i++) {
         text_append(out, i ? "," : "");
-        print_json_cell(out, &table->sheet.columns[i], &cells[i]);
+        text_print(out, "\"%s\":", table->sheet.columns[i].name);
+        cell_print_json(out, &table->sheet.columns[i], &cells[i]);
     }
     text_append(out, "}");
 }
@@ -32,7 +16,7 @@ static void print_json(struct text *out, const struct table *table, const struct
 static uint32_t cell_width(struct text *scratch, const struct column *column, const struct cell *cell) {
     struct grid plain = {0};
     text_clear(scratch);
-    print_cell(scratch, column, cell);
+    cell_print_escaped(scratch, column, cell);
     return scratch->data ? grid_width(&plain, scratch->data, scratch->length) : 0;
 }
 
