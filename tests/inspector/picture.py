@@ -4,7 +4,7 @@
     picture.py FILE.png [--size 100x30] [--do STEP]... -- COMMAND...
 
 Steps are done in order: wait=TEXT until the screen shows TEXT, gone=TEXT until it does not, key=NAME ("PgDn", "^D", "x"),
-type=TEXT.  Then the screen is drawn, and the program's terminal hung up.
+type=TEXT.  When it has been silent for a moment the screen is drawn, and the program's terminal hung up.
 """
 import argparse
 import sys
@@ -69,7 +69,7 @@ class Picture:
             self.draw.line((x, bottom - 1, right, bottom - 1), fill=fore)
 
     def save(self, path):
-        self.image.save(path, optimize=True)
+        self.image.quantize(64).save(path, optimize=True)  # letters have few colours, and their edges some more
 
 
 def do(terminal, step):
@@ -86,6 +86,14 @@ def do(terminal, step):
         sys.exit(f"picture.py: what is {step!r}?")
 
 
+def settle(terminal):
+    """A frame may be half there, and another follow when the program knows more."""
+    seen = -1
+    while seen < len(terminal.raw):
+        seen = len(terminal.raw)
+        terminal.pump(0.3)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("picture", metavar="FILE.png")
@@ -97,6 +105,7 @@ def main():
     with Pty(options.command, rows=rows, columns=columns) as terminal:
         for step in options.steps:
             do(terminal, step)
+        settle(terminal)
         Picture(terminal).save(options.picture)
 
 

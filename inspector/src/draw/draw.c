@@ -16,7 +16,7 @@ static void print_place(struct text *out, const struct state *state) {
     text_append(out, screens[place->screen].name);
     if (place->question.link != ALL_LINKS)
         text_print(out, " of batch %u", place->question.link);
-    if (place->question.words)
+    if (place->question.words && screens[place->screen].needs_question)
         text_print(out, " %s", place->question.words);
     if (place->filter)
         text_print(out, ", only %s", place->filter);
