@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "live/attach.h"
+#include "record/detail.h"
 #include "trace/recording_follow.h"
 
 #include <string.h>
@@ -109,6 +110,17 @@ static void find_interest(struct inspected *inspected) {
     }
 }
 
+/* One that begins in the middle does not say, and counts as one of all. */
+static void find_level(struct inspected *inspected) {
+    inspected->level = LEVEL_SESSION;
+    while (inspected->level < LEVEL_EDGES && !detail_is_missing(&inspected->file, inspected->level + 1))
+        inspected->level++;
+}
+
+bool inspected_lacks(const struct inspected *inspected, uint32_t level) {
+    return inspected->level && inspected->level < level;
+}
+
 static struct jitscope_error *bring_in(struct inspected *inspected, bool *more) {
     *more = false;
     if (inspected->has_ended)
@@ -143,6 +155,7 @@ struct jitscope_error *inspected_work(struct inspected *inspected, uint64_t nano
     }
     if (done && !comes_in && !inspected->is_read) {
         inspected->is_read = true;
+        find_level(inspected);
         if (!inspected->is_live)
             find_interest(inspected);
         inspected->version++;

@@ -30,6 +30,7 @@ struct inspected {
     uint64_t next_number;       /* of that */
     uint64_t now;               /* the moment that is shown */
     uint64_t version;           /* counts every change of what is shown: seeks, and events that came in */
+    uint32_t level;             /* LEVEL_* of the recording; 0: not known (yet) */
     uint64_t interest; /* moment to begin with, once all is read: before a session that is over ended */
     bool is_read;      /* all that was there once has been read */
     bool is_live;      /* a process is, or was, looked at */
@@ -58,6 +59,9 @@ void inspected_close(struct inspected *inspected);
 /* Goes on reading for about NANOSECONDS; *more is false when there is nothing left to do for now.  Errors:
  * RECORDING, NO_MEMORY: what was read so far can be looked at. */
 struct jitscope_error *inspected_work(struct inspected *inspected, uint64_t nanoseconds, bool *more);
+/* Whether it was recorded at a lower level than LEVEL (LEVEL_*), so that something is missing; false while
+ * that is not known. */
+bool inspected_lacks(const struct inspected *inspected, uint32_t level);
 /* How much of the file has been read, of 100. */
 uint32_t inspected_progress(const struct inspected *inspected);
 

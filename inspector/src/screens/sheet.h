@@ -92,6 +92,8 @@ extern const struct sheet_kind sheet_of_view, sheet_of_table, sheet_of_edges, sh
     sheet_of_differences, sheet_of_events, sheet_of_why, sheet_of_map, sheet_of_hex, sheet_of_frame,
     sheet_of_arguments, sheet_of_code;
 
+/* Says so when what is of LEVEL (LEVEL_*) is not in the recording. */
+void sheet_remark_level(struct sheet *sheet, uint32_t level);
 /* Those of sheet_of_view, for kinds that add to it. */
 struct jitscope_error *view_refresh(struct sheet *sheet);
 void view_close(struct sheet *sheet);
