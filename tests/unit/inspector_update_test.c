@@ -352,6 +352,24 @@ static void test_names_of_views(void **state) {
     stop_driving(&driven);
 }
 
+/* What a text is made of is escaped once, and messages of failed links are there to be read. */
+static void test_texts_of_events(void **state) {
+    (void)state;
+    struct driven driven;
+    drive(&driven, GOLDEN("failing"));
+    run(&driven, "events");
+    run(&driven, "filter event = link_end");
+    resize(&driven, 24, 400);
+    assert_non_null(strstr(look(&driven), "unresolved symbol:\\x0a"));
+    assert_null(strstr(look(&driven), "\\x5c"));
+    run(&driven, "filter event = string and fields ~ text");
+    assert_non_null(strstr(look(&driven), "text="));
+    run(&driven, "filter sequence < 0");
+    assert_false(can(&driven, "enter"));
+    assert_string_equal(message(&driven), "there is no row to go into");
+    stop_driving(&driven);
+}
+
 /* The map's rows are where they are, whatever comes in before them. */
 static void test_map_through_time(void **state) {
     (void)state;
@@ -823,6 +841,7 @@ int main(void) {
         cmocka_unit_test(test_batches),
         cmocka_unit_test(test_questions_stay_behind),
         cmocka_unit_test(test_names_of_views),
+        cmocka_unit_test(test_texts_of_events),
         cmocka_unit_test(test_map_through_time),
         cmocka_unit_test(test_mouse_on_help),
         cmocka_unit_test(test_beyond_the_end),

@@ -228,6 +228,8 @@ static struct jitscope_error *enter_about(struct state *state, const struct cell
 struct jitscope_error *do_enter(struct state *state, const char *argument) {
     const struct cell *row = table_cursor_row(&state->table);
     (void)argument;
+    if (!row)
+        return error_create(JITSCOPE_ERROR_NOT_FOUND, "there is no row to go into");
     switch (screens[state->place.screen].enter) {
     case ENTER_BATCH:
         return enter_batch(state, row);
