@@ -49,6 +49,7 @@ class Picture:
         self.draw = ImageDraw.Draw(self.image)
         cells = [(row, column, terminal.screen.buffer[row][column])
                  for row in range(terminal.screen.lines) for column in range(terminal.screen.columns)]
+        self.pairs = {colours(cell) for _, _, cell in cells}
         for row, column, cell in cells:  # grounds first: letters may reach into their neighbours
             self.draw.rectangle(self.box(row, column), fill=colours(cell)[1])
         for row, column, cell in cells:
@@ -69,7 +70,13 @@ class Picture:
             self.draw.line((x, bottom - 1, right, bottom - 1), fill=fore)
 
     def save(self, path):
-        self.image.quantize(64).save(path, optimize=True)  # letters have few colours, and their edges some more
+        """With a palette, as the file then takes a third: the colours of cells, and steps between them for edges of letters."""
+        steps = max(2, 256 // len(self.pairs))
+        colours_used = [round(fore + (back - fore) * step / (steps - 1)) for pair in sorted(self.pairs)[:128]
+                        for step in range(steps) for fore, back in zip(*pair)]
+        palette = Image.new("P", (1, 1))
+        palette.putpalette(colours_used)
+        self.image.quantize(palette=palette, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def do(terminal, step):

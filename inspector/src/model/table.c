@@ -266,11 +266,14 @@ static struct jitscope_error *look_again(struct table *table) {
     return NULL;
 }
 
-/* Rows stay where they are, and say more. */
+/* Rows say more; some may have come. */
 static struct jitscope_error *look_closer(struct table *table) {
     TRY(sheet_refresh(&table->sheet));
-    if (!table->sheet.is_improving)
-        table_forget_picture(table);
+    if (table->sheet.is_improving)
+        return NULL;
+    table_forget_picture(table);
+    if (!table->has_order)
+        table_settle(table);
     return NULL;
 }
 

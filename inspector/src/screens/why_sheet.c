@@ -28,7 +28,7 @@ static struct jitscope_error *refresh(struct sheet *sheet) {
     sheet->columns = columns;
     sheet->column_count = sizeof columns / sizeof *columns;
     sheet->count = 0;
-    sheet->is_waiting = false;
+    sheet->is_waiting = sheet->is_improving = false;
     TRY(ask(sheet, &own));
     if (own->has_failed)
         return NULL;
@@ -36,9 +36,9 @@ static struct jitscope_error *refresh(struct sheet *sheet) {
     own->has_failed = error;
     if (error)
         return error;
-    sheet->is_waiting = !reasons_are_final(own->reasons);
-    sheet->remark =
-        sheet->is_waiting && known ? "the recording is being replayed for what it does not hold" : NULL;
+    sheet->is_waiting = !known && !reasons_are_final(own->reasons);
+    sheet->is_improving =
+        known && !reasons_are_final(own->reasons); /* it is replayed for what it does not hold */
     sheet->count = reasons_count(own->reasons);
     return NULL;
 }
