@@ -215,8 +215,15 @@ static struct jitscope_error *look_again(struct table *table) {
     return NULL;
 }
 
+/* Not while rows are gone through: each refresh begins that anew. */
+static bool is_due(const struct table *table) {
+    return table->sheet.due && os_time_ns() >= table->sheet.due && !table->is_scanning &&
+           !table->sheet.is_waiting;
+}
+
 bool table_has_work(const struct table *table) {
-    return table->is_scanning || table->sheet.is_waiting || table->search.state == SEARCH_GOES_ON;
+    return is_due(table) || table->is_scanning || table->sheet.is_waiting ||
+           table->search.state == SEARCH_GOES_ON;
 }
 
 void table_work(struct table *table, uint64_t rows) {
@@ -224,6 +231,10 @@ void table_work(struct table *table, uint64_t rows) {
         jitscope_error_destroy(look_again(table));
     if (table->sheet.is_waiting)
         return;
+    if (is_due(table)) {
+        table_forget_picture(table);
+        jitscope_error_destroy(table_refresh(table));
+    }
     table_scan_some(table, rows);
     if (!table->is_scanning)
         table_search_some(table, rows);

@@ -57,10 +57,11 @@ struct sheet {
     struct question question;
     const struct column *columns;
     uint32_t column_count;
-    uint64_t count;     /* candidates */
-    bool is_volatile;   /* rows change from frame to frame: they show memory */
-    bool is_waiting;    /* for something that is being worked out: refresh again, see sheet_descriptor() */
-    const char *remark; /* why something is missing; NULL: nothing is */
+    uint64_t count;   /* candidates */
+    bool is_volatile; /* rows change from frame to frame: they show memory */
+    bool is_waiting;  /* for something that is being worked out: refresh again, see sheet_descriptor() */
+    uint64_t due; /* os_time_ns() from which on it is to be refreshed though nothing has come in; 0: never */
+    const char *remark;      /* why something is missing; NULL: nothing is */
     const struct view *view; /* of sheet_of_view */
     void *own;               /* the kind's */
 };
