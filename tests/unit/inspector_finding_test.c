@@ -529,7 +529,7 @@ static void test_wrong_key_files(void **state) {
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         struct jitscope_error *error = read_keys(&driven, wrong[i]);
         assert_non_null(error);
-        assert_non_null(strstr(jitscope_error_message(error), "keys, line 2: no key is called"));
+        assert_non_null(strstr(jitscope_error_message(error), "keys:2: no key is called"));
         jitscope_error_destroy(error);
     }
     assert_null(read_keys(&driven, "^ up"));

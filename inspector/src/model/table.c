@@ -277,8 +277,15 @@ static struct jitscope_error *look_closer(struct table *table) {
     return NULL;
 }
 
+/* Not while rows are gone through: each refresh begins that anew. */
+static bool is_due(const struct table *table) {
+    return table->sheet.due && os_time_ns() >= table->sheet.due && !table->is_scanning &&
+           !sheet_is_busy(&table->sheet);
+}
+
 bool table_has_work(const struct table *table) {
-    return table->is_scanning || sheet_is_busy(&table->sheet) || table->search.state == SEARCH_GOES_ON;
+    return is_due(table) || table->is_scanning || sheet_is_busy(&table->sheet) ||
+           table->search.state == SEARCH_GOES_ON;
 }
 
 struct jitscope_error *table_work(struct table *table, uint64_t rows) {
@@ -288,6 +295,10 @@ struct jitscope_error *table_work(struct table *table, uint64_t rows) {
         TRY(look_closer(table));
     if (sheet_is_busy(&table->sheet))
         return NULL;
+    if (is_due(table)) {
+        table_forget_picture(table);
+        TRY(table_refresh(table));
+    }
     table_scan_some(table, rows);
     if (!table->is_scanning || table->is_renewing)
         table_search_some(table, rows);
