@@ -31,6 +31,9 @@
 #define NO_SECTION UINT32_MAX
 #define NO_INPUT   UINT32_MAX
 
+/* Sections that nothing need reach by 32 bits come last, so that they part no others. */
+#define ORDER_LARGE UINT32_MAX
+
 struct section {
     uint32_t name;
     uint8_t prot;     /* PROTECT_* bits */
@@ -60,7 +63,13 @@ struct block {
     uint8_t flags; /* BLOCK_* */
 };
 
-enum { SYMBOL_LIVE = 1, SYMBOL_EXTERNAL = 2, SYMBOL_RESOLVED = 4, SYMBOL_TABLE_ENTRY = 8 };
+enum {
+    SYMBOL_LIVE = 1,
+    SYMBOL_EXTERNAL = 2,
+    SYMBOL_RESOLVED = 4,
+    SYMBOL_TABLE_ENTRY = 8,
+    SYMBOL_LARGE = 16, /* a common symbol that need not lie in reach of 32 bits */
+};
 
 struct symbol {
     uint64_t value; /* offset in its block, or the absolute value, or an external's address once resolved */

@@ -29,10 +29,10 @@ static uint8_t kind_of(const Elf64_Sym *symbol) {
 
 static struct jitscope_error *check_symbol(const struct elf_reader *reader, uint32_t index,
                                            const Elf64_Sym *symbol) {
-    if (symbol->st_shndx == SHN_COMMON && symbol->st_value && !is_power_of_two(symbol->st_value))
+    if (elf_symbol_is_common(symbol) && symbol->st_value && !is_power_of_two(symbol->st_value))
         return elf_error(reader, JITSCOPE_ERROR_FORMAT, 0, NO_OFFSET, index,
                          "a common symbol with an alignment of 0x%llx", (unsigned long long)symbol->st_value);
-    if (symbol->st_shndx == SHN_COMMON && symbol->st_size > UINT32_MAX)
+    if (elf_symbol_is_common(symbol) && symbol->st_size > UINT32_MAX)
         return elf_error(reader, JITSCOPE_ERROR_UNSUPPORTED, 0, NO_OFFSET, index,
                          "a common symbol of 0x%llx bytes: 4 GiB or more",
                          (unsigned long long)symbol->st_size);
@@ -52,8 +52,9 @@ static struct jitscope_error *place_symbol(struct elf_reader *reader, uint32_t i
         symbol->kind = SYMBOL_KIND_ABSOLUTE;
         return NULL;
     }
-    if (from->st_shndx == SHN_COMMON) {
+    if (elf_symbol_is_common(from)) {
         symbol->linkage = LINKAGE_COMMON;
+        symbol->flags = from->st_shndx == SHN_COMMON ? 0 : SYMBOL_LARGE;
         return NULL;
     }
     if (from->st_shndx == SHN_XINDEX && !reader->extended_indices)
