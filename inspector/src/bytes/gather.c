@@ -157,7 +157,7 @@ HEAR(section) {
 HEAR(segment) {
     bool *no_memory = ENTRY(gathering, no_memory, event->segment);
     if (no_memory)
-        *no_memory = event->lifetime == LIFETIME_NO_ALLOC;
+        *no_memory = !lifetime_in_memory(event->lifetime);
 }
 
 HEAR(block) {

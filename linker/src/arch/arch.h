@@ -28,9 +28,10 @@ struct edge_kind_info {
 struct fixup {
     uint16_t kind;
     int64_t addend;
-    uint64_t symbol;  /* S */
+    uint64_t symbol;  /* S, or for one of arch.size_kinds Z */
     uint64_t place;   /* P */
     uint64_t got;     /* GOT */
+    uint64_t tp;      /* TP */
     uint8_t *content; /* the place in working memory; width bytes are there, the caller has checked */
 };
 
@@ -41,6 +42,12 @@ struct arch_plt_template {
     uint8_t got_offset; /* where in CODE the reference to the GOT entry is */
     uint16_t got_edge;  /* kind of that edge */
     int8_t got_addend;
+};
+
+/* The kinds that speak of thread-local storage: see x86_64.def for what each is. */
+struct arch_tls_kinds {
+    uint16_t request_pair, request_block, request_tp_offset, request_descriptor, entry_reference;
+    uint16_t offset32, offset64, tp_offset32, tp_offset64, word64;
 };
 
 struct arch {
@@ -54,10 +61,15 @@ struct arch {
     uint64_t got_base_kinds;
     /* Kinds that a visitor must have replaced, and those relax_got_load may rewrite. */
     uint64_t got_request_kinds, got_load_kinds;
+    /* Kinds that only thread-local symbols have, and no others than those have. */
+    uint64_t tls_kinds;
+    /* Kinds whose formula names the symbol's size. */
+    uint64_t size_kinds;
     /* Kinds that hold an address in 32 bits: a batch with one to a place of its own lies low. */
     uint64_t low_kinds;
 
     /* Kinds the generic passes speak of. */
+    struct arch_tls_kinds tls;
     uint16_t pointer64, delta64, delta32, negative_delta32, branch, branch_to_stub;
 
     struct arch_plt_template plt;

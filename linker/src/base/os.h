@@ -112,6 +112,8 @@ void os_library_hide(void *library);
 /* The library's symbol; but an object that the main program has copied out of a library (R_X86_64_COPY:
  * stdout, environ) is the program's, as for everybody else in the process. */
 void *os_library_symbol(void *library, const char *name);
+/* dlsym(3) as it is. */
+void *os_library_symbol_alone(void *library, const char *name);
 void os_library_close(void *library);
 /* The handle of a library that is already in the process, to be closed; NULL when it is not. */
 void *os_library_find(const char *path);

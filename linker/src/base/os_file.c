@@ -223,10 +223,22 @@ static bool is_program_object(void *address) {
     return dladdr(entry, &program) && program.dli_fbase == info.dli_fbase;
 }
 
+/* The loader itself was never opened, so that glibc finds nothing by its handle. */
+static bool is_loader(void *library) {
+    const struct link_map *map = library ? link_map_of(library) : NULL;
+    return map && (uintptr_t)map->l_addr == getauxval(AT_BASE);
+}
+
 void *os_library_symbol(void *library, const char *name) {
     void *address = dlsym(library, name);
+    if (!address && is_loader(library))
+        return dlsym(RTLD_DEFAULT, name);
     void *first = address ? dlsym(RTLD_DEFAULT, name) : NULL;
     return first && first != address && is_program_object(first) ? first : address;
+}
+
+void *os_library_symbol_alone(void *library, const char *name) {
+    return dlsym(library, name);
 }
 
 void os_library_close(void *library) {

@@ -1,6 +1,7 @@
 #include "executor/executor.h"
 #include "executor/executor_state.h"
 #include "executor/jit_interface.h"
+#include "executor/thread_exit.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -117,12 +118,15 @@ void executor_destroy(struct executor *executor) {
     if (!executor)
         return;
     leave_process(executor);
+    for (uint32_t i = executor->tls_modules.count; i-- > 0;)
+        tls_module_close(&executor->tls_modules.data[i]);
     for (uint32_t i = executor->libraries.count; i-- > 0;) {
         if (executor->libraries.data[i].handle)
             os_library_close(executor->libraries.data[i].handle);
         os_release(executor->libraries.data[i].path);
     }
     vec_destroy(&executor->libraries);
+    vec_destroy(&executor->tls_modules);
     for (uint32_t i = 0; i < executor->actions.count; i++)
         os_release(executor->actions.data[i].owned_name);
     vec_destroy(&executor->actions);
@@ -348,8 +352,78 @@ struct jitscope_error *executor_lookup(struct executor *executor, const uint32_t
             return error_create(JITSCOPE_ERROR_USAGE, "the executor has no library %u", libraries[i]);
     if (executor_is_answered(executor))
         return executor->answers.lookup(executor->answers.context, names, count, addresses);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        const void *ours = thread_exit_function(names[i]);
         addresses[i] =
-            (uint64_t)(uintptr_t)os_library_symbol(executor->libraries.data[libraries[i]].handle, names[i]);
+            (uint64_t)(uintptr_t)(ours ? ours
+                                       : os_library_symbol(executor->libraries.data[libraries[i]].handle,
+                                                           names[i]));
+    }
     return NULL;
+}
+
+/* --- thread-local storage */
+
+/* Those that go first were mostly opened last. */
+static struct tls_module *find_tls_module(const struct executor *executor, uint32_t link) {
+    for (uint32_t i = executor->tls_modules.count; i-- > 0;)
+        if (executor->tls_modules.data[i].link == link)
+            return &executor->tls_modules.data[i];
+    return NULL;
+}
+
+/* Modules of other links that REQUEST's wishes are about, each once. */
+static struct jitscope_error *find_needed(const struct executor *executor, const struct tls_request *request,
+                                          const struct tls_module **needed, size_t *count) {
+    for (uint32_t i = 0; i < request->wish_count; i++) {
+        const struct tls_wish *wish = &request->wishes[i];
+        const struct tls_module *module;
+        if (wish->name || wish->link == request->link)
+            continue;
+        module = find_tls_module(executor, wish->link);
+        if (!module)
+            return error_create(JITSCOPE_ERROR_USAGE, "link %u has no thread-local storage", wish->link);
+        bool known = false;
+        for (size_t n = 0; n < *count; n++)
+            known |= needed[n] == module;
+        if (!known)
+            needed[(*count)++] = module;
+    }
+    return NULL;
+}
+
+struct jitscope_error *executor_open_tls(struct executor *executor, const struct tls_request *request,
+                                         struct tls_answer *answers) {
+    if (executor_is_answered(executor))
+        return executor->answers.open_tls(executor->answers.context, request, answers);
+    TRY(vec_reserve(&executor->tls_modules, 1));
+    size_t count = 0;
+    const struct tls_module **needed =
+        os_allocate((executor->tls_modules.count + (size_t)1) * sizeof(const struct tls_module *));
+    if (!needed)
+        return error_no_memory();
+    struct tls_module module;
+    struct jitscope_error *error = find_needed(executor, request, needed, &count);
+    if (!error)
+        error = tls_module_open(&module, request, needed, count, answers);
+    os_release(needed);
+    if (!error)
+        vec_put(&executor->tls_modules, module);
+    return error;
+}
+
+void executor_close_tls(struct executor *executor, uint32_t link) {
+    struct tls_module *module = find_tls_module(executor, link);
+    if (!module)
+        return;
+    tls_module_close(module);
+    size_t behind = (size_t)(executor->tls_modules.data + executor->tls_modules.count - (module + 1));
+    memmove(module, module + 1, behind * sizeof *module);
+    executor->tls_modules.count--;
+}
+
+uint64_t executor_tls_address(struct executor *executor, uint32_t link, uint64_t offset) {
+    const struct tls_module *module = find_tls_module(executor, link);
+    uint64_t block = module ? tls_module_block(module) : 0;
+    return block ? block + offset : 0;
 }

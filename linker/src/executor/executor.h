@@ -9,6 +9,7 @@
 #include "base/vec.h"
 #include "executor/bridge.h"
 #include "executor/debuggee.h"
+#include "executor/tls_module.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -30,6 +31,8 @@ struct executor_answers {
     struct jitscope_error *(*open_library)(void *context, const char *path);
     struct jitscope_error *(*lookup)(void *context, const char *const *names, size_t count,
                                      uint64_t *addresses);
+    struct jitscope_error *(*open_tls)(void *context, const struct tls_request *request,
+                                       struct tls_answer *answers);
     /* Whom the registration that was asked for last was made with; static or long-lived texts. */
     uint32_t (*registrars)(void *context, const char *names[EXECUTOR_UNWINDERS]);
 };
@@ -104,6 +107,15 @@ struct jitscope_error *executor_open_library(struct executor *executor, const ch
  * no such symbol.  IFUNCs are resolved.  Errors: USAGE (no such library). */
 struct jitscope_error *executor_lookup(struct executor *executor, const uint32_t *libraries,
                                        const char *const *names, size_t count, uint64_t *addresses);
+
+/* Makes REQUEST's block known to the loader and answers its wishes, of which those about other links name
+ * such as have their block open.  Errors: as tls_module_open(). */
+struct jitscope_error *executor_open_tls(struct executor *executor, const struct tls_request *request,
+                                         struct tls_answer *answers);
+/* The block of LINK, if there is one, goes: no thread may use it any more. */
+void executor_close_tls(struct executor *executor, uint32_t link);
+/* Where what is OFFSET bytes into the block of LINK lies for the calling thread; 0 without such a block. */
+uint64_t executor_tls_address(struct executor *executor, uint32_t link, uint64_t offset);
 
 /* Calls the function at ADDRESS as main(argc, argv, envp) on this thread; *status is what it returned. */
 void executor_run_main(struct executor *executor, uint64_t address, int *status);

@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "executor/debug_image.h"
 #include "executor/executor_state.h"
+#include "executor/thread_exit.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -104,12 +105,18 @@ static const char *run_RUN_DTORS(void *context, const uint8_t *arguments, size_t
     return run_array(context, arguments, size, false, true);
 }
 
+/* Thread-local objects go before those that live as long as the program, as in exit(3). */
+static void end_dso(void *dso) {
+    thread_exit_end(dso);
+    __cxa_finalize(dso);
+}
+
 static const char *run_FINALIZE_DSO(void *context, const uint8_t *arguments, size_t size) {
     struct range dso;
     const char *failure = read_range(context, arguments, size, &dso); /* 0 would end the whole process */
     executor_debug_announce();
     if (!failure)
-        __cxa_finalize((void *)(uintptr_t)dso.address);
+        end_dso((void *)(uintptr_t)dso.address);
     return failure;
 }
 

@@ -22,6 +22,7 @@ struct executor {
     struct executor_answers answers; /* all NULL: this executor is real */
     VEC(struct registered_action) actions;
     VEC(struct library) libraries;
+    VEC(struct tls_module) tls_modules; /* in the order in which they were opened */
     struct unwinders unwinders;
     int argc;
     char **argv;

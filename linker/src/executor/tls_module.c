@@ -10,8 +10,8 @@
 #include <string.h>
 
 /* The file, as long as the parts before the initial values: headers, hash table, symbols, their names,
- * relocations; then the values; then, on pages of their own since the loader writes there, the dynamic section
- * and two words for each wish.  Offsets are addresses too. */
+ * relocations; then the values; then, on pages of their own since the loader writes there, the dynamic
+ * section and two words for each wish.  Offsets are addresses too. */
 enum { PAGE = 4096, HEADERS = 5, MOST_DYNAMIC = 16, FIRST_WISH_SYMBOL = 2, LARGEST_ALIGNMENT = 1 << 24 };
 
 struct shape {
@@ -62,8 +62,8 @@ static void measure(struct shape *shape) {
     shape->strings = shape->symbol_table + shape->symbols * sizeof(Elf64_Sym);
     shape->strings_size = measure_strings(shape);
     shape->relocations = round_up(shape->strings + shape->strings_size, 8);
-    shape->image =
-        round_up(shape->relocations + request->wish_count * sizeof(Elf64_Rela), alignment < 8 ? 8 : alignment);
+    shape->image = round_up(shape->relocations + request->wish_count * sizeof(Elf64_Rela),
+                            alignment < 8 ? 8 : alignment);
     shape->dynamic = round_up(shape->image + request->image_size, PAGE);
     shape->words = shape->dynamic + (MOST_DYNAMIC + shape->needed_count) * sizeof(Elf64_Dyn);
     shape->end = shape->words + request->wish_count * sizeof(struct tls_answer);
@@ -80,7 +80,8 @@ static void put_headers(const struct shape *shape, uint8_t *file) {
                          .e_ehsize = sizeof header,
                          .e_phentsize = sizeof(Elf64_Phdr),
                          .e_phnum = HEADERS};
-    /* Without PT_GNU_STACK the loader would make stacks executable.  A module without a block has no PT_TLS. */
+    /* Without PT_GNU_STACK the loader would make stacks executable.  A module without a block has no PT_TLS.
+     */
     Elf64_Phdr segments[HEADERS] = {
         {PT_LOAD, PF_R, 0, 0, 0, constant, constant, PAGE},
         {PT_LOAD, PF_R | PF_W, shape->dynamic, shape->dynamic, shape->dynamic, writable, writable, PAGE},
@@ -203,10 +204,10 @@ static struct jitscope_error *write_parts(int fd, const struct shape *shape, uin
 }
 
 static struct jitscope_error *write_file(int fd, const struct shape *shape) {
-    uint8_t *head =
-        os_allocate_zeroed(shape->relocations + shape->request->wish_count * sizeof(Elf64_Rela));
+    uint8_t *head = os_allocate_zeroed(shape->relocations + shape->request->wish_count * sizeof(Elf64_Rela));
     uint8_t *dynamic = os_allocate_zeroed(shape->words - shape->dynamic);
-    struct jitscope_error *error = head && dynamic ? write_parts(fd, shape, head, dynamic) : error_no_memory();
+    struct jitscope_error *error =
+        head && dynamic ? write_parts(fd, shape, head, dynamic) : error_no_memory();
     os_release(head);
     os_release(dynamic);
     return error;
@@ -214,8 +215,9 @@ static struct jitscope_error *write_file(int fd, const struct shape *shape) {
 
 /* --- the loader */
 
-/* A path, good for debuggers too that hear of the library at once, that no other module of this process has, although descriptors' numbers come again: the bits of a
- * number as "/." and "/", which change nothing in where it leads. */
+/* A path, good for debuggers too that hear of the library at once, that no other module of this process has,
+ * although descriptors' numbers come again: the bits of a number as "/." and "/", which change nothing in
+ * where it leads. */
 static char *new_path(int fd) {
     static uint64_t modules;
     struct text path = {0};
@@ -273,6 +275,12 @@ struct jitscope_error *tls_module_open(struct tls_module *module, const struct t
     if (error)
         tls_module_close(module);
     return error;
+}
+
+uint64_t tls_module_block(const struct tls_module *module) {
+    char name[BLOCK_NAME_SIZE];
+    block_name(name, module->link);
+    return (uint64_t)(uintptr_t)os_library_symbol_alone(module->library, name);
 }
 
 void tls_module_close(struct tls_module *module) {

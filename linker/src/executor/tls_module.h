@@ -1,20 +1,20 @@
 /* tls_module: thread-local storage of JIT'd code, by the dynamic loader.
  *
- * The psABI gives a thread-local variable a place in a module's block: module number and offset for the dynamic
- * models, a constant distance from the thread pointer for the static ones ("ELF Handling For Thread-Local
- * Storage", section 3).  Both are the C library's to give away: it makes the blocks of a thread when that
- * starts or first asks, copies initial values, frees blocks when a thread ends or a module goes, and only it
- * knows all threads.  So a batch's block becomes what the C library knows: a module.  The smallest shared
- * library that will do, made in memory, has nothing but a PT_TLS segment with the batch's initial values; it is
- * opened by dlopen(3) and closed when the batch goes.
+ * The psABI gives a thread-local variable a place in a module's block: module number and offset for the
+ * dynamic models, a constant distance from the thread pointer for the static ones ("ELF Handling For
+ * Thread-Local Storage", section 3).  Both are the C library's to give away: it makes the blocks of a thread
+ * when that starts or first asks, copies initial values, frees blocks when a thread ends or a module goes,
+ * and only it knows all threads.  So a batch's block becomes what the C library knows: a module.  The
+ * smallest shared library that will do, made in memory, has nothing but a PT_TLS segment with the batch's
+ * initial values; it is opened by dlopen(3) and closed when the batch goes.
  *
  * That library also asks the loader what the linker needs to know: one relocation for each word (DTPMOD64,
- * DTPOFF64, TPOFF64, TLSDESC), against the batch's own block, variables of shared libraries, or the block of an
- * earlier batch (a library that this one DT_NEEDs).  What the loader writes there, the linker writes into the
- * batch's GOT.  A TPOFF64 moves the block into what static TLS all threads have to spare, with its initial
- * values in every thread there is (since that is what dlopen does with libraries that ask for it); when it
- * does not fit, or has been used dynamically before, the loader refuses, and the link fails.  From then on no
- * line of jitscope runs: __tls_get_addr and the TLSDESC functions are the loader's own.
+ * DTPOFF64, TPOFF64, TLSDESC), against the batch's own block, variables of shared libraries, or the block of
+ * an earlier batch (a library that this one DT_NEEDs).  What the loader writes there, the linker writes into
+ * the batch's GOT.  A TPOFF64 moves the block into what static TLS all threads have to spare, with its
+ * initial values in every thread there is (since that is what dlopen does with libraries that ask for it);
+ * when it does not fit, or has been used dynamically before, the loader refuses, and the link fails.  From
+ * then on no line of jitscope runs: __tls_get_addr and the TLSDESC functions are the loader's own.
  *
  * The library's file is a memfd that the loader opens through /proc; its path, by which the loader tells
  * libraries apart, is spelled anew each time.  The file is closed then: debuggers that come later are not to
@@ -64,6 +64,8 @@ struct tls_module {
 struct jitscope_error *tls_module_open(struct tls_module *module, const struct tls_request *request,
                                        const struct tls_module *const *needed, size_t needed_count,
                                        struct tls_answer *answers);
+/* Where the calling thread's block is; makes it when it has none yet.  0 when the module has no block. */
+uint64_t tls_module_block(const struct tls_module *module);
 void tls_module_close(struct tls_module *module);
 
 #endif

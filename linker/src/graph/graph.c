@@ -6,8 +6,12 @@
 
 struct jitscope_error *graph_create(struct graph *graph, const struct arch *arch, struct string_pool *names,
                                     struct trace *trace, uint32_t link) {
-    *graph =
-        (struct graph){.arch = arch, .names = names, .trace = trace, .link = link, .zero_symbol = NO_SYMBOL};
+    *graph = (struct graph){.arch = arch,
+                            .names = names,
+                            .trace = trace,
+                            .link = link,
+                            .zero_symbol = NO_SYMBOL,
+                            .tls.own.block = NO_BLOCK};
     return NULL;
 }
 
@@ -50,6 +54,9 @@ void graph_destroy(struct graph *graph) {
     vec_destroy(&graph->edges);
     vec_destroy(&graph->actions);
     vec_destroy(&graph->debug_inputs);
+    vec_destroy(&graph->tls.gaps);
+    vec_destroy(&graph->tls.externals);
+    vec_destroy(&graph->tls.reached);
     vec_destroy(&graph->claimed_groups);
     vec_destroy(&graph->section_next);
     os_release(graph->addresses);

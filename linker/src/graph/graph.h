@@ -31,6 +31,9 @@
 #define NO_SECTION UINT32_MAX
 #define NO_INPUT   UINT32_MAX
 
+/* Sections that nothing need reach by 32 bits come last, so that they part no others. */
+#define ORDER_LARGE UINT32_MAX
+
 struct section {
     uint32_t name;
     uint8_t prot;     /* PROTECT_* bits */
@@ -60,7 +63,13 @@ struct block {
     uint8_t flags; /* BLOCK_* */
 };
 
-enum { SYMBOL_LIVE = 1, SYMBOL_EXTERNAL = 2, SYMBOL_RESOLVED = 4, SYMBOL_TABLE_ENTRY = 8 };
+enum {
+    SYMBOL_LIVE = 1,
+    SYMBOL_EXTERNAL = 2,
+    SYMBOL_RESOLVED = 4,
+    SYMBOL_TABLE_ENTRY = 8,
+    SYMBOL_LARGE = 16, /* a common symbol that need not lie in reach of 32 bits */
+};
 
 struct symbol {
     uint64_t value; /* offset in its block, or the absolute value, or an external's address once resolved */
@@ -95,6 +104,36 @@ struct name_tables {
 void name_tables_destroy(struct name_tables *tables);
 
 struct elf_reader;
+
+/* A word of a GOT entry, or two, that the executor is to say: see executor/tls_module.h. */
+struct tls_gap {
+    uint32_t block;
+    uint32_t edge;   /* which of the block's edges puts it there */
+    uint32_t symbol; /* thread-local */
+    uint8_t kind;    /* enum tls_word */
+};
+
+/* Where an external thread-local symbol is defined. */
+struct tls_external {
+    uint32_t symbol;
+    uint32_t link; /* an earlier one; 0: a shared library */
+};
+
+/* Something that reaches SYMBOL from the thread pointer. */
+struct tls_reach {
+    uint32_t symbol;
+    uint32_t block; /* NO_BLOCK: nothing does */
+    uint64_t offset;
+};
+
+/* What is to be known of thread-local storage. */
+struct graph_tls {
+    VEC(struct tls_gap) gaps;
+    VEC(struct tls_external) externals; /* those that are resolved */
+    VEC(struct tls_reach) reached;      /* external symbols, each once */
+    struct tls_reach own;               /* the first that reaches the batch's own block */
+    uint64_t tp;                        /* TP of the formulas in arch/x86_64.def, once it is known */
+};
 
 /* An object whose debug sections stayed in its file; its blocks are first_block and the block_count - 1
  * behind. */
@@ -132,6 +171,8 @@ struct graph {
     uint64_t got_base;     /* address of _GLOBAL_OFFSET_TABLE_, from post-allocation on */
     uint8_t phase;         /* PHASE_*: of the pass that runs */
     bool wants_low_memory; /* some edge needs 32-bit absolute addresses */
+
+    struct graph_tls tls;
 
     /* The addresses of symbols, index is the symbol's id; filled before fixups. */
     uint64_t *addresses;
@@ -197,12 +238,20 @@ struct jitscope_error *graph_refer(struct graph *graph, uint32_t name, uint8_t l
                                    uint8_t kind, uint32_t input, uint32_t *id);
 /* The outside world (or the linker) answers for an external symbol. */
 void graph_resolve(struct graph *graph, uint32_t symbol, uint64_t address, uint32_t provider, uint32_t where);
+/* The same for a thread-local symbol: OFFSET in the block of LINK, or of a shared library (0). */
+struct jitscope_error *graph_resolve_thread_local(struct graph *graph, uint32_t symbol, uint64_t offset,
+                                                  uint32_t provider, uint32_t where, uint32_t link);
 /* The first input to come with a COMDAT group's signature keeps it: *holder is that input (INPUT itself when
  * it is). */
 struct jitscope_error *graph_claim_group(struct graph *graph, uint32_t signature, uint32_t input,
                                          uint32_t *holder);
 /* Turns an external or common symbol into a definition at BLOCK + OFFSET (or absolute with NO_BLOCK). */
 void graph_define_at(struct graph *graph, uint32_t symbol, uint32_t block, uint64_t offset, uint64_t size);
+
+/* Sections whose blocks have addresses in the executor; others are laid out from 0 on. */
+static inline bool section_in_memory(const struct section *section) {
+    return lifetime_in_memory(section->lifetime);
+}
 
 static inline bool symbol_is_defined(const struct symbol *symbol) {
     return !(symbol->flags & SYMBOL_EXTERNAL) && symbol->linkage != LINKAGE_COMMON;

@@ -61,6 +61,26 @@ static void narrow_scope(struct graph *graph, uint32_t id, uint8_t scope) {
     trace_symbol(graph, id);
 }
 
+static const char *input_name(const struct graph *graph, uint32_t input) {
+    return graph->input_name && input != NO_INPUT ? graph->input_name(graph->input_context, input)
+                                                  : "the linker";
+}
+
+/* One input takes a name for a thread-local variable's, another does not. */
+static struct jitscope_error *check_kind(const struct graph *graph, const struct symbol *known, uint32_t name,
+                                         uint8_t kind, uint32_t input) {
+    bool is_thread_local = kind == SYMBOL_KIND_TLS;
+    if ((known->kind == SYMBOL_KIND_TLS) == is_thread_local || known->input == NO_INPUT || input == NO_INPUT)
+        return NULL;
+    struct coordinates where = {.input = input_name(graph, input),
+                                .offset = NO_OFFSET,
+                                .symbol = string_pool_text(graph->names, name)};
+    return error_with_help(error_at(JITSCOPE_ERROR_FORMAT, &where, "%s here, but not in %s",
+                                    is_thread_local ? "thread-local" : "an ordinary symbol",
+                                    input_name(graph, known->input)),
+                           "declare the variable thread_local everywhere, or nowhere");
+}
+
 struct jitscope_error *graph_refer(struct graph *graph, uint32_t name, uint8_t linkage, uint8_t scope,
                                    uint8_t kind, uint32_t input, uint32_t *id) {
     *id = graph_find_symbol(graph, name);
@@ -75,6 +95,7 @@ struct jitscope_error *graph_refer(struct graph *graph, uint32_t name, uint8_t l
                                          .flags = SYMBOL_EXTERNAL},
                          id);
     struct symbol *symbol = &graph->symbols.data[*id];
+    TRY(check_kind(graph, symbol, name, kind, input));
     if (!(symbol->flags & SYMBOL_EXTERNAL)) {
         narrow_scope(graph, *id, scope);
         return NULL;
@@ -104,11 +125,6 @@ static void take_over(struct graph *graph, uint32_t id, struct symbol definition
     trace_symbol(graph, id);
 }
 
-static const char *input_name(const struct graph *graph, uint32_t input) {
-    return graph->input_name && input != NO_INPUT ? graph->input_name(graph->input_context, input)
-                                                  : "the linker";
-}
-
 static struct jitscope_error *duplicate(const struct graph *graph, const struct symbol *first,
                                         const struct symbol *second) {
     struct coordinates where = {.input = input_name(graph, second->input),
@@ -130,6 +146,8 @@ static void merge_commons(struct graph *graph, uint32_t id, const struct symbol 
     } else {
         trace_discarded(graph, definition, symbol, REASON_LARGER_COMMON);
     }
+    if (!(definition->flags & SYMBOL_LARGE)) /* somebody reaches it by 32 bits */
+        merged.flags &= (uint8_t)~SYMBOL_LARGE;
     merged.value = definition->value > symbol->value ? definition->value : symbol->value;
     take_over(graph, id, merged);
 }
@@ -167,6 +185,7 @@ struct jitscope_error *graph_define(struct graph *graph, struct symbol definitio
     if (*id == NO_SYMBOL)
         return add_named(graph, definition, id);
     struct symbol *old = &graph->symbols.data[*id];
+    TRY(check_kind(graph, old, definition.name, definition.kind, definition.input));
     if (old->flags & SYMBOL_EXTERNAL) {
         take_over(graph, *id, definition);
         return NULL;
@@ -202,6 +221,13 @@ void graph_resolve(struct graph *graph, uint32_t id, uint64_t address, uint32_t 
     symbol->flags |= SYMBOL_RESOLVED;
     TRACE(graph->trace, symbol_resolved, .symbol = id, .name = trace_name(graph->trace, symbol->name),
           .address = address, .provider = provider, .where = trace_name(graph->trace, where));
+}
+
+struct jitscope_error *graph_resolve_thread_local(struct graph *graph, uint32_t id, uint64_t offset,
+                                                  uint32_t provider, uint32_t where, uint32_t link) {
+    TRY(vec_push(&graph->tls.externals, (struct tls_external){id, link}));
+    graph_resolve(graph, id, offset, provider, where);
+    return NULL;
 }
 
 void graph_define_at(struct graph *graph, uint32_t id, uint32_t block, uint64_t offset, uint64_t size) {

@@ -14,6 +14,7 @@
 
 #include "graph/graph_digest.h"
 #include "link/fixups.h"
+#include "link/thread_locals.h"
 #include "link/unresolved.h"
 #include "pass/relax.h"
 #include "pass/section_actions.h"
@@ -72,7 +73,8 @@ static struct jitscope_error *compute_addresses(struct graph *graph, void *unuse
 }
 
 /* Every block has its address.  Afterwards every symbol has one too. */
-static struct jitscope_error *resolve(struct link_job *job) {
+static struct jitscope_error *resolve(struct link_job *job, const struct in_flight *in_flight) {
+    struct thread_local_job thread_locals = {in_flight, job->memory->executor};
     TRY(run(job, PHASE_POST_ALLOCATION, "define-bounds", define_bounds, NULL));
     TRY(run_user_passes(job, PHASE_POST_ALLOCATION));
     TRY(run(job, PHASE_RESOLVE, "resolve-externals", job->resolve_externals, job->session));
@@ -80,7 +82,10 @@ static struct jitscope_error *resolve(struct link_job *job) {
     if (job->phony_externals)
         TRY(run(job, PHASE_RESOLVE, "phony-externals", answer_phony, job));
     TRY(run(job, PHASE_RESOLVE, "settle-unresolved", settle_unresolved, NULL));
-    return run(job, PHASE_RESOLVE, "compute-addresses", compute_addresses, NULL);
+    TRY(run(job, PHASE_RESOLVE, "compute-addresses", compute_addresses, NULL));
+    if (!has_thread_locals(job->graph, in_flight))
+        return NULL;
+    return run(job, PHASE_RESOLVE, "place-thread-locals", place_thread_locals, &thread_locals);
 }
 
 /* Working memory becomes what the program will see. */
@@ -116,7 +121,7 @@ struct jitscope_error *link_run(struct link_job *job, uint64_t *finalized) {
     struct placement placement = {job->memory, &in_flight};
     struct jitscope_error *error = run(job, PHASE_LAYOUT, "allocate", allocate, &placement);
     if (!error)
-        error = resolve(job);
+        error = resolve(job, in_flight);
     if (!error)
         error = fix(job, in_flight);
     if (error) {

@@ -40,6 +40,12 @@ static bool in_memory(const struct graph *graph, const struct block *block) {
            graph->sections.data[block->section].lifetime == LIFETIME_STANDARD;
 }
 
+/* Its place is an offset in the batch's block, which is what DWARF says of a thread-local variable. */
+static bool is_thread_local(const struct graph *graph, const struct block *block) {
+    return !(block->flags & BLOCK_REMOVED) &&
+           graph->sections.data[block->section].lifetime == LIFETIME_THREAD;
+}
+
 /* --- DWARF of the inputs */
 
 static uint64_t find_by_name(const void *context, const char *text, size_t length) {
@@ -56,7 +62,7 @@ static struct jitscope_error *collect_places(const struct maker *maker, const st
     for (uint32_t id = input->first_block; id < input->first_block + input->block_count; id++) {
         const struct block *block = &graph->blocks.data[id];
         uint32_t index = block->input_section;
-        if (!in_memory(graph, block))
+        if (!in_memory(graph, block) && !is_thread_local(graph, block))
             continue;
         if (index >= scratch->places.count)
             TRY(vec_reserve(&scratch->places, index + 1 - scratch->places.count));

@@ -15,7 +15,13 @@ struct rank {
 
 enum { MOST_PADDING = 4096 };
 
-enum { KEY_ORDER_BITS = 32, KEY_SEGMENT_SHIFT = KEY_ORDER_BITS + 1, KEY_NO_ALLOC = 63, FEW_SECTIONS = 32 };
+enum {
+    KEY_ORDER_BITS = 32,
+    KEY_SEGMENT_SHIFT = KEY_ORDER_BITS + 1,
+    KEY_THREAD = 62,
+    KEY_NO_ALLOC = 63,
+    FEW_SECTIONS = 32
+};
 
 /* What layout_create needs on the way: one piece of memory. */
 struct scratch {
@@ -49,7 +55,9 @@ static uint64_t section_key(const struct section *section) {
         [PROTECT_READ | PROTECT_WRITE] = 4,   [PROTECT_WRITE] = 5};
     if (section->lifetime == LIFETIME_NO_ALLOC)
         return (uint64_t)KEY_NO_ALLOC << KEY_SEGMENT_SHIFT | section->order;
-    uint64_t segment = (uint64_t)rank_of_prot[section->prot & 7] * 2 + section->lifetime;
+    uint64_t segment = section->lifetime == LIFETIME_THREAD
+                           ? KEY_THREAD
+                           : (uint64_t)rank_of_prot[section->prot & 7] * 2 + section->lifetime;
     return segment << KEY_SEGMENT_SHIFT | (uint64_t)section->zero_fill << KEY_ORDER_BITS | section->order;
 }
 
@@ -185,16 +193,16 @@ static struct jitscope_error *form_segments(struct layout *layout, const struct 
     for (uint32_t i = 0; i < scratch->rank_count; i++) {
         const struct rank *rank = &scratch->ranks[i];
         const struct section *section = &graph->sections.data[rank->section];
-        bool no_alloc = section->lifetime == LIFETIME_NO_ALLOC;
+        bool no_alloc = section->lifetime == LIFETIME_NO_ALLOC, in_memory = section_in_memory(section);
         if (i == 0 || no_alloc || rank->key >> KEY_SEGMENT_SHIFT != rank[-1].key >> KEY_SEGMENT_SHIFT) {
             TRY(vec_push(&layout->segments,
                          (struct layout_segment){.view = {.prot = section->prot,
                                                           .lifetime = section->lifetime,
-                                                          .alignment = no_alloc ? 1 : page_size},
+                                                          .alignment = in_memory ? page_size : 1},
                                                  .lifetime = section->lifetime,
                                                  .first = first,
                                                  .section = no_alloc ? rank->section : NO_SECTION}));
-            layout->alloc_count += !no_alloc;
+            layout->alloc_count += in_memory;
         }
         TRY(place_blocks(layout, &layout->segments.data[layout->segments.count - 1], graph,
                          section->zero_fill, first, rank->count));

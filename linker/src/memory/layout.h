@@ -4,7 +4,8 @@
  * few runs of pages and protections change once per segment.  In a segment: sections by (order, id) with
  * content first, then zero-fill sections; in a section: blocks by id, so that arrays like .init_array and
  * __start_X..__stop_X are contiguous.  No-alloc sections become one segment each that starts at address 0
- * (DWARF's section offsets) and never reaches a memory manager. */
+ * (DWARF's section offsets) and never reaches a memory manager; so do all thread-local sections together,
+ * whose segment is what each thread's block begins as. */
 #ifndef MEMORY_LAYOUT_H
 #define MEMORY_LAYOUT_H
 

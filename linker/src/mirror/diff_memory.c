@@ -53,7 +53,7 @@ static bool link_shift(const struct diff_work *work, uint64_t *by) {
     for (uint32_t i = 0; i < work->a.link->segments.count; i++) {
         const struct event_segment *event = &work->a.link->segments.data[i].event;
         uint32_t pair = work->a.segments[i];
-        if (pair == NO_ID || event->lifetime == LIFETIME_NO_ALLOC)
+        if (pair == NO_ID || !lifetime_in_memory(event->lifetime))
             continue;
         *by = work->b.link->segments.data[pair].event.address - event->address;
         return true;
@@ -66,7 +66,7 @@ static struct jitscope_error *find_displaced(struct diff_work *work, const struc
                                              const struct event_segment *b, uint64_t shift) {
     struct text text = {0}, fields = {0};
     uint64_t by = b->address - a->address - shift;
-    if (!by || a->lifetime == LIFETIME_NO_ALLOC)
+    if (!by || !lifetime_in_memory(a->lifetime))
         return NULL;
     put_segment(&text, b);
     text_append(&text, " lies elsewhere in the link, by ");

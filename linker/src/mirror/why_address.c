@@ -240,7 +240,7 @@ static struct jitscope_error *byte_chain(struct why_query *query, const struct m
 
 static bool in_memory(const struct mirror_link *link, uint32_t segment) {
     return segment < link->segments.count && link->segments.data[segment].known &&
-           link->segments.data[segment].event.lifetime != LIFETIME_NO_ALLOC;
+           lifetime_in_memory(link->segments.data[segment].event.lifetime);
 }
 
 static struct jitscope_error *chains_of_blocks(struct why_query *query, uint64_t address, bool live) {
@@ -322,7 +322,7 @@ static struct jitscope_error *nobody_has(const struct why_query *query, uint64_t
         const struct mirror_placement *place = &query->mirror->placements.data[i];
         uint64_t distance =
             address < place->address ? place->address - address : address - (place->address + place->size);
-        if (place->lifetime == LIFETIME_NO_ALLOC || distance >= least)
+        if (!lifetime_in_memory(place->lifetime) || distance >= least)
             continue;
         nearest = place;
         least = distance;

@@ -1,6 +1,7 @@
 /* Relocations with addend become edges (gABI chapter 4, "Relocation"; psABI x86-64 section 4.4). */
 #include "object/elf_reader.h"
 
+#include "arch/arch.h"
 #include "arch/x86_64.h"
 #include "object/relocations.h"
 
@@ -74,6 +75,23 @@ static void note_absolute_32(struct graph *graph, const struct source *source, u
         graph->wants_low_memory = true;
 }
 
+/* The address of a thread-local symbol is an offset, which means nothing to other kinds of relocations. */
+static struct jitscope_error *check_thread_local(const struct elf_reader *reader, const struct source *source,
+                                                 const Elf64_Rela *rela, uint32_t target) {
+    uint32_t type = (uint32_t)ELF64_R_TYPE(rela->r_info), symbol = (uint32_t)ELF64_R_SYM(rela->r_info);
+    const struct relocation_info *info = &relocations_x86_64[type];
+    bool by_kind = arch_x86_64.tls_kinds >> info->edge & 1,
+         is_thread_local = reader->graph->symbols.data[target].kind == SYMBOL_KIND_TLS;
+    if (by_kind == is_thread_local || info->edge == EDGE_X86_64_KEEP_ALIVE || !source->alloc ||
+        type == R_X86_64_TLSLD)
+        return NULL;
+    return error_with_help(elf_error(reader, JITSCOPE_ERROR_FORMAT, source->section, rela->r_offset, symbol,
+                                     by_kind ? "%s against a symbol that is not thread-local"
+                                             : "%s against a thread-local symbol",
+                                     info->name),
+                           "declare the variable thread_local everywhere, or nowhere");
+}
+
 static struct jitscope_error *read_relocation(struct elf_reader *reader, const struct source *source,
                                               const Elf64_Rela *rela) {
     uint32_t type = (uint32_t)ELF64_R_TYPE(rela->r_info), symbol = (uint32_t)ELF64_R_SYM(rela->r_info);
@@ -93,6 +111,8 @@ static struct jitscope_error *read_relocation(struct elf_reader *reader, const s
         TRY(unusual_target(reader, source, rela, &target, &drop));
     if (drop)
         return NULL;
+    if (__builtin_expect(reader->has_thread_locals || arch_x86_64.tls_kinds >> info->edge & 1, 0))
+        TRY(check_thread_local(reader, source, rela, target));
     note_absolute_32(reader->graph, source, info->edge, target);
     graph_put_edge(reader->graph, source->block,
                    (struct edge){.addend = rela->r_addend,

@@ -90,10 +90,6 @@ static bool is_debug_section(const char *name) {
 
 static struct jitscope_error *check_section(struct elf_reader *reader, uint32_t index,
                                             const Elf64_Shdr *section) {
-    if (section->sh_flags & SHF_TLS)
-        return error_with_help(elf_error(reader, JITSCOPE_ERROR_UNSUPPORTED, index, NO_OFFSET, 0,
-                                         "thread-local storage is not linked yet"),
-                               "leave thread-local variables out, or in a shared library");
     if (section->sh_flags & SHF_COMPRESSED)
         return elf_error(reader, JITSCOPE_ERROR_UNSUPPORTED, index, NO_OFFSET, 0,
                          "compressed sections are not read yet");
@@ -118,6 +114,12 @@ static struct jitscope_error *check_section(struct elf_reader *reader, uint32_t 
     return NULL;
 }
 
+static uint8_t lifetime_of(const Elf64_Shdr *section) {
+    return !(section->sh_flags & SHF_ALLOC) ? LIFETIME_NO_ALLOC
+           : section->sh_flags & SHF_TLS    ? LIFETIME_THREAD
+                                            : LIFETIME_STANDARD;
+}
+
 static struct jitscope_error *take_section(struct elf_reader *reader, uint32_t index,
                                            const Elf64_Shdr *section, const char *text, size_t length) {
     struct graph *graph = reader->graph;
@@ -129,7 +131,9 @@ static struct jitscope_error *take_section(struct elf_reader *reader, uint32_t i
     uint32_t name, id;
     TRY(check_section(reader, index, section));
     TRY(string_pool_intern(graph->names, text, length, &name));
-    TRY(graph_add_section(graph, name, prot, alloc ? LIFETIME_STANDARD : LIFETIME_NO_ALLOC, zero_fill, &id));
+    TRY(graph_add_section(graph, name, prot, lifetime_of(section), zero_fill, &id));
+    if (section->sh_flags & SHF_X86_64_LARGE)
+        graph->sections.data[id].order = ORDER_LARGE;
     uint8_t alignment = section->sh_addralign ? (uint8_t)__builtin_ctzll(section->sh_addralign) : 0;
     TRY(graph_add_block(graph, id, zero_fill ? NULL : reader->file.data + section->sh_offset,
                         section->sh_size, alignment, (struct block_source){reader->input, index, 0},

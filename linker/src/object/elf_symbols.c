@@ -29,10 +29,10 @@ static uint8_t kind_of(const Elf64_Sym *symbol) {
 
 static struct jitscope_error *check_symbol(const struct elf_reader *reader, uint32_t index,
                                            const Elf64_Sym *symbol) {
-    if (symbol->st_shndx == SHN_COMMON && symbol->st_value && !is_power_of_two(symbol->st_value))
+    if (elf_symbol_is_common(symbol) && symbol->st_value && !is_power_of_two(symbol->st_value))
         return elf_error(reader, JITSCOPE_ERROR_FORMAT, 0, NO_OFFSET, index,
                          "a common symbol with an alignment of 0x%llx", (unsigned long long)symbol->st_value);
-    if (symbol->st_shndx == SHN_COMMON && symbol->st_size > UINT32_MAX)
+    if (elf_symbol_is_common(symbol) && symbol->st_size > UINT32_MAX)
         return elf_error(reader, JITSCOPE_ERROR_UNSUPPORTED, 0, NO_OFFSET, index,
                          "a common symbol of 0x%llx bytes: 4 GiB or more",
                          (unsigned long long)symbol->st_size);
@@ -42,18 +42,36 @@ static struct jitscope_error *check_symbol(const struct elf_reader *reader, uint
     return NULL;
 }
 
+/* What lies in a thread-local section is thread-local, and nothing else is. */
+static struct jitscope_error *check_thread_local(struct elf_reader *reader, uint32_t index,
+                                                 struct symbol *symbol) {
+    const struct graph *graph = reader->graph;
+    const struct section *section = &graph->sections.data[graph->blocks.data[symbol->block].section];
+    bool is_thread_local = section->lifetime == LIFETIME_THREAD;
+    if (is_thread_local && (symbol->kind == SYMBOL_KIND_SECTION || symbol->kind == SYMBOL_KIND_NONE))
+        symbol->kind = SYMBOL_KIND_TLS;
+    reader->has_thread_locals |= is_thread_local;
+    if ((symbol->kind == SYMBOL_KIND_TLS) == is_thread_local)
+        return NULL;
+    return elf_error(reader, JITSCOPE_ERROR_FORMAT, 0, NO_OFFSET, index,
+                     is_thread_local ? "it lies in a thread-local section and is no thread-local symbol"
+                                     : "a thread-local symbol (STT_TLS) outside thread-local sections");
+}
+
 /* Fills in the block (or absolute value, or common); *state says whether the symbol's section is in the
  * graph. */
 static struct jitscope_error *place_symbol(struct elf_reader *reader, uint32_t index, const Elf64_Sym *from,
                                            struct symbol *symbol, enum section_state *state) {
     uint32_t section = elf_reader_symbol_section(reader, index, from);
     *state = SECTION_TAKEN;
+    reader->has_thread_locals |= symbol->kind == SYMBOL_KIND_TLS;
     if (from->st_shndx == SHN_ABS) {
         symbol->kind = SYMBOL_KIND_ABSOLUTE;
         return NULL;
     }
-    if (from->st_shndx == SHN_COMMON) {
+    if (elf_symbol_is_common(from)) {
         symbol->linkage = LINKAGE_COMMON;
+        symbol->flags = from->st_shndx == SHN_COMMON ? 0 : SYMBOL_LARGE;
         return NULL;
     }
     if (from->st_shndx == SHN_XINDEX && !reader->extended_indices)
@@ -72,7 +90,7 @@ static struct jitscope_error *place_symbol(struct elf_reader *reader, uint32_t i
         return elf_error(reader, JITSCOPE_ERROR_FORMAT, section, symbol->value, index,
                          "the symbol lies behind the end of its section (0x%llx bytes)",
                          (unsigned long long)size);
-    return NULL;
+    return check_thread_local(reader, index, symbol);
 }
 
 static struct jitscope_error *read_global(struct elf_reader *reader, uint32_t index, const Elf64_Sym *from,
@@ -86,6 +104,7 @@ static struct jitscope_error *read_global(struct elf_reader *reader, uint32_t in
     symbol.linkage = weak || unique ? LINKAGE_WEAK : LINKAGE_STRONG;
     if (from->st_shndx != SHN_UNDEF)
         TRY(place_symbol(reader, index, from, &symbol, &state));
+    reader->has_thread_locals |= symbol.kind == SYMBOL_KIND_TLS;
     if (from->st_shndx == SHN_UNDEF || state == SECTION_DISCARDED)
         return graph_refer(reader->graph, symbol.name, weak ? LINKAGE_WEAK : LINKAGE_STRONG, symbol.scope,
                            symbol.kind, reader->input, id);

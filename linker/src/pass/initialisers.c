@@ -61,7 +61,7 @@ static bool belongs(const struct family *family, const char *name, uint32_t *pri
 static const struct family *family_of(const struct graph *graph, uint32_t id, const struct family *group,
                                       uint32_t *priority) {
     const struct section *section = &graph->sections.data[id];
-    if (section->lifetime == LIFETIME_NO_ALLOC)
+    if (!section_in_memory(section))
         return NULL;
     const char *name = string_pool_text(graph->names, section->name);
     while (group->name && !belongs(group, name, priority))

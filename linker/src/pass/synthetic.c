@@ -9,23 +9,35 @@ struct jitscope_error *synthetic_section(struct graph *graph, const char *name, 
     return graph_add_section(graph, id, prot, LIFETIME_STANDARD, false, section);
 }
 
+enum common { COMMON, LARGE_COMMON, THREAD_COMMON, COMMON_COUNT };
+
+static struct jitscope_error *common_section(struct graph *graph, enum common common, uint32_t *section) {
+    static const char *const names[] = {"COMMON", "LARGE_COMMON", ".tcommon"};
+    uint32_t name;
+    TRY(string_pool_intern(graph->names, names[common], strlen(names[common]), &name));
+    TRY(graph_add_section(graph, name, PROTECT_READ | PROTECT_WRITE,
+                          common == THREAD_COMMON ? LIFETIME_THREAD : LIFETIME_STANDARD, true, section));
+    if (common == LARGE_COMMON)
+        graph->sections.data[*section].order = ORDER_LARGE;
+    return NULL;
+}
+
 struct jitscope_error *allocate_commons(struct graph *graph, void *unused) {
     (void)unused;
-    uint32_t section = NO_SECTION, count = graph->symbols.count;
+    uint32_t sections[COMMON_COUNT] = {NO_SECTION, NO_SECTION, NO_SECTION}, count = graph->symbols.count;
     for (uint32_t id = 0; id < count; id++) {
         struct symbol symbol = graph->symbols.data[id];
         if (symbol.linkage != LINKAGE_COMMON || symbol.flags & SYMBOL_EXTERNAL)
             continue;
-        if (section == NO_SECTION) {
-            uint32_t name;
-            TRY(string_pool_intern(graph->names, "COMMON", 6, &name));
-            TRY(graph_add_section(graph, name, PROTECT_READ | PROTECT_WRITE, LIFETIME_STANDARD, true,
-                                  &section));
-        }
+        enum common common = symbol.kind == SYMBOL_KIND_TLS ? THREAD_COMMON
+                             : symbol.flags & SYMBOL_LARGE  ? LARGE_COMMON
+                                                            : COMMON;
+        if (sections[common] == NO_SECTION)
+            TRY(common_section(graph, common, &sections[common]));
         uint32_t block;
         /* A common symbol's value is its alignment (gABI chapter 4, SHN_COMMON). */
         uint8_t alignment = symbol.value ? (uint8_t)__builtin_ctzll(symbol.value) : 0;
-        TRY(graph_add_block(graph, section, NULL, symbol.size, alignment,
+        TRY(graph_add_block(graph, sections[common], NULL, symbol.size, alignment,
                             (struct block_source){symbol.input, 0, 0}, &block));
         graph_define_at(graph, id, block, 0, symbol.size);
     }
@@ -41,9 +53,20 @@ static uint32_t find_wanted(const struct graph *graph, const char *text, size_t 
     return id;
 }
 
+/* Where the batch's thread-local block starts, for local-dynamic code with descriptors. */
+static void define_tls_module_base(struct graph *graph) {
+    uint32_t id = find_wanted(graph, "_TLS_MODULE_BASE_", strlen("_TLS_MODULE_BASE_"));
+    if (id == NO_SYMBOL)
+        return;
+    graph_define_at(graph, id, NO_BLOCK, 0, 0);
+    graph->symbols.data[id].kind = SYMBOL_KIND_TLS;
+    graph->symbols.data[id].scope = SCOPE_HIDDEN;
+}
+
 struct jitscope_error *define_dso_handle(struct graph *graph, void *unused) {
     (void)unused;
     static const uint8_t word[8];
+    define_tls_module_base(graph);
     uint32_t id = find_wanted(graph, "__dso_handle", strlen("__dso_handle"));
     if (id == NO_SYMBOL)
         return NULL;
@@ -77,7 +100,7 @@ static struct bounds find_bounds(const struct graph *graph, uint32_t name, uint8
     for (uint32_t id = 0; id < graph->blocks.count; id++) {
         const struct block *block = &graph->blocks.data[id];
         const struct section *section = &graph->sections.data[block->section];
-        if (block->flags & BLOCK_REMOVED || section->lifetime == LIFETIME_NO_ALLOC)
+        if (block->flags & BLOCK_REMOVED || !section_in_memory(section))
             continue;
         if (name != NO_NAME ? section->name == name : (section->prot & mask) == prot)
             extend(&bounds, block->address, block->address + block->size);
@@ -102,8 +125,7 @@ static struct jitscope_error *measure_sections(const struct graph *graph, struct
         return error_no_memory();
     for (uint32_t id = 0; id < graph->blocks.count; id++) {
         const struct block *block = &graph->blocks.data[id];
-        if (!(block->flags & BLOCK_REMOVED) &&
-            graph->sections.data[block->section].lifetime != LIFETIME_NO_ALLOC)
+        if (!(block->flags & BLOCK_REMOVED) && section_in_memory(&graph->sections.data[block->section]))
             extend(&bounds[block->section], block->address, block->address + block->size);
     }
     *out = bounds;
@@ -133,14 +155,24 @@ static void define_section_bounds(struct graph *graph, const struct bounds *sect
         define(graph, symbol, start ? bounds.start : bounds.end);
 }
 
-/* _GLOBAL_OFFSET_TABLE_ is a place even where nobody asked for an entry. */
+static uint64_t any_address(const struct graph *graph) {
+    for (uint32_t id = 0; id < graph->blocks.count; id++) {
+        const struct block *block = &graph->blocks.data[id];
+        if (!(block->flags & BLOCK_REMOVED) && section_in_memory(&graph->sections.data[block->section]))
+            return block->address;
+    }
+    return 0;
+}
+
+/* _GLOBAL_OFFSET_TABLE_ is a place even where nobody asked for an entry: then nothing but its name speaks of
+ * the table, and one place is as good as another. */
 static void define_got(struct graph *graph) {
     uint32_t name = string_pool_find(graph->names, ".got", 4);
     struct bounds got = name == NO_NAME ? (struct bounds){0} : find_bounds(graph, name, 0, 0);
     graph->got_base = got.start;
     uint32_t symbol = find_wanted(graph, "_GLOBAL_OFFSET_TABLE_", strlen("_GLOBAL_OFFSET_TABLE_"));
-    if (symbol != NO_SYMBOL && got.any)
-        define(graph, symbol, got.start);
+    if (symbol != NO_SYMBOL)
+        define(graph, symbol, got.any ? got.start : any_address(graph));
 }
 
 struct jitscope_error *define_bounds(struct graph *graph, void *unused) {

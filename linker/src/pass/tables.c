@@ -13,8 +13,6 @@ struct request {
 /* --- entries
  * ------------------------------------------------------------------------------------------------- */
 
-typedef VEC(uint32_t) entry_map;
-
 static struct jitscope_error *cover_targets(void *map, const struct graph *graph) {
     entry_map entries;
     __builtin_memcpy(&entries, map, sizeof entries);
@@ -142,6 +140,146 @@ void plt_table_destroy(struct plt_table *plt) {
     vec_destroy(&plt->entry_of);
 }
 
+/* --- thread-local storage */
+
+static const uint8_t tls_words[16];
+
+/* What an entry of each kind holds. */
+static void entry_edges(const struct graph *graph, enum tls_entry kind, uint32_t target, struct edge edges[2],
+                        uint8_t *words) {
+    const struct arch_tls_kinds *kinds = &graph->arch->tls;
+    bool own = !(graph->symbols.data[target].flags & SYMBOL_EXTERNAL);
+    edges[0] = (struct edge){.kind = kind == TLS_ENTRY_TP_OFFSET ? kinds->tp_offset64 : kinds->word64,
+                             .target = target};
+    edges[1] = (struct edge){.offset = 8,
+                             .kind = kind == TLS_ENTRY_PAIR && own ? kinds->offset64 : kinds->word64,
+                             .target = target};
+    *words = kind == TLS_ENTRY_TP_OFFSET ? 1 : 2;
+}
+
+static struct jitscope_error *add_gap(struct graph *graph, uint32_t block, uint32_t edge, uint32_t symbol,
+                                      uint8_t kind) {
+    return vec_push(&graph->tls.gaps, (struct tls_gap){block, edge, symbol, kind});
+}
+
+/* What the loader is to say for an entry. */
+static struct jitscope_error *add_gaps(struct graph *graph, enum tls_entry kind, uint32_t block,
+                                       uint32_t target) {
+    bool own = !(graph->symbols.data[target].flags & SYMBOL_EXTERNAL);
+    switch (kind) {
+    case TLS_ENTRY_BLOCK:
+        return add_gap(graph, block, 0, target, TLS_WORD_MODULE);
+    case TLS_ENTRY_PAIR:
+        TRY(add_gap(graph, block, 0, target, TLS_WORD_MODULE));
+        return own ? NULL : add_gap(graph, block, 1, target, TLS_WORD_OFFSET);
+    case TLS_ENTRY_DESCRIPTOR:
+        return add_gap(graph, block, 0, target, TLS_WORD_DESCRIPTOR);
+    case TLS_ENTRY_TP_OFFSET:
+    case TLS_ENTRY_KINDS:
+        break;
+    }
+    return NULL;
+}
+
+static struct jitscope_error *tls_entry(struct tls_table *table, struct graph *graph, enum tls_entry kind,
+                                        uint32_t target, struct request request, uint32_t *symbol) {
+    uint32_t section, block, *known = &table->block_entry;
+    struct edge edges[2];
+    uint8_t words;
+    if (kind != TLS_ENTRY_BLOCK) {
+        if (target >= table->entry_of[kind].count)
+            TRY(cover_targets(&table->entry_of[kind], graph));
+        known = &table->entry_of[kind].data[target];
+    }
+    *symbol = *known;
+    if (*symbol != NO_SYMBOL)
+        return NULL;
+    entry_edges(graph, kind, target, edges, &words);
+    TRY(synthetic_section(graph, ".got", PROTECT_READ, &section));
+    TRY(add_entry(graph, section, tls_words, (uint8_t)(8 * words), 3, edges[0], SYMBOL_KIND_OBJECT, symbol,
+                  &block));
+    if (words > 1)
+        TRY(graph_add_edge(graph, block, edges[1]));
+    TRY(add_gaps(graph, kind, block, target));
+    *known = *symbol;
+    trace_entry(graph, TABLE_TLS, table->count++, *symbol, block, target, request);
+    return NULL;
+}
+
+/* Something reaches TARGET from the thread pointer. */
+static struct jitscope_error *note_reach(struct tls_table *table, struct graph *graph, uint32_t target,
+                                         struct request request) {
+    struct tls_reach reach = {target, request.block, request.offset};
+    if (!(graph->symbols.data[target].flags & SYMBOL_EXTERNAL)) {
+        if (graph->tls.own.block == NO_BLOCK)
+            graph->tls.own = reach;
+        return NULL;
+    }
+    if (target >= table->reached.count)
+        TRY(cover_targets(&table->reached, graph));
+    if (table->reached.data[target] != NO_SYMBOL)
+        return NULL;
+    table->reached.data[target] = target;
+    return vec_push(&graph->tls.reached, reach);
+}
+
+static struct jitscope_error *foreign_offset(const struct graph *graph, uint32_t block,
+                                             const struct edge *edge) {
+    struct coordinates where = graph_coordinates(graph, block, edge->offset, edge->target);
+    return error_with_help(error_at(JITSCOPE_ERROR_UNSUPPORTED, &where,
+                                    "%s: the variable lies in no block of this batch",
+                                    graph_edge_name(graph, edge)),
+                           "compile without -ftls-model=local-dynamic, or link the object that defines it in "
+                           "the same batch");
+}
+
+/* References without a table entry. */
+static struct jitscope_error *visit_direct(struct tls_table *table, struct graph *graph, uint32_t block,
+                                           const struct edge *edge) {
+    const struct arch_tls_kinds *kinds = &graph->arch->tls;
+    if (graph->sections.data[graph->blocks.data[block].section].lifetime == LIFETIME_NO_ALLOC)
+        return NULL;
+    if (edge->kind == kinds->tp_offset32 || edge->kind == kinds->tp_offset64)
+        return note_reach(table, graph, edge->target, (struct request){block, edge->offset});
+    bool is_offset = edge->kind == kinds->offset32 || edge->kind == kinds->offset64;
+    return is_offset && graph->symbols.data[edge->target].flags & SYMBOL_EXTERNAL
+               ? foreign_offset(graph, block, edge)
+               : NULL;
+}
+
+static struct jitscope_error *visit_tls(struct edge_visitor *visitor, struct graph *graph, uint32_t block,
+                                        uint32_t id, bool *claimed) {
+    struct tls_table *table = (struct tls_table *)visitor;
+    const struct arch_tls_kinds *kinds = &graph->arch->tls;
+    struct edge edge = graph->edges.data[id];
+    struct request request = {block, edge.offset};
+    uint32_t entry;
+    enum tls_entry kind = edge.kind == kinds->request_pair         ? TLS_ENTRY_PAIR
+                          : edge.kind == kinds->request_block      ? TLS_ENTRY_BLOCK
+                          : edge.kind == kinds->request_tp_offset  ? TLS_ENTRY_TP_OFFSET
+                          : edge.kind == kinds->request_descriptor ? TLS_ENTRY_DESCRIPTOR
+                                                                   : TLS_ENTRY_KINDS;
+    if (kind == TLS_ENTRY_KINDS)
+        return visit_direct(table, graph, block, &edge);
+    if (kind == TLS_ENTRY_TP_OFFSET)
+        TRY(note_reach(table, graph, edge.target, request));
+    TRY(tls_entry(table, graph, kind, edge.target, request, &entry));
+    graph_claim_edge(graph, block, &graph->edges.data[id], kinds->entry_reference, entry, TABLE_TLS);
+    *claimed = true;
+    return NULL;
+}
+
+void tls_table_create(struct tls_table *table, const struct graph *graph) {
+    *table = (struct tls_table){.visitor = {.kinds = graph->arch->tls_kinds, .visit = visit_tls},
+                                .block_entry = NO_SYMBOL};
+}
+
+void tls_table_destroy(struct tls_table *table) {
+    for (int kind = 0; kind < TLS_ENTRY_KINDS; kind++)
+        vec_destroy(&table->entry_of[kind]);
+    vec_destroy(&table->reached);
+}
+
 /* --- the pass
  * ------------------------------------------------------------------------------------------------ */
 
@@ -158,11 +296,14 @@ struct jitscope_error *build_tables(struct graph *graph, void *unused) {
     (void)unused;
     struct got_table got;
     struct plt_table plt;
+    struct tls_table tls;
     got_table_create(&got, graph);
     plt_table_create(&plt, graph, &got);
-    struct jitscope_error *error = visit_existing_edges(graph, &got.visitor, &plt.visitor);
+    tls_table_create(&tls, graph);
+    struct jitscope_error *error = visit_existing_edges(graph, &got.visitor, &plt.visitor, &tls.visitor);
     if (!error)
         error = ensure_got_base(graph, &got);
+    tls_table_destroy(&tls);
     plt_table_destroy(&plt);
     got_table_destroy(&got);
     return error;

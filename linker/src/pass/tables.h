@@ -1,25 +1,48 @@
-/* tables: GOT and PLT, built on demand by edge visitors.
+/* tables: GOT, PLT and TLS table, built on demand by edge visitors.
  *
  * A GOT entry is an 8-byte block in .got with a pointer to its target; a PLT entry is a stub in .plt that
- * jumps through the target's GOT entry.  Each entry has an anonymous symbol: edges point at that.  One entry
- * per target and batch. */
+ * jumps through the target's GOT entry.  A TLS entry lies in .got too and holds what the access model of the
+ * code that asks for it wants ("ELF Handling For Thread-Local Storage", section 4): a module's number and an
+ * offset, a distance from the thread pointer, or a descriptor.  Each entry has an anonymous symbol: edges
+ * point at that.  One entry per target and batch. */
 #ifndef PASS_TABLES_H
 #define PASS_TABLES_H
 
+#include "executor/tls_module.h"
 #include "pass/edge_visitor.h"
+
+/* Target symbol -> symbol of its entry, or NO_SYMBOL. */
+typedef VEC(uint32_t) entry_map;
 
 struct got_table {
     struct edge_visitor visitor; /* takes edges that ask for a GOT entry */
-    VEC(uint32_t) entry_of;      /* target symbol -> entry symbol, NO_SYMBOL */
+    entry_map entry_of;
     uint32_t count;
     bool needs_base; /* something computes with the address of the table itself */
 };
 
 struct plt_table {
     struct edge_visitor visitor; /* takes branches to external symbols */
-    VEC(uint32_t) entry_of;
+    entry_map entry_of;
     uint32_t count;
     struct got_table *got; /* where its stubs jump through */
+};
+
+/* What entries of the TLS table are. */
+enum tls_entry {
+    TLS_ENTRY_PAIR,       /* module and offset of a variable: general dynamic */
+    TLS_ENTRY_BLOCK,      /* the batch's module and 0: local dynamic; one for all */
+    TLS_ENTRY_TP_OFFSET,  /* distance of a variable from the thread pointer: initial exec */
+    TLS_ENTRY_DESCRIPTOR, /* a function and its argument: TLSDESC */
+    TLS_ENTRY_KINDS
+};
+
+struct tls_table {
+    struct edge_visitor visitor; /* takes edges that ask for an entry, and sees all others about TLS */
+    entry_map entry_of[TLS_ENTRY_KINDS];
+    uint32_t block_entry;
+    entry_map reached; /* external symbols that are in graph->tls.reached */
+    uint32_t count;
 };
 
 void got_table_create(struct got_table *got, const struct graph *graph);
@@ -27,7 +50,10 @@ void got_table_destroy(struct got_table *got);
 void plt_table_create(struct plt_table *plt, const struct graph *graph, struct got_table *got);
 void plt_table_destroy(struct plt_table *plt);
 
-/* The pass (post-prune): both tables over all existing edges. */
+void tls_table_create(struct tls_table *table, const struct graph *graph);
+void tls_table_destroy(struct tls_table *table);
+
+/* The pass (post-prune): all tables over all existing edges. */
 struct jitscope_error *build_tables(struct graph *graph, void *unused);
 
 #endif

@@ -126,6 +126,27 @@ static struct jitscope_error *lookup(void *context, const char *const *names, si
     return NULL;
 }
 
+static struct jitscope_error *open_tls(void *context, const struct tls_request *request,
+                                       struct tls_answer *answers) {
+    struct replay *replay = context;
+    struct answer answer;
+    struct event_view view;
+    if (!replay_find(replay, EVENT_ID_answer_tls, &answer))
+        return replay_no_answer(replay, "where the batch's thread-local storage was");
+    const struct event_answer_tls tls = decode_event(&replay->recorded.decoder, &answer.view)->answer_tls;
+    if (tls.outcome != OUTCOME_OK)
+        return replay_failure(replay, &answer);
+    for (uint32_t i = 0; i < request->wish_count; i++) {
+        if (i >= tls.words || !replay_next(replay, &answer.behind, &view) ||
+            view.type->id != EVENT_ID_answer_tls_word)
+            return replay_no_answer(replay, "what the loader said of the batch's thread-local storage");
+        const struct event_answer_tls_word word =
+            decode_event(&replay->recorded.decoder, &view)->answer_tls_word;
+        answers[i] = (struct tls_answer){{word.low, word.high}};
+    }
+    return NULL;
+}
+
 struct jitscope_error *replay_resolve(void *context, const char *const *names, size_t count,
                                       uint64_t *addresses, bool *found) {
     struct replay *replay = context;
@@ -212,5 +233,6 @@ void replay_give_world(struct replay *replay, struct session_replay *setting) {
                                                   .run = run,
                                                   .open_library = open_library,
                                                   .lookup = lookup,
+                                                  .open_tls = open_tls,
                                                   .registrars = registrars};
 }

@@ -41,6 +41,8 @@ void session_forget_link(struct jitscope_session *session, struct jitscope_link 
         link->uses.data[i]->stamp = 0;
     }
     session->links.data[link->number - 1] = NULL;
+    if (session->executor)
+        executor_close_tls(session->executor, link->number);
     vec_destroy(&link->definitions);
     vec_destroy(&link->uses);
     os_release(link);

@@ -54,12 +54,15 @@ struct jitscope_error *session_announce(struct graph *graph, void *context) {
         const struct symbol *symbol = &graph->symbols.data[id];
         if (symbol->scope == SCOPE_LOCAL || symbol->name == NO_NAME || !symbol_is_defined(symbol))
             continue;
+        if (symbol->kind == SYMBOL_KIND_TLS && symbol->block == NO_BLOCK)
+            continue;
         if (symbol->block != NO_BLOCK && graph->blocks.data[symbol->block].flags & BLOCK_REMOVED)
             continue;
         struct definition definition = {.address = graph_symbol_address(graph, id),
                                         .name = symbol->name,
                                         .link = graph->link,
-                                        .hidden = symbol->scope == SCOPE_HIDDEN};
+                                        .hidden = symbol->scope == SCOPE_HIDDEN,
+                                        .thread_local = symbol->kind == SYMBOL_KIND_TLS};
         uint32_t index;
         TRY(vec_reserve(&link->definitions, 1));
         TRY(session_add_definition(session, definition, &index));
@@ -87,18 +90,32 @@ static struct jitscope_error *not_found(const char *name, const char *where) {
     return error_at(JITSCOPE_ERROR_NOT_FOUND, &coordinates, "no definition in %s", where);
 }
 
+/* Of a thread-local variable, the calling thread's. */
+static struct jitscope_error *give(struct jitscope_session *session, const struct definition *definition,
+                                   uint64_t *address) {
+    executor_announce();
+    *address = definition->address;
+    if (!definition->thread_local)
+        return NULL;
+    if (session->executor)
+        *address = executor_tls_address(session->executor, definition->link, definition->address);
+    if (session->executor && *address)
+        return NULL;
+    struct coordinates where = {.offset = NO_OFFSET, .symbol = session_text(session, definition->name)};
+    return error_at(JITSCOPE_ERROR_UNSUPPORTED, &where,
+                    "a thread-local variable has an address where code runs, in a thread");
+}
+
 struct jitscope_error *jitscope_session_lookup(struct jitscope_session *session, const char *name,
                                                uint64_t *address) {
     session_lock_to_read(session);
     uint32_t id = string_pool_find(&session->names, name, __builtin_strlen(name));
     const struct definition *definition =
         id == NO_NAME ? NULL : session_find_definition(session, id, SCOPE_DEFAULT);
-    if (definition) {
-        executor_announce();
-        *address = definition->address;
-    }
+    struct jitscope_error *error =
+        definition ? give(session, definition, address) : not_found(name, "any link of the session");
     session_unlock(session);
-    return definition ? NULL : not_found(name, "any link of the session");
+    return error;
 }
 
 struct jitscope_error *jitscope_link_lookup(struct jitscope_session *session,
@@ -109,10 +126,9 @@ struct jitscope_error *jitscope_link_lookup(struct jitscope_session *session,
     uint32_t at = id == NO_NAME ? NO_DEFINITION : latest(session, id);
     while (at != NO_DEFINITION && session->definitions.data[at].link != link->number)
         at = session->definitions.data[at].previous;
-    if (at != NO_DEFINITION) {
-        executor_announce();
-        *address = session->definitions.data[at].address;
-    }
+    struct jitscope_error *error = at != NO_DEFINITION
+                                       ? give(session, &session->definitions.data[at], address)
+                                       : not_found(name, "this link");
     session_unlock(session);
-    return at != NO_DEFINITION ? NULL : not_found(name, "this link");
+    return error;
 }

@@ -24,6 +24,22 @@ static struct jitscope_error *note_use(struct jitscope_session *session, uint32_
     return NULL;
 }
 
+/* The address of a thread-local variable is another kind of thing: who refers and who defines must agree. */
+static struct jitscope_error *check_thread_local(const struct graph *graph, uint32_t id, bool thread_local,
+                                                 const char *definer) {
+    const struct symbol *symbol = &graph->symbols.data[id];
+    if (thread_local == (symbol->kind == SYMBOL_KIND_TLS))
+        return NULL;
+    struct coordinates where = {
+        .input = symbol->input == NO_INPUT ? NULL : graph->input_name(graph->input_context, symbol->input),
+        .offset = NO_OFFSET,
+        .symbol = graph_symbol_name(graph, id)};
+    return error_with_help(error_at(JITSCOPE_ERROR_FORMAT, &where,
+                                    "%s thread-local in %s, and %s in what refers to it",
+                                    thread_local ? "is" : "not", definer, thread_local ? "not" : "is"),
+                           "declare the variable thread_local everywhere, or nowhere");
+}
+
 static struct jitscope_error *ask_session(struct jitscope_session *session, struct graph *graph) {
     for (uint32_t id = 0; id < graph->symbols.count; id++) {
         const struct symbol *symbol = &graph->symbols.data[id];
@@ -33,6 +49,12 @@ static struct jitscope_error *ask_session(struct jitscope_session *session, stru
         if (!definition)
             continue;
         TRY(note_use(session, graph->link, definition->link));
+        TRY(check_thread_local(graph, id, definition->thread_local, "what was linked or defined before"));
+        if (definition->thread_local) {
+            TRY(graph_resolve_thread_local(graph, id, definition->address, PROVIDER_SESSION, NO_NAME,
+                                           definition->link));
+            continue;
+        }
         graph_resolve(graph, id, definition->address, definition->link ? PROVIDER_SESSION : PROVIDER_DEFINED,
                       NO_NAME);
     }
@@ -72,6 +94,9 @@ static struct jitscope_error *ask_resolver(struct jitscope_session *session, str
     for (uint32_t i = 0; i < count && !error; i++) {
         if (!found[i])
             continue;
+        error = check_thread_local(graph, questions->symbols.data[i], false, "the resolver's answer");
+        if (error)
+            break;
         note_answer(graph, questions->symbols.data[i], addresses[i], PROVIDER_RESOLVER);
         graph_resolve(graph, questions->symbols.data[i], addresses[i], PROVIDER_RESOLVER, name);
     }
@@ -84,6 +109,7 @@ static struct jitscope_error *ask_resolver(struct jitscope_session *session, str
 struct library_lookup {
     VEC(uint32_t) symbols;
     VEC(uint32_t) providers;
+    VEC(uint64_t) sizes;
     VEC(uint32_t) handles;
     VEC(const char *) names;
 };
@@ -97,13 +123,22 @@ static struct jitscope_error *choose_library(struct jitscope_session *session, s
     if (index < 0)
         return NULL;
     struct shared_provider *provider = &session->shared.data[index];
+    bool thread_local = found.kind == SYMBOL_KIND_TLS;
+    TRY(check_thread_local(graph, symbol, thread_local, session_text(session, provider->path)));
+    if (thread_local) {
+        if (session->executor)
+            TRY(session_open_library(session, provider));
+        return graph_resolve_thread_local(graph, symbol, found.value, PROVIDER_SHARED, provider->path, 0);
+    }
     if (!session->executor) {
+        graph->symbols.data[symbol].size = found.size;
         graph_resolve(graph, symbol, provider->base + found.value, PROVIDER_SHARED, provider->path);
         return NULL;
     }
     TRY(session_open_library(session, provider));
     TRY(vec_push(&lookup->symbols, symbol));
     TRY(vec_push(&lookup->providers, (uint32_t)index));
+    TRY(vec_push(&lookup->sizes, found.size));
     TRY(vec_push(&lookup->handles, provider->handle));
     return vec_push(&lookup->names, session_text(session, name));
 }
@@ -120,9 +155,11 @@ static struct jitscope_error *look_up(struct jitscope_session *session, struct g
         executor_lookup(session->executor, lookup->handles.data, lookup->names.data, count, addresses);
     for (uint32_t i = 0; i < count && !error; i++) {
         note_answer(graph, lookup->symbols.data[i], addresses[i], PROVIDER_SHARED);
-        if (addresses[i])
-            graph_resolve(graph, lookup->symbols.data[i], addresses[i], PROVIDER_SHARED,
-                          session->shared.data[lookup->providers.data[i]].path);
+        if (!addresses[i])
+            continue;
+        graph->symbols.data[lookup->symbols.data[i]].size = lookup->sizes.data[i];
+        graph_resolve(graph, lookup->symbols.data[i], addresses[i], PROVIDER_SHARED,
+                      session->shared.data[lookup->providers.data[i]].path);
     }
     os_release(addresses);
     return error;
@@ -141,6 +178,7 @@ static struct jitscope_error *ask_libraries(struct jitscope_session *session, st
         error = look_up(session, graph, &lookup);
     vec_destroy(&lookup.symbols);
     vec_destroy(&lookup.providers);
+    vec_destroy(&lookup.sizes);
     vec_destroy(&lookup.handles);
     vec_destroy(&lookup.names);
     return error;

@@ -99,7 +99,8 @@ static void tell_inputs(struct jitscope_session *session) {
 
 static void tell_definition(struct jitscope_session *session, const struct definition *definition) {
     TRACE_ANSWER(&session->trace, state_definition, .name = trace_name(&session->trace, definition->name),
-                 .address = definition->address, .link = definition->link, .hidden = definition->hidden);
+                 .address = definition->address, .link = definition->link, .hidden = definition->hidden,
+                 .thread_local = definition->thread_local);
 }
 
 /* Turns a chain round; what was its last is its first then. */
@@ -220,7 +221,10 @@ struct jitscope_error *session_restore_input(struct jitscope_session *session,
 struct jitscope_error *session_restore_definition(struct jitscope_session *session,
                                                   const struct event_state_definition *event,
                                                   const char *name) {
-    struct definition definition = {.address = event->address, .link = event->link, .hidden = event->hidden};
+    struct definition definition = {.address = event->address,
+                                    .link = event->link,
+                                    .hidden = event->hidden,
+                                    .thread_local = event->thread_local};
     struct jitscope_link *link = session_link_by_number(session, event->link);
     uint32_t index;
     if (event->link && !link)

@@ -59,6 +59,7 @@ struct definition {
     uint32_t link;     /* number; 0: jitscope_session_define() */
     uint32_t previous; /* next older of the name; NO_DEFINITION */
     bool hidden;
+    bool thread_local; /* the address is an offset in the link's block */
 };
 #define NO_DEFINITION UINT32_MAX
 

@@ -6,6 +6,7 @@
 #ifndef TRACE_EVENT_H
 #define TRACE_EVENT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* A string id that the trace has been told about: only trace_name() makes one, so that no event can name a
@@ -29,6 +30,11 @@ enum event_value {
 #include "trace/enums.def"
 #undef VALUE
 };
+
+/* Memory of this lifetime has addresses in the executor. */
+static inline bool lifetime_in_memory(uint32_t lifetime) {
+    return lifetime == LIFETIME_STANDARD || lifetime == LIFETIME_FINALIZE;
+}
 
 /* Protections are bits, equal to PROT_READ, PROT_WRITE and PROT_EXEC of Linux. */
 enum { PROTECT_READ = 1, PROTECT_WRITE = 2, PROTECT_EXECUTE = 4 };
