@@ -160,6 +160,17 @@ static void note_answers(const struct placer *placer, const struct jitscope_erro
                      .high = placer->answers.data[i].words[1]);
 }
 
+/* Of the relocation that reaches. */
+static const char *name_of(const struct graph *graph, const struct tls_reach *reach) {
+    const struct block *block = &graph->blocks.data[reach->block];
+    for (uint32_t i = 0; i < block->edge_count; i++) {
+        const struct edge *edge = &graph->edges.data[block->first_edge + i];
+        if (edge->offset == reach->offset)
+            return graph_edge_name(graph, edge);
+    }
+    return "a relocation";
+}
+
 /* The loader does not say which of the references it could not serve: the first that is not dynamic. */
 static struct jitscope_error *no_room(const struct placer *placer, struct jitscope_error *error) {
     const struct graph *graph = placer->graph;
@@ -169,11 +180,11 @@ static struct jitscope_error *no_room(const struct placer *placer, struct jitsco
     if (!reach || jitscope_error_code(error) != JITSCOPE_ERROR_ADDRESS_SPACE)
         return error;
     struct coordinates where = graph_coordinates(graph, reach->block, reach->offset, reach->symbol);
-    struct jitscope_error *better =
-        error_at(JITSCOPE_ERROR_ADDRESS_SPACE, &where,
-                 "reached at a constant distance from the thread pointer, for which all threads must have "
-                 "%llu bytes of static TLS to spare: %s",
-                 (unsigned long long)placer->request.size, error_text(error));
+    struct jitscope_error *better = error_at(
+        JITSCOPE_ERROR_ADDRESS_SPACE, &where,
+        "%s reaches it at a constant distance from the thread pointer, for which all threads must have "
+        "%llu bytes of static TLS to spare: %s",
+        name_of(graph, reach), (unsigned long long)placer->request.size, error_text(error));
     jitscope_error_destroy(error);
     return error_with_help(better, "compile with -fPIC, or start the process with "
                                    "GLIBC_TUNABLES=glibc.rtld.optional_static_tls=BYTES in its environment");
