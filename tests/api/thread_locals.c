@@ -46,6 +46,43 @@ static void link_both(struct jitscope_link *links[2]) {
     check(jitscope_session_lookup(session, "read_level", &read_level));
 }
 
+/* --- objects with destructors */
+
+static uint64_t make_object;
+
+static void make(const char *text) {
+    ((int (*)(const char *))(uintptr_t)make_object)(text);
+}
+
+static void *end_before(void *unused) {
+    make("an object of a thread that ends before");
+    return unused;
+}
+
+static void *end_behind(void *unused) {
+    make("never destroyed: its thread ends when the code is gone");
+    pthread_barrier_wait(&gate);
+    pthread_barrier_wait(&gate);
+    return unused;
+}
+
+static void run_destructors(void) {
+    struct jitscope_link *link;
+    pthread_t thread;
+    check(jitscope_session_define(session, "host_say", address_of(host_say)));
+    check(jitscope_session_add_file(session, OBJECTS "tls_exit.o"));
+    check(jitscope_session_link(session, &link));
+    check(jitscope_session_lookup(session, "make_object", &make_object));
+    pthread_create(&thread, NULL, end_behind, NULL);
+    pthread_barrier_wait(&gate);
+    run_thread(end_before, NULL);
+    make("the first object of the unloading thread");
+    puts("unloading");
+    check(jitscope_session_unload(session, link));
+    pthread_barrier_wait(&gate);
+    pthread_join(thread, NULL);
+}
+
 static void in_child(void) {
     fflush(stdout);
     pid_t child = fork();
@@ -80,6 +117,7 @@ int main(void) {
     show("the main thread, linked anew");
     pthread_barrier_wait(&gate);
     pthread_join(thread, NULL);
+    run_destructors();
     jitscope_session_destroy(session);
     return 0;
 }

@@ -22,7 +22,8 @@
  * the memory may be used for something else at once.  Before that, no thread may be in the batch's code or
  * have it on its stack, and nobody may keep a pointer into it: signal handlers, threads' destructors
  * (pthread_key_create), functions handed to the host. What it registered with atexit or __cxa_atexit runs at
- * unload by itself.  When the process exits with sessions left, finalisers and other deallocate actions run
+ * unload by itself, and so do destructors of the unloading thread's thread_local objects; other threads'
+ * objects are destroyed when those threads end, if that is before, and never otherwise.  When the process exits with sessions left, finalisers and other deallocate actions run
  * once, and the memory stays.  In a child of fork(2) linked code runs on; the recording stays the parent's.
  *
  * Names (char *) are copied unless the function says otherwise; they are what the input's string table holds,
@@ -209,7 +210,7 @@ struct jitscope_error *jitscope_session_set_event_callback(struct jitscope_sessi
  * memory manager return. */
 struct jitscope_error *jitscope_session_link(struct jitscope_session *session, struct jitscope_link **link);
 /* The address of a global, default-visibility definition of any link (the latest link that has it), or of a
- * jitscope_session_define(), whichever is younger.  Shared libraries are not asked.  Errors: NOT_FOUND. */
+ * jitscope_session_define(), whichever is younger.  Of a thread-local variable it is the calling thread's.  Shared libraries are not asked.  Errors: NOT_FOUND. */
 struct jitscope_error *jitscope_session_lookup(struct jitscope_session *session, const char *name,
                                                uint64_t *address);
 /* Same in one link; hidden symbols are found too.  LINK must not have been unloaded.  Errors: NOT_FOUND. */

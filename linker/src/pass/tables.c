@@ -2,7 +2,9 @@
 
 #include "pass/synthetic.h"
 
+/* What entries hold before edges are applied. */
 static const uint8_t zero_entry[8];
+static const uint8_t tls_words[16];
 
 /* Where an entry was first asked for. */
 struct request {
@@ -141,8 +143,6 @@ void plt_table_destroy(struct plt_table *plt) {
 }
 
 /* --- thread-local storage */
-
-static const uint8_t tls_words[16];
 
 /* What an entry of each kind holds. */
 static void entry_edges(const struct graph *graph, enum tls_entry kind, uint32_t target, struct edge edges[2],
