@@ -510,7 +510,7 @@ static void test_key_files(void **state) {
     assert_null(read_keys(&driven, "z plt\nz overview")); /* the last one wins, no end of line */
     keys(&driven, "z");
     assert_string_equal(screen_name(&driven), "overview");
-    assert_null(read_keys(&driven, "w wrong command\r\nq screen got\r\n"));
+    assert_null(read_keys(&driven, "w screen wrong\r\nq screen got\r\n"));
     assert_false(keys(&driven, "w"));
     keys(&driven, "q");
     assert_string_equal(screen_name(&driven), "got");
