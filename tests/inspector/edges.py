@@ -36,6 +36,19 @@ class Edges(unittest.TestCase):
     def test_sqlite(self):
         self.compare("-l:libsqlite3.a")
 
+    def test_other_levels(self):
+        """What is not had by replaying is said to be missing, where it is."""
+        missing = {"session": "overview passes symbols map got", "phase": "overview symbols map got", "block": ""}
+        with tempfile.TemporaryDirectory() as folder:
+            for level, screens in missing.items():
+                recording, script = pathlib.Path(folder, f"{level}.jsr"), pathlib.Path(folder, level)
+                run("link", "--phony-externals", f"--trace={level}", "--record", recording, "-l:liblua5.4.a", "-u", "lua_next")
+                for screen in "overview passes symbols map got edges events".split():
+                    script.write_text(f"resize 200x20\n{screen}\nexpect not recorded at this level\n")
+                    done = subprocess.run([JITSCOPE, "inspect", "--script", script, recording], capture_output=True,
+                                          text=True, timeout=100, check=False)
+                    self.assertEqual(done.returncode == 0, screen in screens.split(), (level, screen, done.stderr))
+
 
 if __name__ == "__main__":
     unittest.main()

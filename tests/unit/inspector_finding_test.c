@@ -204,6 +204,40 @@ static void test_order_while_data_comes_in(void **state) {
     }
 }
 
+/* At the top of what is sorted the top is kept, at the end of what keeps it the end: there new rows are
+ * waited for. */
+static void test_places_that_are_kept(void **state) {
+    (void)state;
+    struct driven driven;
+    drive(&driven, GOLDEN("edges"));
+    struct table *table = &driven.state.table;
+    driven.inspected->interest = UINT64_MAX; /* as of a process */
+    for (int i = 0; i < 4; i++) {
+        bool sorted = i & 1, keeps_end = i & 2;
+        run(&driven, "goto 100");
+        run(&driven, "events");
+        run(&driven, "filter sequence > 50");
+        run(&driven, sorted ? "sort -sequence" : "last");
+        assert_string_equal(cell(&driven, "sequence"), "100");
+        inspected_seek(driven.inspected, 120);
+        table->keeps_end = keeps_end;
+        assert_null(table_renew(table));
+        drain(table, 7);
+        assert_string_equal(cell(&driven, "sequence"), sorted || keeps_end ? "120" : "100");
+    }
+    run(&driven, "goto 100"); /* without an order */
+    run(&driven, "events");
+    run(&driven, "last");
+    run(&driven, "follow");
+    assert_string_equal(cell(&driven, "sequence"), "100");
+    run(&driven, "goto 100");
+    run(&driven, "last");
+    driven.state.follows = true;
+    assert_true(update(&driven.state, &(struct input){.kind = INPUT_NEWS}));
+    assert_int_equal(strtoull(cell(&driven, "sequence"), NULL, 10), inspected_last(driven.inspected));
+    stop_driving(&driven);
+}
+
 /* Rows that are not all found yet are not written as if they were. */
 static void test_export_while_scanning(void **state) {
     (void)state;
@@ -495,7 +529,7 @@ static void test_wrong_key_files(void **state) {
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         struct jitscope_error *error = read_keys(&driven, wrong[i]);
         assert_non_null(error);
-        assert_non_null(strstr(jitscope_error_message(error), "keys, line 2: no key is called"));
+        assert_non_null(strstr(jitscope_error_message(error), "keys:2: no key is called"));
         jitscope_error_destroy(error);
     }
     assert_null(read_keys(&driven, "^ up"));
@@ -510,6 +544,7 @@ int main(void) {
         cmocka_unit_test(test_sorting_what_is_absent),
         cmocka_unit_test(test_slices),
         cmocka_unit_test(test_order_while_data_comes_in),
+        cmocka_unit_test(test_places_that_are_kept),
         cmocka_unit_test(test_export_while_scanning),
         cmocka_unit_test(test_searching),
         cmocka_unit_test(test_search_while_scanning),

@@ -22,20 +22,30 @@ static void print_place(struct text *out, const struct state *state) {
         text_print(out, ", only %s", place->filter);
 }
 
+static void print_name(struct text *out, const struct inspected *inspected) {
+    text_append(out, inspected->name);
+    if (inspected->is_live && !inspected->is_alive)
+        text_append(out, ", ended");
+    else if (inspected->is_live && inspected->is_over)
+        text_append(out, ", no more events");
+}
+
 /* The place on the left, what is looked at on the right. */
 static void draw_title(struct grid *grid, const struct state *state) {
-    struct text text = {0};
-    const char *name = state->inspected->name;
+    struct text text = {0}, name = {0};
     print_place(&text, state);
+    print_name(&name, state->inspected);
+    const char *words = name.data ? name.data : "";
     grid_fill(grid, 0, 0, grid->columns, STYLE_TITLE);
     uint16_t used =
         grid_text(grid, 0, 1, grid->columns, STYLE_TITLE, text.data ? text.data : "", text.length);
-    uint32_t width = grid_width(grid, name, strlen(name));
+    uint32_t width = grid_width(grid, words, name.length);
     uint32_t room = grid->columns > used + 4u ? grid->columns - used - 4u : 0;
     uint16_t start = (uint16_t)(width < room ? grid->columns - width - 1 : used + 3u);
     if (room)
-        grid_text(grid, 0, start, (uint16_t)room, STYLE_TITLE, name, strlen(name));
+        grid_text(grid, 0, start, (uint16_t)room, STYLE_TITLE, words, name.length);
     text_destroy(&text);
+    text_destroy(&name);
 }
 
 /* --- rows

@@ -67,6 +67,9 @@ static void draw_overview(struct grid *grid, const struct state *state) {
                totals.blocks, totals.symbols, totals.got, totals.plt, totals.tls);
     draw_line(grid, 2, &text);
     draw_memory(grid, 3, &totals);
+    struct rates rates = inspected_rates(state->inspected, state->follows);
+    text_print(&text, "rates    %u batches/s, %" PRIu64 " events/s", rates.batches, rates.events);
+    draw_line(grid, 4, &text);
     text_destroy(&text);
 }
 

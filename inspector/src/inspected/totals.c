@@ -11,6 +11,24 @@ static void add(struct totals *totals, const struct mirror_tally *tally) {
     totals->tls += tally->tls;
 }
 
+struct rates inspected_rates(const struct inspected *inspected, bool follows) {
+    enum { SECOND = 1000000000 };
+    struct rates rates = {0};
+    uint32_t count = inspected_boundaries_up_to(inspected, inspected->now);
+    const struct mirror_boundary *all = inspected->mirror.boundaries.data;
+    if (!count)
+        return rates;
+    uint64_t end =
+        follows && inspected->is_alive ? inspected->looked - inspected->began : all[count - 1].time;
+    uint64_t first = inspected->now + 1;
+    for (; count && all[count - 1].time + SECOND > end; count--) {
+        first = all[count - 1].sequence;
+        rates.batches += all[count - 1].is_link;
+    }
+    rates.events = inspected->now + 1 - first;
+    return rates;
+}
+
 static struct totals add_all(const struct inspected *inspected) {
     struct totals totals = {0};
     const struct mirror *mirror = &inspected->mirror;

@@ -52,16 +52,32 @@ struct jitscope_error *table_refresh(struct table *table) {
     return NULL;
 }
 
+enum pin table_pin(const struct table *table) {
+    uint64_t count = table_count(table);
+    if (table->sought.is_set || !count)
+        return PIN_NONE;
+    if (table->keeps_end && table->cursor + 1 >= count)
+        return PIN_END;
+    return table->sort_column >= 0 && !table->cursor ? PIN_TOP : PIN_NONE;
+}
+
+void table_go_to_pin(struct table *table, enum pin pin) {
+    if (pin != PIN_NONE)
+        table_move_to_end(table, pin == PIN_END);
+}
+
 struct jitscope_error *table_renew(struct table *table) {
     bool is_anywhere = table->sought.is_set || table_count(table);
     struct position position = table_position(table);
     uint64_t above = table_above(table);
+    enum pin pin = table_pin(table);
     TRY(sheet_refresh(&table->sheet));
     table_renew_scan(table);
-    if (is_anywhere)
+    if (is_anywhere && pin == PIN_NONE)
         table_go_to(table, position, above);
-    else
-        table_settle(table);
+    else if (!table->is_renewing)
+        table_go_to_pin(table, pin);
+    table_settle(table);
     return NULL;
 }
 
@@ -261,8 +277,15 @@ static struct jitscope_error *look_closer(struct table *table) {
     return NULL;
 }
 
+/* Not while rows are gone through: each refresh begins that anew. */
+static bool is_due(const struct table *table) {
+    return table->sheet.due && os_time_ns() >= table->sheet.due && !table->is_scanning &&
+           !sheet_is_busy(&table->sheet);
+}
+
 bool table_has_work(const struct table *table) {
-    return table->is_scanning || sheet_is_busy(&table->sheet) || table->search.state == SEARCH_GOES_ON;
+    return is_due(table) || table->is_scanning || sheet_is_busy(&table->sheet) ||
+           table->search.state == SEARCH_GOES_ON;
 }
 
 struct jitscope_error *table_work(struct table *table, uint64_t rows) {
@@ -272,6 +295,10 @@ struct jitscope_error *table_work(struct table *table, uint64_t rows) {
         TRY(look_closer(table));
     if (sheet_is_busy(&table->sheet))
         return NULL;
+    if (is_due(table)) {
+        table_forget_picture(table);
+        TRY(table_refresh(table));
+    }
     table_scan_some(table, rows);
     if (!table->is_scanning || table->is_renewing)
         table_search_some(table, rows);

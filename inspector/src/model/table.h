@@ -57,6 +57,7 @@ struct table {
     struct filter *filter; /* NULL: everything */
     int sort_column;       /* -1: as the sheet has them */
     bool descending, demangle;
+    bool keeps_end; /* who is on the last row comes to the new last row when data comes in */
 
     bool has_order, is_scanning;
     bool is_renewing; /* ORDER is as it was before the data grew; a new one is being made meanwhile */

@@ -211,6 +211,7 @@ static struct jitscope_error *scan(struct table *table, uint64_t rows) {
 /* What was made becomes what is shown; the cursor stays on its row. */
 static void show_renewed(struct table *table) {
     bool is_anywhere = table->sought.is_set || table->order.count;
+    enum pin pin = table_pin(table);
     struct position position = table_position(table);
     uint64_t above = table_above(table), *order = table->order.data;
     uint32_t capacity = table->order.capacity;
@@ -222,8 +223,9 @@ static void show_renewed(struct table *table) {
     table->renewed.count = 0;
     table->renewed.capacity = capacity;
     table->is_renewing = false;
-    if (is_anywhere)
+    if (is_anywhere && pin == PIN_NONE)
         table_go_to(table, position, above);
+    table_go_to_pin(table, pin);
 }
 
 void table_scan_some(struct table *table, uint64_t rows) {

@@ -57,6 +57,12 @@ struct jitscope_error *do_export(struct state *state, const char *argument) {
     return error;
 }
 
+struct jitscope_error *do_write(struct state *state, const char *argument) {
+    if (!*argument)
+        return error_create(JITSCOPE_ERROR_USAGE, "write wants the name of a file");
+    return state_effect(state, EFFECT_WRITE_RECORDING, state_keep(state, argument, strlen(argument)), NULL);
+}
+
 struct jitscope_error *do_save_screen(struct state *state, const char *argument) {
     if (!*argument)
         return error_create(JITSCOPE_ERROR_USAGE, "save-screen wants the name of a file");

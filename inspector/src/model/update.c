@@ -73,9 +73,23 @@ static struct jitscope_error *go_to_awaited(struct state *state) {
     return NULL;
 }
 
+/* A session can end, or its recording be taken over by another one, while its process goes on. */
+static void tell_end(struct state *state) {
+    const struct inspected *inspected = state->inspected;
+    if (!inspected->is_live || state->knows_death)
+        return;
+    if (!inspected->is_alive)
+        state_say(state, "process %u has ended; what it has left stays to be looked at", inspected->process);
+    else if (inspected->is_over && !state->knows_end)
+        state_say(state, "this recording has ended, process %u goes on: attach anew", inspected->process);
+    state->knows_death = !inspected->is_alive;
+    state->knows_end = inspected->is_over;
+}
+
 static struct jitscope_error *take_news(struct state *state) {
     struct inspected *inspected = state->inspected;
     uint64_t moment = inspected->now;
+    tell_end(state);
     if (state->awaited)
         return go_to_awaited(state);
     if (state->follows && inspected->interest != UINT64_MAX) { /* all is read, and the session is over */
@@ -87,6 +101,7 @@ static struct jitscope_error *take_news(struct state *state) {
         state->previous = inspected->now;
         inspected_seek(inspected, moment);
     }
+    state->table.keeps_end = state->follows && state->place.screen == SCREEN_EVENTS;
     return table_renew(&state->table);
 }
 

@@ -148,6 +148,7 @@ static struct jitscope_error *refresh(struct sheet *sheet) {
         return error_no_memory();
     sheet->columns = columns;
     sheet->column_count = sizeof columns / sizeof *columns;
+    sheet_remark_level(sheet, LEVEL_BLOCK);
     if (map->is_made && !memcmp(&basis, &map->basis, sizeof basis))
         return NULL;
     map->is_made = false;

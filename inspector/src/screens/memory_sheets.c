@@ -10,7 +10,7 @@ struct memory_rows {
     struct look look;
     struct code *code; /* NULL: bytes */
     struct rows made;
-    bool is_there;
+    bool is_other; /* what LOOK reads, than at the last refresh */
 };
 
 /* The segment of LINK that holds ADDRESS; for all links the one that came last. */
@@ -68,8 +68,11 @@ bool row_copy(struct row *row, const struct cell *cells, uint32_t count) {
 static struct jitscope_error *open_memory(struct sheet *sheet, struct memory_rows **out) {
     struct memory_rows *own = sheet->own;
     *out = own;
-    if (own)
+    if (own) { /* its process may have ended: then the recording is shown */
+        own->is_other = own->look.read != inspected_reader(sheet->inspected);
+        own->look.read = inspected_reader(sheet->inspected);
         return NULL;
+    }
     if (!(own = os_allocate_zeroed(sizeof *own)))
         return error_no_memory();
     struct jitscope_error *error = memory_look(sheet, &own->look);
@@ -160,6 +163,10 @@ static struct jitscope_error *refresh_code(struct sheet *sheet) {
     TRY(open_memory(sheet, &own));
     memory_ask(sheet, &own->look);
     sheet->is_improving = lines_will_come(sheet, &own->look);
+    if (own->is_other) {
+        code_destroy(own->code);
+        own->code = NULL;
+    }
     if (!own->code)
         TRY(code_create(&own->look, CODE_ATT, &own->code));
     code_refresh(own->code);

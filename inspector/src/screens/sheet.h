@@ -60,11 +60,12 @@ struct sheet {
     struct question question;
     const struct column *columns;
     uint32_t column_count;
-    uint64_t count;     /* candidates */
-    bool is_volatile;   /* rows change from frame to frame: they show memory */
-    bool is_waiting;    /* for something that is being worked out: refresh again, see sheet_descriptor() */
-    bool is_improving;  /* rows are there, but do not say all yet: the same */
-    const char *remark; /* why something is missing; NULL: nothing is */
+    uint64_t count;    /* candidates */
+    bool is_volatile;  /* rows change from frame to frame: they show memory */
+    bool is_waiting;   /* for something that is being worked out: refresh again, see sheet_descriptor() */
+    bool is_improving; /* rows are there, but do not say all yet: the same */
+    uint64_t due; /* os_time_ns() from which on it is to be refreshed though nothing has come in; 0: never */
+    const char *remark;      /* why something is missing; NULL: nothing is */
     const struct view *view; /* of sheet_of_view */
     void *own;               /* the kind's */
 };
@@ -92,6 +93,8 @@ extern const struct sheet_kind sheet_of_view, sheet_of_table, sheet_of_edges, sh
     sheet_of_differences, sheet_of_events, sheet_of_why, sheet_of_map, sheet_of_hex, sheet_of_frame,
     sheet_of_arguments, sheet_of_code;
 
+/* Says so when what is of LEVEL (LEVEL_*) is not in the recording. */
+void sheet_remark_level(struct sheet *sheet, uint32_t level);
 /* Those of sheet_of_view, for kinds that add to it. */
 struct jitscope_error *view_refresh(struct sheet *sheet);
 void view_close(struct sheet *sheet);

@@ -30,12 +30,19 @@ static struct jitscope_error *count_links(struct sheet *sheet, struct view_rows 
     return vec_push(&own->starts, sum);
 }
 
+void sheet_remark_level(struct sheet *sheet, uint32_t level) {
+    if (!sheet->remark && inspected_lacks(sheet->inspected, level))
+        sheet->remark = "not recorded at this level: jitscope replay --trace=edges --record NEW adds it";
+}
+
 struct jitscope_error *view_refresh(struct sheet *sheet) {
     struct view_rows *own = sheet->own;
     if (!own && !(own = sheet->own = os_allocate_zeroed(sizeof *own)))
         return error_no_memory();
     release(sheet, own);
     sheet->is_waiting = false;
+    if (sheet->view->level < LEVEL_EDGES) /* those are had by replaying: edges_sheet.c */
+        sheet_remark_level(sheet, sheet->view->level);
     if (!sheet->view->of_session)
         return count_links(sheet, own);
     sheet->count = sheet->view->candidates(&sheet->inspected->mirror, 0);
