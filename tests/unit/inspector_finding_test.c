@@ -510,8 +510,9 @@ static void test_key_files(void **state) {
     assert_null(read_keys(&driven, "z plt\nz overview")); /* the last one wins, no end of line */
     keys(&driven, "z");
     assert_string_equal(screen_name(&driven), "overview");
-    assert_null(read_keys(&driven, "w screen wrong\r\nq screen got\r\n"));
-    assert_false(keys(&driven, "w"));
+    struct jitscope_error *error = read_keys(&driven, "q screen got\r\nw wrong command\r\n");
+    assert_int_equal(jitscope_error_code(error), JITSCOPE_ERROR_USAGE);
+    jitscope_error_destroy(error);
     keys(&driven, "q");
     assert_string_equal(screen_name(&driven), "got");
     assert_null(read_keys(&driven, ""));
