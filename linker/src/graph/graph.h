@@ -103,6 +103,14 @@ struct name_tables {
 };
 void name_tables_destroy(struct name_tables *tables);
 
+/* An indirect function that an input defines, once it has its table entries (pass/ifuncs.h): three symbols.
+ */
+struct ifunc {
+    uint32_t resolver; /* where the input's definition is */
+    uint32_t slot;     /* what the stub jumps through */
+    uint32_t result;   /* external; resolved when the resolver has run */
+};
+
 struct elf_reader;
 
 /* An object whose debug sections stayed in its file; its blocks are first_block and the block_count - 1
@@ -127,6 +135,8 @@ struct graph {
     VEC(struct edge) edges;
     VEC(struct action) actions; /* see executor/bridge.h */
 
+    VEC(struct ifunc) ifuncs; /* in the order in which they are resolved */
+
     /* Inputs with DWARF that did not become blocks, for the debug image. */
     VEC(struct debug_input) debug_inputs;
 
@@ -140,6 +150,7 @@ struct graph {
     uint32_t zero_symbol;  /* the absolute value 0, NO_SYMBOL until needed; in .eh_frame: discarded */
     uint64_t got_base;     /* address of _GLOBAL_OFFSET_TABLE_, from post-allocation on */
     uint8_t phase;         /* PHASE_*: of the pass that runs */
+    bool has_ifuncs;       /* some input defines one */
     bool wants_low_memory; /* some edge needs 32-bit absolute addresses */
 
     /* The addresses of symbols, index is the symbol's id; filled before fixups. */
