@@ -55,21 +55,12 @@ static struct jitscope_error *read_config(struct theme *theme, struct keymap *ke
 }
 
 static struct jitscope_error *set_up(struct run *run, const struct options *options) {
-    unsigned columns, rows;
-    char end;
     run->grid.ascii = options->ascii;
     run->depth = options->colors.given ? (int)options->colors.value : 256;
     if (options->colors.given && options->colors.value != 0 && options->colors.value != 16 &&
         options->colors.value != 256)
         return error_create(JITSCOPE_ERROR_USAGE, "--colors can be 256, 16 or 0");
-    if (!options->size)
-        return NULL;
-    if (sscanf(options->size, "%ux%u%c", &columns, &rows, &end) != 2 || !columns || !rows || columns > 1000 ||
-        rows > 1000)
-        return error_create(JITSCOPE_ERROR_USAGE, "--size wants COLUMNSxROWS, as in 80x24");
-    run->state->columns = (uint16_t)columns;
-    run->state->rows = (uint16_t)rows;
-    return NULL;
+    return options->size ? run_resize(run, options->size) : NULL;
 }
 
 static struct jitscope_error *start_as_told(struct run *run, const struct options *options) {

@@ -1,5 +1,5 @@
-/* jitscope inspect: becomes the inspector, a program of its own that lies beside this one in the build tree, and in
- * libexec when installed. */
+/* jitscope inspect: becomes the inspector, a program of its own that lies beside this one in the build tree,
+ * and in libexec when installed. */
 #include "commands.h"
 
 #include "base/os.h"

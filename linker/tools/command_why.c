@@ -3,11 +3,10 @@
 
 #include "base/text.h"
 #include "mirror/why.h"
-#include "object/archive.h"
+#include "record/recorded_archives.h"
 #include "source.h"
 
 #include <stdio.h>
-#include <string.h>
 
 static struct jitscope_error *missing(const struct options *options) {
     const char *what =
@@ -16,51 +15,6 @@ static struct jitscope_error *missing(const struct options *options) {
         what = "one question to one recording at a time";
     return error_with_help(error_create(JITSCOPE_ERROR_USAGE, "%s", what),
                            "jitscope why FILE.jsr ADDRESS|[got:|plt:|discard:]NAME");
-}
-
-/* --- archives, as the recording holds them */
-
-struct wanted_member {
-    const char *name;
-    size_t length;
-    uint64_t header;
-    bool found;
-};
-
-static struct jitscope_error *compare_symbol(void *context, const char *name, size_t length,
-                                             uint64_t member) {
-    struct wanted_member *wanted = context;
-    if (!wanted->found && length == wanted->length && !memcmp(name, wanted->name, length)) {
-        wanted->found = true;
-        wanted->header = member;
-    }
-    return NULL;
-}
-
-static struct jitscope_error *find_member(struct bytes bytes, struct wanted_member *wanted,
-                                          struct text *member) {
-    struct archive archive;
-    struct archive_member found;
-    TRY(archive_open(bytes, &archive));
-    TRY(archive_each_symbol(&archive, compare_symbol, wanted));
-    if (!wanted->found)
-        return NULL;
-    TRY(archive_member_at(&archive, wanted->header, &found));
-    text_append_bytes(member, found.name, found.name_length);
-    return NULL;
-}
-
-/* An archive that is damaged, or of which the recording has only the name, has nothing to say. */
-static bool archive_defines(void *context, const char *path, const char *name, size_t length,
-                            struct text *member) {
-    struct wanted_member wanted = {.name = name, .length = length};
-    struct bytes bytes;
-    if (!recorded_file(context, path, &bytes))
-        return false;
-    struct jitscope_error *error = find_member(bytes, &wanted, member);
-    bool good = !error && wanted.found;
-    jitscope_error_destroy(error);
-    return good;
 }
 
 /* --- asking */
@@ -80,7 +34,7 @@ static struct jitscope_error *print(const struct why_answer *answer, bool json) 
 
 static struct jitscope_error *ask(struct source *source, const struct mirror *mirror,
                                   const struct options *options) {
-    const struct why_archives archives = {.defines = archive_defines, .context = &source->recorded};
+    const struct why_archives archives = {.defines = recorded_archive_defines, .context = &source->recorded};
     struct why_answer answer;
     TRY(why_ask(mirror, options->items.data[1].text, source->has_bytes ? &archives : NULL, &answer));
     if (source->has_detail)

@@ -99,7 +99,8 @@ static void print_topics(struct text *out, enum command_id command) {
         text_print(out, "\n%s:\n", topics[i].title);
         for (size_t j = 0; j < topics[i].count; j++) {
             struct help_row row = topics[i].row(j);
-            entry(out, row.term, row.meaning);
+            if (row.term)
+                entry(out, row.term, row.meaning);
         }
         if (topics[i].text) {
             text_append(out, "\n");
@@ -142,10 +143,33 @@ static void complete_options(struct text *out, enum command_id id) {
     text_append(out, "' ;;\n");
 }
 
+/* The first words of a topic's terms. */
+static void complete_terms(struct text *out, enum command_id id, size_t number) {
+    size_t count;
+    const struct help_topic *topic = &help_topics(id, &count)[number];
+    for (size_t i = 0; i < topic->count; i++) {
+        const char *term = topic->row(i).term;
+        if (term)
+            text_print(out, "%.*s ", (int)strcspn(term, " "), term);
+    }
+}
+
+/* What stands behind an option, or after `show`, and is one of few. */
+static void complete_values(struct text *out) {
+    text_append(out, "  case \"$before\" in\n    show) words=\"${words}");
+    complete_terms(out, COMMAND_show, 0);
+    text_append(out, "\" ;;\n    --batch) words='");
+    complete_terms(out, COMMAND_inspect, 0);
+    text_append(out, "' ;;\n    --to) words='");
+    complete_terms(out, COMMAND_export, 0);
+    text_append(out, "' ;;\n    --colors) words='256 16 0' ;;\n  esac\n");
+}
+
 void completion_print(struct text *out) {
     text_append(out, "# bash completion for jitscope\n"
                      "_jitscope() {\n"
-                     "  local words=''\n"
+                     "  local words='' before=\"${COMP_WORDS[COMP_CWORD-1]}\"\n"
+                     "  [ \"$before\" != = ] || before=\"${COMP_WORDS[COMP_CWORD-2]}\"\n"
                      "  if [ \"$COMP_CWORD\" = 1 ]; then\n"
                      "    words='--help --version");
     for (enum command_id id = 0; id < COMMAND_COUNT; id++)
@@ -153,8 +177,9 @@ void completion_print(struct text *out) {
     text_append(out, "'\n  else case \"${COMP_WORDS[1]}\" in\n");
     for (enum command_id id = 0; id < COMMAND_COUNT; id++)
         complete_options(out, id);
-    text_append(out, "  esac; fi\n"
-                     "  COMPREPLY=($(compgen -W \"$words\" -- \"${COMP_WORDS[COMP_CWORD]}\"))\n"
+    text_append(out, "  esac; fi\n");
+    complete_values(out);
+    text_append(out, "  COMPREPLY=($(compgen -W \"$words\" -- \"${COMP_WORDS[COMP_CWORD]}\"))\n"
                      "}\n"
                      "complete -o default -F _jitscope jitscope\n");
 }

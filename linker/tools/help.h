@@ -13,7 +13,8 @@ void completion_print(struct text *out);
 /* The reference page of events, as Markdown.  Errors: NO_MEMORY. */
 struct jitscope_error *events_page_print(struct text *out);
 
-/* A section of help that comes from another room's table: rows of a term and what it means. */
+/* A section of help that comes from another room's table: rows of a term and what it means, valid until the
+ * next is asked for; those without a term are passed over. */
 struct help_topic {
     const char *title;
     const char *text;

@@ -112,7 +112,8 @@ static void man_topics(struct text *out, enum command_id id) {
             prose(out, topics[i].text);
         for (size_t j = 0; j < topics[i].count; j++) {
             struct help_row row = topics[i].row(j);
-            entry(out, row.term, row.meaning);
+            if (row.term)
+                entry(out, row.term, row.meaning);
         }
     }
 }

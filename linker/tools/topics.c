@@ -2,6 +2,8 @@
 #include "help.h"
 
 #include <stddef.h>
+#include <stdio.h>
+#include <string.h>
 
 /* --- the check language --- */
 
@@ -87,8 +89,18 @@ static struct help_row screen_row(size_t i) {
     return screen_rows[i];
 }
 
+/* All keys of one command are one row, where the first of them stands. */
 static struct help_row key_row(size_t i) {
-    return key_rows[i];
+    static char keys[64];
+    size_t used = 0;
+    for (size_t j = 0; j < sizeof key_rows / sizeof *key_rows && used < sizeof keys; j++) {
+        if (strcmp(key_rows[j].meaning, key_rows[i].meaning) != 0)
+            continue;
+        if (j < i)
+            return (struct help_row){NULL, NULL};
+        used += (size_t)snprintf(keys + used, sizeof keys - used, "%s%s", used ? ", " : "", key_rows[j].term);
+    }
+    return (struct help_row){keys, key_rows[i].meaning};
 }
 
 static struct help_row inspector_row(size_t i) {
@@ -98,7 +110,8 @@ static struct help_row inspector_row(size_t i) {
 static const struct help_topic inspect_topics[] = {
     {"Screens", "In brackets the key that goes there; the name does so behind `:`.",
      sizeof screen_rows / sizeof *screen_rows, screen_row},
-    {"Keys", NULL, sizeof key_rows / sizeof *key_rows, key_row},
+    {"Keys", "What each runs is explained below; the file jitscope/keys changes it.",
+     sizeof key_rows / sizeof *key_rows, key_row},
     {"Commands", "They are typed behind `:`, where Tab completes, written in scripts, and bound to keys.",
      sizeof inspector_rows / sizeof *inspector_rows, inspector_row}};
 

@@ -150,7 +150,7 @@ static void go_on(struct driven *driven, const char *before, const char *line, u
     if (!table_cursor_row(&driven->state.table))
         fail_msg("%s, then %s, call %llu: and then there is no row", before, line, (unsigned long long)n);
     assert_string_equal(cell(driven, "symbol"), "far");
-    run(driven, "back");
+    can(driven, "back"); /* to a question without an answer, perhaps */
 }
 
 static bool do_with_failure(const char *before, const char *line, uint64_t n, bool sticky,

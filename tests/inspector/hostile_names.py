@@ -25,7 +25,7 @@ LIMIT = 60  # seconds, with room for sanitizers
 PC32, PLT32, GOTPCREL = 2, 4, 9
 TEXT, DATA = 1, 3
 SCREENS = ("overview map segments sections blocks symbols got plt tls edges eh-frames actions passes registrations memory "
-           "inputs events summary").split()
+           "inputs events").split()
 SIZES = ("80x24", "200x60", "20x5", "1x1", "2x2", "1000x4", "3x1000", "37x14")
 
 

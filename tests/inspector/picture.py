@@ -4,7 +4,7 @@
     picture.py FILE.png [--size 100x30] [--do STEP]... -- COMMAND...
 
 Steps are done in order: wait=TEXT until the screen shows TEXT, gone=TEXT until it does not, key=NAME ("PgDn", "^D", "x"),
-type=TEXT.  Then the screen is drawn, and the program's terminal hung up.
+type=TEXT.  When it has been silent for a moment the screen is drawn, and the program's terminal hung up.
 """
 import argparse
 import sys
@@ -49,6 +49,7 @@ class Picture:
         self.draw = ImageDraw.Draw(self.image)
         cells = [(row, column, terminal.screen.buffer[row][column])
                  for row in range(terminal.screen.lines) for column in range(terminal.screen.columns)]
+        self.pairs = {colours(cell) for _, _, cell in cells}
         for row, column, cell in cells:  # grounds first: letters may reach into their neighbours
             self.draw.rectangle(self.box(row, column), fill=colours(cell)[1])
         for row, column, cell in cells:
@@ -69,7 +70,13 @@ class Picture:
             self.draw.line((x, bottom - 1, right, bottom - 1), fill=fore)
 
     def save(self, path):
-        self.image.save(path, optimize=True)
+        """With a palette, as the file then takes a third: the colours of cells, and steps between them for edges of letters."""
+        steps = max(2, 256 // len(self.pairs))
+        colours_used = [round(fore + (back - fore) * step / (steps - 1)) for pair in sorted(self.pairs)[:128]
+                        for step in range(steps) for fore, back in zip(*pair)]
+        palette = Image.new("P", (1, 1))
+        palette.putpalette(colours_used)
+        self.image.quantize(palette=palette, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def do(terminal, step):
@@ -86,6 +93,14 @@ def do(terminal, step):
         sys.exit(f"picture.py: what is {step!r}?")
 
 
+def settle(terminal):
+    """A frame may be half there, and another follow when the program knows more."""
+    seen = -1
+    while seen < len(terminal.raw):
+        seen = len(terminal.raw)
+        terminal.pump(0.3)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("picture", metavar="FILE.png")
@@ -97,6 +112,7 @@ def main():
     with Pty(options.command, rows=rows, columns=columns) as terminal:
         for step in options.steps:
             do(terminal, step)
+        settle(terminal)
         Picture(terminal).save(options.picture)
 
 

@@ -324,6 +324,31 @@ class Sizes(Probe):
         self.quit(terminal)
 
 
+class Redrawing(Probe):
+    def spoil(self, terminal, data):
+        fd = os.open(os.ttyname(terminal.other), os.O_WRONLY | os.O_NOCTTY)
+        os.write(fd, data)
+        os.close(fd)
+
+    def test_after_somebody_else_wrote(self):
+        """Colours, margins, insertion, line drawing, modes: whatever is left behind is not there in the next frame."""
+        for term in ("xterm-256color", "linux", "vt100"):
+            terminal = self.probe(term=term)
+            terminal.wait_text("ready")
+            for data in (b"\x1b[31;7m\x1b[5;9r\x1b[4h", b"\x1b[2J\x1b[?25l", b"\x1b(0lqqk\x1b[20;30r", b"\x1b[?1000l\x1b[?2004l"):
+                if term == "vt100":
+                    data = data.replace(b"\x1b[4h", b"").replace(b"\x1b[?25l", b"")  # it knows neither
+                self.spoil(terminal, data + b"garbage" * 30)
+                terminal.wait_text("garbage" if b"(0" not in data else "")
+                terminal.keys("r")
+                terminal.wait_text("key r;")
+                terminal.wait_for(lambda: self.shows_frame(terminal), "the frame to be shown")
+                self.assertEqual(terminal.has_mode("mouse"), term != "vt100")
+                terminal.keys("PgDn")
+                terminal.wait_for(lambda: "key PgDn;" in terminal.text() and self.shows_frame(terminal), "the next frame")
+            self.quit(terminal)
+
+
 class Ends(Probe):
     def die(self, expected, act, given_back=True):
         terminal = self.probe()
@@ -382,7 +407,7 @@ class Stops(Probe):
         shell = self.pty(["/bin/bash", "--norc", "--noprofile", "--noediting", "-i"],
                          env={"PS1": "prompt> ", "PROMPT_COMMAND": "", "HISTFILE": ""})
         shell.wait_text("prompt>")
-        shell.send(f"stty -a > {self.folder}/before\r{PROBE} --dump {self.folder}/frame\r")
+        shell.send(f"stty -a > {self.folder}/before; {PROBE} --dump {self.folder}/frame\r")
         shell.wait_text("ready")
         return shell
 
@@ -442,7 +467,7 @@ class Stops(Probe):
         shell = self.pty(["/bin/bash", "--norc", "--noprofile", "--noediting", "-i"],
                          env={"PS1": "prompt> ", "PROMPT_COMMAND": "", "HISTFILE": ""})
         shell.wait_text("prompt>")
-        shell.send(f"stty -a > {self.folder}/before\rsh -c '{PROBE} --dump {self.folder}/frame; echo after'\r")
+        shell.send(f"stty -a > {self.folder}/before; sh -c '{PROBE} --dump {self.folder}/frame; echo after'\r")
         shell.wait_text("ready")
         shell.keys("^Z")
         self.expect_prompt(shell, "stop")

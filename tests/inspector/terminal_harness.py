@@ -77,12 +77,54 @@ class Screen:
         self.wait_for(lambda: text in self.text(), repr(text))
 
 
+class Emulated(pyte.Screen):
+    """With the alternate screen, which pyte has not: what was there before it comes back behind it."""
+
+    below = None
+
+    def scroll_up(self, count=1):
+        """SU and SD, within the margins: pyte has not got these either."""
+        self.scroll(count, (self.margins or pyte.screens.Margins(0, self.lines - 1)).bottom, self.index)
+
+    def scroll_down(self, count=1):
+        self.scroll(count, (self.margins or pyte.screens.Margins(0, self.lines - 1)).top, self.reverse_index)
+
+    def scroll(self, count, edge, step):
+        row, self.cursor.y = self.cursor.y, edge
+        for _ in range(count or 1):
+            step()
+        self.cursor.y = row
+
+    def set_mode(self, *modes, **options):
+        if options.get("private") and MODES["alternate"] in modes and self.below is None:
+            self.below = [[dict(self.buffer[row]) for row in range(self.lines)], self.cursor.y, self.cursor.x]
+            self.erase_in_display(2)
+        super().set_mode(*modes, **options)
+
+    def reset_mode(self, *modes, **options):
+        super().reset_mode(*modes, **options)
+        if not options.get("private") or MODES["alternate"] not in modes or self.below is None:
+            return
+        rows, self.cursor.y, self.cursor.x = self.below
+        self.below = None
+        self.erase_in_display(2)
+        for row, cells in enumerate(rows[:self.lines]):
+            self.buffer[row].update((column, cell) for column, cell in cells.items() if column < self.columns)
+        self.ensure_vbounds()
+        self.ensure_hbounds()
+
+
+class Stream(pyte.ByteStream):
+    csi = {**pyte.ByteStream.csi, "S": "scroll_up", "T": "scroll_down"}
+    events = pyte.ByteStream.events | {"scroll_up", "scroll_down"}
+
+
 class Pty(Screen):
     """COMMAND on a pseudo terminal of its own.  The other side stays open: modes can be asked for after the end."""
 
     def __init__(self, command, rows=24, columns=80, term="xterm-256color", env=None, folder=None):
-        self.screen = pyte.Screen(columns, rows)
-        self.stream = pyte.ByteStream(self.screen)
+        self.screen = Emulated(columns, rows)
+        self.stream = Stream(self.screen)
         self.raw = b""
         self.status = None
         self.main, self.other = os.openpty()

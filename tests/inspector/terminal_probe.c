@@ -153,6 +153,9 @@ static void obey(struct probe *probe, uint32_t key) {
         break;
     case 'i':
         __builtin_trap();
+    case 'r':
+        terminal_redraw(probe->terminal);
+        break;
     case 'h':
         for (;;)
             pause();

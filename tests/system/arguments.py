@@ -247,5 +247,25 @@ class Options(SystemTest):
         self.assertIn(b"bad:1", outcome.err)
 
 
+class Completion(SystemTest):
+    def completed(self, *words):
+        """What bash offers for the last word."""
+        script = ('eval "$("$0" help --completion)"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _jitscope; '
+                  'printf "%s\\n" "${COMPREPLY[@]}"')
+        return self.must("bash", "-c", script, JITSCOPE, "jitscope", *words).out.decode().split()
+
+    def test_commands_and_options(self):
+        self.assertEqual(self.completed("ins"), ["inspect"])
+        self.assertEqual(self.completed("inspect", "--s"), ["--session", "--script", "--size"])
+        self.assertEqual(self.completed("run", "--inspect"), ["--inspectable"])
+
+    def test_values(self):
+        self.assertEqual(self.completed("inspect", "--batch", "s"), ["segments", "sections", "symbols"])
+        self.assertEqual(self.completed("inspect", "--batch", "=", "eh"), ["eh-frames"])
+        self.assertEqual(self.completed("show", "se"), ["sections", "segments"])
+        self.assertEqual(self.completed("show", "--f"), ["--filter"])
+        self.assertEqual(self.completed("export", "--to", "per"), ["perf-map", "perfetto"])
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -46,7 +46,7 @@ static inline bool finish_work(struct driven *driven) {
     bool good = true;
     while (update_has_work(&driven->state)) {
         int descriptor = sheet_descriptor(&driven->state.table.sheet);
-        if (driven->state.table.sheet.is_waiting && descriptor >= 0)
+        if (descriptor >= 0)
             os_wait_readable(descriptor, 100);
         good &= update(&driven->state, &work);
     }
@@ -133,7 +133,15 @@ static inline const char *cell(struct driven *driven, const char *column) {
 
 /* The effects that were asked for, as "quit copy:main write:f.txt=12 ..."; they are forgotten. */
 static inline const char *take_effects(struct driven *driven) {
-    static const char *const names[] = {"quit", "copy", "write", "save-screen", "suspend", "redraw"};
+    static const char *const names[] = {
+        [EFFECT_QUIT] = "quit",
+        [EFFECT_COPY] = "copy",
+        [EFFECT_WRITE] = "write",
+        [EFFECT_WRITE_RECORDING] = "write-recording",
+        [EFFECT_SAVE_SCREEN] = "save-screen",
+        [EFFECT_SUSPEND] = "suspend",
+        [EFFECT_REDRAW] = "redraw",
+    };
     static char told[1024];
     size_t used = 0;
     told[0] = 0;

@@ -131,7 +131,7 @@ static char *order_of(const struct table *table) {
 
 static void drain(struct table *table, uint64_t rows) {
     while (table_has_work(table))
-        table_work(table, rows);
+        jitscope_error_destroy(table_work(table, rows));
 }
 
 /* However scans are cut, they end in the same. */
@@ -162,6 +162,94 @@ static void test_slices(void **state) {
         }
         os_release(whole);
     }
+    stop_driving(&driven);
+}
+
+/* While data comes in faster than rows can be gone through, the order stays in view, the cursor on its row,
+ * and a new order comes about all the same. */
+static void test_order_while_data_comes_in(void **state) {
+    (void)state;
+    static const char *const filters[] = {NULL, "size > 0"};
+    for (size_t i = 0; i < 2; i++) {
+        struct driven driven;
+        drive(&driven, GOLDEN("edges"));
+        run(&driven, "symbols");
+        struct table *table = &driven.state.table;
+        assert_null(table_set_filter(table, filters[i]));
+        assert_null(table_set_sort(table, i ? -1 : sheet_column(&table->sheet, "size"), true));
+        drain(table, UINT64_MAX);
+        table_move(table, 2);
+        char *wanted = order_of(table);
+        struct position cursor = table_position(table);
+        bool was_renewing = false;
+        int ends = 0;
+        for (int round = 0; round < 100; round++) {
+            assert_null(table_renew(table));
+            table_work(table, 1);
+            ends += was_renewing && !table->scanned;
+            was_renewing = table->is_renewing;
+            char *got = order_of(table);
+            assert_string_equal(got, wanted);
+            os_release(got);
+            assert_int_equal(table_position(table).item, cursor.item);
+        }
+        assert_true(ends > 3);
+        table_move(table, 1); /* meanwhile */
+        cursor = table_position(table);
+        drain(table, 1);
+        assert_int_equal(table_position(table).item, cursor.item);
+        assert_false(table->is_renewing);
+        os_release(wanted);
+        stop_driving(&driven);
+    }
+}
+
+/* At the top of what is sorted the top is kept, at the end of what keeps it the end: there new rows are
+ * waited for. */
+static void test_places_that_are_kept(void **state) {
+    (void)state;
+    struct driven driven;
+    drive(&driven, GOLDEN("edges"));
+    struct table *table = &driven.state.table;
+    driven.inspected->interest = UINT64_MAX; /* as of a process */
+    for (int i = 0; i < 4; i++) {
+        bool sorted = i & 1, keeps_end = i & 2;
+        run(&driven, "goto 100");
+        run(&driven, "events");
+        run(&driven, "filter sequence > 50");
+        run(&driven, sorted ? "sort -sequence" : "last");
+        assert_string_equal(cell(&driven, "sequence"), "100");
+        inspected_seek(driven.inspected, 120);
+        table->keeps_end = keeps_end;
+        assert_null(table_renew(table));
+        drain(table, 7);
+        assert_string_equal(cell(&driven, "sequence"), sorted || keeps_end ? "120" : "100");
+    }
+    run(&driven, "goto 100"); /* without an order */
+    run(&driven, "events");
+    run(&driven, "last");
+    run(&driven, "follow");
+    assert_string_equal(cell(&driven, "sequence"), "100");
+    run(&driven, "goto 100");
+    run(&driven, "last");
+    driven.state.follows = true;
+    assert_true(update(&driven.state, &(struct input){.kind = INPUT_NEWS}));
+    assert_int_equal(strtoull(cell(&driven, "sequence"), NULL, 10), inspected_last(driven.inspected));
+    stop_driving(&driven);
+}
+
+/* Rows that are not all found yet are not written as if they were. */
+static void test_export_while_scanning(void **state) {
+    (void)state;
+    struct driven driven;
+    drive(&driven, GOLDEN("edges"));
+    run(&driven, "symbols");
+    assert_null(table_set_filter(&driven.state.table, "size > 30"));
+    assert_false(update(&driven.state, &(struct input){.kind = INPUT_COMMAND, .command = "export f.txt"}));
+    assert_string_equal(message(&driven), "the rows are still being looked for");
+    finish_work(&driven);
+    run(&driven, "export f.txt");
+    forget_effects(&driven);
     stop_driving(&driven);
 }
 
@@ -422,8 +510,9 @@ static void test_key_files(void **state) {
     assert_null(read_keys(&driven, "z plt\nz overview")); /* the last one wins, no end of line */
     keys(&driven, "z");
     assert_string_equal(screen_name(&driven), "overview");
-    assert_null(read_keys(&driven, "w wrong command\r\nq screen got\r\n"));
-    assert_false(keys(&driven, "w"));
+    struct jitscope_error *error = read_keys(&driven, "q screen got\r\nw wrong command\r\n");
+    assert_int_equal(jitscope_error_code(error), JITSCOPE_ERROR_USAGE);
+    jitscope_error_destroy(error);
     keys(&driven, "q");
     assert_string_equal(screen_name(&driven), "got");
     assert_null(read_keys(&driven, ""));
@@ -441,7 +530,7 @@ static void test_wrong_key_files(void **state) {
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         struct jitscope_error *error = read_keys(&driven, wrong[i]);
         assert_non_null(error);
-        assert_non_null(strstr(jitscope_error_message(error), "keys, line 2: no key is called"));
+        assert_non_null(strstr(jitscope_error_message(error), "keys:2: no key is called"));
         jitscope_error_destroy(error);
     }
     assert_null(read_keys(&driven, "^ up"));
@@ -455,6 +544,9 @@ int main(void) {
         cmocka_unit_test(test_sorting),
         cmocka_unit_test(test_sorting_what_is_absent),
         cmocka_unit_test(test_slices),
+        cmocka_unit_test(test_order_while_data_comes_in),
+        cmocka_unit_test(test_places_that_are_kept),
+        cmocka_unit_test(test_export_while_scanning),
         cmocka_unit_test(test_searching),
         cmocka_unit_test(test_search_while_scanning),
         cmocka_unit_test(test_editing),

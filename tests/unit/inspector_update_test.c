@@ -175,12 +175,17 @@ static void test_code_and_why(void **state) {
     drive(&driven, GOLDEN("edges"));
     run(&driven, "code main");
     assert_string_equal(screen_name(&driven), "code");
+    assert_int_equal(sheet_descriptor(&driven.state.table.sheet),
+                     -1); /* nobody works: no loop may poll for it */
     assert_string_equal(cell(&driven, "address"), "0x10000000");
     run(&driven, "code 0x10000028");
     assert_string_equal(cell(&driven, "address"), "0x10000028");
     run(&driven, "bytes table");
     assert_string_equal(cell(&driven, "address"), "0x10002020");
-    assert_false(can(&driven, "code nothing") || can(&driven, "bytes 0x5") || can(&driven, "why nothing"));
+    assert_false(can(&driven, "code nothing") || can(&driven, "bytes 0x5"));
+    assert_string_equal(screen_name(&driven), "bytes");
+    assert_false(can(&driven, "why nothing")); /* known when it is answered: the screen stays */
+    run(&driven, "leave");
     assert_string_equal(screen_name(&driven), "bytes");
     run(&driven, "why got:far");
     assert_string_equal(screen_name(&driven), "why");
@@ -310,6 +315,112 @@ static void test_batches(void **state) {
     assert_false(can(&driven, "batch 4294967298") || can(&driven, "batch 4294967295"));
     run(&driven, "goto 0");
     assert_false(can(&driven, "batch 4"));
+    stop_driving(&driven);
+}
+
+/* What one screen was asked stays there; batches are another matter, and how to get all back is said. */
+static void test_questions_stay_behind(void **state) {
+    (void)state;
+    struct driven driven;
+    drive(&driven, GOLDEN("unloads"));
+    run(&driven, "why alone");
+    run(&driven, "symbols");
+    assert_null(strstr(look(&driven), "symbols alone"));
+    run(&driven, "filter kind = function");
+    run(&driven, "sort -size");
+    run(&driven, "batch 2");
+    assert_non_null(strstr(message(&driven), "`batch all` for all"));
+    assert_non_null(strstr(look(&driven), "symbols of batch 2, only kind = function"));
+    assert_true(driven.state.table.descending);
+    run(&driven, "batch all");
+    assert_non_null(strstr(look(&driven), "symbols, only kind = function"));
+    stop_driving(&driven);
+}
+
+/* What `jitscope show` calls something is a name for it here too. */
+static void test_names_of_views(void **state) {
+    (void)state;
+    struct driven driven;
+    drive(&driven, GOLDEN("edges"));
+    run(&driven, "symbols");
+    run(&driven, "batches");
+    assert_string_equal(screen_name(&driven), "overview");
+    for (uint32_t i = 0; i < SCREEN_COUNT; i++)
+        if (*screens[i].view)
+            assert_true(screen_find(screens[i].view, strlen(screens[i].view)) < SCREEN_COUNT);
+    assert_int_equal(screen_find("", 0), SCREEN_COUNT);
+    stop_driving(&driven);
+}
+
+/* What a text is made of is escaped once, and messages of failed links are there to be read. */
+static void test_texts_of_events(void **state) {
+    (void)state;
+    struct driven driven;
+    drive(&driven, GOLDEN("failing"));
+    run(&driven, "events");
+    run(&driven, "filter event = link_end");
+    resize(&driven, 24, 400);
+    assert_non_null(strstr(look(&driven), "unresolved symbol:\\x0a"));
+    assert_null(strstr(look(&driven), "\\x5c"));
+    run(&driven, "filter event = string and fields ~ text");
+    assert_non_null(strstr(look(&driven), "text="));
+    run(&driven, "filter sequence < 0");
+    assert_false(can(&driven, "enter"));
+    assert_string_equal(message(&driven), "there is no row to go into");
+    stop_driving(&driven);
+}
+
+/* The map's rows are where they are, whatever comes in before them. */
+static void test_map_through_time(void **state) {
+    (void)state;
+    struct driven driven;
+    drive(&driven, GOLDEN("unloads"));
+    run(&driven, "map");
+    run(&driven, "last");
+    char address[256];
+    snprintf(address, sizeof address, "%s", cell(&driven, "address"));
+    uint64_t rows = driven.state.table.sheet.count, cursor = driven.state.table.cursor;
+    for (int steps = 0; driven.state.table.sheet.count == rows; steps++) {
+        assert_true(steps < 1000);
+        run(&driven, "event -1");
+    }
+    assert_string_equal(cell(&driven, "address"), address);
+    assert_int_not_equal(driven.state.table.cursor, cursor);
+    stop_driving(&driven);
+}
+
+/* The help lies over the rows: clicks do not go through it, and the wheel turns it. */
+static void test_mouse_on_help(void **state) {
+    (void)state;
+    struct driven driven;
+    drive(&driven, GOLDEN("edges"));
+    run(&driven, "symbols");
+    run(&driven, "help");
+    give(&driven, (struct input){.kind = INPUT_WHEEL, .wheel = 3});
+    assert_int_equal(driven.state.help_top, 3);
+    give(&driven, (struct input){.kind = INPUT_CLICK, .rows = 5, .columns = 5, .twice = true});
+    assert_string_equal(screen_name(&driven), "symbols");
+    assert_int_equal(driven.state.table.cursor, 0);
+    give(&driven, (struct input){.kind = INPUT_WHEEL, .wheel = -9});
+    assert_int_equal(driven.state.help_top, 0);
+    assert_true(driven.state.help);
+    stop_driving(&driven);
+}
+
+/* Beyond the end is the end, which is said; the number is the last event's. */
+static void test_beyond_the_end(void **state) {
+    (void)state;
+    struct driven driven;
+    char wanted[64];
+    drive(&driven, GOLDEN("edges"));
+    uint64_t last = inspected_last(driven.inspected);
+    run(&driven, "goto 99999999");
+    assert_int_equal(driven.inspected->now, last);
+    snprintf(wanted, sizeof wanted, "the last event is %llu", (unsigned long long)last);
+    assert_string_equal(message(&driven), wanted);
+    snprintf(wanted, sizeof wanted, "goto %llu", (unsigned long long)last);
+    run(&driven, wanted);
+    assert_string_equal(message(&driven), "");
     stop_driving(&driven);
 }
 
@@ -728,6 +839,12 @@ int main(void) {
         cmocka_unit_test(test_sorted_place_comes_back),
         cmocka_unit_test(test_marks),
         cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_questions_stay_behind),
+        cmocka_unit_test(test_names_of_views),
+        cmocka_unit_test(test_texts_of_events),
+        cmocka_unit_test(test_map_through_time),
+        cmocka_unit_test(test_mouse_on_help),
+        cmocka_unit_test(test_beyond_the_end),
         cmocka_unit_test(test_zoom),
         cmocka_unit_test(test_events),
         cmocka_unit_test(test_passes_and_batches),

@@ -247,10 +247,10 @@ bool code_is_row(struct code *code, uint64_t candidate) {
 }
 
 uint64_t code_candidate_of(struct code *code, uint64_t address) {
-    uint64_t candidate = 2 * (address - code->look.start) + 1;
+    uint64_t exact = 2 * (address - code->look.start) + 1, candidate = exact;
     for (int i = 0; i < LONGEST && candidate > 1 && !code_is_row(code, candidate); i++)
         candidate -= 2;
-    return candidate;
+    return code_is_row(code, candidate) ? candidate : exact;
 }
 
 /* --- what an instruction refers to */

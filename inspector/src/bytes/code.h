@@ -35,7 +35,8 @@ void code_refresh(struct code *code);
 uint64_t code_candidates(const struct code *code);
 /* Whether the candidate is a row. */
 bool code_is_row(struct code *code, uint64_t candidate);
-/* The candidate of the instruction that ADDRESS, which is in the range, is part of. */
+/* The candidate of the instruction that ADDRESS, which is in the range, is part of; as if one began there
+ * when none is known, as long as contents are not ready. */
 uint64_t code_candidate_of(struct code *code, uint64_t address);
 /* The row as cells of the columns above; *made is false, and nothing is added, when the candidate is none.
  * Names are as they are, to be escaped by who shows them. */

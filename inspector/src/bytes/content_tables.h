@@ -38,7 +38,8 @@ struct content_block {
     uint64_t size;
     struct content_text section; /* its name */
     uint32_t block;
-    uint32_t input; /* NO_ID: the linker made it */
+    uint32_t input;        /* NO_ID: the linker made it */
+    uint64_t input_offset; /* where it starts in its input section */
 };
 
 struct content_symbol {

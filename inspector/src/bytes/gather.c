@@ -14,7 +14,7 @@
 
 /* What events say, by the ids of the link at hand, before it is known where all of it lies. */
 struct seen_block {
-    uint64_t address, size;
+    uint64_t address, size, input_offset;
     uint32_t section, input;
     bool is_placed;
 };
@@ -163,7 +163,10 @@ HEAR(segment) {
 HEAR(block) {
     struct seen_block *block = ENTRY(gathering, blocks, event->block);
     if (block)
-        *block = (struct seen_block){.size = event->size, .section = event->section, .input = event->input};
+        *block = (struct seen_block){.size = event->size,
+                                     .input_offset = event->input_offset,
+                                     .section = event->section,
+                                     .input = event->input};
 }
 
 HEAR(block_placed) {
@@ -282,7 +285,8 @@ static void make_blocks(struct gathering *gathering) {
                                                                      .size = seen->size,
                                                                      .section = text_of(gathering, name),
                                                                      .block = i,
-                                                                     .input = seen->input});
+                                                                     .input = seen->input,
+                                                                     .input_offset = seen->input_offset});
     }
 }
 

@@ -16,26 +16,36 @@ static void print_place(struct text *out, const struct state *state) {
     text_append(out, screens[place->screen].name);
     if (place->question.link != ALL_LINKS)
         text_print(out, " of batch %u", place->question.link);
-    if (place->question.words)
+    if (place->question.words && screens[place->screen].needs_question)
         text_print(out, " %s", place->question.words);
     if (place->filter)
         text_print(out, ", only %s", place->filter);
 }
 
+static void print_name(struct text *out, const struct inspected *inspected) {
+    text_append(out, inspected->name);
+    if (inspected->is_live && !inspected->is_alive)
+        text_append(out, ", ended");
+    else if (inspected->is_live && inspected->is_over)
+        text_append(out, ", no more events");
+}
+
 /* The place on the left, what is looked at on the right. */
 static void draw_title(struct grid *grid, const struct state *state) {
-    struct text text = {0};
-    const char *name = state->inspected->name;
+    struct text text = {0}, name = {0};
     print_place(&text, state);
+    print_name(&name, state->inspected);
+    const char *words = name.data ? name.data : "";
     grid_fill(grid, 0, 0, grid->columns, STYLE_TITLE);
     uint16_t used =
         grid_text(grid, 0, 1, grid->columns, STYLE_TITLE, text.data ? text.data : "", text.length);
-    uint32_t width = grid_width(grid, name, strlen(name));
+    uint32_t width = grid_width(grid, words, name.length);
     uint32_t room = grid->columns > used + 4u ? grid->columns - used - 4u : 0;
     uint16_t start = (uint16_t)(width < room ? grid->columns - width - 1 : used + 3u);
     if (room)
-        grid_text(grid, 0, start, (uint16_t)room, STYLE_TITLE, name, strlen(name));
+        grid_text(grid, 0, start, (uint16_t)room, STYLE_TITLE, words, name.length);
     text_destroy(&text);
+    text_destroy(&name);
 }
 
 /* --- rows
@@ -70,12 +80,13 @@ static uint32_t heading_width(const struct state *state, uint32_t column) {
     return (uint32_t)strlen(table->sheet.columns[column].name) + ((int)column == table->sort_column ? 2 : 0);
 }
 
-/* What a column would like to have. */
-static uint32_t wanted_width(const struct state *state, uint32_t column) {
+/* What a column would like to have; the last one can be as wide as the screen. */
+static uint32_t wanted_width(const struct state *state, uint32_t column, uint32_t screen) {
     uint32_t width = state->table.widths[column], heading = heading_width(state, column);
     bool last = column + 1 == state->table.sheet.column_count;
-    if (width > WIDEST_TEXT && !last)
-        width = WIDEST_TEXT;
+    uint32_t most = last && screen > WIDEST_TEXT ? screen : WIDEST_TEXT;
+    if (width > most)
+        width = most;
     return width > heading ? width : heading;
 }
 
@@ -101,7 +112,7 @@ static void lay_out(const struct grid *grid, const struct state *state, struct l
     *layout = (struct layout){.first = state->place.first_column};
     layout->count = columns - layout->first;
     for (uint32_t i = 0; i < layout->count; i++) {
-        layout->widths[i] = (uint16_t)wanted_width(state, layout->first + i);
+        layout->widths[i] = (uint16_t)wanted_width(state, layout->first + i, grid->columns);
         total += layout->widths[i] + (i ? GAP_WIDTH : 0);
     }
     squeeze(state, layout, total, grid->columns);

@@ -67,6 +67,9 @@ static void draw_overview(struct grid *grid, const struct state *state) {
                totals.blocks, totals.symbols, totals.got, totals.plt, totals.tls);
     draw_line(grid, 2, &text);
     draw_memory(grid, 3, &totals);
+    struct rates rates = inspected_rates(state->inspected, state->follows);
+    text_print(&text, "rates    %u batches/s, %" PRIu64 " events/s", rates.batches, rates.events);
+    draw_line(grid, 4, &text);
     text_destroy(&text);
 }
 
@@ -91,12 +94,15 @@ static struct strip_cell show_region(const struct region *region) {
     return (struct strip_cell){.style = STYLE_READ, .letter = 'r'};
 }
 
-/* Memory that somebody has wins over gaps, or a small segment in a wide gap would not be seen. */
-static struct strip_cell strip_cell(const struct region *regions, uint32_t count, uint64_t from,
-                                    uint64_t to) {
+/* Memory that somebody has wins over gaps, or a small segment in a wide gap would not be seen.  Cells are
+ * asked for from low to high: *FIRST is the first region that can matter to this one and those behind it. */
+static struct strip_cell strip_cell(const struct region *regions, uint32_t count, uint32_t *first,
+                                    uint64_t from, uint64_t to) {
     struct strip_cell best = {.style = STYLE_GAP, .glyph = GLYPH_EMPTY};
     bool has_owner = false;
-    for (uint32_t i = 0; i < count; i++) {
+    while (*first < count && regions[*first].end <= from)
+        (*first)++;
+    for (uint32_t i = *first; i < count && regions[i].address < to; i++) {
         uint64_t low = regions[i].address > from ? regions[i].address : from;
         uint64_t high = regions[i].end < to ? regions[i].end : to;
         bool owned = regions[i].link != NO_ID;
@@ -112,10 +118,11 @@ static struct strip_cell strip_cell(const struct region *regions, uint32_t count
 static void draw_strip(struct grid *grid, const struct region *regions, uint32_t count, uint64_t low,
                        uint64_t size) {
     uint16_t width = grid->columns > 4 ? (uint16_t)(grid->columns - 4) : 1;
+    uint32_t first = 0;
     for (uint16_t i = 0; i < width; i++) {
         uint64_t from = low + (uint64_t)((__uint128_t)size * i / width);
         uint64_t to = low + (uint64_t)((__uint128_t)size * (i + 1u) / width);
-        struct strip_cell cell = strip_cell(regions, count, from, to > from ? to : from + 1);
+        struct strip_cell cell = strip_cell(regions, count, &first, from, to > from ? to : from + 1);
         if (cell.letter)
             grid_text(grid, 2, (uint16_t)(i + 2), 1, cell.style, &cell.letter, 1);
         else

@@ -19,6 +19,12 @@ static uint32_t first_behind(const struct mirror_boundary *all, uint32_t count, 
     return low;
 }
 
+uint32_t inspected_boundaries_up_to(const struct inspected *inspected, uint64_t sequence) {
+    uint32_t count;
+    const struct mirror_boundary *all = boundaries(inspected, &count);
+    return first_behind(all, count, sequence);
+}
+
 const struct mirror_boundary *inspected_boundary(const struct inspected *inspected, uint64_t sequence,
                                                  bool batch, bool forward) {
     uint32_t count;

@@ -2,8 +2,12 @@
 
 #include "base/text.h"
 #include "live/attach.h"
+#include "record/detail.h"
+#include "trace/recording_copy.h"
 #include "trace/recording_follow.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 enum {
@@ -18,6 +22,7 @@ enum {
 static struct jitscope_error *begin(struct inspected *inspected, uint64_t nanoseconds) {
     bool more = true;
     inspected->interest = UINT64_MAX;
+    inspected->at_first = inspected->file.events;
     TRY(mirror_open_on_demand(&inspected->mirror, &inspected->file));
     TRY(contents_create(&inspected->file, &inspected->contents));
     TRY(inspected_work(inspected, nanoseconds, &more));
@@ -50,17 +55,32 @@ struct jitscope_error *inspected_open(const char *path, uint64_t nanoseconds, st
     return give(error, inspected, out);
 }
 
+/* A process that ends right now has left its recording, which can be looked at all the same. */
+static struct jitscope_error *open_memory(struct inspected *inspected, const struct live_attached *attached) {
+    struct jitscope_error *error =
+        live_process_open(attached->header.process, attached->header.process_started, &inspected->memory);
+    if (!error || jitscope_error_code(error) != JITSCOPE_ERROR_NOT_FOUND)
+        return error;
+    jitscope_error_destroy(error);
+    inspected->is_alive = false;
+    return NULL;
+}
+
 static struct jitscope_error *attach(struct inspected *inspected, struct live_attached *attached,
                                      uint64_t nanoseconds) {
     struct text name = {0};
     text_print(&name, "%u %s", attached->header.process, attached->header.program);
     inspected->name = text_take(&name);
     inspected->process = attached->header.process;
+    inspected->began = attached->header.session_began;
     inspected->is_live = inspected->is_alive = true;
-    TRY(live_process_open(attached->header.process, attached->header.process_started, &inspected->memory));
+    inspected->memory.descriptor = -1;
+    TRY(open_memory(inspected, attached));
     int recording = attached->recording;
     attached->recording = -1;
     TRY(recording_open_descriptor(recording, &inspected->file));
+    if (!inspected->is_alive)
+        recording_writer_is_gone(&inspected->file);
     return inspected->name ? begin(inspected, nanoseconds) : error_no_memory();
 }
 
@@ -109,6 +129,17 @@ static void find_interest(struct inspected *inspected) {
     }
 }
 
+/* One that begins in the middle does not say, and counts as one of all. */
+static void find_level(struct inspected *inspected) {
+    inspected->level = LEVEL_SESSION;
+    while (inspected->level < LEVEL_EDGES && !detail_is_missing(&inspected->file, inspected->level + 1))
+        inspected->level++;
+}
+
+bool inspected_lacks(const struct inspected *inspected, uint32_t level) {
+    return inspected->level && inspected->level < level;
+}
+
 static struct jitscope_error *bring_in(struct inspected *inspected, bool *more) {
     *more = false;
     if (inspected->has_ended)
@@ -128,6 +159,22 @@ static struct jitscope_error *index_for(struct inspected *inspected, uint64_t na
     return NULL;
 }
 
+/* All that was there at first is read, and all that will ever be.  Who follows a busy process never catches
+ * up with it for good. */
+static void note_progress(struct inspected *inspected, bool caught_up) {
+    bool is_over = caught_up && inspected->has_ended && !inspected->is_over;
+    bool is_read = caught_up || (inspected->is_live && events_read(inspected) >= inspected->at_first);
+    if (!is_over && (!is_read || inspected->is_read))
+        return;
+    if (is_over || !inspected->is_live)
+        find_interest(inspected);
+    if (!inspected->is_read)
+        find_level(inspected);
+    inspected->is_read = true;
+    inspected->is_over |= is_over;
+    inspected->version++;
+}
+
 struct jitscope_error *inspected_work(struct inspected *inspected, uint64_t nanoseconds, bool *more) {
     uint32_t before = events_read(inspected);
     bool done = true, comes_in = false;
@@ -141,18 +188,27 @@ struct jitscope_error *inspected_work(struct inspected *inspected, uint64_t nano
         contents_renew(inspected->contents, &inspected->file);
         mirror_seek(&inspected->mirror, inspected->now);
     }
-    if (done && !comes_in && !inspected->is_read) {
-        inspected->is_read = true;
-        if (!inspected->is_live)
-            find_interest(inspected);
-        inspected->version++;
-    }
+    note_progress(inspected, done && !comes_in);
     return error;
 }
 
 uint32_t inspected_progress(const struct inspected *inspected) {
     uint64_t events = inspected->file.events;
     return events ? (uint32_t)(events_read(inspected) * (uint64_t)100 / events) : 100;
+}
+
+struct jitscope_error *inspected_write(const struct inspected *inspected, const char *path) {
+    int fd = os_open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+    if (fd < 0 && errno == EEXIST)
+        return error_create(JITSCOPE_ERROR_USAGE, "%s is there already: name a new file", path);
+    if (fd < 0)
+        return error_system("cannot write", path);
+    struct jitscope_error *error = error_in_input(recording_copy(&inspected->file, fd), path);
+    if (os_close(fd) < 0 && !error)
+        error = error_system("cannot write", path);
+    if (error)
+        os_remove(path);
+    return error;
 }
 
 void inspected_seek(struct inspected *inspected, uint64_t sequence) {

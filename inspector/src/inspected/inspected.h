@@ -12,6 +12,14 @@
 
 enum { MOST_SEEN = 512 };
 
+/* What all batches hold together, see totals.h. */
+struct totals {
+    uint32_t batches;                           /* that were gone through, with those that never began */
+    uint32_t linked, linking, failed, unloaded; /* batches */
+    uint64_t executable, readable, writable;    /* bytes of those that are linked */
+    uint64_t blocks, symbols, got, plt, tls;    /* of those */
+};
+
 struct inspected {
     char *name; /* the file's, or the process's number and program */
     struct recording_file file;
@@ -22,16 +30,24 @@ struct inspected {
     uint64_t next_number;       /* of that */
     uint64_t now;               /* the moment that is shown */
     uint64_t version;           /* counts every change of what is shown: seeks, and events that came in */
+    uint32_t level;             /* LEVEL_* of the recording; 0: not known (yet) */
     uint64_t interest; /* moment to begin with, once all is read: before a session that is over ended */
+    uint64_t at_first; /* events that were there when it was opened */
     bool is_read;      /* all that was there once has been read */
     bool is_live;      /* a process is, or was, looked at */
     bool is_alive;     /* it still runs */
     bool has_ended;    /* nothing more will come in */
+    bool is_over;      /* and all is read */
     uint32_t process;
+    uint64_t began;              /* CLOCK_MONOTONIC, in nanoseconds: from when on its session counts time */
+    uint64_t looked;             /* when somebody last looked at the process, by the same clock */
     struct live_process memory;  /* of a process that is alive */
     struct live_watches watches; /* slots of tables in it */
     uint64_t seen[MOST_SEEN];    /* slots that somebody looked at since the last poll */
     uint32_t seen_count;
+    struct totals totals; /* of totals_version, at the moment totals_now; has_totals: they were asked for */
+    uint64_t totals_version, totals_now;
+    bool has_totals;
     char trouble[256]; /* why memory cannot be read; "" when all is well */
 };
 
@@ -47,8 +63,15 @@ void inspected_close(struct inspected *inspected);
 /* Goes on reading for about NANOSECONDS; *more is false when there is nothing left to do for now.  Errors:
  * RECORDING, NO_MEMORY: what was read so far can be looked at. */
 struct jitscope_error *inspected_work(struct inspected *inspected, uint64_t nanoseconds, bool *more);
+/* Whether it was recorded at a lower level than LEVEL (LEVEL_*), so that something is missing; false while
+ * that is not known. */
+bool inspected_lacks(const struct inspected *inspected, uint32_t level);
 /* How much of the file has been read, of 100. */
 uint32_t inspected_progress(const struct inspected *inspected);
+
+/* Writes the recording, as far as it has been read in, to a new file at PATH.  Errors: USAGE (there is one
+ * already: it may be the recording itself), SYSTEM, NO_MEMORY, RECORDING; no file is left then. */
+struct jitscope_error *inspected_write(const struct inspected *inspected, const char *path);
 
 /* Shows the state after event SEQUENCE; UINT64_MAX is the last. */
 void inspected_seek(struct inspected *inspected, uint64_t sequence);
@@ -76,6 +99,8 @@ bool (*inspected_reader(const struct inspected *inspected))(void *context, uint6
 /* The nearest beginning of a pass, or of a batch, before, or behind, SEQUENCE; NULL when there is none. */
 const struct mirror_boundary *inspected_boundary(const struct inspected *inspected, uint64_t sequence,
                                                  bool batch, bool forward);
+/* How many begin up to the moment SEQUENCE: of mirror.boundaries. */
+uint32_t inspected_boundaries_up_to(const struct inspected *inspected, uint64_t sequence);
 /* The pass that was going on, or was the last, at SEQUENCE; NULL when there was none. */
 const struct mirror_boundary *inspected_pass_at(const struct inspected *inspected, uint64_t sequence);
 /* The last of them at or before TIME; NULL when there is none.  And the first of all. */

@@ -1,5 +1,6 @@
 #include "inspected/process.h"
 
+#include "base/os.h"
 #include "trace/recording_follow.h"
 
 #include <stdio.h>
@@ -23,9 +24,12 @@ void inspected_look_at_process(struct inspected *inspected) {
         inspected->version++;
         return;
     }
+    inspected->looked = os_time_ns();
+    uint64_t changes = inspected->watches.change_count;
     if (inspected->watches.list.count)
         note_trouble(inspected, live_watch_poll(&inspected->watches, &inspected->memory, inspected->seen,
                                                 inspected->seen_count, SLOTS_PER_FRAME));
+    inspected->version += inspected->watches.change_count != changes; /* for the list of changes */
     inspected->seen_count = 0;
 }
 

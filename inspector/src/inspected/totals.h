@@ -4,12 +4,17 @@
 
 #include "inspected/inspected.h"
 
-struct totals {
-    uint32_t linked, linking, failed, unloaded; /* batches */
-    uint64_t executable, readable, writable;    /* bytes of those that are linked */
-    uint64_t blocks, symbols, got, plt, tls;    /* of those */
+/* Of each version made once: who draws asks for them in each frame, of a hundred thousand batches. */
+struct totals inspected_totals(struct inspected *inspected);
+
+/* What happened in the second before the moment that is shown.  Times are those of the events that begin
+ * passes and batches, the last of which stands for the moment; for who FOLLOWS a process that runs it is the
+ * present, so that one that does nothing has nothing. */
+struct rates {
+    uint32_t batches; /* that began */
+    uint64_t events;
 };
 
-struct totals inspected_totals(const struct inspected *inspected);
+struct rates inspected_rates(const struct inspected *inspected, bool follows);
 
 #endif

@@ -45,6 +45,13 @@ static struct jitscope_error *unknown(const char *line, size_t length) {
                 : error_with_help(error, "? lists all commands");
 }
 
+bool command_is_known(const char *line, size_t length) {
+    size_t word = 0;
+    while (word < length && line[word] != ' ' && line[word] != '\t')
+        word++;
+    return inspector_command_find(line, word) || (word == length && screen_find(line, word) < SCREEN_COUNT);
+}
+
 static struct jitscope_error *run_trimmed(struct state *state, const char *line) {
     size_t length = strcspn(line, " \t");
     const char *argument = line + length + strspn(line + length, " \t");

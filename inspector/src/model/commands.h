@@ -32,6 +32,8 @@ extern const uint32_t inspector_command_count;
 /* Runs LINE, a command and what stands behind it; a screen's name goes there.  Errors: USAGE, with what is
  * near, and the command's own. */
 struct jitscope_error *command_run(struct state *state, const char *line);
+/* Whether LINE begins with the name of a command, or is that of a screen. */
+bool command_is_known(const char *line, size_t length);
 /* NULL: none. */
 const struct inspector_command *inspector_command_find(const char *name, size_t length);
 

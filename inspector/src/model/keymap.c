@@ -1,5 +1,6 @@
 #include "model/keymap.h"
 
+#include "model/commands.h"
 #include "screens/screens.h"
 
 #include <ctype.h>
@@ -44,13 +45,17 @@ static struct jitscope_error *read_line(struct keymap *keymap, const char *line,
         end++;
     uint32_t key = key_parse(line, end);
     if (!key)
-        return error_with_help(error_create(JITSCOPE_ERROR_USAGE, "%s, line %u: no key is called '%.*s'",
-                                            file, number, (int)end, line),
+        return error_with_help(error_create(JITSCOPE_ERROR_USAGE, "%s:%u: no key is called '%.*s'", file,
+                                            number, (int)end, line),
                                "keys are written as in the help: x, ^D, PgDn, Tab, F1");
     while (end < length && isspace((unsigned char)line[end]))
         end++;
     while (length > end && isspace((unsigned char)line[length - 1]))
         length--;
+    if (length > end && !command_is_known(line + end, length - end))
+        return error_with_help(error_create(JITSCOPE_ERROR_USAGE, "%s:%u: no command is called '%.*s'", file,
+                                            number, (int)(length - end), line + end),
+                               "the help (?) lists all commands");
     const char *command = arena_copy(&keymap->texts, line + end, length - end);
     return command ? vec_push(&keymap->bindings, (struct binding){key, command}) : error_no_memory();
 }

@@ -71,6 +71,21 @@ static struct jitscope_error *go_to_time(struct state *state, const char *text) 
     return stay_at(state, boundary ? boundary->sequence : 0);
 }
 
+/* What was not read yet is gone to as it comes in. */
+static struct jitscope_error *go_to_event(struct state *state, uint64_t number) {
+    uint64_t last = inspected_last(state->inspected);
+    TRY(stay_at(state, number));
+    if (number <= last)
+        return NULL;
+    if (state->inspected->is_read) {
+        state_say(state, "the last event is %" PRIu64, last);
+        return NULL;
+    }
+    state->awaited = number;
+    state_say(state, "event %" PRIu64 " has not been read yet; it is gone to when it comes", number);
+    return NULL;
+}
+
 struct jitscope_error *do_go_to(struct state *state, const char *argument) {
     int64_t number;
     if (*argument == '+')
@@ -80,7 +95,7 @@ struct jitscope_error *do_go_to(struct state *state, const char *argument) {
     TRY(argument_number(argument, 0, &number));
     if (number < 0)
         return error_create(JITSCOPE_ERROR_USAGE, "events are numbered from 0");
-    return stay_at(state, (uint64_t)number);
+    return go_to_event(state, (uint64_t)number);
 }
 
 struct jitscope_error *do_pause(struct state *state, const char *argument) {

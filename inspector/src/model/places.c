@@ -1,5 +1,7 @@
 /* Going from screen to screen, and coming back. */
 #include "model/commands.h"
+
+#include "mirror/why.h"
 #include "screens/map.h"
 #include "screens/memory.h"
 
@@ -141,8 +143,7 @@ static struct jitscope_error *enter_memory(struct state *state, uint32_t screen,
     struct place place = state_place(state, screen);
     place.question.address = address;
     TRY(go_in(state, &place));
-    table_go_to_memory(&state->table, address);
-    return NULL;
+    return table_go_to_address(&state->table, address);
 }
 
 /* Code is shown as instructions, all else as bytes. */
@@ -161,20 +162,15 @@ static struct jitscope_error *enter_row_memory(struct state *state, const struct
 
 /* An address, or the name of a symbol that has one. */
 static struct jitscope_error *find_address(struct state *state, const char *words, uint64_t *address) {
-    const struct mirror *mirror = &state->inspected->mirror;
     char *end;
     errno = 0;
     *address = strtoull(words, &end, 0);
     if (!errno && end != words && !*end)
         return NULL;
-    EACH_LINK(link)
-    for (uint32_t i = 0; i < link->symbols.count; i++) {
-        const struct mirror_symbol *symbol = mirror_symbol(link, i);
-        struct recorded_string name = recording_string(mirror->file, symbol ? symbol->name : 0);
-        if (symbol && name.length == strlen(words) && !memcmp(name.bytes, words, name.length) &&
-            mirror_symbol_address(link, symbol, address))
-            return NULL;
-    }
+    bool found = false;
+    TRY(why_find_address(&state->inspected->mirror, words, strlen(words), address, &found));
+    if (found)
+        return NULL;
     return error_create(JITSCOPE_ERROR_NOT_FOUND, "nothing that has an address is called '%s'", words);
 }
 
@@ -232,6 +228,8 @@ static struct jitscope_error *enter_about(struct state *state, const struct cell
 struct jitscope_error *do_enter(struct state *state, const char *argument) {
     const struct cell *row = table_cursor_row(&state->table);
     (void)argument;
+    if (!row)
+        return error_create(JITSCOPE_ERROR_NOT_FOUND, "there is no row to go into");
     switch (screens[state->place.screen].enter) {
     case ENTER_BATCH:
         return enter_batch(state, row);
@@ -276,8 +274,9 @@ struct jitscope_error *do_why(struct state *state, const char *argument) {
     return *argument ? enter_why(state, argument) : why_row(state, table_cursor_row(&state->table));
 }
 
+/* The same screen of other batches: filter and order stay. */
 struct jitscope_error *do_batch(struct state *state, const char *argument) {
-    struct place place = state_place(state, state->place.screen);
+    struct place place = state_here(state);
     uint64_t link = 0;
     int64_t number;
     if (!strcmp(argument, "all")) {
@@ -290,7 +289,9 @@ struct jitscope_error *do_batch(struct state *state, const char *argument) {
     if (number < 0 || number >= state->inspected->mirror.links.count)
         return error_create(JITSCOPE_ERROR_NOT_FOUND, "there is no batch %" PRId64 " at this moment", number);
     place.question.link = (uint32_t)number;
-    return state_visit(state, &place);
+    TRY(state_visit(state, &place));
+    state_say(state, "only batch %" PRId64 " from now on, on all screens; `batch all` for all", number);
+    return NULL;
 }
 
 /* --- and back

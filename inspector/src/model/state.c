@@ -11,6 +11,7 @@ struct jitscope_error *state_create(struct state *state, struct inspected *inspe
                             .rows = 24,
                             .columns = 80};
     state->previous = inspected->now;
+    state->table.demangle = true;
     text_append(&state->message, without_memory); /* has room from now on */
     struct jitscope_error *error = state->message.failed ? error_no_memory() : keymap_create(&state->keymap);
     text_clear(&state->message);
@@ -96,7 +97,7 @@ struct place state_here(const struct state *state) {
 }
 
 struct place state_place(const struct state *state, uint32_t screen) {
-    struct place place = {.screen = screen, .question = state->place.question, .sort_column = -1};
+    struct place place = {.screen = screen, .question.link = state->place.question.link, .sort_column = -1};
     return place;
 }
 
@@ -135,6 +136,7 @@ struct jitscope_error *state_visit(struct state *state, const struct place *plac
 struct jitscope_error *state_seek(struct state *state, uint64_t sequence) {
     uint64_t last = inspected_last(state->inspected);
     sequence = sequence < last ? sequence : last;
+    state->awaited = 0;
     state->previous = state->inspected->now;
     inspected_seek(state->inspected, sequence);
     return table_refresh(&state->table);

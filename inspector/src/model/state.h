@@ -28,6 +28,7 @@ enum effect_kind {
     EFFECT_QUIT,
     EFFECT_COPY,
     EFFECT_WRITE,
+    EFFECT_WRITE_RECORDING,
     EFFECT_SAVE_SCREEN,
     EFFECT_SUSPEND,
     EFFECT_REDRAW
@@ -35,7 +36,7 @@ enum effect_kind {
 
 struct effect {
     enum effect_kind kind;
-    const char *path; /* of WRITE and SAVE_SCREEN; the state's */
+    const char *path; /* of WRITE, WRITE_RECORDING and SAVE_SCREEN; the state's */
     char *text;       /* of COPY and WRITE; to be released by whoever carries it out */
     size_t length;
 };
@@ -64,8 +65,10 @@ struct state {
     struct place marks[MARKS];
     bool is_marked[MARKS];
 
-    bool follows;      /* the newest event */
-    uint64_t previous; /* moment before the last step */
+    bool follows;                /* the newest event */
+    bool knows_end, knows_death; /* of the session, of its process: the user was told */
+    uint64_t previous;           /* moment before the last step */
+    uint64_t awaited;            /* moment to go to when it has been read; 0: none */
 
     struct prompt prompt;
     VEC(const char *) history; /* of typed lines */
@@ -97,7 +100,7 @@ struct jitscope_error *state_show(struct state *state, const struct place *place
 struct jitscope_error *state_visit(struct state *state, const struct place *place);
 /* PLACE with the cursor as it is now. */
 struct place state_here(const struct state *state);
-/* A fresh place on a screen, asking what the current one asks. */
+/* A fresh place on a screen, about the same batch, or all. */
 struct place state_place(const struct state *state, uint32_t screen);
 /* Shows another moment. */
 struct jitscope_error *state_seek(struct state *state, uint64_t sequence);

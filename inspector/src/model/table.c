@@ -32,6 +32,7 @@ struct jitscope_error *table_open(struct table *table, uint32_t screen, struct i
 void table_close(struct table *table) {
     filter_destroy(table->filter);
     vec_destroy(&table->order);
+    vec_destroy(&table->renewed);
     vec_destroy(&table->keys);
     vec_destroy(&table->merged);
     arena_destroy(&table->key_texts);
@@ -48,6 +49,35 @@ struct jitscope_error *table_refresh(struct table *table) {
     TRY(sheet_refresh(&table->sheet));
     table_start_scan(table);
     table_go_to(table, position, above);
+    return NULL;
+}
+
+enum pin table_pin(const struct table *table) {
+    uint64_t count = table_count(table);
+    if (table->sought.is_set || !count)
+        return PIN_NONE;
+    if (table->keeps_end && table->cursor + 1 >= count)
+        return PIN_END;
+    return table->sort_column >= 0 && !table->cursor ? PIN_TOP : PIN_NONE;
+}
+
+void table_go_to_pin(struct table *table, enum pin pin) {
+    if (pin != PIN_NONE)
+        table_move_to_end(table, pin == PIN_END);
+}
+
+struct jitscope_error *table_renew(struct table *table) {
+    bool is_anywhere = table->sought.is_set || table_count(table);
+    struct position position = table_position(table);
+    uint64_t above = table_above(table);
+    enum pin pin = table_pin(table);
+    TRY(sheet_refresh(&table->sheet));
+    table_renew_scan(table);
+    if (is_anywhere && pin == PIN_NONE)
+        table_go_to(table, position, above);
+    else if (!table->is_renewing)
+        table_go_to_pin(table, pin);
+    table_settle(table);
     return NULL;
 }
 
@@ -115,8 +145,13 @@ bool table_step(struct table *table, uint64_t *place, bool forward) {
     return false;
 }
 
+void table_go_to_place(struct table *table, uint64_t place) {
+    table->sought.is_set = table->sought_address.is_set = false;
+    table->cursor = place;
+}
+
 void table_move(struct table *table, int64_t count) {
-    table->sought.is_set = false;
+    table->sought.is_set = table->sought_address.is_set = false;
     for (; count > 0 && table_step(table, &table->cursor, true); count--)
         ;
     for (; count < 0 && table_step(table, &table->cursor, false); count++)
@@ -134,7 +169,7 @@ void table_settle(struct table *table) {
 
 void table_move_to_end(struct table *table, bool last) {
     uint64_t count = table_count(table);
-    table->sought.is_set = false;
+    table->sought.is_set = table->sought_address.is_set = false;
     table->cursor = last && count ? count - 1 : 0;
     table_settle(table);
 }
@@ -177,15 +212,10 @@ void table_leave_room_above(struct table *table) {
         ;
 }
 
-void table_go_to_memory(struct table *table, uint64_t address) {
-    table->cursor = table->sheet.kind->number_at(&table->sheet, address);
-    table_settle(table);
-    table_leave_room_above(table);
-}
-
-struct jitscope_error *table_go_to_address(struct table *table, uint64_t address) {
+static struct jitscope_error *find_address(struct table *table, uint64_t address) {
     int column = sheet_address_column(&table->sheet);
-    for (uint64_t place = 0; column >= 0 && place < table_count(table); place++) {
+    uint64_t count = column >= 0 ? table_count(table) : 0;
+    for (uint64_t place = 0; place < count && !table->sheet.is_waiting; place++) {
         rows_forget(&table->scratch);
         if (!table_row(table, place, &table->scratch))
             continue;
@@ -198,6 +228,25 @@ struct jitscope_error *table_go_to_address(struct table *table, uint64_t address
     return error_create(JITSCOPE_ERROR_NOT_FOUND, "nothing begins at 0x%" PRIx64, address);
 }
 
+static void go_to_memory(struct table *table, uint64_t address) {
+    table->cursor = table->sheet.kind->number_at(&table->sheet, address);
+    table_settle(table);
+    table_leave_room_above(table);
+}
+
+struct jitscope_error *table_go_to_address(struct table *table, uint64_t address) {
+    struct jitscope_error *error = NULL;
+    if (table->sheet.kind->number_at)
+        go_to_memory(table, address);
+    else if (!table->sheet.is_waiting)
+        error = find_address(table, address);
+    table->sought_address = (struct sought_address){table->sheet.is_waiting, address};
+    if (!table->sheet.is_waiting)
+        return error;
+    jitscope_error_destroy(error); /* it may still come */
+    return NULL;
+}
+
 /* --- what takes long
  * ------------------------------------------------------------------------------------------------- */
 
@@ -208,6 +257,8 @@ static struct jitscope_error *look_again(struct table *table) {
     if (table->sheet.is_waiting)
         return NULL;
     table_forget_picture(table);
+    if (table->sought_address.is_set)
+        return table_go_to_address(table, table->sought_address.address);
     if (!table->has_order) {
         table_go_to(table, position, 0);
         table_leave_room_above(table);
@@ -215,16 +266,46 @@ static struct jitscope_error *look_again(struct table *table) {
     return NULL;
 }
 
-bool table_has_work(const struct table *table) {
-    return table->is_scanning || table->sheet.is_waiting || table->search.state == SEARCH_GOES_ON;
+/* Rows say more; some may have come. */
+static struct jitscope_error *look_closer(struct table *table) {
+    TRY(sheet_refresh(&table->sheet));
+    if (table->sheet.is_improving)
+        return NULL;
+    table_forget_picture(table);
+    if (!table->has_order)
+        table_settle(table);
+    return NULL;
 }
 
-void table_work(struct table *table, uint64_t rows) {
+/* Not while rows are gone through: each refresh begins that anew. */
+static bool is_due(const struct table *table) {
+    return table->sheet.due && os_time_ns() >= table->sheet.due && !table->is_scanning &&
+           !sheet_is_busy(&table->sheet);
+}
+
+bool table_has_work(const struct table *table) {
+    return is_due(table) || table->is_scanning || sheet_is_busy(&table->sheet) ||
+           table->search.state == SEARCH_GOES_ON;
+}
+
+struct jitscope_error *table_work(struct table *table, uint64_t rows) {
     if (table->sheet.is_waiting)
-        jitscope_error_destroy(look_again(table));
-    if (table->sheet.is_waiting)
-        return;
+        TRY(look_again(table));
+    else if (table->sheet.is_improving)
+        TRY(look_closer(table));
+    if (sheet_is_busy(&table->sheet))
+        return NULL;
+    if (is_due(table)) {
+        table_forget_picture(table);
+        TRY(table_refresh(table));
+    }
     table_scan_some(table, rows);
-    if (!table->is_scanning)
+    if (!table->is_scanning || table->is_renewing)
         table_search_some(table, rows);
+    return NULL;
+}
+
+bool table_can_spare(const struct table *table) {
+    bool goes_through_all = table->is_scanning || table->search.state == SEARCH_GOES_ON;
+    return !table->sheet.is_waiting && (table->picture.is_whole || goes_through_all);
 }

@@ -36,6 +36,12 @@ struct sought_row {
     uint64_t above; /* rows in view above it */
 };
 
+/* The address that the cursor comes to when the sheet waits for nothing any more. */
+struct sought_address {
+    bool is_set;
+    uint64_t address;
+};
+
 enum search_state { SEARCH_NONE, SEARCH_GOES_ON, SEARCH_FOUND, SEARCH_IN_VAIN };
 
 struct search {
@@ -51,9 +57,12 @@ struct table {
     struct filter *filter; /* NULL: everything */
     int sort_column;       /* -1: as the sheet has them */
     bool descending, demangle;
+    bool keeps_end; /* who is on the last row comes to the new last row when data comes in */
 
     bool has_order, is_scanning;
-    VEC(uint64_t) order; /* numbers of the sheet */
+    bool is_renewing; /* ORDER is as it was before the data grew; a new one is being made meanwhile */
+    bool is_behind;   /* the data grew since that was begun */
+    VEC(uint64_t) order, renewed; /* numbers of the sheet */
     VEC(struct sort_key) keys, merged;
     struct merge merge;
     struct search search;
@@ -63,6 +72,7 @@ struct table {
 
     uint64_t cursor, top; /* places */
     struct sought_row sought;
+    struct sought_address sought_address;
     struct rows window; /* cells of the rows in view */
     VEC(struct shown_row) shown;
     struct picture {
@@ -79,13 +89,19 @@ struct jitscope_error *table_open(struct table *table, uint32_t screen, struct i
 void table_close(struct table *table);
 /* After the moment or the data changed: the cursor stays on its row. */
 struct jitscope_error *table_refresh(struct table *table);
+/* The same after the data grew: an order is shown as it is until the new one is made, and one that is being
+ * made is made to its end, or none would ever be while events come in. */
+struct jitscope_error *table_renew(struct table *table);
 
 /* Errors: USAGE, with the columns there are. */
 struct jitscope_error *table_set_filter(struct table *table, const char *text);
 struct jitscope_error *table_set_sort(struct table *table, int column, bool descending);
-/* Goes on with what takes long, a scan, a search, what the sheet waits for, for up to ROWS. */
-void table_work(struct table *table, uint64_t rows);
+/* Goes on with what takes long, a scan, a search, what the sheet waits for, for up to ROWS.  Errors: what the
+ * sheet waited for cannot be had. */
+struct jitscope_error *table_work(struct table *table, uint64_t rows);
 bool table_has_work(const struct table *table);
+/* Whether batches that were looked at may go: those in view are not being read just now. */
+bool table_can_spare(const struct table *table);
 /* How much of a scan is done, of 100. */
 uint32_t table_scan_progress(const struct table *table);
 
@@ -97,10 +113,11 @@ uint64_t table_above(const struct table *table);
 /* Puts the cursor on the row that was at POSITION, or near to where it would be, with ABOVE rows in view
  * above it; while an order is being made: as soon as there is one. */
 void table_go_to(struct table *table, struct position position, uint64_t above);
-/* Onto the row of memory that holds ADDRESS, on a sheet of memory. */
-void table_go_to_memory(struct table *table, uint64_t address);
-/* Onto the first row whose address is ADDRESS.  Errors: NOT_FOUND. */
+/* Onto the row of memory that holds ADDRESS; of other sheets, onto the first row whose address it is.  While
+ * the sheet waits: as soon as that is known.  Errors: NOT_FOUND. */
 struct jitscope_error *table_go_to_address(struct table *table, uint64_t address);
+/* To a place that is in view, or was found. */
+void table_go_to_place(struct table *table, uint64_t place);
 /* Moves the cursor by COUNT rows, as far as there are any. */
 void table_move(struct table *table, int64_t count);
 void table_move_to_end(struct table *table, bool last);

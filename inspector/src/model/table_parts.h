@@ -17,8 +17,16 @@ bool table_step(struct table *table, uint64_t *place, bool forward);
 void table_settle(struct table *table);
 /* A few rows above the cursor stay in view. */
 void table_leave_room_above(struct table *table);
+/* Whether the cursor is to stay at a place, whichever row comes there: at the top of what is sorted, at the
+ * end of what keeps it. */
+enum pin { PIN_NONE, PIN_TOP, PIN_END };
+enum pin table_pin(const struct table *table);
+/* Puts the cursor there. */
+void table_go_to_pin(struct table *table, enum pin pin);
 /* Begins the order anew, if there is one. */
 void table_start_scan(struct table *table);
+/* The same, with the order there is in view meanwhile. */
+void table_renew_scan(struct table *table);
 /* Go on for up to ROWS. */
 void table_scan_some(struct table *table, uint64_t rows);
 void table_search_some(struct table *table, uint64_t rows);

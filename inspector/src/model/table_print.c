@@ -3,28 +3,12 @@
 
 #include <string.h>
 
-static void print_cell(struct text *out, const struct column *column, const struct cell *cell) {
-    if (cell_is_text(column->type) && !cell->absent)
-        text_append_escaped(out, cell->text, cell->length);
-    else
-        cell_print(out, column, cell);
-}
-
-static void print_json_cell(struct text *out, const struct column *column, const struct cell *cell) {
-    bool quoted = !cell->absent && (cell_is_text(column->type) || column->type == CELL_ADDRESS);
-    text_print(out, "\"%s\":%s", column->name, cell->absent ? "null" : quoted ? "\"" : "");
-    if (!cell->absent && cell_is_text(column->type))
-        text_append_json(out, cell->text, cell->length);
-    else if (!cell->absent)
-        cell_print(out, column, cell);
-    text_append(out, quoted ? "\"" : "");
-}
-
 static void print_json(struct text *out, const struct table *table, const struct cell *cells, bool first) {
     text_append(out, first ? "\n{" : ",\n{");
     for (uint32_t i = 0; i < table->sheet.column_count; i++) {
         text_append(out, i ? "," : "");
-        print_json_cell(out, &table->sheet.columns[i], &cells[i]);
+        text_print(out, "\"%s\":", table->sheet.columns[i].name);
+        cell_print_json(out, &table->sheet.columns[i], &cells[i]);
     }
     text_append(out, "}");
 }
@@ -32,7 +16,7 @@ static void print_json(struct text *out, const struct table *table, const struct
 static uint32_t cell_width(struct text *scratch, const struct column *column, const struct cell *cell) {
     struct grid plain = {0};
     text_clear(scratch);
-    print_cell(scratch, column, cell);
+    cell_print_escaped(scratch, column, cell);
     return scratch->data ? grid_width(&plain, scratch->data, scratch->length) : 0;
 }
 
@@ -68,12 +52,20 @@ static void measure(const struct table *table, const struct rows *rows, uint32_t
     }
 }
 
+/* Large batches are read in slices, of which nobody sees anything here. */
+static struct jitscope_error *add_row(struct table *table, uint64_t place, struct rows *rows) {
+    while (!table_row(table, place, rows) && table->sheet.is_waiting && sheet_descriptor(&table->sheet) < 0)
+        TRY(sheet_refresh(&table->sheet));
+    return NULL;
+}
+
 struct jitscope_error *table_print(struct text *out, struct table *table, bool json) {
     struct rows rows = {0};
     struct text scratch = {0};
     uint32_t widths[MOST_COLUMNS];
-    for (uint64_t place = 0; place < table_count(table); place++)
-        table_row(table, place, &rows);
+    struct jitscope_error *error = NULL;
+    for (uint64_t place = 0; place < table_count(table) && !error; place++)
+        error = add_row(table, place, &rows);
     measure(table, &rows, widths, &scratch);
     if (json)
         text_append(out, "[");
@@ -87,5 +79,5 @@ struct jitscope_error *table_print(struct text *out, struct table *table, bool j
     text_append(out, json ? "\n]\n" : "");
     rows_destroy(&rows);
     text_destroy(&scratch);
-    return out->failed ? error_no_memory() : NULL;
+    return error ? error : out->failed ? error_no_memory() : NULL;
 }

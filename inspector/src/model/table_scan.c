@@ -8,19 +8,38 @@
 
 enum { RUN = 1 << 12 }; /* keys */
 
-void table_start_scan(struct table *table) {
+static void begin(struct table *table) {
     table_forget_picture(table);
-    table->has_order = table->filter || table->sort_column >= 0;
-    table->is_scanning = table->has_order;
+    table->is_scanning = true;
+    table->is_behind = false;
     table->scanned = 0;
-    table->order.count = table->keys.count = 0;
+    table->renewed.count = table->keys.count = 0;
     table->merge = (struct merge){0};
     arena_destroy(&table->key_texts);
 }
 
+void table_start_scan(struct table *table) {
+    begin(table);
+    table->has_order = table->is_scanning = table->filter || table->sort_column >= 0;
+    table->is_renewing = false;
+    table->order.count = 0;
+}
+
+void table_renew_scan(struct table *table) {
+    table_forget_picture(table);
+    if (!table->has_order)
+        return;
+    if (table->is_scanning) {
+        table->is_behind = true;
+        return;
+    }
+    begin(table);
+    table->is_renewing = true;
+}
+
 static void show_from_top(struct table *table) {
     table_start_scan(table);
-    table->sought.is_set = false;
+    table->sought.is_set = table->sought_address.is_set = false;
     table->cursor = table->top = 0;
     if (!table->has_order)
         table_settle(table);
@@ -142,10 +161,11 @@ static bool merge_some(struct table *table, uint64_t keys) {
 }
 
 static struct jitscope_error *take_order(struct table *table) {
-    TRY(vec_reserve(&table->order, table->keys.count));
+    TRY(vec_reserve(&table->renewed, table->keys.count));
     for (uint32_t i = 0; i < table->keys.count; i++)
-        vec_put(&table->order, table->keys.data[i].number);
+        vec_put(&table->renewed, table->keys.data[i].number);
     table->is_scanning = false;
+    table->is_renewing = true;
     vec_destroy(&table->keys);
     vec_destroy(&table->merged);
     arena_destroy(&table->key_texts);
@@ -158,8 +178,10 @@ static struct jitscope_error *take_order(struct table *table) {
 static struct jitscope_error *scan_row(struct table *table, const struct cell *cells) {
     if (!filter_accepts(table->filter, table->sheet.columns, cells))
         return NULL;
-    return table->sort_column < 0 ? vec_push(&table->order, table->scanned)
-                                  : add_key(table, &cells[table->sort_column]);
+    if (table->sort_column >= 0)
+        return add_key(table, &cells[table->sort_column]);
+    return table->is_renewing ? vec_push(&table->renewed, table->scanned)
+                              : vec_push(&table->order, table->scanned);
 }
 
 static struct jitscope_error *scan_rows(struct table *table, uint64_t rows) {
@@ -186,18 +208,42 @@ static struct jitscope_error *scan(struct table *table, uint64_t rows) {
     return merge_some(table, rows * 4) ? take_order(table) : NULL;
 }
 
+/* What was made becomes what is shown; the cursor stays on its row. */
+static void show_renewed(struct table *table) {
+    bool is_anywhere = table->sought.is_set || table->order.count;
+    enum pin pin = table_pin(table);
+    struct position position = table_position(table);
+    uint64_t above = table_above(table), *order = table->order.data;
+    uint32_t capacity = table->order.capacity;
+    table_forget_picture(table);
+    table->order.data = table->renewed.data;
+    table->order.count = table->renewed.count;
+    table->order.capacity = table->renewed.capacity;
+    table->renewed.data = order;
+    table->renewed.count = 0;
+    table->renewed.capacity = capacity;
+    table->is_renewing = false;
+    if (is_anywhere && pin == PIN_NONE)
+        table_go_to(table, position, above);
+    table_go_to_pin(table, pin);
+}
+
 void table_scan_some(struct table *table, uint64_t rows) {
     if (!table->is_scanning)
         return;
     struct jitscope_error *error = scan(table, rows);
-    if (error)
-        table->is_scanning = false; /* without memory: what was found so far */
+    if (error) /* without memory: what was found so far, or before */
+        table->is_scanning = table->is_renewing = table->is_behind = false;
     jitscope_error_destroy(error);
     if (table->is_scanning)
         return;
-    if (table->sought.is_set)
+    if (table->is_renewing)
+        show_renewed(table);
+    else if (table->sought.is_set)
         table_go_to(table, table->sought.position, table->sought.above);
     table_settle(table);
+    if (table->is_behind)
+        table_renew_scan(table);
 }
 
 uint32_t table_scan_progress(const struct table *table) {

@@ -56,7 +56,7 @@ void table_search_some(struct table *table, uint64_t rows) {
             continue;
         search->has_wrapped = search->forward ? at <= table->cursor : at >= table->cursor;
         search->state = SEARCH_FOUND;
-        table->cursor = at;
+        table_go_to_place(table, at);
         return;
     }
     if (!search->left || !count)

@@ -3,13 +3,6 @@
 
 #include <string.h>
 
-static void print_cell(struct text *out, const struct column *column, const struct cell *cell) {
-    if (cell_is_text(column->type) && !cell->absent)
-        text_append_escaped(out, cell->text, cell->length);
-    else
-        cell_print(out, column, cell);
-}
-
 static struct jitscope_error *copy(struct state *state, struct text *text) {
     struct jitscope_error *error = text->failed ? error_no_memory() : NULL;
     if (!error)
@@ -31,7 +24,7 @@ struct jitscope_error *do_copy(struct state *state, const char *argument) {
         column = sheet_column(sheet, "name") >= 0 ? sheet_column(sheet, "name") : 0;
     if (!row)
         return error_create(JITSCOPE_ERROR_USAGE, "there is no row to copy");
-    print_cell(&text, &sheet->columns[column], &row[column]);
+    cell_print_escaped(&text, &sheet->columns[column], &row[column]);
     return copy(state, &text);
 }
 
@@ -44,7 +37,7 @@ struct jitscope_error *do_copy_row(struct state *state, const char *argument) {
         return error_create(JITSCOPE_ERROR_USAGE, "there is no row to copy");
     for (uint32_t i = 0; i < sheet->column_count; i++) {
         text_append(&text, i ? "\t" : "");
-        print_cell(&text, &sheet->columns[i], &row[i]);
+        cell_print_escaped(&text, &sheet->columns[i], &row[i]);
     }
     return copy(state, &text);
 }
@@ -54,12 +47,20 @@ struct jitscope_error *do_export(struct state *state, const char *argument) {
     size_t length = strlen(argument);
     if (!length)
         return error_create(JITSCOPE_ERROR_USAGE, "export wants the name of a file");
+    if (state->table.is_scanning && !state->table.is_renewing)
+        return error_create(JITSCOPE_ERROR_USAGE, "the rows are still being looked for");
     bool json = length > 5 && !strcmp(argument + length - 5, ".json");
     struct jitscope_error *error = table_print(&text, &state->table, json);
     if (!error)
         error = state_effect(state, EFFECT_WRITE, state_keep(state, argument, length), &text);
     text_destroy(&text);
     return error;
+}
+
+struct jitscope_error *do_write(struct state *state, const char *argument) {
+    if (!*argument)
+        return error_create(JITSCOPE_ERROR_USAGE, "write wants the name of a file");
+    return state_effect(state, EFFECT_WRITE_RECORDING, state_keep(state, argument, strlen(argument)), NULL);
 }
 
 struct jitscope_error *do_save_screen(struct state *state, const char *argument) {

@@ -3,9 +3,22 @@
 #include "model/commands.h"
 #include "model/prompt.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 enum { ROWS_PER_SLICE = 1 << 12 };
+
+static void move_help(struct state *state, uint32_t lines, bool back) {
+    uint32_t less = state->help_top > lines ? state->help_top - lines : 0;
+    state->help_top = back ? less : state->help_top + lines;
+}
+
+static void turn_wheel(struct state *state, int rows) {
+    if (state->help)
+        move_help(state, (uint32_t)(rows < 0 ? -rows : rows), rows < 0);
+    else
+        table_move(&state->table, rows);
+}
 
 static struct jitscope_error *help_key(struct state *state, uint32_t key) {
     const char *command = keymap_find(&state->keymap, key);
@@ -17,9 +30,7 @@ static struct jitscope_error *help_key(struct state *state, uint32_t key) {
     } moves[] = {{"down", 1, false}, {"up", 1, true}, {"page-down", 0, false}, {"page-up", 0, true}};
     for (size_t i = 0; command && i < sizeof moves / sizeof *moves; i++)
         if (!strcmp(command, moves[i].command)) {
-            uint32_t lines = moves[i].lines ? (uint32_t)moves[i].lines : page;
-            uint32_t back = state->help_top > lines ? state->help_top - lines : 0;
-            state->help_top = moves[i].back ? back : state->help_top + lines;
+            move_help(state, moves[i].lines ? (uint32_t)moves[i].lines : page, moves[i].back);
             return NULL;
         }
     state->help = false;
@@ -44,23 +55,54 @@ static struct jitscope_error *press(struct state *state, uint32_t key) {
 
 static struct jitscope_error *click(struct state *state, const struct input *input) {
     uint32_t first = state_first_row(state);
-    if (input->rows < first || input->rows - first >= state->table.shown.count || state->prompt.is_open)
+    if (input->rows < first || input->rows - first >= state->table.shown.count || state->prompt.is_open ||
+        state->help)
         return NULL;
-    state->table.cursor = state->table.shown.data[input->rows - first].place;
+    table_go_to_place(&state->table, state->table.shown.data[input->rows - first].place);
     return input->twice ? command_run(state, "enter") : NULL;
+}
+
+/* A moment that was asked for before it was read. */
+static struct jitscope_error *go_to_awaited(struct state *state) {
+    uint64_t awaited = state->awaited, last = inspected_last(state->inspected);
+    if (last < awaited && !state->inspected->is_read)
+        return table_renew(&state->table);
+    TRY(state_seek(state, awaited));
+    if (awaited > last)
+        state_say(state, "the last event is %" PRIu64, last);
+    return NULL;
+}
+
+/* A session can end, or its recording be taken over by another one, while its process goes on. */
+static void tell_end(struct state *state) {
+    const struct inspected *inspected = state->inspected;
+    if (!inspected->is_live || state->knows_death)
+        return;
+    if (!inspected->is_alive)
+        state_say(state, "process %u has ended; what it has left stays to be looked at", inspected->process);
+    else if (inspected->is_over && !state->knows_end)
+        state_say(state, "this recording has ended, process %u goes on: attach anew", inspected->process);
+    state->knows_death = !inspected->is_alive;
+    state->knows_end = inspected->is_over;
 }
 
 static struct jitscope_error *take_news(struct state *state) {
     struct inspected *inspected = state->inspected;
     uint64_t moment = inspected->now;
+    tell_end(state);
+    if (state->awaited)
+        return go_to_awaited(state);
     if (state->follows && inspected->interest != UINT64_MAX) { /* all is read, and the session is over */
         state->follows = false;
         moment = inspected->interest;
     } else if (state->follows)
         moment = inspected_last(inspected);
-    if (moment != inspected->now)
-        return state_seek(state, moment);
-    return table_refresh(&state->table);
+    if (moment != inspected->now) {
+        state->previous = inspected->now;
+        inspected_seek(inspected, moment);
+    }
+    state->table.keeps_end = state->follows && state->place.screen == SCREEN_EVENTS;
+    return table_renew(&state->table);
 }
 
 static struct jitscope_error *take(struct state *state, const struct input *input) {
@@ -78,7 +120,7 @@ static struct jitscope_error *take(struct state *state, const struct input *inpu
     case INPUT_CLICK:
         return click(state, input);
     case INPUT_WHEEL:
-        table_move(&state->table, input->wheel);
+        turn_wheel(state, input->wheel);
         return NULL;
     case INPUT_NEWS:
         return take_news(state);
@@ -104,11 +146,11 @@ static struct jitscope_error *what_was_lost(const struct state *state) {
 bool update(struct state *state, const struct input *input) {
     struct jitscope_error *error = take(state, input);
     if (!error && table_has_work(&state->table)) {
-        table_work(&state->table, ROWS_PER_SLICE);
-        error = finding_tell(state);
+        error = table_work(&state->table, ROWS_PER_SLICE);
+        if (!error)
+            error = finding_tell(state);
     }
-    bool is_settled = state->table.picture.is_whole && !table_has_work(&state->table);
-    if (!error && is_settled && inspected_wants_trim(state->inspected))
+    if (!error && table_can_spare(&state->table) && inspected_wants_trim(state->inspected))
         error = tidy(state);
     if (!error)
         error = what_was_lost(state);

@@ -54,6 +54,10 @@ static struct jitscope_error *carry_out(struct run *run, const struct effect *ef
         TRY(write_file(effect->path, effect->text, effect->length));
         state_say(run->state, "wrote %s", effect->path);
         return NULL;
+    case EFFECT_WRITE_RECORDING:
+        TRY(inspected_write(run->state->inspected, effect->path));
+        state_say(run->state, "wrote %s", effect->path);
+        return NULL;
     case EFFECT_SAVE_SCREEN:
         TRY(save_screen(run, effect->path));
         state_say(run->state, "wrote %s", effect->path);
@@ -82,11 +86,13 @@ bool run_effects(struct run *run) {
     return good;
 }
 
+/* A busy process always has more: of that only what comes in while a slice is read. */
 static bool read_all(struct run *run) {
     bool more = true, good = true;
     while (more && good) {
         struct jitscope_error *error = inspected_work(run->state->inspected, READ_NANOSECONDS, &more);
         good = !error;
+        more = more && !(run->state->inspected->is_live && run->state->inspected->is_read);
         state_complain(run->state, error);
     }
     return good;
@@ -100,7 +106,7 @@ bool run_work(struct run *run) {
         good = update(run->state, &news) && good;
     while (update_has_work(run->state)) {
         int descriptor = sheet_descriptor(&run->state->table.sheet);
-        if (run->state->table.sheet.is_waiting && descriptor >= 0)
+        if (descriptor >= 0)
             os_wait_readable(descriptor, WAIT_MILLISECONDS);
         good = update(run->state, &work) && good;
     }

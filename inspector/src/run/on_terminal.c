@@ -52,7 +52,7 @@ static void take_event(struct run *run, const struct terminal *terminal, const s
 
 static int time_to_wait(const struct run *run, bool more) {
     const struct sheet *sheet = &run->state->table.sheet;
-    if (sheet->is_waiting && sheet_descriptor(sheet) >= 0)
+    if (sheet_descriptor(sheet) >= 0)
         return WAIT_MILLISECONDS;
     if (more || update_has_work(run->state))
         return 0;
@@ -62,8 +62,9 @@ static int time_to_wait(const struct run *run, bool more) {
 /* Input, for a frame at most. */
 static void take_events(struct run *run, struct terminal *terminal, bool more) {
     uint64_t begin = milliseconds();
-    struct terminal_event event =
-        terminal_wait(terminal, time_to_wait(run, more), sheet_descriptor(&run->state->table.sheet));
+    const struct sheet *sheet = &run->state->table.sheet;
+    int descriptor = sheet->is_waiting ? sheet_descriptor(sheet) : -1;
+    struct terminal_event event = terminal_wait(terminal, time_to_wait(run, more), descriptor);
     while (event.kind != TERMINAL_NOTHING && !run->has_quit) {
         take_event(run, terminal, &event);
         if (milliseconds() - begin >= FRAME_MILLISECONDS)
@@ -96,6 +97,9 @@ static struct jitscope_error *loop(struct run *run, struct terminal *terminal) {
     take_size(run, terminal);
     while (!run->has_quit) {
         TRY(draw(&run->grid, run->state));
+        if (run->is_stale)
+            terminal_redraw(terminal);
+        run->is_stale = false;
         terminal_draw(terminal, &run->grid);
         take_events(run, terminal, more);
         TRY(work(run, &more));

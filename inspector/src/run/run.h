@@ -26,6 +26,8 @@ bool run_effects(struct run *run);
  * message says what. */
 bool run_work(struct run *run);
 
+/* SIZE is COLUMNSxROWS.  Errors: USAGE. */
+struct jitscope_error *run_resize(struct run *run, const char *size);
 /* Runs the lines of the file at PATH, "-" being standard input: commands, and `keys KEY...`, `resize
  * COLUMNSxROWS`, `wait TEXT`, `expect TEXT`.  Messages go to standard error, with the line.  *good is whether
  * all lines worked. Errors: SYSTEM. */

@@ -33,7 +33,7 @@ static struct jitscope_error *press_keys(struct run *run, const char *names) {
     return NULL;
 }
 
-static struct jitscope_error *resize(struct run *run, const char *size) {
+struct jitscope_error *run_resize(struct run *run, const char *size) {
     unsigned columns, rows;
     char end;
     if (sscanf(size, "%ux%u%c", &columns, &rows, &end) != 2 || !columns || !rows || columns > 1000 ||
@@ -79,7 +79,7 @@ static struct jitscope_error *run_command(struct run *run, const char *line) {
 static const struct {
     const char *name;
     struct jitscope_error *(*run)(struct run *run, const char *argument);
-} script_commands[] = {{"keys", press_keys}, {"resize", resize}, {"expect", expect}, {"wait", wait_for}};
+} script_commands[] = {{"keys", press_keys}, {"resize", run_resize}, {"expect", expect}, {"wait", wait_for}};
 
 static struct jitscope_error *run_line(struct run *run, char *line) {
     size_t length = strlen(line);

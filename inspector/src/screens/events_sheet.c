@@ -35,14 +35,13 @@ static struct recorded_string text_of(const void *context, uint32_t id) {
     return recording_string(context, id);
 }
 
+/* Texts are escaped by who shows the cell. */
 static void row_fields(struct row *row, const struct event_view *view, const struct name_source *names) {
     struct text text = {0};
-    for (uint32_t i = 0; i < view->type->field_count; i++) {
-        const struct schema_field *field = &view->schema->fields.data[view->type->first_field + i];
-        text_print(&text, "%s%s=", i ? " " : "", field->name);
-        event_print_field(&text, view, i, names);
-    }
-    row_print(row, "%s", text.data ? text.data : "");
+    event_print_fields(&text, view, names);
+    const char *copy = text.failed ? NULL : arena_copy(row->arena, text.data ? text.data : "", text.length);
+    struct cell cell = {.text = copy ? copy : "", .length = (uint32_t)text.length, .absent = !copy};
+    row->cells[row->next++] = cell;
     text_destroy(&text);
 }
 
@@ -54,7 +53,8 @@ static bool event_row(struct sheet *sheet, uint64_t number, struct row *row) {
     struct name_source names = {.text = text_of,
                                 .context = &sheet->inspected->file,
                                 .edge_kinds = own->kinds.data,
-                                .edge_kind_count = own->kinds.count};
+                                .edge_kind_count = own->kinds.count,
+                                .is_raw = true};
     row_number(row, view.sequence);
     row_number(row, view.link);
     row_text(row, view.type->name);

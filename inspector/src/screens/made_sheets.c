@@ -24,6 +24,7 @@ static struct jitscope_error *make_ready(struct sheet *sheet, const struct colum
     if (!made->is_ready)
         TRY(memory_look(sheet, &made->look));
     made->is_ready = true;
+    made->look.read = inspected_reader(sheet->inspected); /* none when the process has ended */
     made->rows.columns = columns;
     made->rows.column_count = count;
     made->rows.cells.count = 0;
@@ -134,30 +135,38 @@ const struct sheet_kind sheet_of_arguments = {.refresh = refresh_arguments,
                                               .descriptor = descriptor};
 
 /* --- where memory is not what it should be
- * ------------------------------------------------------------------------------------------------- */
+ * -------------------------------------------------------------------------------------------------
+ *
+ * Memory changes while it is looked at: all segments are compared again and again.  The first round is waited
+ * for; after that the rows are those of the last round that was completed. */
 
-enum { BYTES_PER_SLICE = 1 << 18 };
+enum { BYTES_PER_SLICE = 1 << 18, SLICE_NS = 16000000, PAUSE_NS = 300000000 };
 
 struct compared {
     struct look look;
     struct differences differences;
 };
 
+typedef VEC(struct compared) compared_segments;
+
 struct comparison {
-    VEC(struct compared) segments;
-    uint32_t at; /* segment that is compared */
+    compared_segments shown, going_on;
+    uint32_t at; /* segment of the round that goes on */
+    bool is_shown, goes_on;
     struct rows cell_rows;
 };
 
-static struct jitscope_error *begin_comparison(struct sheet *sheet, struct comparison **out) {
+static void forget_round(compared_segments *segments) {
+    for (uint32_t i = 0; i < segments->count; i++)
+        differences_destroy(&segments->data[i].differences);
+    vec_destroy(segments);
+}
+
+static struct jitscope_error *begin_round(const struct sheet *sheet, struct comparison *comparison) {
     const struct mirror *mirror = &sheet->inspected->mirror;
-    struct comparison *comparison = sheet->own;
-    *out = comparison;
-    if (comparison)
-        return NULL;
-    if (!(comparison = sheet->own = os_allocate_zeroed(sizeof *comparison)))
-        return error_no_memory();
-    *out = comparison;
+    forget_round(&comparison->going_on);
+    comparison->at = 0;
+    comparison->goes_on = true;
     for (uint32_t i = 0; i < mirror->placements.count; i++) {
         const struct mirror_placement *placement = &mirror->placements.data[i];
         if (sheet->question.link != ALL_LINKS && sheet->question.link != placement->link)
@@ -171,14 +180,14 @@ static struct jitscope_error *begin_comparison(struct sheet *sheet, struct compa
                                              .read = inspected_reader(sheet->inspected),
                                              .context = sheet->inspected}};
         compared.differences.at = placement->address;
-        TRY(vec_push(&comparison->segments, compared));
+        TRY(vec_push(&comparison->going_on, compared));
     }
     return NULL;
 }
 
 /* Goes on comparing the segment whose turn it is. */
 static struct jitscope_error *compare_more(struct sheet *sheet, struct comparison *comparison) {
-    struct compared *compared = &comparison->segments.data[comparison->at];
+    struct compared *compared = &comparison->going_on.data[comparison->at];
     enum contents_state state = contents_ask(compared->look.contents, compared->look.link);
     if (state == CONTENTS_WORKING)
         return NULL;
@@ -193,21 +202,44 @@ static struct jitscope_error *compare_more(struct sheet *sheet, struct compariso
     return NULL;
 }
 
+static void end_round(struct comparison *comparison) {
+    forget_round(&comparison->shown);
+    comparison->shown = comparison->going_on;
+    comparison->going_on = (compared_segments){0};
+    comparison->is_shown = true;
+    comparison->goes_on = false;
+}
+
+static struct jitscope_error *compare_on(struct sheet *sheet, struct comparison *comparison) {
+    if (!comparison->goes_on && os_time_ns() >= sheet->due)
+        TRY(begin_round(sheet, comparison));
+    if (!comparison->goes_on)
+        return NULL;
+    if (comparison->at < comparison->going_on.count)
+        TRY(compare_more(sheet, comparison));
+    if (comparison->at == comparison->going_on.count)
+        end_round(comparison);
+    sheet->due = os_time_ns() + (comparison->goes_on ? SLICE_NS : PAUSE_NS);
+    return NULL;
+}
+
 static struct jitscope_error *refresh_differences(struct sheet *sheet) {
-    struct comparison *comparison;
+    struct comparison *comparison = sheet->own;
     sheet->columns = difference_columns;
     sheet->column_count = difference_column_count;
-    if (!sheet->inspected->is_alive) {
+    if (!sheet->inspected->is_alive) { /* what was seen last stays */
         sheet->remark = "memory is compared in running processes: --pid";
+        sheet->is_waiting = false;
+        sheet->due = 0;
         return NULL;
     }
-    TRY(begin_comparison(sheet, &comparison));
-    if (comparison->at < comparison->segments.count)
-        TRY(compare_more(sheet, comparison));
-    sheet->is_waiting = comparison->at < comparison->segments.count;
+    if (!comparison && !(comparison = sheet->own = os_allocate_zeroed(sizeof *comparison)))
+        return error_no_memory();
+    TRY(compare_on(sheet, comparison));
+    sheet->is_waiting = !comparison->is_shown;
     sheet->count = 0;
-    for (uint32_t i = 0; i < comparison->segments.count; i++)
-        sheet->count += comparison->segments.data[i].differences.list.count;
+    for (uint32_t i = 0; i < comparison->shown.count; i++)
+        sheet->count += comparison->shown.data[i].differences.list.count;
     return NULL;
 }
 
@@ -216,9 +248,9 @@ static bool difference_row(struct sheet *sheet, uint64_t number, struct row *row
     uint32_t i = 0;
     if (number >= sheet->count)
         return false;
-    while (number >= comparison->segments.data[i].differences.list.count)
-        number -= comparison->segments.data[i++].differences.list.count;
-    const struct compared *compared = &comparison->segments.data[i];
+    while (number >= comparison->shown.data[i].differences.list.count)
+        number -= comparison->shown.data[i++].differences.list.count;
+    const struct compared *compared = &comparison->shown.data[i];
     struct rows *rows = &comparison->cell_rows;
     *rows = (struct rows){.columns = sheet->columns, .column_count = sheet->column_count};
     struct jitscope_error *error =
@@ -233,9 +265,8 @@ static void close_differences(struct sheet *sheet) {
     struct comparison *comparison = sheet->own;
     if (!comparison)
         return;
-    for (uint32_t i = 0; i < comparison->segments.count; i++)
-        differences_destroy(&comparison->segments.data[i].differences);
-    vec_destroy(&comparison->segments);
+    forget_round(&comparison->shown);
+    forget_round(&comparison->going_on);
     os_release(comparison);
 }
 

@@ -10,7 +10,7 @@ struct memory_rows {
     struct look look;
     struct code *code; /* NULL: bytes */
     struct rows made;
-    bool is_there;
+    bool is_other; /* what LOOK reads, than at the last refresh */
 };
 
 /* The segment of LINK that holds ADDRESS; for all links the one that came last. */
@@ -50,6 +50,8 @@ void memory_ask(struct sheet *sheet, const struct look *look) {
     sheet->is_volatile = sheet->inspected->is_alive;
     sheet->is_waiting = state == CONTENTS_WORKING;
     sheet->remark = state == CONTENTS_NEVER ? contents_reason(look->contents) : NULL;
+    if (state == CONTENTS_READY && !mirror_life(&sheet->inspected->mirror, look->link).ended)
+        sheet->remark = "at this moment the batch is not linked yet: this is what it will hold";
 }
 
 bool row_copy(struct row *row, const struct cell *cells, uint32_t count) {
@@ -66,8 +68,11 @@ bool row_copy(struct row *row, const struct cell *cells, uint32_t count) {
 static struct jitscope_error *open_memory(struct sheet *sheet, struct memory_rows **out) {
     struct memory_rows *own = sheet->own;
     *out = own;
-    if (own)
+    if (own) { /* its process may have ended: then the recording is shown */
+        own->is_other = own->look.read != inspected_reader(sheet->inspected);
+        own->look.read = inspected_reader(sheet->inspected);
         return NULL;
+    }
     if (!(own = os_allocate_zeroed(sizeof *own)))
         return error_no_memory();
     struct jitscope_error *error = memory_look(sheet, &own->look);
@@ -139,16 +144,34 @@ const struct sheet_kind sheet_of_hex = {.refresh = refresh_hex,
 /* --- instructions
  * ------------------------------------------------------------------------------------------------- */
 
+/* Lines of the source are read by a child of their own, after the first rows are shown. */
+static bool lines_will_come(const struct sheet *sheet, const struct look *look) {
+    struct content_line line;
+    return !sheet->is_waiting && !sheet->remark &&
+           contents_line(look->contents, look->link, look->start, &line) == CONTENTS_WORKING;
+}
+
+static int code_descriptor(const struct sheet *sheet) {
+    const struct memory_rows *own = sheet->own;
+    return sheet->is_improving ? contents_lines_descriptor(own->look.contents) : descriptor(sheet);
+}
+
 static struct jitscope_error *refresh_code(struct sheet *sheet) {
     struct memory_rows *own;
     sheet->columns = code_columns;
     sheet->column_count = code_column_count;
     TRY(open_memory(sheet, &own));
     memory_ask(sheet, &own->look);
+    sheet->is_improving = lines_will_come(sheet, &own->look);
+    if (own->is_other) {
+        code_destroy(own->code);
+        own->code = NULL;
+    }
     if (!own->code)
         TRY(code_create(&own->look, CODE_ATT, &own->code));
     code_refresh(own->code);
-    sheet->count = code_candidates(own->code);
+    /* Of what is not to be had no candidate is a row; there can be as many as a recording likes to say. */
+    sheet->count = sheet->remark && !own->look.read ? 0 : code_candidates(own->code);
     return NULL;
 }
 
@@ -173,7 +196,7 @@ const struct sheet_kind sheet_of_code = {.refresh = refresh_code,
                                          .row = code_sheet_row,
                                          .position = plain_position,
                                          .number = plain_number,
-                                         .descriptor = descriptor,
+                                         .descriptor = code_descriptor,
                                          .number_at = code_number_at};
 
 bool memory_target(const struct sheet *sheet, uint64_t address, uint64_t *target) {

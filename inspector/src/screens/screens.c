@@ -9,12 +9,16 @@ const struct screen screens[SCREEN_COUNT] = {
 #undef SCREEN
 };
 
+static bool is_called(const char *name, const char *text, size_t length) {
+    return strlen(name) == length && !memcmp(name, text, length);
+}
+
 uint32_t screen_find(const char *name, size_t length) {
-    uint32_t i = 0;
-    while (i < SCREEN_COUNT &&
-           (strlen(screens[i].name) != length || memcmp(screens[i].name, name, length) != 0))
-        i++;
-    return i;
+    for (uint32_t i = 0; i < SCREEN_COUNT; i++)
+        if (is_called(screens[i].name, name, length) ||
+            (*screens[i].view && is_called(screens[i].view, name, length)))
+            return i;
+    return SCREEN_COUNT;
 }
 
 struct jitscope_error *sheet_open(struct sheet *sheet, uint32_t screen, struct inspected *inspected,
@@ -33,8 +37,12 @@ struct jitscope_error *sheet_refresh(struct sheet *sheet) {
     return sheet->kind->refresh(sheet);
 }
 
+bool sheet_is_busy(const struct sheet *sheet) {
+    return sheet->is_waiting || sheet->is_improving;
+}
+
 int sheet_descriptor(const struct sheet *sheet) {
-    return sheet->kind->descriptor ? sheet->kind->descriptor(sheet) : -1;
+    return sheet_is_busy(sheet) && sheet->kind->descriptor ? sheet->kind->descriptor(sheet) : -1;
 }
 
 void sheet_close(struct sheet *sheet) {

@@ -37,7 +37,7 @@ struct screen {
 };
 
 extern const struct screen screens[SCREEN_COUNT];
-/* The screen of that name; SCREEN_COUNT when there is none. */
+/* The screen of that name, or of what `jitscope show` calls so; SCREEN_COUNT when there is none. */
 uint32_t screen_find(const char *name, size_t length);
 
 #endif

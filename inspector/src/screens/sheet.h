@@ -32,6 +32,9 @@ struct sheet_kind {
     struct position (*position)(const struct sheet *sheet, uint64_t number);
     /* Where POSITION is now, or the place where it would be. */
     uint64_t (*number)(const struct sheet *sheet, struct position position);
+    /* Of kinds that add to sheet_of_view: rows of a batch, at most, and one of them; NULL: the view's. */
+    uint32_t (*candidates)(struct sheet *sheet, uint32_t link);
+    bool (*candidate)(struct sheet *sheet, uint32_t link, uint32_t number, struct row *row);
     /* Of a row with these CELLS, which was just made; NULL: all are plain. */
     enum row_mark (*mark)(const struct sheet *sheet, const struct cell *cells);
     int (*descriptor)(const struct sheet *sheet); /* NULL: never waits */
@@ -57,10 +60,12 @@ struct sheet {
     struct question question;
     const struct column *columns;
     uint32_t column_count;
-    uint64_t count;     /* candidates */
-    bool is_volatile;   /* rows change from frame to frame: they show memory */
-    bool is_waiting;    /* for something that is being worked out: refresh again, see sheet_descriptor() */
-    const char *remark; /* why something is missing; NULL: nothing is */
+    uint64_t count;    /* candidates */
+    bool is_volatile;  /* rows change from frame to frame: they show memory */
+    bool is_waiting;   /* for something that is being worked out: refresh again, see sheet_descriptor() */
+    bool is_improving; /* rows are there, but do not say all yet: the same */
+    uint64_t due; /* os_time_ns() from which on it is to be refreshed though nothing has come in; 0: never */
+    const char *remark;      /* why something is missing; NULL: nothing is */
     const struct view *view; /* of sheet_of_view */
     void *own;               /* the kind's */
 };
@@ -69,7 +74,9 @@ struct sheet {
 struct jitscope_error *sheet_open(struct sheet *sheet, uint32_t screen, struct inspected *inspected,
                                   const struct question *question);
 struct jitscope_error *sheet_refresh(struct sheet *sheet);
-/* To poll(2) for reading while SHEET is waiting; -1: just ask again. */
+/* Whether it is worth while to refresh SHEET again: it is waiting, or improving. */
+bool sheet_is_busy(const struct sheet *sheet);
+/* To poll(2) for reading until SHEET should be refreshed; -1: there is no such thing, or it is not busy. */
 int sheet_descriptor(const struct sheet *sheet);
 void sheet_close(struct sheet *sheet);
 
@@ -82,16 +89,19 @@ int sheet_address_column(const struct sheet *sheet);
 
 /* --- for the kinds */
 
-extern const struct sheet_kind sheet_of_view, sheet_of_table, sheet_of_changes, sheet_of_differences,
-    sheet_of_events, sheet_of_why, sheet_of_map, sheet_of_hex, sheet_of_frame, sheet_of_arguments,
-    sheet_of_code;
+extern const struct sheet_kind sheet_of_view, sheet_of_table, sheet_of_edges, sheet_of_changes,
+    sheet_of_differences, sheet_of_events, sheet_of_why, sheet_of_map, sheet_of_hex, sheet_of_frame,
+    sheet_of_arguments, sheet_of_code;
 
+/* Says so when what is of LEVEL (LEVEL_*) is not in the recording. */
+void sheet_remark_level(struct sheet *sheet, uint32_t level);
 /* Those of sheet_of_view, for kinds that add to it. */
 struct jitscope_error *view_refresh(struct sheet *sheet);
 void view_close(struct sheet *sheet);
 bool view_row(struct sheet *sheet, uint64_t number, struct row *row);
 struct position view_position(const struct sheet *sheet, uint64_t number);
 uint64_t view_number(const struct sheet *sheet, struct position position);
+bool view_candidate(struct sheet *sheet, uint32_t link, uint32_t number, struct row *row);
 
 /* A kind whose rows have no identity but their number. */
 struct position plain_position(const struct sheet *sheet, uint64_t number);

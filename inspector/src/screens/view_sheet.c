@@ -23,10 +23,16 @@ static struct jitscope_error *count_links(struct sheet *sheet, struct view_rows 
     for (uint32_t i = 0; i < mirror->links.count; i++) {
         TRY(vec_push(&own->starts, sum));
         if (sheet->question.link == ALL_LINKS || sheet->question.link == i)
-            sum += sheet->view->candidates(mirror, i);
+            sum += sheet->kind->candidates ? sheet->kind->candidates(sheet, i)
+                                           : sheet->view->candidates(mirror, i);
     }
     sheet->count = sum;
     return vec_push(&own->starts, sum);
+}
+
+void sheet_remark_level(struct sheet *sheet, uint32_t level) {
+    if (!sheet->remark && inspected_lacks(sheet->inspected, level))
+        sheet->remark = "not recorded at this level: jitscope replay --trace=edges --record NEW adds it";
 }
 
 struct jitscope_error *view_refresh(struct sheet *sheet) {
@@ -35,6 +41,8 @@ struct jitscope_error *view_refresh(struct sheet *sheet) {
         return error_no_memory();
     release(sheet, own);
     sheet->is_waiting = false;
+    if (sheet->view->level < LEVEL_EDGES) /* those are had by replaying: edges_sheet.c */
+        sheet_remark_level(sheet, sheet->view->level);
     if (!sheet->view->of_session)
         return count_links(sheet, own);
     sheet->count = sheet->view->candidates(&sheet->inspected->mirror, 0);
@@ -108,11 +116,17 @@ static bool make_ready(struct sheet *sheet, struct view_rows *own, uint32_t link
     return own->is_ready;
 }
 
-bool view_row(struct sheet *sheet, uint64_t number, struct row *row) {
+bool view_candidate(struct sheet *sheet, uint32_t link, uint32_t number, struct row *row) {
     struct view_rows *own = sheet->own;
+    return !sheet->is_waiting && make_ready(sheet, own, link) && sheet->view->row(&own->at, number, row);
+}
+
+bool view_row(struct sheet *sheet, uint64_t number, struct row *row) {
     struct position position = view_position(sheet, number);
-    return number < sheet->count && !sheet->is_waiting && make_ready(sheet, own, position.link) &&
-           sheet->view->row(&own->at, position.item, row);
+    if (number >= sheet->count)
+        return false;
+    return sheet->kind->candidate ? sheet->kind->candidate(sheet, position.link, position.item, row)
+                                  : view_candidate(sheet, position.link, position.item, row);
 }
 
 const struct sheet_kind sheet_of_view = {.refresh = view_refresh,

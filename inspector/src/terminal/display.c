@@ -29,7 +29,7 @@ struct display {
     SCREEN *curses;
     FILE *output, *input; /* in memory; nothing at all */
     int fd;               /* of output */
-    bool ascii, mouse, modern, own_colours, entered;
+    bool ascii, mouse, modern, own_colours, entered, stale;
     int depth;
     struct {
         attr_t attributes;
@@ -138,6 +138,22 @@ static void append_modes_off(const struct display *display, struct text *out) {
         text_append(out, MOUSE_OFF);
 }
 
+static void append_modes_on(const struct display *display, struct text *out) {
+    if (display->modern)
+        text_append(out, PASTE_ON);
+    if (display->mouse)
+        text_append(out, MOUSE_ON);
+}
+
+/* What ncurses takes for granted, and somebody else may have changed. */
+static void append_usual_state(const struct display *display, struct text *out) {
+    append_capability(out, capability("sgr0"));
+    append_capability(out, capability("rmacs"));
+    append_capability(out, capability("rmir"));
+    if (capability("csr"))
+        append_capability(out, tparm(capability("csr"), 0, display->rows - 1, 0, 0, 0, 0, 0, 0, 0));
+}
+
 /* Moves what ncurses has written to OUT.  Without memory the frame is lost, and the next one is written in
  * full. */
 static bool collect(struct display *display, struct text *out) {
@@ -184,11 +200,17 @@ static void draw_row(struct display *display, const struct grid *grid, uint16_t 
     mvadd_wchnstr(row, 0, display->row, count);
 }
 
-static void place_cursor(const struct display *display, const struct grid *grid) {
+static bool place_cursor(const struct display *display, const struct grid *grid) {
     bool seen =
         grid->has_cursor && grid->cursor_row < display->rows && grid->cursor_column < display->columns;
     curs_set(seen);
     move(seen ? grid->cursor_row : 0, seen ? grid->cursor_column : 0);
+    return seen;
+}
+
+static void begin_whole_frame(struct display *display) {
+    append_usual_state(display, &display->bytes);
+    clearok(curscr, TRUE);
 }
 
 struct display_bytes display_draw(struct display *display, const struct grid *grid) {
@@ -196,9 +218,11 @@ struct display_bytes display_draw(struct display *display, const struct grid *gr
     erase();
     for (uint16_t row = 0; row < grid->rows && row < display->rows; row++)
         draw_row(display, grid, row);
-    place_cursor(display, grid);
+    bool seen = place_cursor(display, grid);
     if (display->modern)
         text_append(&display->bytes, FRAME);
+    if (display->stale && display->entered)
+        begin_whole_frame(display);
     size_t nothing = display->bytes.length;
     refresh();
     bool whole = collect(display, &display->bytes);
@@ -206,14 +230,19 @@ struct display_bytes display_draw(struct display *display, const struct grid *gr
         endwin(); /* the next frame is to take the terminal over */
     if (!whole || (display->bytes.length == nothing && display->entered))
         return (struct display_bytes){"", 0};
-    if (!display->entered && display->modern)
-        text_append(&display->bytes, PASTE_ON);
-    if (!display->entered && display->mouse)
-        text_append(&display->bytes, MOUSE_ON);
+    if (!display->entered || display->stale)
+        append_modes_on(display, &display->bytes);
+    if (display->stale)
+        append_capability(&display->bytes, capability(seen ? "cnorm" : "civis"));
     if (display->modern)
         text_append(&display->bytes, FRAME_DONE);
     display->entered = true;
+    display->stale = false;
     return result(&display->bytes);
+}
+
+void display_redraw(struct display *display) {
+    display->stale = true;
 }
 
 struct display_bytes display_leave(struct display *display) {

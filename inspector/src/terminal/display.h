@@ -29,6 +29,9 @@ struct display_bytes {
 };
 /* What makes the terminal show GRID; the first time, and after display_leave(), also what takes it over. */
 struct display_bytes display_draw(struct display *display, const struct grid *grid);
+/* What the terminal shows is not what was drawn: the next frame is written in full, whatever its looks, its
+ * margins and its modes are now. */
+void display_redraw(struct display *display);
 /* What gives it back; none when that was done. */
 struct display_bytes display_leave(struct display *display);
 /* The same for handlers of signals, that cannot ask; for the present size.  Without memory, what it was

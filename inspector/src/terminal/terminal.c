@@ -20,6 +20,8 @@ struct terminal {
     struct display *display;
     struct decoder decoder;
     struct termios found; /* what the terminal is given back with */
+    struct termios own;   /* what it has meanwhile */
+    uint64_t received;    /* when the last bytes came, in nanoseconds */
     uint16_t rows, columns;
     int escape_ms;
     bool gone; /* hung up */
@@ -49,12 +51,19 @@ static void give(struct terminal *terminal, struct display_bytes bytes) {
 /* --- modes --- */
 
 /* Every byte comes as it is, at once, and no key makes a signal. */
-static int make_raw(const struct terminal *terminal) {
+static int make_raw(struct terminal *terminal) {
     struct termios raw = terminal->found;
     cfmakeraw(&raw);
     raw.c_cc[VMIN] = 1;
     raw.c_cc[VTIME] = 0;
-    return os_set_terminal_mode(STDIN_FILENO, &raw, false);
+    if (os_set_terminal_mode(STDIN_FILENO, &raw, false) < 0)
+        return -1;
+    if (os_terminal_mode(STDIN_FILENO, &terminal->own) == 0)
+        return 0;
+    int reason = errno;
+    os_set_terminal_mode(STDIN_FILENO, &terminal->found, false);
+    errno = reason;
+    return -1;
 }
 
 static void ask_size(struct terminal *terminal) {
@@ -81,10 +90,11 @@ static void leave(struct terminal *terminal) {
     signals_set_rescue(NULL, 0, NULL);
 }
 
-/* After a stop: the shell may have changed what it gives and gets back. */
+/* After a stop: the shell may have changed what it gives and gets back.  But what comes as it was taken here
+ * was given back by a shell that keeps the modes of stopped programs, or there was no stop at all. */
 static void enter_again(struct terminal *terminal) {
-    struct termios now;
-    if (os_terminal_mode(STDIN_FILENO, &now) == 0)
+    struct termios now = {0};
+    if (os_terminal_mode(STDIN_FILENO, &now) == 0 && memcmp(&now, &terminal->own, sizeof now) != 0)
         terminal->found = now;
     make_raw(terminal);
     ask_size(terminal);
@@ -160,6 +170,11 @@ void terminal_draw(struct terminal *terminal, const struct grid *grid) {
     give(terminal, display_draw(terminal->display, grid));
 }
 
+void terminal_redraw(struct terminal *terminal) {
+    make_raw(terminal);
+    display_redraw(terminal->display);
+}
+
 /* --- events --- */
 
 static void look_at_signals(struct terminal *terminal) {
@@ -212,26 +227,11 @@ static void receive(struct terminal *terminal) {
     size_t room;
     unsigned char *bytes = decoder_room(&terminal->decoder, &room);
     ssize_t got = os_read(STDIN_FILENO, bytes, room);
+    terminal->received = os_time_ns();
     if (got > 0)
         decoder_received(&terminal->decoder, (size_t)got);
     else if (got == 0 || errno != EAGAIN)
         terminal->gone = true;
-}
-
-/* Until something is there, at most TIMEOUT; whether DESCRIPTOR is readable, or the time over. */
-static bool wait_for_any(struct terminal *terminal, int timeout, int descriptor, bool *silent) {
-    struct pollfd entries[] = {{.fd = STDIN_FILENO, .events = POLLIN},
-                               {.fd = signals_descriptor(), .events = POLLIN},
-                               {.fd = descriptor, .events = POLLIN}};
-    bool waiting = decoder_is_waiting(&terminal->decoder);
-    bool sooner = waiting && (timeout < 0 || timeout > terminal->escape_ms);
-    int ready = os_poll(entries, 3, sooner ? terminal->escape_ms : timeout);
-    *silent = waiting && ready == 0;
-    if (ready <= 0)
-        return ready == 0 && !sooner;
-    if (entries[0].revents)
-        receive(terminal);
-    return entries[2].revents && !entries[0].revents && !entries[1].revents;
 }
 
 static int left(uint64_t start, int timeout) {
@@ -241,14 +241,42 @@ static int left(uint64_t start, int timeout) {
     return passed >= (uint64_t)timeout ? 0 : timeout - (int)passed;
 }
 
+/* How many milliseconds more something may follow the bytes that wait; -1: none wait. */
+static int patience(const struct terminal *terminal) {
+    if (!decoder_is_waiting(&terminal->decoder))
+        return -1;
+    return left(terminal->received, terminal->escape_ms);
+}
+
+/* Nothing has followed for so long that nothing will; what came while nobody looked has followed. */
+static bool is_silent(const struct terminal *terminal) {
+    struct pollfd entry = {.fd = STDIN_FILENO, .events = POLLIN};
+    return patience(terminal) == 0 && os_poll(&entry, 1, 0) == 0;
+}
+
+/* Until something is there, at most TIMEOUT; whether DESCRIPTOR is readable, or the time over. */
+static bool wait_for_any(struct terminal *terminal, int timeout, int descriptor) {
+    struct pollfd entries[] = {{.fd = STDIN_FILENO, .events = POLLIN},
+                               {.fd = signals_descriptor(), .events = POLLIN},
+                               {.fd = descriptor, .events = POLLIN}};
+    int rest = patience(terminal);
+    bool sooner = rest >= 0 && (timeout < 0 || timeout > rest);
+    int ready = os_poll(entries, 3, sooner ? rest : timeout);
+    if (ready <= 0)
+        return ready == 0 && !sooner;
+    if (entries[0].revents)
+        receive(terminal);
+    return entries[2].revents && !entries[0].revents && !entries[1].revents;
+}
+
 struct terminal_event terminal_wait(struct terminal *terminal, int timeout, int descriptor) {
     struct terminal_event event = {.kind = TERMINAL_NOTHING};
     uint64_t start = os_time_ns();
-    bool silent = false;
     for (;;) {
+        bool silent = is_silent(terminal);
         if (signal_event(terminal, &event) || decoder_next(&terminal->decoder, silent, os_time_ns(), &event))
             break;
-        if (wait_for_any(terminal, left(start, timeout), descriptor, &silent) && !silent)
+        if (wait_for_any(terminal, left(start, timeout), descriptor))
             break;
     }
     uint16_t last_row = (uint16_t)(terminal->rows - 1), last_column = (uint16_t)(terminal->columns - 1);

@@ -57,6 +57,9 @@ bool terminal_is_ascii(const struct terminal *terminal);
 int terminal_depth(const struct terminal *terminal);
 /* What differs from the last one is written, in one go.  GRID is of the terminal's size, or is clipped. */
 void terminal_draw(struct terminal *terminal, const struct grid *grid);
+/* Somebody else may have written onto the terminal, or changed its modes: the next drawing is a whole one,
+ * and switches on again what was switched off. */
+void terminal_redraw(struct terminal *terminal);
 /* Waits up to TIMEOUT milliseconds (-1: for ever) for the next event, or until DESCRIPTOR (-1: none) is
  * readable. */
 struct terminal_event terminal_wait(struct terminal *terminal, int timeout, int descriptor);

@@ -1,3 +1,4 @@
+/* terminfo: the two things that are asked of terminfo(5) itself, beside ncurses. */
 #ifndef TERMINAL_TERMINFO_H
 #define TERMINAL_TERMINFO_H
 

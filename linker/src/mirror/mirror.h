@@ -119,7 +119,6 @@ struct mirror_link {
 
 /* What a link holds, in numbers. */
 struct mirror_tally {
-    uint32_t inputs; /* that came in since the link before had ended */
     uint32_t sections, symbols;
     uint32_t blocks;                         /* that were not removed */
     uint32_t got, plt, tls;                  /* entries */
@@ -229,6 +228,8 @@ const struct mirror_link *mirror_link_whole(const struct mirror *mirror, uint32_
 struct mirror_life mirror_life(const struct mirror *mirror, uint32_t number);
 /* All zero for a link that there is not.  Without its content. */
 struct mirror_tally mirror_tally(const struct mirror *mirror, uint32_t number);
+/* How many inputs came in since the link before had ended. */
+uint32_t mirror_tally_inputs(const struct mirror *mirror, uint32_t number);
 /* How far its tables and lists reach: at the moment, when its content is in memory, else in the end. */
 struct link_counts mirror_counts(const struct mirror *mirror, uint32_t number);
 /* The sequence number of an event by its stamp (history.h): where the thing that has it came to be. */

@@ -356,7 +356,9 @@ static uint32_t inputs_before(const struct mirror *mirror, uint32_t event) {
 }
 
 /* Those that were queued for a link come in before it begins, members of archives while it runs. */
-static uint32_t tally_inputs(const struct mirror *mirror, uint32_t number) {
+uint32_t mirror_tally_inputs(const struct mirror *mirror, uint32_t number) {
+    if (number >= mirror->links.count)
+        return 0;
     uint32_t all = inputs_before(mirror, mirror->links.data[number].done), before = 0;
     if (number) {
         const struct link_outline *last = &mirror->links.data[number - 1];
@@ -370,8 +372,7 @@ struct mirror_tally mirror_tally(const struct mirror *mirror, uint32_t number) {
     if (number >= mirror->links.count)
         return (struct mirror_tally){0};
     struct link_tally tally = tally_of(mirror, number);
-    return (struct mirror_tally){.inputs = tally_inputs(mirror, number),
-                                 .sections = tally.sections,
+    return (struct mirror_tally){.sections = tally.sections,
                                  .blocks = tally.blocks > tally.removed ? tally.blocks - tally.removed : 0,
                                  .symbols = tally.symbols,
                                  .got = tally.got,

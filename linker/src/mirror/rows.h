@@ -61,5 +61,8 @@ void filter_destroy(struct filter *filter);
 
 /* A cell as text, which is not escaped. */
 void cell_print(struct text *out, const struct column *column, const struct cell *cell);
+/* The same with text escaped; and as a value in JSON. */
+void cell_print_escaped(struct text *out, const struct column *column, const struct cell *cell);
+void cell_print_json(struct text *out, const struct column *column, const struct cell *cell);
 
 #endif

@@ -34,14 +34,14 @@ void cell_print(struct text *out, const struct column *column, const struct cell
     }
 }
 
-static void print_escaped(struct text *out, const struct column *column, const struct cell *cell) {
+void cell_print_escaped(struct text *out, const struct column *column, const struct cell *cell) {
     if (cell_is_text(column->type) && !cell->absent)
         text_append_escaped(out, cell->text, cell->length);
     else
         cell_print(out, column, cell);
 }
 
-static void print_json(struct text *out, const struct column *column, const struct cell *cell) {
+void cell_print_json(struct text *out, const struct column *column, const struct cell *cell) {
     if (cell->absent) {
         text_append(out, "null");
         return;
@@ -93,7 +93,7 @@ static void print_cell_aligned(struct printer *printer, uint32_t column, const s
     bool left = cell_is_text(columns[column].type), last = column + 1 == printer->view->column_count;
     text_clear(scratch);
     if (cell)
-        print_escaped(scratch, &columns[column], cell);
+        cell_print_escaped(scratch, &columns[column], cell);
     else
         text_append(scratch, columns[column].name);
     uint32_t used = scratch->data ? width_of(scratch->data, scratch->length) : 0;
@@ -118,7 +118,7 @@ static void measure(const struct printer *printer, const struct rows *rows, uint
             continue;
         }
         text_clear(&scratch);
-        print_escaped(&scratch, &rows->columns[column], &rows->cells.data[i]);
+        cell_print_escaped(&scratch, &rows->columns[column], &rows->cells.data[i]);
         uint32_t width = scratch.data ? width_of(scratch.data, scratch.length) : 0;
         widths[column] = width > widths[column] ? width : widths[column];
     }
@@ -138,7 +138,7 @@ static bool print_json_row(struct printer *printer, const struct cell *row) {
     text_append(&printer->line, printer->printed++ ? ",\n{" : "\n{");
     for (uint32_t i = 0; i < printer->view->column_count; i++) {
         text_print(&printer->line, "%s\"%s\":", i ? "," : "", printer->view->columns[i].name);
-        print_json(&printer->line, &printer->view->columns[i], &row[i]);
+        cell_print_json(&printer->line, &printer->view->columns[i], &row[i]);
     }
     text_append(&printer->line, "}");
     return write_line(printer, "");

@@ -61,7 +61,7 @@ bool view_batches_row(const struct view_at *at, uint32_t number, struct row *row
         return false;
     struct mirror_tally tally = mirror_tally(at->mirror, number);
     row_outcome(at, &life, row);
-    row_number(row, tally.inputs);
+    row_number(row, mirror_tally_inputs(at->mirror, number));
     row_number(row, tally.sections);
     row_number(row, tally.blocks);
     row_number(row, tally.symbols);

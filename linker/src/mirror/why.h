@@ -59,6 +59,12 @@ struct jitscope_error *why_ask(const struct mirror *mirror, const char *question
                                const struct why_archives *archives, struct why_answer *answer);
 void why_destroy(struct why_answer *answer);
 
+/* The address of the symbol called NAME, the latest one of a link that has its memory, or else the latest
+ * one; *found is false when none has an address.  Of a mirror on demand those links alone are read that can
+ * have it.  Errors: RECORDING, NO_MEMORY. */
+struct jitscope_error *why_find_address(const struct mirror *mirror, const char *name, size_t length,
+                                        uint64_t *address, bool *found);
+
 /* Each step a line that begins with its event's number, if that has one; chains separated by empty lines. */
 void why_print_text(struct text *out, const struct why_answer *answer);
 /* An array of steps: {"sequence", "chain", "what", fields of the event ..., "text"}. */

@@ -59,8 +59,10 @@ const struct recorded_half *recorded_failed_half(const struct recorded *recorded
         else
             high = middle;
     }
+    if (low == recorded->failed_halves.count)
+        return NULL;
     const struct recorded_half *half = &recorded->failed_halves.data[low];
-    return low < recorded->failed_halves.count && half->ordinal == ordinal ? half : NULL;
+    return half->ordinal == ordinal ? half : NULL;
 }
 
 void recorded_values(const struct recorded *recorded, uint32_t ordinal, uint64_t *values, uint32_t count) {

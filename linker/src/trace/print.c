@@ -35,13 +35,20 @@ static struct recorded_string symbolic_text(const struct event_view *view, uint3
     return (struct recorded_string){text ? text : "", text ? (uint32_t)__builtin_strlen(text) : 0};
 }
 
+static void print_bytes(struct text *out, const char *bytes, uint64_t size, const struct name_source *names) {
+    if (names->is_raw)
+        text_append_bytes(out, bytes, size);
+    else
+        text_append_escaped(out, bytes, size);
+}
+
 void event_print_field(struct text *out, const struct event_view *view, uint32_t field,
                        const struct name_source *names) {
     uint64_t value = event_field(view, field);
     const struct schema_type *type = type_of_field(view, field);
     struct recorded_string text = symbolic_text(view, field, names);
     if (text.length || type->print == PRINT_NAME) {
-        text_append_escaped(out, text.bytes, text.length);
+        print_bytes(out, text.bytes, text.length, names);
         return;
     }
     switch ((enum print_kind)type->print) {
@@ -74,26 +81,30 @@ static void print_hex(struct text *out, struct bytes bytes) {
         text_append_bytes(out, (char[]){digits[bytes.data[i] >> 4], digits[bytes.data[i] & 15]}, 2);
 }
 
-static void print_trailing(struct text *out, const struct event_view *view) {
+static void print_trailing(struct text *out, const struct event_view *view, const struct name_source *names) {
     struct bytes bytes = event_trailing_bytes(view);
     if (event_is_text(view->type->id)) {
-        text_append(out, " text=");
-        text_append_escaped(out, (const char *)bytes.data, bytes.size);
+        text_append(out, view->type->field_count ? " text=" : "text=");
+        print_bytes(out, (const char *)bytes.data, bytes.size, names);
         return;
     }
-    text_append(out, " bytes=");
+    text_append(out, view->type->field_count ? " bytes=" : "bytes=");
     print_hex(out, (struct bytes){bytes.data, bytes.size < SHOWN_BYTES ? bytes.size : SHOWN_BYTES});
     text_append(out, bytes.size > SHOWN_BYTES ? "..." : "");
 }
 
-void event_print_text(struct text *out, const struct event_view *view, const struct name_source *names) {
-    text_print(out, "%8" PRIu64 "  %u  %-18s", view->sequence, view->link, view->type->name);
+void event_print_fields(struct text *out, const struct event_view *view, const struct name_source *names) {
     for (uint32_t i = 0; i < view->type->field_count; i++) {
-        text_print(out, " %s=", name_of_field(view, i));
+        text_print(out, "%s%s=", i ? " " : "", name_of_field(view, i));
         event_print_field(out, view, i, names);
     }
     if (view->type->has_trailing)
-        print_trailing(out, view);
+        print_trailing(out, view, names);
+}
+
+void event_print_text(struct text *out, const struct event_view *view, const struct name_source *names) {
+    text_print(out, "%8" PRIu64 "  %u  %-18s ", view->sequence, view->link, view->type->name);
+    event_print_fields(out, view, names);
 }
 
 static void print_json_value(struct text *out, const struct event_view *view, uint32_t field,

@@ -12,11 +12,14 @@ struct name_source {
     /* Name ids of edge kinds by number, NULL or 0 when not known. */
     const uint32_t *edge_kinds;
     uint32_t edge_kind_count;
+    bool is_raw; /* texts are printed as they are, for who escapes what is shown */
 };
 
 /* One field's value, as show prints it. */
 void event_print_field(struct text *out, const struct event_view *view, uint32_t field,
                        const struct name_source *names);
+/* "table=got entry=0 ...", with the text, or how the bytes begin, that trail. */
+void event_print_fields(struct text *out, const struct event_view *view, const struct name_source *names);
 /* "12  table_entry  table=got entry=0 ..." without line end. */
 void event_print_text(struct text *out, const struct event_view *view, const struct name_source *names);
 /* {"sequence":12,"link":1,"event":"table_entry","table":"got",...} */

@@ -394,6 +394,14 @@ uint64_t recording_waiting(const struct recording_file *file) {
     return file->follow ? file->follow->waiting_events : 0;
 }
 
+bool recording_waits_in(const struct recording_file *file, uint32_t index) {
+    const struct recording_follow *follow = file->follow;
+    for (uint32_t i = 0; follow && i < follow->waiting.count; i++)
+        if ((follow->waiting.data[i].offset - file->chunks->first) / file->chunks->size == index)
+            return true;
+    return false;
+}
+
 void recording_writer_is_gone(struct recording_file *file) {
     if (file->follow)
         file->follow->is_gone = true;

@@ -43,6 +43,9 @@ uint64_t recording_settled(const struct recording_file *file);
 /* Events that came in and wait for one before them. */
 uint64_t recording_waiting(const struct recording_file *file);
 
+/* Whether chunk INDEX, counted from 0, holds some of them. */
+bool recording_waits_in(const struct recording_file *file, uint32_t index);
+
 /* The writer's process has ended: the next refreshes bring in what it left, and tell what waits. */
 void recording_writer_is_gone(struct recording_file *file);
 /* Nothing more will come in. */

@@ -1,0 +1,214 @@
+/* Files, folders, and the libraries that come out of them. */
+#define _GNU_SOURCE
+#include "base/os.h"
+#include "base/os_failures.h"
+
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <link.h>
+#include <stdio.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int os_open(const char *path, int flags, mode_t mode) {
+    return must_fail(EIO) ? -1 : open(path, flags | O_CLOEXEC, mode);
+}
+
+ssize_t os_read_link(const char *path, char *buffer, size_t size) {
+    return must_fail(EIO) ? -1 : readlink(path, buffer, size);
+}
+
+int os_memory_file(const char *name) {
+    return must_fail(EMFILE) ? -1 : memfd_create(name, MFD_CLOEXEC);
+}
+
+int os_close(int fd) {
+    return close(fd);
+}
+
+ssize_t os_read(int fd, void *buffer, size_t size) {
+    ssize_t got;
+    if (must_fail(EIO))
+        return -1;
+    do
+        got = read(fd, buffer, size);
+    while (got < 0 && errno == EINTR);
+    return got;
+}
+
+ssize_t os_read_at(int fd, void *buffer, size_t size, uint64_t offset) {
+    ssize_t got;
+    if (must_fail(EIO))
+        return -1;
+    do
+        got = pread(fd, buffer, size, (off_t)offset);
+    while (got < 0 && errno == EINTR);
+    return got;
+}
+
+ssize_t os_write(int fd, const void *buffer, size_t size) {
+    ssize_t put;
+    if (must_fail(EIO))
+        return -1;
+    do
+        put = write(fd, buffer, size);
+    while (put < 0 && errno == EINTR);
+    return put;
+}
+
+ssize_t os_write_at(int fd, const void *buffer, size_t size, uint64_t offset) {
+    ssize_t put;
+    if (must_fail(EIO))
+        return -1;
+    do
+        put = pwrite(fd, buffer, size, (off_t)offset);
+    while (put < 0 && errno == EINTR);
+    return put;
+}
+
+int os_file_size(int fd, uint64_t *size, bool *regular) {
+    struct stat status;
+    if (must_fail(EIO) || fstat(fd, &status) < 0)
+        return -1;
+    if (S_ISDIR(status.st_mode)) {
+        errno = EISDIR;
+        return -1;
+    }
+    *size = (uint64_t)status.st_size;
+    *regular = S_ISREG(status.st_mode);
+    return 0;
+}
+
+int os_resize(int fd, uint64_t size) {
+    return must_fail(EIO) ? -1 : ftruncate(fd, (off_t)size);
+}
+
+int os_empty(int fd) {
+    return must_fail(EIO) || ftruncate(fd, 0) < 0 || lseek(fd, 0, SEEK_SET) < 0 ? -1 : 0;
+}
+
+int os_preallocate(int fd, uint64_t offset, uint64_t size) {
+    if (must_fail(ENOSPC))
+        return -1;
+    errno = posix_fallocate(fd, (off_t)offset, (off_t)size);
+    return errno ? -1 : 0;
+}
+
+int os_may_grow(uint64_t size) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_FSIZE, &limit) || limit.rlim_cur == RLIM_INFINITY || size <= limit.rlim_cur)
+        return 0;
+    errno = EFBIG;
+    return -1;
+}
+
+int os_reopen(int fd, int flags) {
+    char path[32];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    return os_open(path, flags, 0);
+}
+
+int os_duplicate(int fd) {
+    return must_fail(EMFILE) ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+}
+
+int os_owner(int fd, uint32_t *user, uint32_t *mode) {
+    struct stat status;
+    if (must_fail(EIO) || fstat(fd, &status) < 0)
+        return -1;
+    *user = status.st_uid;
+    *mode = status.st_mode & 07777;
+    return 0;
+}
+
+int os_time_written(const char *path, uint64_t *time) {
+    struct stat status;
+    if (must_fail(EIO) || lstat(path, &status) < 0)
+        return -1;
+    *time = (uint64_t)status.st_mtim.tv_sec * 1000000000u + (uint64_t)status.st_mtim.tv_nsec;
+    return 0;
+}
+
+int os_set_mode(int fd, mode_t mode) {
+    return must_fail(EPERM) ? -1 : fchmod(fd, mode);
+}
+
+bool os_is_plain_file(const char *path) {
+    struct stat status;
+    return !lstat(path, &status) && S_ISREG(status.st_mode);
+}
+
+int os_count_names(int fd, uint64_t *count) {
+    struct stat status;
+    if (must_fail(EIO) || fstat(fd, &status) < 0)
+        return -1;
+    *count = status.st_nlink;
+    return 0;
+}
+
+int os_rename(const char *from, const char *to) {
+    return must_fail(EIO) ? -1 : rename(from, to);
+}
+
+int os_remove(const char *path) {
+    return unlink(path);
+}
+
+int os_make_folder(const char *path, mode_t mode) {
+    return must_fail(EIO) ? -1 : mkdir(path, mode);
+}
+
+bool os_is_terminal(int fd) {
+    return isatty(fd) == 1;
+}
+
+int os_each_entry(const char *folder, void (*function)(void *context, const char *name), void *context) {
+    DIR *entries = must_fail(EIO) ? NULL : opendir(folder);
+    if (!entries)
+        return -1;
+    for (struct dirent *entry; (entry = readdir(entries));)
+        function(context, entry->d_name);
+    closedir(entries);
+    return 0;
+}
+
+/* --- libraries --- */
+
+void *os_library_open(const char *path, const char **text) {
+    *text = "injected failure";
+    if (must_fail(ENOMEM))
+        return NULL;
+    void *library = dlopen(path, RTLD_NOW | RTLD_GLOBAL);
+    *text = library ? NULL : dlerror();
+    return library;
+}
+
+/* True when ADDRESS is an object defined by the main program itself. */
+static bool is_program_object(void *address) {
+    Dl_info info, program;
+    const ElfW(Sym) *symbol = NULL;
+    if (!dladdr1(address, &info, (void **)&symbol, RTLD_DL_SYMENT) || !symbol ||
+        ELF64_ST_TYPE(symbol->st_info) != STT_OBJECT)
+        return false;
+    void *entry = (void *)(uintptr_t)getauxval(AT_ENTRY);
+    return dladdr(entry, &program) && program.dli_fbase == info.dli_fbase;
+}
+
+void *os_library_symbol(void *library, const char *name) {
+    void *address = dlsym(library, name);
+    void *first = address ? dlsym(RTLD_DEFAULT, name) : NULL;
+    return first && first != address && is_program_object(first) ? first : address;
+}
+
+void os_library_close(void *library) {
+    dlclose(library);
+}
+
+void *os_library_find(const char *path) {
+    return dlopen(path, RTLD_NOW | RTLD_NOLOAD);
+}

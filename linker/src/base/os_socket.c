@@ -1,0 +1,158 @@
+/* Pipes, and sockets between processes of this machine. */
+#define _GNU_SOURCE
+#include "base/os.h"
+#include "base/os_failures.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+int os_pipe(int ends[2]) {
+    return must_fail(EIO) ? -1 : pipe2(ends, O_CLOEXEC | O_NONBLOCK);
+}
+
+bool os_wait_readable(int fd, int timeout) {
+    struct pollfd wanted = {.fd = fd, .events = POLLIN};
+    int found;
+    do
+        found = poll(&wanted, 1, timeout);
+    while (found < 0 && errno == EINTR);
+    return found > 0;
+}
+
+int os_poll(struct pollfd *entries, size_t count, int timeout) {
+    return poll(entries, (nfds_t)count, timeout);
+}
+
+/* --- sockets --- */
+
+int os_socket(void) {
+    return must_fail(EMFILE) ? -1 : socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+}
+
+static int name_socket(const char *path, struct sockaddr_un *name) {
+    *name = (struct sockaddr_un){.sun_family = AF_UNIX};
+    size_t length = strlen(path);
+    if (length >= sizeof name->sun_path) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    memcpy(name->sun_path, path, length);
+    return 0;
+}
+
+int os_bind(int fd, const char *path) {
+    struct sockaddr_un name;
+    return must_fail(EACCES) || name_socket(path, &name) < 0
+               ? -1
+               : bind(fd, (struct sockaddr *)&name, sizeof name);
+}
+
+int os_listen(int fd) {
+    enum { WAITING = 16 };
+    return must_fail(EIO) ? -1 : listen(fd, WAITING);
+}
+
+/* Counted when there is somebody: a thread that only waits does not change which call is number N. */
+int os_accept(int fd) {
+    int connection = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+    if (connection >= 0 && must_fail(EMFILE)) {
+        close(connection);
+        return -1;
+    }
+    return connection;
+}
+
+int os_connect(int fd, const char *path) {
+    struct sockaddr_un name;
+    return must_fail(EIO) || name_socket(path, &name) < 0
+               ? -1
+               : connect(fd, (struct sockaddr *)&name, sizeof name);
+}
+
+int os_peer(int fd, int *process, uint32_t *user) {
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    if (must_fail(EIO) || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+        return -1;
+    *process = peer.pid;
+    *user = peer.uid;
+    return 0;
+}
+
+int os_limit_waiting(int fd, uint32_t milliseconds) {
+    struct timeval limit = {milliseconds / 1000, milliseconds % 1000 * 1000};
+    if (must_fail(EIO) || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) < 0)
+        return -1;
+    return setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+}
+
+void os_shut_down(int fd) {
+    (void)shutdown(fd, SHUT_RDWR);
+}
+
+void os_await_shutdown(int fd, uint32_t milliseconds) {
+    struct pollfd wait = {.fd = fd}; /* POLLHUP alone */
+    (void)poll(&wait, 1, (int)milliseconds);
+}
+
+/* Room for one descriptor beside a message, aligned as the kernel wants it. */
+union ancillary {
+    struct cmsghdr header;
+    uint8_t bytes[CMSG_SPACE(sizeof(int))];
+};
+
+int os_send(int fd, const void *message, size_t size, int descriptor) {
+    union ancillary with = {0};
+    struct iovec content = {(void *)(uintptr_t)message, size};
+    struct msghdr whole = {.msg_iov = &content, .msg_iovlen = 1};
+    if (must_fail(EPIPE))
+        return -1;
+    if (descriptor >= 0) {
+        with.header = (struct cmsghdr){
+            .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+        memcpy(CMSG_DATA(&with.header), &descriptor, sizeof descriptor);
+        whole.msg_control = with.bytes;
+        whole.msg_controllen = sizeof with.bytes;
+    }
+    return sendmsg(fd, &whole, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -1 : 0;
+}
+
+/* The first one; there is room for two, and who sends more than is asked for leaves nothing open here. */
+static int take_descriptor(struct msghdr *message) {
+    struct cmsghdr *header = CMSG_FIRSTHDR(message);
+    int first = -1, descriptor;
+    if (!header || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
+        return -1;
+    for (size_t i = 0; CMSG_LEN((i + 1) * sizeof descriptor) <= header->cmsg_len; i++) {
+        memcpy(&descriptor, CMSG_DATA(header) + i * sizeof descriptor, sizeof descriptor);
+        if (i)
+            close(descriptor);
+        else
+            first = descriptor;
+    }
+    return first;
+}
+
+int os_receive(int fd, void *buffer, size_t *size, int *descriptor) {
+    union ancillary with = {0};
+    struct iovec content = {buffer, *size};
+    struct msghdr whole = {
+        .msg_iov = &content, .msg_iovlen = 1, .msg_control = with.bytes, .msg_controllen = sizeof with.bytes};
+    ssize_t got;
+    *descriptor = -1;
+    if (must_fail(EIO))
+        return -1;
+    do
+        got = recvmsg(fd, &whole, MSG_CMSG_CLOEXEC | MSG_TRUNC);
+    while (got < 0 && errno == EINTR);
+    if (got < 0)
+        return -1;
+    *descriptor = take_descriptor(&whole);
+    *size = (size_t)got;
+    return 0;
+}
