@@ -133,7 +133,8 @@ static inline const char *cell(struct driven *driven, const char *column) {
 
 /* The effects that were asked for, as "quit copy:main write:f.txt=12 ..."; they are forgotten. */
 static inline const char *take_effects(struct driven *driven) {
-    static const char *const names[] = {"quit", "copy", "write", "save-screen", "suspend", "redraw"};
+    static const char *const names[] = {"quit",        "copy",    "write", "write-recording",
+                                        "save-screen", "suspend", "redraw"};
     static char told[1024];
     size_t used = 0;
     told[0] = 0;

@@ -510,8 +510,7 @@ static void test_key_files(void **state) {
     assert_null(read_keys(&driven, "z plt\nz overview")); /* the last one wins, no end of line */
     keys(&driven, "z");
     assert_string_equal(screen_name(&driven), "overview");
-    assert_null(read_keys(&driven, "w wrong command\r\nq screen got\r\n"));
-    assert_false(keys(&driven, "w"));
+    assert_null(read_keys(&driven, "w down\r\nq screen got\r\n"));
     keys(&driven, "q");
     assert_string_equal(screen_name(&driven), "got");
     assert_null(read_keys(&driven, ""));
@@ -532,6 +531,10 @@ static void test_wrong_key_files(void **state) {
         assert_non_null(strstr(jitscope_error_message(error), "keys:2: no key is called"));
         jitscope_error_destroy(error);
     }
+    struct jitscope_error *error = read_keys(&driven, "q up\nw wrong command");
+    assert_non_null(error);
+    assert_non_null(strstr(jitscope_error_message(error), "keys:2: "));
+    jitscope_error_destroy(error);
     assert_null(read_keys(&driven, "^ up"));
     stop_driving(&driven);
 }
