@@ -34,7 +34,7 @@ class Keys(InspectorTest):
                             "U", "u", "2", "+", "+", "-", "9", "c", "u", "x", "u", "w", "Enter", "Esc", "b", "B"])
 
     def test_every_screen(self):
-        screens = list("1234567890CeapRi!")
+        screens = list("1234567890CrapRi!")
         self.walk("unloads", screens + ["?", "PgDn", "PgUp", "x"])
 
     def test_time(self):

@@ -133,8 +133,15 @@ static inline const char *cell(struct driven *driven, const char *column) {
 
 /* The effects that were asked for, as "quit copy:main write:f.txt=12 ..."; they are forgotten. */
 static inline const char *take_effects(struct driven *driven) {
-    static const char *const names[] = {"quit",        "copy",    "write", "write-recording",
-                                        "save-screen", "suspend", "redraw"};
+    static const char *const names[] = {
+        [EFFECT_QUIT] = "quit",
+        [EFFECT_COPY] = "copy",
+        [EFFECT_WRITE] = "write",
+        [EFFECT_WRITE_RECORDING] = "write-recording",
+        [EFFECT_SAVE_SCREEN] = "save-screen",
+        [EFFECT_SUSPEND] = "suspend",
+        [EFFECT_REDRAW] = "redraw",
+    };
     static char told[1024];
     size_t used = 0;
     told[0] = 0;

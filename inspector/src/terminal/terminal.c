@@ -58,7 +58,12 @@ static int make_raw(struct terminal *terminal) {
     raw.c_cc[VTIME] = 0;
     if (os_set_terminal_mode(STDIN_FILENO, &raw, false) < 0)
         return -1;
-    return os_terminal_mode(STDIN_FILENO, &terminal->own);
+    if (os_terminal_mode(STDIN_FILENO, &terminal->own) == 0)
+        return 0;
+    int reason = errno;
+    os_set_terminal_mode(STDIN_FILENO, &terminal->found, false);
+    errno = reason;
+    return -1;
 }
 
 static void ask_size(struct terminal *terminal) {
