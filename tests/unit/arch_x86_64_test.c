@@ -31,6 +31,9 @@ static void test_limits(void **state) {
         {EDGE_X86_64_DELTA16, INT16_MAX, (uint64_t)INT16_MIN},
         {EDGE_X86_64_DELTA8, INT8_MAX, (uint64_t)INT8_MIN},
         {EDGE_X86_64_BRANCH32, INT32_MAX, (uint64_t)INT32_MIN},
+        {EDGE_X86_64_GOT_OFFSET32, INT32_MAX, (uint64_t)INT32_MIN},
+        {EDGE_X86_64_GOT_REX2_LOAD32, INT32_MAX, (uint64_t)INT32_MIN},
+        {EDGE_X86_64_SIZE32, UINT32_MAX, 0},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -61,6 +64,18 @@ static void test_formulas(void **state) {
     fixup.kind = EDGE_X86_64_GOT_BASE_DELTA32;
     assert_true(arch_x86_64.apply(&fixup, &value));
     assert_int_equal(load_u32(content), 0x9000 - 4 - 0x1000);
+    fixup.kind = EDGE_X86_64_GOT_BASE_DELTA64;
+    assert_true(arch_x86_64.apply(&fixup, &value));
+    assert_int_equal(load_u64(content), 0x9000 - 4 - 0x1000);
+    fixup.kind = EDGE_X86_64_BRANCH_GOT_OFFSET64;
+    assert_true(arch_x86_64.apply(&fixup, &value));
+    assert_int_equal(load_u64(content), (uint64_t)(0x5000 - 4 - 0x9000));
+    fixup.kind = EDGE_X86_64_GOT_DELTA64;
+    assert_true(arch_x86_64.apply(&fixup, &value));
+    assert_int_equal(load_u64(content), 0x5000 - 4 - 0x1000);
+    fixup.kind = EDGE_X86_64_SIZE64;
+    assert_true(arch_x86_64.apply(&fixup, &value));
+    assert_int_equal(load_u64(content), 0x5000 - 4);
     fixup.kind = EDGE_X86_64_REQUEST_GOT_LOAD32;
     assert_false(arch_x86_64.apply(&fixup, &value));
 }
@@ -154,6 +169,46 @@ static const struct relax_case relax_cases[] = {
      {0x48, 0x3b, 0x15},
      7,
      3,
+     0x100002000,
+     EDGE_KEEP_ALIVE,
+     0,
+     0},
+    {"mov foo(%rip),%r31",
+     EDGE_X86_64_GOT_REX2_LOAD32,
+     {0xd5, 0x4c, 0x8b, 0x3d},
+     {0xd5, 0x4c, 0x8d, 0x3d},
+     8,
+     4,
+     0x100002000,
+     EDGE_X86_64_DELTA32,
+     -4,
+     0},
+    {"cmp foo(%rip),%r25, low",
+     EDGE_X86_64_GOT_REX2_LOAD32,
+     {0xd5, 0x4c, 0x3b, 0x0d},
+     {0xd5, 0x19, 0x81, 0xf9},
+     8,
+     4,
+     0x2000,
+     EDGE_X86_64_POINTER32S,
+     0,
+     0},
+    {"no REX2 prefix in front",
+     EDGE_X86_64_GOT_REX2_LOAD32,
+     {0x90, 0x48, 0x8b, 0x05},
+     {0x90, 0x48, 0x8b, 0x05},
+     8,
+     4,
+     0x100002000,
+     EDGE_KEEP_ALIVE,
+     0,
+     0},
+    {"another opcode map behind REX2",
+     EDGE_X86_64_GOT_REX2_LOAD32,
+     {0xd5, 0xc8, 0x8b, 0x05},
+     {0xd5, 0xc8, 0x8b, 0x05},
+     8,
+     4,
      0x100002000,
      EDGE_KEEP_ALIVE,
      0,

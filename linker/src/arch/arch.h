@@ -28,7 +28,7 @@ struct edge_kind_info {
 struct fixup {
     uint16_t kind;
     int64_t addend;
-    uint64_t symbol;  /* S */
+    uint64_t symbol;  /* S, or for one of arch.size_kinds Z */
     uint64_t place;   /* P */
     uint64_t got;     /* GOT */
     uint8_t *content; /* the place in working memory; width bytes are there, the caller has checked */
@@ -54,6 +54,8 @@ struct arch {
     uint64_t got_base_kinds;
     /* Kinds that a visitor must have replaced, and those relax_got_load may rewrite. */
     uint64_t got_request_kinds, got_load_kinds;
+    /* Kinds whose formula names the symbol's size. */
+    uint64_t size_kinds;
     /* Kinds that hold an address in 32 bits: a batch with one to a place of its own lies low. */
     uint64_t low_kinds;
 

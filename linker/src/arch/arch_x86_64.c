@@ -2,7 +2,7 @@
  *
  * What is peculiar here: nearly every reference is a 32-bit displacement from the end of the instruction, so
  * code must lie within 2 GiB of what it names, and everything else goes through a 64-bit GOT slot.  The psABI
- * marks loads from the GOT that the linker may turn into direct references (GOTPCRELX, REX_GOTPCRELX): the
+ * marks loads from the GOT that the linker may turn into direct references (GOTPCRELX and its like): the
  * opcode is the byte two before the displacement, and every rewriting keeps the instruction's length. */
 #include "arch/arch.h"
 #include "arch/x86_64.h"
@@ -11,7 +11,7 @@
 
 static const struct edge_kind_info kinds[] = {
 #define EDGE(NAME, name, width, value, check, text) {name, #value, text, width, CHECK_##check, false},
-#define REQUEST(NAME, name, becomes, text)          {name, "", text, 4, CHECK_NONE, true},
+#define REQUEST(NAME, name, width, becomes, text)   {name, "", text, width, CHECK_NONE, true},
 #include "arch/x86_64.def"
 #undef EDGE
 #undef REQUEST
@@ -57,8 +57,7 @@ static inline void store(uint8_t *at, unsigned width, uint64_t value) {
 }
 
 static bool apply(const struct fixup *fixup, uint64_t *value) {
-    const uint64_t S = fixup->symbol, P = fixup->place, GOT = fixup->got, A = (uint64_t)fixup->addend;
-    (void)GOT;
+    const uint64_t S = fixup->symbol, Z = S, P = fixup->place, GOT = fixup->got, A = (uint64_t)fixup->addend;
     switch (fixup->kind) {
 #define EDGE(NAME, name, width, formula, check, text)                                                        \
     case EDGE_X86_64_##NAME:                                                                                 \
@@ -67,7 +66,7 @@ static bool apply(const struct fixup *fixup, uint64_t *value) {
             return false;                                                                                    \
         store(fixup->content, width, *value);                                                                \
         return true;
-#define REQUEST(NAME, name, becomes, text)
+#define REQUEST(NAME, name, width, becomes, text)
 #include "arch/x86_64.def"
 #undef EDGE
 #undef REQUEST
@@ -80,7 +79,7 @@ static bool apply(const struct fixup *fixup, uint64_t *value) {
 static uint16_t got_request_becomes(uint16_t kind) {
     switch (kind) {
 #define EDGE(NAME, name, width, value, check, text)
-#define REQUEST(NAME, name, becomes, text)                                                                   \
+#define REQUEST(NAME, name, width, becomes, text)                                                            \
     case EDGE_X86_64_##NAME:                                                                                 \
         return EDGE_X86_64_##becomes;
 #include "arch/x86_64.def"
@@ -115,34 +114,51 @@ static bool relax_branch(uint8_t *instruction, uint64_t place, uint64_t target, 
     return true;
 }
 
+/* What stands before the opcode, and its bytes. */
+enum prefix { NO_PREFIX = 0, REX = 1, REX2 = 2 };
+
 /* test %reg, slot(%rip) and the eight binary operations on a load -> the same with an immediate operand. Only
  * when the address fits a sign-extended 32-bit immediate, and only for the forms the psABI lists. */
-static bool relax_to_immediate(uint8_t *instruction, bool rex, uint64_t target, uint16_t *new_kind,
+static bool relax_to_immediate(uint8_t *instruction, enum prefix prefix, uint64_t target, uint16_t *new_kind,
                                int64_t *addend) {
     uint8_t opcode = instruction[0];
     bool is_test = opcode == 0x85;
     bool is_binary = (opcode & 0xc7) == 0x03;
-    if (!(is_test || is_binary) || !fits(target, 4, rex ? CHECK_SIGNED : CHECK_UNSIGNED))
+    if (!(is_test || is_binary) || !fits(target, 4, prefix ? CHECK_SIGNED : CHECK_UNSIGNED))
         return false;
     uint8_t reg = instruction[1] >> 3 & 7;
-    if (rex) /* REX.R becomes REX.B, which meant nothing so far: the register moves to the r/m field */
-        instruction[-1] = (uint8_t)((instruction[-1] & ~5) | (instruction[-1] >> 2 & 1));
+    /* REX.R becomes REX.B, which meant nothing so far: the register moves to the r/m field.  REX2 has their
+     * high bits four places further left. */
+    if (prefix)
+        instruction[-1] = (uint8_t)((instruction[-1] & ~(prefix == REX2 ? 0x55 : 5)) |
+                                    (instruction[-1] >> 2 & (prefix == REX2 ? 0x11 : 1)));
     instruction[1] = (uint8_t)(0xc0 | reg | (is_test ? 0 : opcode & 0x38));
     instruction[0] = is_test ? 0xf7 : 0x81;
-    *new_kind = rex ? EDGE_X86_64_POINTER32S : EDGE_X86_64_POINTER32;
+    *new_kind = prefix ? EDGE_X86_64_POINTER32S : EDGE_X86_64_POINTER32;
     *addend = 0;
     return true;
 }
 
+/* Whether KIND's instruction may be one that is rewritten: its prefix is there, and what it means. */
+static bool find_prefix(uint16_t kind, const uint8_t *content, uint64_t offset, enum prefix *prefix) {
+    *prefix = kind == EDGE_X86_64_GOT_REX_LOAD32    ? REX
+              : kind == EDGE_X86_64_GOT_REX2_LOAD32 ? REX2
+                                                    : NO_PREFIX;
+    if ((!*prefix && kind != EDGE_X86_64_GOT_LOAD32) || offset < 2u + *prefix)
+        return false;
+    /* Behind 0xd5 comes a byte whose highest bit selects the opcodes that 0x0f introduces: none of ours. */
+    return *prefix != REX2 || (content[offset - 4] == 0xd5 && !(content[offset - 3] & 0x80));
+}
+
 static bool relax_got_load(uint16_t kind, uint8_t *content, uint64_t offset, uint64_t place, uint64_t target,
                            uint16_t *new_kind, int64_t *addend, uint64_t *move_back) {
-    bool rex = kind == EDGE_X86_64_GOT_REX_LOAD32;
+    enum prefix prefix;
     *move_back = 0;
-    if ((!rex && kind != EDGE_X86_64_GOT_LOAD32) || offset < (rex ? 3u : 2u))
+    if (!find_prefix(kind, content, offset, &prefix))
         return false;
     uint8_t *instruction = content + offset - 2;
     uint8_t modrm = instruction[1];
-    if (instruction[0] == 0xff && (modrm == 0x15 || modrm == 0x25))
+    if (!prefix && instruction[0] == 0xff && (modrm == 0x15 || modrm == 0x25))
         return relax_branch(instruction, place, target, new_kind, addend, move_back);
     if ((modrm & 0xc7) != 0x05) /* not disp32(%rip) */
         return false;
@@ -152,7 +168,7 @@ static bool relax_got_load(uint16_t kind, uint8_t *content, uint64_t offset, uin
         *addend = -4;
         return true;
     }
-    return relax_to_immediate(instruction, rex, target, new_kind, addend);
+    return relax_to_immediate(instruction, prefix, target, new_kind, addend);
 }
 
 /* jmp *slot(%rip), padded to eight bytes with a trap so that falling past it is seen */
@@ -169,10 +185,16 @@ const struct arch arch_x86_64 = {
     .kind_count = EDGE_X86_64_COUNT,
     .pointer_size = 8,
     .code_padding = 0xcc, /* int3 */
-    .got_base_kinds = BIT(EDGE_X86_64_GOT_OFFSET64) | BIT(EDGE_X86_64_GOT_BASE_DELTA32),
+    .got_base_kinds = BIT(EDGE_X86_64_GOT_OFFSET64) | BIT(EDGE_X86_64_GOT_BASE_DELTA32) |
+                      BIT(EDGE_X86_64_GOT_BASE_DELTA64) | BIT(EDGE_X86_64_BRANCH_GOT_OFFSET64) |
+                      BIT(EDGE_X86_64_GOT_OFFSET32),
     .got_request_kinds = BIT(EDGE_X86_64_REQUEST_GOT_DELTA32) | BIT(EDGE_X86_64_REQUEST_GOT_LOAD32) |
-                         BIT(EDGE_X86_64_REQUEST_GOT_REX_LOAD32),
-    .got_load_kinds = BIT(EDGE_X86_64_GOT_LOAD32) | BIT(EDGE_X86_64_GOT_REX_LOAD32),
+                         BIT(EDGE_X86_64_REQUEST_GOT_REX_LOAD32) | BIT(EDGE_X86_64_REQUEST_GOT_OFFSET32) |
+                         BIT(EDGE_X86_64_REQUEST_GOT_OFFSET64) | BIT(EDGE_X86_64_REQUEST_GOT_DELTA64) |
+                         BIT(EDGE_X86_64_REQUEST_GOT_REX2_LOAD32),
+    .got_load_kinds =
+        BIT(EDGE_X86_64_GOT_LOAD32) | BIT(EDGE_X86_64_GOT_REX_LOAD32) | BIT(EDGE_X86_64_GOT_REX2_LOAD32),
+    .size_kinds = BIT(EDGE_X86_64_SIZE32) | BIT(EDGE_X86_64_SIZE64),
     .low_kinds = BIT(EDGE_X86_64_POINTER32) | BIT(EDGE_X86_64_POINTER32S),
     .pointer64 = EDGE_X86_64_POINTER64,
     .delta64 = EDGE_X86_64_DELTA64,

@@ -4,7 +4,7 @@
 
 enum {
 #define EDGE(NAME, name, width, value, check, text) EDGE_X86_64_##NAME,
-#define REQUEST(NAME, name, becomes, text)          EDGE_X86_64_##NAME,
+#define REQUEST(NAME, name, width, becomes, text)   EDGE_X86_64_##NAME,
 #include "arch/x86_64.def"
 #undef EDGE
 #undef REQUEST

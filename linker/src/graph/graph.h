@@ -31,6 +31,9 @@
 #define NO_SECTION UINT32_MAX
 #define NO_INPUT   UINT32_MAX
 
+/* Sections that nothing need reach by 32 bits come last, so that they part no others. */
+#define ORDER_LARGE UINT32_MAX
+
 struct section {
     uint32_t name;
     uint8_t prot;     /* PROTECT_* bits */
@@ -60,7 +63,13 @@ struct block {
     uint8_t flags; /* BLOCK_* */
 };
 
-enum { SYMBOL_LIVE = 1, SYMBOL_EXTERNAL = 2, SYMBOL_RESOLVED = 4, SYMBOL_TABLE_ENTRY = 8 };
+enum {
+    SYMBOL_LIVE = 1,
+    SYMBOL_EXTERNAL = 2,
+    SYMBOL_RESOLVED = 4,
+    SYMBOL_TABLE_ENTRY = 8,
+    SYMBOL_LARGE = 16, /* a common symbol that need not lie in reach of 32 bits */
+};
 
 struct symbol {
     uint64_t value; /* offset in its block, or the absolute value, or an external's address once resolved */
@@ -94,6 +103,14 @@ struct name_tables {
 };
 void name_tables_destroy(struct name_tables *tables);
 
+/* An indirect function that an input defines, once it has its table entries (pass/ifuncs.h): three symbols.
+ */
+struct ifunc {
+    uint32_t resolver; /* where the input's definition is */
+    uint32_t slot;     /* what the stub jumps through */
+    uint32_t result;   /* external; resolved when the resolver has run */
+};
+
 struct elf_reader;
 
 /* An object whose debug sections stayed in its file; its blocks are first_block and the block_count - 1
@@ -118,6 +135,8 @@ struct graph {
     VEC(struct edge) edges;
     VEC(struct action) actions; /* see executor/bridge.h */
 
+    VEC(struct ifunc) ifuncs; /* in the order in which they are resolved */
+
     /* Inputs with DWARF that did not become blocks, for the debug image. */
     VEC(struct debug_input) debug_inputs;
 
@@ -131,6 +150,7 @@ struct graph {
     uint32_t zero_symbol;  /* the absolute value 0, NO_SYMBOL until needed; in .eh_frame: discarded */
     uint64_t got_base;     /* address of _GLOBAL_OFFSET_TABLE_, from post-allocation on */
     uint8_t phase;         /* PHASE_*: of the pass that runs */
+    bool has_ifuncs;       /* some input defines one */
     bool wants_low_memory; /* some edge needs 32-bit absolute addresses */
 
     /* The addresses of symbols, index is the symbol's id; filled before fixups. */

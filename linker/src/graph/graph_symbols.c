@@ -130,6 +130,8 @@ static void merge_commons(struct graph *graph, uint32_t id, const struct symbol 
     } else {
         trace_discarded(graph, definition, symbol, REASON_LARGER_COMMON);
     }
+    if (!(definition->flags & SYMBOL_LARGE)) /* somebody reaches it by 32 bits */
+        merged.flags &= (uint8_t)~SYMBOL_LARGE;
     merged.value = definition->value > symbol->value ? definition->value : symbol->value;
     take_over(graph, id, merged);
 }

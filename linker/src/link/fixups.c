@@ -59,9 +59,25 @@ static bool apply_traced(const struct graph *graph, uint32_t id, const struct ed
     return true;
 }
 
+/* What stands for the address in a formula with Z.  Of what lies outside only shared libraries tell the size;
+ * what nobody defines has none. */
+static struct jitscope_error *find_size(const struct graph *graph, uint32_t id, const struct edge *edge,
+                                        uint64_t *size) {
+    const struct symbol *symbol = &graph->symbols.data[edge->target];
+    *size = symbol->size;
+    if (!(symbol->flags & SYMBOL_EXTERNAL) || symbol->size || !graph->addresses[edge->target])
+        return NULL;
+    struct coordinates where = graph_coordinates(graph, id, edge->offset, edge->target);
+    return error_with_help(error_at(JITSCOPE_ERROR_UNSUPPORTED, &where,
+                                    "%s: the size of what lies outside the batch is not known",
+                                    graph_edge_name(graph, edge)),
+                           "link the object that defines it in the same batch");
+}
+
 static struct jitscope_error *fix_block(const struct graph *graph, uint32_t id, bool traced) {
     const struct block *block = &graph->blocks.data[id];
     const struct edge *edge = graph->edges.data + block->first_edge;
+    const uint64_t sizes = graph->arch->size_kinds;
     for (const struct edge *end = edge + block->edge_count; edge < end; edge++) {
         struct fixup fixup = {.kind = edge->kind,
                               .addend = edge->addend,
@@ -75,6 +91,8 @@ static struct jitscope_error *fix_block(const struct graph *graph, uint32_t id, 
             return error_at(JITSCOPE_ERROR_OUT_OF_RANGE, &where, "%s reaches behind the end of its block",
                             graph_edge_name(graph, edge));
         }
+        if (__builtin_expect(sizes >> edge->kind & 1, 0))
+            TRY(find_size(graph, id, edge, &fixup.symbol));
         bool done =
             traced ? apply_traced(graph, id, edge, &fixup, &value) : graph->arch->apply(&fixup, &value);
         if (__builtin_expect(!done, 0))

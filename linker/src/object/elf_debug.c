@@ -207,7 +207,7 @@ static struct meaning meaning_of(const struct patch *patch, uint32_t index) {
     Elf64_Sym symbol = elf_symbol(reader, index);
     if (symbol.st_shndx == SHN_ABS || ELF64_ST_TYPE(symbol.st_info) == STT_TLS)
         return (struct meaning){symbol.st_value, KIND_MEMORY};
-    if (symbol.st_shndx == SHN_UNDEF || symbol.st_shndx == SHN_COMMON)
+    if (symbol.st_shndx == SHN_UNDEF || elf_symbol_is_common(&symbol))
         return meaning_by_name(patch, &symbol);
     struct meaning meaning = meaning_of_section(patch, elf_reader_symbol_section(reader, index, &symbol));
     meaning.value += meaning.kind == KIND_GONE ? 0 : symbol.st_value;
@@ -224,7 +224,8 @@ static bool edge_of(uint32_t type, uint16_t *edge) {
     if (type >= RELOCATION_X86_64_LIMIT || relocations_x86_64[type].state != RELOCATION_KNOWN)
         return false;
     *edge = relocations_x86_64[type].edge;
-    return !arch_x86_64.kinds[*edge].request && !(arch_x86_64.got_base_kinds >> *edge & 1);
+    return !arch_x86_64.kinds[*edge].request &&
+           !((arch_x86_64.got_base_kinds | arch_x86_64.size_kinds) >> *edge & 1);
 }
 
 static struct jitscope_error *apply(const struct patch *patch, const Elf64_Rela *rela) {

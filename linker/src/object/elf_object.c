@@ -236,7 +236,7 @@ struct jitscope_error *elf_each_definition(struct bytes file, elf_symbol_functio
         if (ELF64_ST_BIND(symbol.st_info) == STB_LOCAL || symbol.st_shndx == SHN_UNDEF || !name || !length)
             continue;
         unsigned type = ELF64_ST_TYPE(symbol.st_info);
-        bool data = symbol.st_shndx != SHN_COMMON && ELF64_ST_BIND(symbol.st_info) != STB_WEAK &&
+        bool data = !elf_symbol_is_common(&symbol) && ELF64_ST_BIND(symbol.st_info) != STB_WEAK &&
                     type != STT_FUNC && type != STT_GNU_IFUNC;
         TRY(function(context, name, length, data));
     }

@@ -10,6 +10,18 @@
 #define SYMBOL_NOT_YET   UINT32_MAX       /* local, made when something refers to it */
 #define SYMBOL_DISCARDED (UINT32_MAX - 1) /* lies in a section that did not enter the graph */
 
+/* psABI x86-64, section 4.1 and 4.3: what the medium code model puts beyond the reach of 32 bits. */
+#ifndef SHF_X86_64_LARGE
+#define SHF_X86_64_LARGE 0x10000000
+#endif
+#ifndef SHN_X86_64_LCOMMON
+#define SHN_X86_64_LCOMMON 0xff02
+#endif
+
+static inline bool elf_symbol_is_common(const Elf64_Sym *symbol) {
+    return symbol->st_shndx == SHN_COMMON || symbol->st_shndx == SHN_X86_64_LCOMMON;
+}
+
 /* What became of an input section.  Nearly every object has a .data and a .bss with nothing in them: an empty
  * section becomes a block only when a symbol or a relocation is about it. */
 enum section_state { SECTION_SKIPPED, SECTION_TAKEN, SECTION_DISCARDED, SECTION_EMPTY };

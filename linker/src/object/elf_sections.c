@@ -130,6 +130,8 @@ static struct jitscope_error *take_section(struct elf_reader *reader, uint32_t i
     TRY(check_section(reader, index, section));
     TRY(string_pool_intern(graph->names, text, length, &name));
     TRY(graph_add_section(graph, name, prot, alloc ? LIFETIME_STANDARD : LIFETIME_NO_ALLOC, zero_fill, &id));
+    if (section->sh_flags & SHF_X86_64_LARGE)
+        graph->sections.data[id].order = ORDER_LARGE;
     uint8_t alignment = section->sh_addralign ? (uint8_t)__builtin_ctzll(section->sh_addralign) : 0;
     TRY(graph_add_block(graph, id, zero_fill ? NULL : reader->file.data + section->sh_offset,
                         section->sh_size, alignment, (struct block_source){reader->input, index, 0},

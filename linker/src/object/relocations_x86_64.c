@@ -8,7 +8,7 @@
 
 enum {
 #define EDGE(NAME, name, width, value, check, text) WIDTH_##NAME = (width),
-#define REQUEST(NAME, name, becomes, text)          WIDTH_##NAME = 4,
+#define REQUEST(NAME, name, width, becomes, text)   WIDTH_##NAME = (width),
 #include "arch/x86_64.def"
 #undef EDGE
 #undef REQUEST

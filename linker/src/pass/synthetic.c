@@ -9,23 +9,29 @@ struct jitscope_error *synthetic_section(struct graph *graph, const char *name, 
     return graph_add_section(graph, id, prot, LIFETIME_STANDARD, false, section);
 }
 
+static struct jitscope_error *common_section(struct graph *graph, bool large, uint32_t *section) {
+    uint32_t name;
+    TRY(string_pool_intern(graph->names, large ? "LARGE_COMMON" : "COMMON", large ? 12 : 6, &name));
+    TRY(graph_add_section(graph, name, PROTECT_READ | PROTECT_WRITE, LIFETIME_STANDARD, true, section));
+    if (large)
+        graph->sections.data[*section].order = ORDER_LARGE;
+    return NULL;
+}
+
 struct jitscope_error *allocate_commons(struct graph *graph, void *unused) {
     (void)unused;
-    uint32_t section = NO_SECTION, count = graph->symbols.count;
+    uint32_t sections[2] = {NO_SECTION, NO_SECTION}, count = graph->symbols.count;
     for (uint32_t id = 0; id < count; id++) {
         struct symbol symbol = graph->symbols.data[id];
         if (symbol.linkage != LINKAGE_COMMON || symbol.flags & SYMBOL_EXTERNAL)
             continue;
-        if (section == NO_SECTION) {
-            uint32_t name;
-            TRY(string_pool_intern(graph->names, "COMMON", 6, &name));
-            TRY(graph_add_section(graph, name, PROTECT_READ | PROTECT_WRITE, LIFETIME_STANDARD, true,
-                                  &section));
-        }
+        bool large = symbol.flags & SYMBOL_LARGE;
+        if (sections[large] == NO_SECTION)
+            TRY(common_section(graph, large, &sections[large]));
         uint32_t block;
         /* A common symbol's value is its alignment (gABI chapter 4, SHN_COMMON). */
         uint8_t alignment = symbol.value ? (uint8_t)__builtin_ctzll(symbol.value) : 0;
-        TRY(graph_add_block(graph, section, NULL, symbol.size, alignment,
+        TRY(graph_add_block(graph, sections[large], NULL, symbol.size, alignment,
                             (struct block_source){symbol.input, 0, 0}, &block));
         graph_define_at(graph, id, block, 0, symbol.size);
     }
@@ -133,14 +139,25 @@ static void define_section_bounds(struct graph *graph, const struct bounds *sect
         define(graph, symbol, start ? bounds.start : bounds.end);
 }
 
-/* _GLOBAL_OFFSET_TABLE_ is a place even where nobody asked for an entry. */
+static uint64_t any_address(const struct graph *graph) {
+    for (uint32_t id = 0; id < graph->blocks.count; id++) {
+        const struct block *block = &graph->blocks.data[id];
+        if (!(block->flags & BLOCK_REMOVED) &&
+            graph->sections.data[block->section].lifetime != LIFETIME_NO_ALLOC)
+            return block->address;
+    }
+    return 0;
+}
+
+/* _GLOBAL_OFFSET_TABLE_ is a place even where nobody asked for an entry: then nothing but its name speaks of
+ * the table, and one place is as good as another. */
 static void define_got(struct graph *graph) {
     uint32_t name = string_pool_find(graph->names, ".got", 4);
     struct bounds got = name == NO_NAME ? (struct bounds){0} : find_bounds(graph, name, 0, 0);
     graph->got_base = got.start;
     uint32_t symbol = find_wanted(graph, "_GLOBAL_OFFSET_TABLE_", strlen("_GLOBAL_OFFSET_TABLE_"));
-    if (symbol != NO_SYMBOL && got.any)
-        define(graph, symbol, got.start);
+    if (symbol != NO_SYMBOL)
+        define(graph, symbol, got.any ? got.start : any_address(graph));
 }
 
 struct jitscope_error *define_bounds(struct graph *graph, void *unused) {

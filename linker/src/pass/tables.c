@@ -1,5 +1,6 @@
 #include "pass/tables.h"
 
+#include "pass/ifuncs.h"
 #include "pass/synthetic.h"
 
 static const uint8_t zero_entry[8];
@@ -160,7 +161,9 @@ struct jitscope_error *build_tables(struct graph *graph, void *unused) {
     struct plt_table plt;
     got_table_create(&got, graph);
     plt_table_create(&plt, graph, &got);
-    struct jitscope_error *error = visit_existing_edges(graph, &got.visitor, &plt.visitor);
+    struct jitscope_error *error = add_ifunc_entries(graph, &got, &plt);
+    if (!error)
+        error = visit_existing_edges(graph, &got.visitor, &plt.visitor);
     if (!error)
         error = ensure_got_base(graph, &got);
     plt_table_destroy(&plt);

@@ -9,7 +9,8 @@ struct questions {
 };
 
 static bool is_open(const struct symbol *symbol) {
-    return symbol->flags & SYMBOL_EXTERNAL && !(symbol->flags & SYMBOL_RESOLVED);
+    return symbol->flags & SYMBOL_EXTERNAL && !(symbol->flags & SYMBOL_RESOLVED) &&
+           symbol->kind != SYMBOL_KIND_IFUNC; /* that one only its resolver knows */
 }
 
 /* Code of LINK will call into DEFINER: it must not be unloaded first. */
@@ -84,6 +85,7 @@ static struct jitscope_error *ask_resolver(struct jitscope_session *session, str
 struct library_lookup {
     VEC(uint32_t) symbols;
     VEC(uint32_t) providers;
+    VEC(uint64_t) sizes;
     VEC(uint32_t) handles;
     VEC(const char *) names;
 };
@@ -98,12 +100,14 @@ static struct jitscope_error *choose_library(struct jitscope_session *session, s
         return NULL;
     struct shared_provider *provider = &session->shared.data[index];
     if (!session->executor) {
+        graph->symbols.data[symbol].size = found.size;
         graph_resolve(graph, symbol, provider->base + found.value, PROVIDER_SHARED, provider->path);
         return NULL;
     }
     TRY(session_open_library(session, provider));
     TRY(vec_push(&lookup->symbols, symbol));
     TRY(vec_push(&lookup->providers, (uint32_t)index));
+    TRY(vec_push(&lookup->sizes, found.size));
     TRY(vec_push(&lookup->handles, provider->handle));
     return vec_push(&lookup->names, session_text(session, name));
 }
@@ -120,9 +124,11 @@ static struct jitscope_error *look_up(struct jitscope_session *session, struct g
         executor_lookup(session->executor, lookup->handles.data, lookup->names.data, count, addresses);
     for (uint32_t i = 0; i < count && !error; i++) {
         note_answer(graph, lookup->symbols.data[i], addresses[i], PROVIDER_SHARED);
-        if (addresses[i])
-            graph_resolve(graph, lookup->symbols.data[i], addresses[i], PROVIDER_SHARED,
-                          session->shared.data[lookup->providers.data[i]].path);
+        if (!addresses[i])
+            continue;
+        graph->symbols.data[lookup->symbols.data[i]].size = lookup->sizes.data[i];
+        graph_resolve(graph, lookup->symbols.data[i], addresses[i], PROVIDER_SHARED,
+                      session->shared.data[lookup->providers.data[i]].path);
     }
     os_release(addresses);
     return error;
@@ -141,6 +147,7 @@ static struct jitscope_error *ask_libraries(struct jitscope_session *session, st
         error = look_up(session, graph, &lookup);
     vec_destroy(&lookup.symbols);
     vec_destroy(&lookup.providers);
+    vec_destroy(&lookup.sizes);
     vec_destroy(&lookup.handles);
     vec_destroy(&lookup.names);
     return error;
