@@ -51,7 +51,7 @@ class Keys(InspectorTest):
         terminal.keys("Enter")
         terminal.wait_for(lambda: terminal.lines()[0].startswith(" symbols"), "the screen that was named")
         terminal.keys(":", *"goto 9", "Backspace", *"100", "Enter")
-        terminal.wait_text("event 100/293")
+        terminal.wait_text("event 100/316")
         terminal.keys(":", "Up", "Enter")
         terminal.keys(":", "Esc", "j")
         terminal.keys(":", *"sort nam", "Tab", "Enter")
@@ -81,12 +81,12 @@ class Keys(InspectorTest):
         """Before the first event of a link there is nothing of it; at the end there is."""
         terminal = self.inspect(self.recording("edges"))
         terminal.keys("5", ":", *"goto 10", "Enter")
-        terminal.wait_text("event 10/293")
+        terminal.wait_text("event 10/316")
         self.assertNotIn("pointer", terminal.text())
         terminal.keys("F")
-        terminal.wait_text("event 293/293")
+        terminal.wait_text("event 316/316")
         terminal.keys("<")
-        terminal.wait_text("event 65/293")  # when batch 1 began, as the overview says
+        terminal.wait_text("event 88/316")  # when batch 1 began, as the overview says
         self.quit(terminal)
 
 
@@ -327,7 +327,7 @@ class Environment(InspectorTest):
         terminal.keys("5")
         terminal.wait_text("5 does nothing here")
         terminal.keys("^T")
-        terminal.wait_text("event 287/293")
+        terminal.wait_text("event 310/316")
         self.quit(terminal)
 
     def test_wrong_lines(self):
