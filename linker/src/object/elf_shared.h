@@ -27,8 +27,8 @@ struct elf_shared_symbol {
 
 /* Checks and remembers where things are; FILE is borrowed and must outlive LIBRARY. */
 struct jitscope_error *elf_shared_open(struct bytes file, struct elf_shared *library);
-/* The default-version definition of NAME; false when there is none (hidden versions do not count).  NAME@VERSION, as
- * the assembler's .symver writes it, asks for that version, hidden or not. */
+/* The default-version definition of NAME; false when there is none (hidden versions do not count).
+ * NAME@VERSION, as the assembler's .symver writes it, asks for that version, hidden or not. */
 bool elf_shared_find(const struct elf_shared *library, const char *name, struct elf_shared_symbol *symbol);
 
 #endif
