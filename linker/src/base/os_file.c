@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <link.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -199,7 +200,23 @@ static bool is_program_object(void *address) {
     return dladdr(entry, &program) && program.dli_fbase == info.dli_fbase;
 }
 
+/* "name@version" or "name@@version", whose version begins behind AT. */
+static void *versioned_symbol(void *library, const char *name, const char *at) {
+    size_t length = (size_t)(at - name);
+    char *plain = os_allocate(length + 1);
+    if (!plain)
+        return NULL;
+    memcpy(plain, name, length);
+    plain[length] = '\0';
+    void *address = dlvsym(library, plain, at + strspn(at, "@"));
+    os_release(plain);
+    return address;
+}
+
 void *os_library_symbol(void *library, const char *name) {
+    const char *at = strchr(name, '@');
+    if (at)
+        return versioned_symbol(library, name, at);
     void *address = dlsym(library, name);
     void *first = address ? dlsym(RTLD_DEFAULT, name) : NULL;
     return first && first != address && is_program_object(first) ? first : address;

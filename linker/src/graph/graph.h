@@ -44,7 +44,12 @@ struct section {
     bool dependent;   /* its blocks live only through what they are attached to (.eh_frame records) */
 };
 
-enum { BLOCK_LIVE = 1, BLOCK_ZERO_FILL = 2, BLOCK_REMOVED = 4 };
+enum {
+    BLOCK_LIVE = 1,
+    BLOCK_ZERO_FILL = 2,
+    BLOCK_REMOVED = 4,
+    BLOCK_DEPENDENT = 8, /* lives only through what it is attached to (SHF_LINK_ORDER) */
+};
 
 struct block {
     const uint8_t *content; /* input bytes, borrowed; NULL for zero-fill */

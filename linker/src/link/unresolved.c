@@ -63,10 +63,44 @@ static void collect_referrers(const struct graph *graph, struct referrers *lists
     }
 }
 
-static const char *remark(const struct symbol *symbol) {
+static const char *remark(const struct graph *graph, uint32_t id) {
+    const struct symbol *symbol = &graph->symbols.data[id];
+    if (!strcmp(graph_symbol_name(graph, id), "__ehdr_start"))
+        return " (the ELF header of a file: there is none in memory)";
     if (symbol->kind == SYMBOL_KIND_IFUNC)
         return " (an indirect function: its resolver would have to run)";
     return symbol->scope == SCOPE_HIDDEN ? " (hidden: only an input of this link can define it)" : "";
+}
+
+/* What compilers call under options whose libraries only their own link adds. */
+static const char *runtime_of(const char *name) {
+    static const struct {
+        const char *prefix, *help;
+    } runtimes[] = {
+        {"__asan_", "-fsanitize=address wants -lasan (clang: its libclang_rt.asan), in the process from its "
+                    "start: LD_PRELOAD"},
+        {"__ubsan_", "-fsanitize=undefined wants -lubsan (clang: its libclang_rt.ubsan_standalone)"},
+        {"__tsan_", "-fsanitize=thread wants -ltsan (clang: its libclang_rt.tsan), in the process from its "
+                    "start: LD_PRELOAD"},
+        {"__msan_",
+         "-fsanitize=memory wants a process that was instrumented as a whole: leave the option out"},
+        {"__gcov_", "--coverage wants -lgcov"},
+        {"llvm_gcda_", "--coverage wants clang's libclang_rt.profile"},
+        {"llvm_gcov_", "--coverage wants clang's libclang_rt.profile"},
+        {"__llvm_profile_", "-fprofile-instr-generate wants clang's libclang_rt.profile"},
+        {"__sanitizer_cov_", "-fsanitize-coverage wants a library that defines its callbacks"},
+    };
+    for (size_t i = 0; i < sizeof runtimes / sizeof *runtimes; i++)
+        if (!strncmp(name, runtimes[i].prefix, strlen(runtimes[i].prefix)))
+            return runtimes[i].help;
+    return NULL;
+}
+
+static const char *find_runtime(const struct graph *graph, const struct referrers *lists, uint32_t count) {
+    const char *help = NULL;
+    for (uint32_t i = 0; i < count && !help; i++)
+        help = lists[i].count ? runtime_of(graph_symbol_name(graph, lists[i].symbol)) : NULL;
+    return help;
 }
 
 static bool is_all_ifuncs(const struct graph *graph, const struct referrers *lists, uint32_t count) {
@@ -92,8 +126,7 @@ static struct jitscope_error *report(struct graph *graph, const struct referrers
         if (shown++ >= SHOWN_SYMBOLS)
             continue;
         text_print(&text, "\n  %s%s%s", graph_symbol_name(graph, lists[i].symbol),
-                   remark(&graph->symbols.data[lists[i].symbol]),
-                   lists[i].text.data ? lists[i].text.data : "");
+                   remark(graph, lists[i].symbol), lists[i].text.data ? lists[i].text.data : "");
         if (lists[i].count > SHOWN_REFERRERS)
             text_print(&text, "\n    and %u more", lists[i].count - SHOWN_REFERRERS);
     }
@@ -102,6 +135,9 @@ static struct jitscope_error *report(struct graph *graph, const struct referrers
     struct jitscope_error *error =
         text.failed ? error_no_memory() : error_create(JITSCOPE_ERROR_UNRESOLVED, "%s", text.data);
     text_destroy(&text);
+    const char *runtime = find_runtime(graph, lists, count);
+    if (runtime)
+        return error_with_help(error, "%s", runtime);
     if (is_all_ifuncs(graph, lists, count))
         return error_with_help(error,
                                "their resolvers run in a process: use `jitscope run`, or make addresses up "
