@@ -65,7 +65,7 @@ OBJECTS = [
     of_object("symbol behind its section", Object().symbol("main", st_value=17)),
     of_object("common with an odd alignment", Object().symbol("shared_array", st_value=24)),
     of_object("common that is huge", Object().symbol("shared_array", st_size=1 << 60)),
-    of_object("indirect function", Object().symbol("main", st_info=0x1a)),
+    of_object("indirect function without a place", Object().symbol("main", st_info=0x1a, st_shndx=0xfff1)),
     of_object("slim LTO object", Object().symbol("shared_array", st_name=LTO_NAME)),
     of_object("thread-local symbol in an ordinary section", Object().symbol("main", st_info=0x16)),
     of_object("ordinary symbol in a thread-local section",

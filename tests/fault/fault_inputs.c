@@ -10,6 +10,14 @@ __attribute__((constructor)) static void initialise(void) {
 __attribute__((destructor)) static void finalise(void) {
     initialised = 0;
 }
+static int direct(void) {
+    return 3;
+}
+static int (*resolve(void))(void) {
+    return direct;
+}
+int indirect(void)
+    __attribute__((ifunc("resolve"))); /* nobody refers to it: a link that runs nothing goes on */
 int answer(void) {
     char text[16];
     return snprintf(text, sizeof text, "%d", common_array[3]) + member(10) + shared(20) + initialised;

@@ -139,9 +139,9 @@ static void rehearse(bool (*function)(uint64_t n, uint32_t *failures)) {
     uint64_t n = 1;
     assert_null(create(false, true, &session));
     assert_null(jitscope_session_inspection_failure(session));
+    unsigned descriptors = count_descriptors(); /* while the other thread surely has none of its own */
     function(UINT64_MAX, &failures);
     assert_int_equal(failures, 0);
-    unsigned descriptors = count_descriptors();
     int64_t allocations = os_live_allocations();
     for (; function(n, &failures); n++) {
         expect_descriptors(descriptors);

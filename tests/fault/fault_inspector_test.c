@@ -7,6 +7,7 @@
 #include "base/os.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -56,6 +57,55 @@ static void test_opening(void **state) {
     rehearse_opening(GOLDEN("packed"), true);
 }
 
+/* --- copies of recordings --- */
+
+static bool same_files(const char *one, const char *other) {
+    static char bytes[2][1 << 20];
+    ssize_t sizes[2];
+    const char *paths[] = {one, other};
+    for (int i = 0; i < 2; i++) {
+        int fd = open(paths[i], O_RDONLY);
+        sizes[i] = read(fd, bytes[i], sizeof bytes[i]);
+        close(fd);
+    }
+    return sizes[0] > 0 && sizes[0] == sizes[1] && !memcmp(bytes[0], bytes[1], (size_t)sizes[0]);
+}
+
+/* All of it, or no file. */
+static void rehearse_copy(bool sticky) {
+    char copy[64];
+    struct inspected *inspected;
+    uint64_t n = 1;
+    bool reached = true;
+    snprintf(copy, sizeof copy, "/tmp/jitscope-fault-copy-%d.jsr", (int)getpid());
+    assert_null(inspected_open(GOLDEN("unloads"), UINT64_MAX / 2, &inspected));
+    unsigned descriptors = count_descriptors();
+    int64_t allocations = os_live_allocations();
+    for (; reached; n++) {
+        unlink(copy);
+        os_fail_after(n, sticky);
+        struct jitscope_error *error = inspected_write(inspected, copy);
+        reached = os_call_count() >= n;
+        os_fail_after(0, false);
+        assert_int_equal(reached, error != NULL);
+        assert_true(!error || jitscope_error_message(error)[0]);
+        assert_true(sticky || (access(copy, F_OK) == 0) == !error);
+        assert_true(error || same_files(copy, GOLDEN("unloads")));
+        jitscope_error_destroy(error);
+        assert_int_equal(os_live_allocations(), allocations);
+        assert_int_equal(count_descriptors(), descriptors);
+    }
+    unlink(copy);
+    assert_true(n > 8);
+    inspected_close(inspected);
+}
+
+static void test_copy(void **state) {
+    (void)state;
+    rehearse_copy(false);
+    rehearse_copy(true);
+}
+
 /* --- commands --- */
 
 /* What is done before, and what is rehearsed; a line that begins with : is typed, the others are commands. */
@@ -82,6 +132,7 @@ static const struct {
     {"symbols", "export x.json"},
     {"symbols", "export x.txt"},
     {"symbols", "save-screen x"},
+    {"symbols", "write x.jsr"},
     {"symbols", "demangle"},
     {"symbols", "enter"},
     {"symbols", "why"},
@@ -210,6 +261,7 @@ static void test_lines_from_then_on(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_opening),
+        cmocka_unit_test(test_copy),
         cmocka_unit_test(test_lines),
         cmocka_unit_test(test_lines_from_then_on),
     };

@@ -1,4 +1,5 @@
 """What tests of the whole inspector share: the program on a terminal, and what the same keys show without one."""
+import json
 import os
 import pathlib
 import re
@@ -66,6 +67,12 @@ class InspectorTest(TerminalTest):
         text, cursor = self.shown_after(recording, keys, size)
         terminal.wait_for(lambda: (terminal.text().rstrip("\n"), terminal.cursor()) == (text.rstrip("\n"), cursor),
                           f"what {' '.join(keys)} shows without a terminal: cursor {cursor},\n{text}\n")
+
+    def events(self, recording):
+        """(event, sequence number) of all events, as `jitscope show` has them."""
+        shown = subprocess.run([JITSCOPE, "show", "events", recording, "--json"], cwd=self.folder, capture_output=True,
+                               timeout=LIMIT, check=True)
+        return [(event["event"], event["sequence"]) for event in json.loads(shown.stdout)]
 
     def quit(self, terminal):
         terminal.keys("Q")

@@ -171,6 +171,8 @@ static void wrong_arguments_are_failures(void **state) {
             assert_code(executor_finalize(executor, &action, 1, &results), JITSCOPE_ERROR_ACTION_FAILED);
             executor_results_destroy(&results);
         }
+        if (names[i] == bridge_action_RESOLVE_IFUNCS) /* 16 bytes are none to resolve */
+            continue;
         assert_false(run(executor, names[i], 0, 0));
         assert_false(run(executor, names[i], UINT64_MAX - 7, 16));
     }
@@ -218,6 +220,49 @@ static void arrays_run_in_their_order(void **state) {
     assert_false(run(executor, bridge_action_RUN_INITIALISERS, marked_at + 8, 16)); /* a 0 behind `first` */
     assert_false(run(executor, bridge_action_RUN_FINALISERS, marked_at, 16));
     assert_string_equal(journal, "");
+    executor_destroy(executor);
+}
+
+static uint64_t slots[2];
+
+static void *resolve_first(void) {
+    note("first");
+    return (void *)(uintptr_t)first;
+}
+
+/* It finds what the one before has chosen. */
+static void *resolve_second(void) {
+    note(slots[0] == (uint64_t)(uintptr_t)first ? "second" : "too early");
+    return (void *)(uintptr_t)second;
+}
+
+static void resolve_with(struct executor *executor, const void *arguments, uint32_t size,
+                         enum jitscope_error_code code, struct action_results *results) {
+    struct action action = {.finalize = {bridge_action_RESOLVE_IFUNCS, arguments, size}};
+    assert_code(executor_finalize(executor, &action, 1, results), code);
+}
+
+static void resolvers_fill_their_slots(void **state) {
+    (void)state;
+    struct executor *executor = make_executor();
+    struct action_results results = {0};
+    uint64_t at[2] = {(uint64_t)(uintptr_t)&slots[0], (uint64_t)(uintptr_t)&slots[1]};
+    uint64_t arguments[] = {
+        at[0], 16, at[0], (uint64_t)(uintptr_t)resolve_first, at[1], (uint64_t)(uintptr_t)resolve_second};
+    resolve_with(executor, arguments, sizeof arguments, JITSCOPE_SUCCESS, &results);
+    assert_string_equal(journal, "first second ");
+    assert_true(slots[0] == (uint64_t)(uintptr_t)first && slots[1] == (uint64_t)(uintptr_t)second);
+    assert_int_equal(results.results.data[0].value_count, 2);
+    assert_memory_equal(results.results.data[0].values, slots, sizeof slots);
+    journal[0] = 0;
+    resolve_with(executor, arguments, 16, JITSCOPE_SUCCESS, &results); /* none */
+    static const uint32_t wrong_sizes[] = {0, 8, 24, 47};
+    for (size_t i = 0; i < sizeof wrong_sizes / sizeof *wrong_sizes; i++)
+        resolve_with(executor, arguments, wrong_sizes[i], JITSCOPE_ERROR_ACTION_FAILED, &results);
+    arguments[5] = 0; /* then none of them runs */
+    resolve_with(executor, arguments, sizeof arguments, JITSCOPE_ERROR_ACTION_FAILED, &results);
+    assert_string_equal(journal, "");
+    executor_results_destroy(&results);
     executor_destroy(executor);
 }
 
@@ -550,6 +595,7 @@ int main(void) {
         cmocka_unit_test_setup(names_are_unique_and_must_be_known, reset),
         cmocka_unit_test_setup(wrong_arguments_are_failures, reset),
         cmocka_unit_test_setup(arrays_run_in_their_order, reset),
+        cmocka_unit_test_setup(resolvers_fill_their_slots, reset),
         cmocka_unit_test_setup(finalize_dso_runs_what_was_registered_for_it, reset),
         cmocka_unit_test_setup(registered_frames_are_walked_through, reset),
         cmocka_unit_test_setup(nongnu_libunwind_steps_through_registered_frames, reset),

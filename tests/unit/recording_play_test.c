@@ -4,6 +4,7 @@
 
 #include "trace/packed.h"
 #include "trace/recording_chunks.h"
+#include "trace/recording_copy.h"
 
 #include <fcntl.h>
 
@@ -168,6 +169,19 @@ static void get_on(struct played *played) {
         }
 }
 
+/* A copy holds what READER was told, and nothing that waits. */
+static void expect_copied(const struct reader *reader) {
+    struct recording_file copy;
+    int fd = os_memory_file("copy");
+    assert_true(fd >= 0);
+    expect_good(recording_copy(&reader->file, fd));
+    expect_good(recording_open_descriptor(fd, &copy));
+    assert_int_equal(recording_waiting(&copy), 0);
+    assert_int_equal(recording_settled(&copy), recording_settled(&reader->file));
+    expect_told(reader, &copy);
+    recording_close(&copy);
+}
+
 static void follow_played(bool with_window) {
     struct played played;
     struct reader reader;
@@ -186,6 +200,8 @@ static void follow_played(bool with_window) {
         assert_int_equal(recording_settled(&reader.file) + recording_waiting(&reader.file),
                          count_published(&played));
         held += recording_waiting(&reader.file) != 0;
+        if (!chance(4))
+            expect_copied(&reader);
         const struct recording_chunks *chunks = reader.file.chunks;
         chunks_in_memory = 0;
         for (uint32_t k = 0; k < chunks->seals.count; k++)
@@ -198,6 +214,7 @@ static void follow_played(bool with_window) {
     refresh_to_end(&reader);
     assert_int_equal(recording_settled(&reader.file), played.events);
     expect_as_opened(&reader, path);
+    expect_copied(&reader);
     end_reading(&reader);
     end_playing(&played);
 }

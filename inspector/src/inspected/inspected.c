@@ -179,9 +179,13 @@ struct jitscope_error *inspected_work(struct inspected *inspected, uint64_t nano
     uint32_t before = events_read(inspected);
     bool done = true, comes_in = false;
     inspected_look_at_process(inspected);
+    *more = false;
+    if (inspected->has_failed)
+        return NULL;
     struct jitscope_error *error = bring_in(inspected, &comes_in);
     if (!error)
         error = index_for(inspected, nanoseconds, &done);
+    inspected->has_failed = error;
     *more = !error && (!done || comes_in);
     if (events_read(inspected) != before) {
         inspected->version++;

@@ -36,6 +36,7 @@ struct inspected {
     bool is_read;      /* all that was there once has been read */
     bool is_live;      /* a process is, or was, looked at */
     bool is_alive;     /* it still runs */
+    bool has_failed;   /* reading: what came before is all there is to be seen */
     bool has_ended;    /* nothing more will come in */
     bool is_over;      /* and all is read */
     uint32_t process;
@@ -61,7 +62,7 @@ struct jitscope_error *inspected_attach(uint32_t process, uint32_t session, uint
 void inspected_close(struct inspected *inspected);
 
 /* Goes on reading for about NANOSECONDS; *more is false when there is nothing left to do for now.  Errors:
- * RECORDING, NO_MEMORY: what was read so far can be looked at. */
+ * RECORDING, NO_MEMORY, once: what was read so far can be looked at. */
 struct jitscope_error *inspected_work(struct inspected *inspected, uint64_t nanoseconds, bool *more);
 /* Whether it was recorded at a lower level than LEVEL (LEVEL_*), so that something is missing; false while
  * that is not known. */

@@ -297,7 +297,7 @@ struct jitscope_error *table_work(struct table *table, uint64_t rows) {
         return NULL;
     if (is_due(table)) {
         table_forget_picture(table);
-        TRY(table_refresh(table));
+        TRY(table_renew(table));
     }
     table_scan_some(table, rows);
     if (!table->is_scanning || table->is_renewing)

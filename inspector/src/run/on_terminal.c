@@ -73,15 +73,14 @@ static void take_events(struct run *run, struct terminal *terminal, bool more) {
     }
 }
 
-static struct jitscope_error *work(struct run *run, bool *more) {
+static void work(struct run *run, bool *more) {
     const struct input news = {.kind = INPUT_NEWS}, scan = {.kind = INPUT_WORK};
     uint64_t version = run->state->inspected->version;
-    TRY(inspected_work(run->state->inspected, WORK_NANOSECONDS, more));
+    state_complain(run->state, inspected_work(run->state->inspected, WORK_NANOSECONDS, more));
     if (run->state->inspected->version != version)
         update(run->state, &news);
     if (update_has_work(run->state))
         update(run->state, &scan);
-    return NULL;
 }
 
 static bool copy(void *context, const char *text, size_t length) {
@@ -102,7 +101,7 @@ static struct jitscope_error *loop(struct run *run, struct terminal *terminal) {
         run->is_stale = false;
         terminal_draw(terminal, &run->grid);
         take_events(run, terminal, more);
-        TRY(work(run, &more));
+        work(run, &more);
     }
     return NULL;
 }

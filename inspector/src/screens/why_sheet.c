@@ -28,9 +28,10 @@ static struct jitscope_error *refresh(struct sheet *sheet) {
     sheet->columns = columns;
     sheet->column_count = sizeof columns / sizeof *columns;
     sheet->count = 0;
-    sheet->is_waiting = sheet->is_improving = false;
+    sheet->is_waiting = !sheet->own; /* an answer that comes at once is no other than one that comes late */
+    sheet->is_improving = false;
     TRY(ask(sheet, &own));
-    if (own->has_failed)
+    if (own->has_failed || sheet->is_waiting)
         return NULL;
     struct jitscope_error *error = reasons_listen(own->reasons, &known);
     own->has_failed = error;

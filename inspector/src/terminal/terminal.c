@@ -118,6 +118,8 @@ static struct jitscope_error *take(struct terminal *terminal, const struct termi
     if (make_raw(terminal) == 0)
         return NULL;
     struct jitscope_error *error = error_system("tcsetattr", "standard input");
+    os_set_terminal_mode(STDIN_FILENO, &terminal->found,
+                         false); /* it may be raw, and what it is be unknown */
     signals_release();
     return error;
 }

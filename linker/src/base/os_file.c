@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <link.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -229,7 +230,23 @@ static bool is_loader(void *library) {
     return map && (uintptr_t)map->l_addr == getauxval(AT_BASE);
 }
 
+/* "name@version" or "name@@version", whose version begins behind AT. */
+static void *versioned_symbol(void *library, const char *name, const char *at) {
+    size_t length = (size_t)(at - name);
+    char *plain = os_allocate(length + 1);
+    if (!plain)
+        return NULL;
+    memcpy(plain, name, length);
+    plain[length] = '\0';
+    void *address = dlvsym(library, plain, at + strspn(at, "@"));
+    os_release(plain);
+    return address;
+}
+
 void *os_library_symbol(void *library, const char *name) {
+    const char *at = strchr(name, '@');
+    if (at)
+        return versioned_symbol(library, name, at);
     void *address = dlsym(library, name);
     if (!address && is_loader(library))
         return dlsym(RTLD_DEFAULT, name);

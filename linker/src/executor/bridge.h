@@ -36,6 +36,8 @@ struct action_result {
     uint8_t failed;
     uint64_t duration;   /* nanoseconds */
     const char *message; /* when failed, NULL without memory for it; owned by the result list */
+    uint64_t *values;    /* what resolvers returned, in order; owned by the result list */
+    uint32_t value_count;
 };
 
 #endif

@@ -127,6 +127,7 @@ void executor_destroy(struct executor *executor) {
     }
     vec_destroy(&executor->libraries);
     vec_destroy(&executor->tls_modules);
+    os_release(executor->values);
     for (uint32_t i = 0; i < executor->actions.count; i++)
         os_release(executor->actions.data[i].owned_name);
     vec_destroy(&executor->actions);
@@ -220,9 +221,37 @@ struct jitscope_error *executor_register_action(struct executor *executor, const
 }
 
 void executor_results_destroy(struct action_results *results) {
-    for (uint32_t i = 0; i < results->results.count; i++)
+    for (uint32_t i = 0; i < results->results.count; i++) {
         os_release((char *)results->results.data[i].message);
+        os_release(results->results.data[i].values);
+    }
     vec_destroy(&results->results);
+}
+
+static const char *answer(struct executor *executor, const struct action_call *call) {
+    const struct executor_answers *answers = &executor->answers;
+    const char *failure = answers->run(answers->context, call);
+    if (failure || strcmp(call->function, bridge_action_RESOLVE_IFUNCS) != 0)
+        return failure;
+    failure = executor_reserve_values(executor, call->size);
+    if (!failure)
+        answers->values(answers->context, call, executor->values, executor->value_count);
+    return failure;
+}
+
+/* Of resolvers that never came to an end. */
+static void drop_values(struct executor *executor) {
+    os_release(executor->values);
+    executor->values = NULL;
+    executor->value_count = 0;
+}
+
+static struct action_result take_values(struct executor *executor, struct action_result result) {
+    result.values = executor->values;
+    result.value_count = executor->value_count;
+    executor->values = NULL;
+    executor->value_count = 0;
+    return result;
 }
 
 /* Runs one half and notes its result, for which there is room.  NULL, or why it failed: good until the next
@@ -234,17 +263,18 @@ static const char *run_half(struct executor *executor, const struct action_call 
     const struct registered_action *action = find_action(executor, call->function);
     if (action && action->owned_name) /* a user's own, which can run whatever it knows of */
         executor_debug_announce();
+    drop_values(executor);
     uint64_t start = results->timed ? os_time_ns() : 0;
-    const char *failure = executor_is_answered(executor)
-                              ? executor->answers.run(executor->answers.context, call)
+    const char *failure = executor_is_answered(executor) ? answer(executor, call)
                           : action ? action->function(action->context, call->arguments, call->size)
                                    : "the executor has no action of this name";
     uint64_t duration = results->timed ? os_time_ns() - start : 0;
-    vec_put(&results->results, (struct action_result){.action = index,
-                                                      .half = half,
-                                                      .failed = failure != NULL,
-                                                      .duration = duration,
-                                                      .message = failure ? copy_string(failure) : NULL});
+    vec_put(&results->results,
+            take_values(executor, (struct action_result){.action = index,
+                                                         .half = half,
+                                                         .failed = failure != NULL,
+                                                         .duration = duration,
+                                                         .message = failure ? copy_string(failure) : NULL}));
     return failure;
 }
 

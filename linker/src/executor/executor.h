@@ -28,6 +28,8 @@ struct executor_answers {
     void *context;
     /* CALL, the next half of an action, "runs": NULL, or why it failed, good until the next call. */
     const char *(*run)(void *context, const struct action_call *call);
+    /* What the COUNT resolvers of CALL, which "ran" last and well, returned. */
+    void (*values)(void *context, const struct action_call *call, uint64_t *values, uint32_t count);
     struct jitscope_error *(*open_library)(void *context, const char *path);
     struct jitscope_error *(*lookup)(void *context, const char *const *names, size_t count,
                                      uint64_t *addresses);

@@ -89,6 +89,49 @@ static const char *run_array(struct executor *executor, const uint8_t *arguments
     return NULL;
 }
 
+/* --- indirect functions */
+
+enum { IFUNC_HEADER = 16, IFUNC_PAIR = 16 };
+
+const char *executor_reserve_values(struct executor *executor, uint32_t size) {
+    uint32_t count = size < IFUNC_HEADER ? 0 : (size - IFUNC_HEADER) / IFUNC_PAIR;
+    executor->values = os_allocate_zeroed((size_t)count * sizeof *executor->values);
+    if (!executor->values)
+        return "out of memory";
+    executor->value_count = count;
+    return NULL;
+}
+
+/* Nothing runs before all of it is seen to make sense. */
+static const char *check_pairs(struct executor *executor, const uint8_t *arguments, size_t size) {
+    if (size < IFUNC_HEADER || size > UINT32_MAX || (size - IFUNC_HEADER) % IFUNC_PAIR)
+        return FAIL(executor, "takes 16 bytes of arguments and 16 for each function, not %zu", size);
+    for (size_t at = IFUNC_HEADER; at < size; at += 8)
+        if (!load_u64(arguments + at))
+            return "the address of a slot or of a resolver is 0";
+    return NULL;
+}
+
+/* One after the other: a resolver may call what those before it have found. */
+static const char *run_RESOLVE_IFUNCS(void *context, const uint8_t *arguments, size_t size) {
+    struct executor *executor = context;
+    const char *failure = check_pairs(executor, arguments, size);
+    if (!failure)
+        failure = executor_reserve_values(executor, (uint32_t)size);
+    if (failure)
+        return failure;
+    executor_debug_announce();
+    for (uint32_t i = 0; i < executor->value_count; i++) {
+        const uint8_t *pair = arguments + IFUNC_HEADER + (size_t)i * IFUNC_PAIR;
+        uint64_t (*resolver)(void) = (uint64_t(*)(void))(uintptr_t)load_u64(pair + 8);
+        executor->values[i] = resolver();
+        store_u64((void *)(uintptr_t)load_u64(pair), executor->values[i]);
+    }
+    return NULL;
+}
+
+/* --- initialisers, finalisers */
+
 static const char *run_RUN_INITIALISERS(void *context, const uint8_t *arguments, size_t size) {
     return run_array(context, arguments, size, false, false);
 }

@@ -31,7 +31,9 @@ struct executor {
     enum debuggee_policy debug_policy;
     bool tells_at_once; /* debuggers need not be told later: addresses get out in other ways than lookups */
     enum debug_listing debug_listing; /* how the last debug image was made known, or had been */
-    char message[192];                /* the last failure of a built-in action */
+    uint64_t *values;                 /* what the built-in action that runs has found out */
+    uint32_t value_count;
+    char message[192]; /* the last failure of a built-in action */
 
     /* What executor_finalize() is in the middle of; NULL when it is not running. */
     const struct action *running;
@@ -44,6 +46,8 @@ struct executor {
     struct executor *exit_next;
 };
 
+/* Room for what the resolvers of an action with SIZE bytes of arguments return, 0 so far; NULL or why not. */
+const char *executor_reserve_values(struct executor *executor, uint32_t size);
 /* Registers the actions of actions.def. */
 struct jitscope_error *executor_register_builtin_actions(struct executor *executor);
 

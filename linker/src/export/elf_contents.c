@@ -193,7 +193,7 @@ static struct jitscope_error *add_external(struct elf_contents *contents, struct
                                            const struct mirror_symbol *symbol) {
     struct recorded_string name = recording_string(contents->source->file, symbol->name);
     if (!symbol->known || symbol->state != SYMBOL_EXTERNAL_RESOLVED || symbol->provider == PROVIDER_SESSION ||
-        symbol->provider == PROVIDER_WEAK_UNDEFINED || !name.length ||
+        symbol->provider == PROVIDER_WEAK_UNDEFINED || symbol->provider == PROVIDER_IFUNC || !name.length ||
         map64_find(seen, symbol->name) != MAP64_NO_VALUE)
         return NULL;
     TRY(map64_set(seen, symbol->name, 1));

@@ -53,6 +53,7 @@ void graph_destroy(struct graph *graph) {
     vec_destroy(&graph->symbols);
     vec_destroy(&graph->edges);
     vec_destroy(&graph->actions);
+    vec_destroy(&graph->ifuncs);
     vec_destroy(&graph->debug_inputs);
     vec_destroy(&graph->tls.gaps);
     vec_destroy(&graph->tls.externals);

@@ -44,7 +44,12 @@ struct section {
     bool dependent;   /* its blocks live only through what they are attached to (.eh_frame records) */
 };
 
-enum { BLOCK_LIVE = 1, BLOCK_ZERO_FILL = 2, BLOCK_REMOVED = 4 };
+enum {
+    BLOCK_LIVE = 1,
+    BLOCK_ZERO_FILL = 2,
+    BLOCK_REMOVED = 4,
+    BLOCK_DEPENDENT = 8, /* lives only through what it is attached to (SHF_LINK_ORDER) */
+};
 
 struct block {
     const uint8_t *content; /* input bytes, borrowed; NULL for zero-fill */
@@ -103,6 +108,14 @@ struct name_tables {
 };
 void name_tables_destroy(struct name_tables *tables);
 
+/* An indirect function that an input defines, once it has its table entries (pass/ifuncs.h): three symbols.
+ */
+struct ifunc {
+    uint32_t resolver; /* where the input's definition is */
+    uint32_t slot;     /* what the stub jumps through */
+    uint32_t result;   /* external; resolved when the resolver has run */
+};
+
 struct elf_reader;
 
 /* A word of a GOT entry, or two, that the executor is to say: see executor/tls_module.h. */
@@ -157,6 +170,8 @@ struct graph {
     VEC(struct edge) edges;
     VEC(struct action) actions; /* see executor/bridge.h */
 
+    VEC(struct ifunc) ifuncs; /* in the order in which they are resolved */
+
     /* Inputs with DWARF that did not become blocks, for the debug image. */
     VEC(struct debug_input) debug_inputs;
 
@@ -170,6 +185,7 @@ struct graph {
     uint32_t zero_symbol;  /* the absolute value 0, NO_SYMBOL until needed; in .eh_frame: discarded */
     uint64_t got_base;     /* address of _GLOBAL_OFFSET_TABLE_, from post-allocation on */
     uint8_t phase;         /* PHASE_*: of the pass that runs */
+    bool has_ifuncs;       /* some input defines one */
     bool wants_low_memory; /* some edge needs 32-bit absolute addresses */
 
     struct graph_tls tls;

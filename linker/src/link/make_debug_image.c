@@ -143,10 +143,18 @@ static struct jitscope_error *number_sections(struct maker *maker) {
     return NULL;
 }
 
+/* A stub may come before its slot. */
+static struct jitscope_error *number_entry(struct maker *maker, uint32_t id) {
+    if (!maker->header.entries.count)
+        TRY(vec_reserve(&maker->scratch->slots, maker->graph->symbols.count));
+    maker->scratch->slots.data[id] = maker->header.entries.count++;
+    return NULL;
+}
+
 static struct jitscope_error *choose_symbols(struct maker *maker, uint64_t *strings) {
     const struct graph *graph = maker->graph;
     struct debug_scratch *scratch = maker->scratch;
-    scratch->shown.count = 0;
+    scratch->shown.count = scratch->slots.count = 0;
     TRY(vec_reserve(&scratch->shown, graph->symbols.count));
     for (uint32_t id = 0; id < graph->symbols.count; id++) {
         const struct symbol *symbol = &graph->symbols.data[id];
@@ -156,7 +164,8 @@ static struct jitscope_error *choose_symbols(struct maker *maker, uint64_t *stri
         uint32_t name = graph->symbols.data[entry ? final_target(graph, id) : id].name;
         uint64_t room = name_room(length_of(graph, name));
         *strings += entry ? 2 * room + sizeof stub_suffix : room;
-        maker->header.entries.count += entry;
+        if (entry)
+            TRY(number_entry(maker, id));
         vec_put(&scratch->shown, (struct shown_symbol){id, name});
     }
     maker->header.symbols.count = scratch->shown.count;
@@ -304,25 +313,20 @@ static Elf64_Sym elf_symbol_of(const struct maker *maker, uint32_t id, uint32_t 
                        .st_size = symbol->size};
 }
 
-static struct jitscope_error *put_symbols(struct maker *maker) {
+static void put_symbols(struct maker *maker) {
     const struct graph *graph = maker->graph;
     Elf64_Sym *to = (void *)(maker->image + maker->header.symbols.offset);
     uint32_t entries = 0, symbols = 0;
-    maker->scratch->slots.count = 0;
-    if (maker->header.entries.count)
-        TRY(vec_reserve(&maker->scratch->slots, graph->symbols.count));
     for (; symbols < maker->scratch->shown.count; symbols++) {
         const struct shown_symbol *shown = &maker->scratch->shown.data[symbols];
         const struct symbol *symbol = &graph->symbols.data[shown->symbol];
         uint32_t name = put_name(maker, shown->name);
         if (symbol->flags & SYMBOL_TABLE_ENTRY) {
-            maker->scratch->slots.data[shown->symbol] = entries;
             put_entry(maker, shown->symbol, entries++, name);
             name = put_entry_name(maker, shown->name, is_stub(symbol));
         }
         to[symbols] = elf_symbol_of(maker, shown->symbol, name);
     }
-    return NULL;
 }
 
 static void put_actions(struct maker *maker) {
@@ -393,7 +397,7 @@ static struct jitscope_error *fill(struct maker *maker) {
     maker->next_string = 1;
     put_segments(maker);
     put_sections(maker);
-    TRY(put_symbols(maker));
+    put_symbols(maker);
     put_actions(maker);
     put_dwarf(maker);
     memcpy(maker->image, &maker->header, sizeof maker->header);

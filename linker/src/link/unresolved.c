@@ -7,8 +7,10 @@
 
 enum { SHOWN_SYMBOLS = 20, SHOWN_REFERRERS = 3 };
 
-static bool is_open(const struct symbol *symbol) {
-    return symbol->flags & SYMBOL_EXTERNAL && !(symbol->flags & SYMBOL_RESOLVED);
+/* The result of a resolver that is still to run is not. */
+static bool is_open(const struct graph *graph, const struct symbol *symbol) {
+    return symbol->flags & SYMBOL_EXTERNAL && !(symbol->flags & SYMBOL_RESOLVED) &&
+           !(symbol->kind == SYMBOL_KIND_IFUNC && graph->knows_action);
 }
 
 void resolve_phony(struct graph *graph, uint64_t base) {
@@ -16,7 +18,7 @@ void resolve_phony(struct graph *graph, uint64_t base) {
     jitscope_error_destroy(string_pool_intern(graph->names, "--phony-externals", 17, &name));
     for (uint32_t id = 0; id < graph->symbols.count; id++) {
         const struct symbol *symbol = &graph->symbols.data[id];
-        if (!is_open(symbol) || symbol->linkage == LINKAGE_WEAK)
+        if (!is_open(graph, symbol) || symbol->linkage == LINKAGE_WEAK)
             continue;
         graph_resolve(graph, id, base, PROVIDER_PHONY, name);
         base += 16;
@@ -61,6 +63,53 @@ static void collect_referrers(const struct graph *graph, struct referrers *lists
     }
 }
 
+static const char *remark(const struct graph *graph, uint32_t id) {
+    const struct symbol *symbol = &graph->symbols.data[id];
+    if (!strcmp(graph_symbol_name(graph, id), "__ehdr_start"))
+        return " (the ELF header of a file: there is none in memory)";
+    if (symbol->kind == SYMBOL_KIND_IFUNC)
+        return " (an indirect function: its resolver would have to run)";
+    return symbol->scope == SCOPE_HIDDEN ? " (hidden: only an input of this link can define it)" : "";
+}
+
+/* What compilers call under options whose libraries only their own link adds. */
+static const char *runtime_of(const char *name) {
+    static const struct {
+        const char *prefix, *help;
+    } runtimes[] = {
+        {"__asan_", "-fsanitize=address wants -lasan (clang: its libclang_rt.asan), in the process from its "
+                    "start: LD_PRELOAD"},
+        {"__ubsan_", "-fsanitize=undefined wants -lubsan (clang: its libclang_rt.ubsan_standalone)"},
+        {"__tsan_", "-fsanitize=thread wants -ltsan (clang: its libclang_rt.tsan), in the process from its "
+                    "start: LD_PRELOAD"},
+        {"__msan_",
+         "-fsanitize=memory wants a process that was instrumented as a whole: leave the option out"},
+        {"__gcov_", "--coverage wants -lgcov"},
+        {"llvm_gcda_", "--coverage wants clang's libclang_rt.profile"},
+        {"llvm_gcov_", "--coverage wants clang's libclang_rt.profile"},
+        {"__llvm_profile_", "-fprofile-instr-generate wants clang's libclang_rt.profile"},
+        {"__sanitizer_cov_", "-fsanitize-coverage wants a library that defines its callbacks"},
+    };
+    for (size_t i = 0; i < sizeof runtimes / sizeof *runtimes; i++)
+        if (!strncmp(name, runtimes[i].prefix, strlen(runtimes[i].prefix)))
+            return runtimes[i].help;
+    return NULL;
+}
+
+static const char *find_runtime(const struct graph *graph, const struct referrers *lists, uint32_t count) {
+    const char *help = NULL;
+    for (uint32_t i = 0; i < count && !help; i++)
+        help = lists[i].count ? runtime_of(graph_symbol_name(graph, lists[i].symbol)) : NULL;
+    return help;
+}
+
+static bool is_all_ifuncs(const struct graph *graph, const struct referrers *lists, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++)
+        if (lists[i].count && graph->symbols.data[lists[i].symbol].kind != SYMBOL_KIND_IFUNC)
+            return false;
+    return true;
+}
+
 static struct jitscope_error *report(struct graph *graph, const struct referrers *lists, uint32_t count) {
     struct text text = {0};
     uint32_t used = 0, shown = 0;
@@ -76,10 +125,8 @@ static struct jitscope_error *report(struct graph *graph, const struct referrers
               .name = trace_name(graph->trace, graph->symbols.data[lists[i].symbol].name));
         if (shown++ >= SHOWN_SYMBOLS)
             continue;
-        bool hidden = graph->symbols.data[lists[i].symbol].scope == SCOPE_HIDDEN;
         text_print(&text, "\n  %s%s%s", graph_symbol_name(graph, lists[i].symbol),
-                   hidden ? " (hidden: only an input of this link can define it)" : "",
-                   lists[i].text.data ? lists[i].text.data : "");
+                   remark(graph, lists[i].symbol), lists[i].text.data ? lists[i].text.data : "");
         if (lists[i].count > SHOWN_REFERRERS)
             text_print(&text, "\n    and %u more", lists[i].count - SHOWN_REFERRERS);
     }
@@ -88,6 +135,13 @@ static struct jitscope_error *report(struct graph *graph, const struct referrers
     struct jitscope_error *error =
         text.failed ? error_no_memory() : error_create(JITSCOPE_ERROR_UNRESOLVED, "%s", text.data);
     text_destroy(&text);
+    const char *runtime = find_runtime(graph, lists, count);
+    if (runtime)
+        return error_with_help(error, "%s", runtime);
+    if (is_all_ifuncs(graph, lists, count))
+        return error_with_help(error,
+                               "their resolvers run in a process: use `jitscope run`, or make addresses up "
+                               "with --phony-externals");
     return error_with_help(error,
                            "add the input or library that defines %s, or give an address with --define",
                            used == 1 ? "it" : "them");
@@ -100,7 +154,7 @@ static struct jitscope_error *report_open(struct graph *graph, uint32_t count) {
     if (!error) {
         uint32_t next = 0;
         for (uint32_t id = 0; id < graph->symbols.count; id++) {
-            bool open = is_open(&graph->symbols.data[id]);
+            bool open = is_open(graph, &graph->symbols.data[id]);
             index[id] = open ? next : UINT32_MAX;
             if (open)
                 lists[next++].symbol = id;
@@ -120,9 +174,9 @@ struct jitscope_error *settle_unresolved(struct graph *graph, void *unused) {
     uint32_t open = 0;
     for (uint32_t id = 0; id < graph->symbols.count; id++) {
         const struct symbol *symbol = &graph->symbols.data[id];
-        if (is_open(symbol) && symbol->linkage == LINKAGE_WEAK)
+        if (is_open(graph, symbol) && symbol->linkage == LINKAGE_WEAK)
             graph_resolve(graph, id, 0, PROVIDER_WEAK_UNDEFINED, NO_NAME);
-        open += is_open(symbol);
+        open += is_open(graph, symbol);
     }
     return open ? report_open(graph, open) : NULL;
 }

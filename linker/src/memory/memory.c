@@ -154,6 +154,38 @@ static void note_results(struct memory *memory, struct string_pool *names,
     memory->halves += results->results.count;
 }
 
+/* What resolvers found out: an answer, and what their slots lead to. */
+static void note_values(const struct memory *memory, const struct action_results *results) {
+    for (uint32_t i = 0; i < results->results.count; i++)
+        for (uint32_t at = 0; at < results->results.data[i].value_count; at++)
+            TRACE_ANSWER(memory->trace, answer_ifunc, .ordinal = memory->halves + i, .index = at,
+                         .address = results->results.data[i].values[at]);
+}
+
+/* An embedding program may have attached such an action, too: slots tell them apart. */
+static void resolve_ifunc(struct graph *graph, const struct action_call *call, uint32_t at, uint64_t value) {
+    if (at < graph->ifuncs.count && load_u64(call->arguments + 16 + 16 * (size_t)at) ==
+                                        graph_symbol_address(graph, graph->ifuncs.data[at].slot))
+        graph_resolve(graph, graph->ifuncs.data[at].result, value, PROVIDER_IFUNC, NO_NAME);
+}
+
+static void resolve_ifuncs(struct graph *graph, const struct action_results *results) {
+    for (uint32_t i = 0; i < results->results.count; i++) {
+        const struct action_result *result = &results->results.data[i];
+        for (uint32_t at = 0; result->half == ACTION_FINALIZE && at < result->value_count; at++)
+            resolve_ifunc(graph, &graph->actions.data[result->action].finalize, at, result->values[at]);
+    }
+}
+
+static void tell_finalization(struct memory *memory, const struct in_flight *in_flight,
+                              const struct action_results *results) {
+    struct graph *graph = in_flight->graph;
+    note_values(memory, results);
+    note_results(memory, graph->names, results);
+    trace_results(memory, graph->names, in_flight->number, graph->actions.data, results);
+    resolve_ifuncs(graph, results);
+}
+
 /* --- allocate */
 
 /* No-alloc sections are fixed up like all others but exist only until finalize. */
@@ -278,8 +310,7 @@ static struct jitscope_error *run_finalize_actions(const struct in_flight *in_fl
     struct jitscope_error *error =
         executor_finalize(memory->executor, graph->actions.data, graph->actions.count, &results);
     memory->finalizing = NULL;
-    note_results(memory, graph->names, &results);
-    trace_results(memory, graph->names, in_flight->number, graph->actions.data, &results);
+    tell_finalization(memory, in_flight, &results);
     executor_results_destroy(&results);
     return error;
 }
@@ -392,9 +423,7 @@ static void roll_back_interrupted(struct memory *memory) {
     tell_exit(memory, memory->finalizing_results);
     if (!executor_roll_back_interrupted(memory->executor))
         return;
-    note_results(memory, in_flight->graph->names, memory->finalizing_results);
-    trace_results(memory, in_flight->graph->names, in_flight->number, in_flight->graph->actions.data,
-                  memory->finalizing_results);
+    tell_finalization(memory, in_flight, memory->finalizing_results);
 }
 
 void memory_run_exit_actions(struct memory *memory) {

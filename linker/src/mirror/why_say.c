@@ -119,8 +119,19 @@ SAY(symbol) {
     put_value(out, query, "scope", event->scope);
 }
 
+/* The result of a resolver is external until it has run. */
+static bool is_result(const struct mirror_link *link, uint32_t id) {
+    const struct mirror_symbol *symbol = mirror_symbol(link, id);
+    return symbol && symbol->state == SYMBOL_EXTERNAL_RESOLVED && symbol->provider == PROVIDER_IFUNC;
+}
+
 SAY(symbol_external) {
-    (void)link;
+    if (is_result(link, event->symbol)) {
+        text_append(out, "what the resolver of ");
+        put_name(out, query, event->name.id);
+        text_append(out, " will choose is a symbol of its own");
+        return;
+    }
     put_input(out, query, event->input);
     text_append(out, " refers to ");
     put_name(out, query, event->name.id);
@@ -169,6 +180,9 @@ static void put_provider(struct text *out, const struct why_query *query, const 
         break;
     case PROVIDER_WEAK_UNDEFINED:
         text_append(out, "nobody defines it, and all references are weak");
+        break;
+    case PROVIDER_IFUNC:
+        text_append(out, "the resolver of the indirect function ran and chose it");
         break;
     case PROVIDER_LINKER:
         text_append(out, "the linker itself provides it");

@@ -42,6 +42,10 @@ static void put_resolved(struct text *out, const struct why_query *query,
         text_append(out, "because nobody defines it and all references are weak");
         return;
     }
+    if (symbol->provider == PROVIDER_IFUNC) {
+        text_append(out, "which its resolver chose");
+        return;
+    }
     text_append(out, "from outside: ");
     put_value(out, query, "provider", symbol->provider);
     if (text_of(query, symbol->where).length) {

@@ -19,6 +19,8 @@ static void put_target(struct text *out, const struct why_query *query, const st
         put_name(out, query, symbol->where);
     else if (symbol->provider == PROVIDER_SESSION)
         text_append(out, "an earlier link");
+    else if (symbol->provider == PROVIDER_IFUNC)
+        text_append(out, "its resolver's choice");
     else
         put_value(out, query, "provider", symbol->provider);
 }
@@ -31,6 +33,11 @@ static void put_slot_value(struct text *out, const struct why_query *query, cons
     uint64_t address;
     bool value = !has_edges(query, link) && link->ended && link->end.outcome == OUTCOME_OK && target &&
                  mirror_symbol_address(link, target, &address);
+    if (target && target->state == SYMBOL_EXTERNAL_RESOLVED && target->provider == PROVIDER_IFUNC) {
+        text_print(out, " and holds 0x%" PRIx64 ", the function for ", target->address);
+        put_target(out, query, link, entry->target);
+        return;
+    }
     if (fixup || value)
         text_print(out, " and holds 0x%" PRIx64, fixup ? fixup->after : address);
     text_append(out, fixup || value ? ", the address of " : " and is for ");

@@ -150,6 +150,41 @@ struct jitscope_error *elf_reader_want_section(struct elf_reader *reader, uint32
     return take_section(reader, index, &section, name, strlen(name));
 }
 
+/* Whether the section that INDEX tells of is in the graph, and tells of none itself (else two could hold each
+ * other). */
+static bool has_owner(const struct elf_reader *reader, uint32_t owner) {
+    return owner && owner < reader->section_count &&
+           reader->scratch->section_state.data[owner] == SECTION_TAKEN &&
+           !(elf_section(reader, owner).sh_flags & SHF_LINK_ORDER);
+}
+
+/* SHF_LINK_ORDER: what a section tells of another has no meaning without it (gABI chapter 4, "Section
+ * Attribute Flags"). One that tells of nothing, or of what has no bytes, stays. */
+static void attach_linked(struct elf_reader *reader, uint32_t index, const Elf64_Shdr *section) {
+    struct graph *graph = reader->graph;
+    struct elf_scratch *scratch = reader->scratch;
+    uint32_t block = scratch->block_of_section.data[index], owner = section->sh_link;
+    if (block == NO_BLOCK)
+        return;
+    if (has_owner(reader, owner)) {
+        graph->blocks.data[block].flags |= BLOCK_DEPENDENT;
+        graph_attach_block(graph, scratch->block_of_section.data[owner], block);
+    } else if (owner && owner < reader->section_count &&
+               scratch->section_state.data[owner] == SECTION_DISCARDED) {
+        graph_remove_block(graph, block, REASON_COMDAT);
+        scratch->block_of_section.data[index] = NO_BLOCK;
+        scratch->section_state.data[index] = SECTION_DISCARDED;
+    }
+}
+
+static void attach_all_linked(struct elf_reader *reader) {
+    for (uint32_t i = 1; i < reader->section_count; i++) {
+        Elf64_Shdr section = elf_section(reader, i);
+        if (section.sh_flags & SHF_LINK_ORDER && section.sh_flags & SHF_ALLOC)
+            attach_linked(reader, i, &section);
+    }
+}
+
 /* Sections with a C identifier as name count even when empty: programs ask where they start. */
 static bool may_be_left_out(const Elf64_Shdr *section, const char *name) {
     return !section->sh_size && name[0] == '.';
@@ -164,11 +199,12 @@ static struct jitscope_error *leave_out(struct elf_reader *reader, uint32_t inde
 
 struct jitscope_error *elf_read_sections(struct elf_reader *reader) {
     uint32_t first = reader->graph->blocks.count;
-    bool has_debug = false;
+    bool has_debug = false, has_linked = false;
     for (uint32_t i = 1; i < reader->section_count; i++) {
         Elf64_Shdr section = elf_section(reader, i);
         bool alloc = section.sh_flags & SHF_ALLOC;
         size_t length;
+        has_linked |= (section.sh_flags & SHF_LINK_ORDER) != 0;
         if (reader->scratch->section_state.data[i] == SECTION_DISCARDED || !has_content_type(&section) ||
             (section.sh_flags & SHF_EXCLUDE) ||
             (!alloc && !reader->options->keep_no_alloc && (has_debug || !reader->options->note_debug)))
@@ -184,6 +220,8 @@ struct jitscope_error *elf_read_sections(struct elf_reader *reader) {
         else
             has_debug |= is_debug_section(name);
     }
+    if (has_linked)
+        attach_all_linked(reader);
     if (!has_debug)
         return NULL;
     struct elf_reader *kept = arena_allocate(&reader->graph->arena, sizeof *kept);

@@ -2,7 +2,8 @@
  * writes it: a Bloom filter, buckets, chains whose last entry has its low bit set).
  *
  * What is peculiar: a name may be defined several times under different versions; only the default one counts
- * for a reference without version, and the others have the hidden bit (0x8000) in .gnu.version. */
+ * for a reference without version, and the others have the hidden bit (0x8000) in .gnu.version.  What the
+ * numbers there mean says .gnu.version_d (LSB Core, "Symbol Versioning"). */
 #include "object/elf_shared.h"
 
 #include "trace/event.h"
@@ -53,6 +54,8 @@ static struct jitscope_error *take_section(struct opening *opening, const Elf64_
         return take(opening, section, "the dynamic symbols", &library->symbols);
     case SHT_GNU_versym:
         return take(opening, section, "the symbol versions", &library->versions);
+    case SHT_GNU_verdef:
+        return take(opening, section, "the names of versions", &library->version_names);
     case SHT_GNU_HASH:
         return take(opening, section, "the GNU hash table", &library->gnu_hash);
     case SHT_HASH:
@@ -122,8 +125,43 @@ struct jitscope_error *elf_shared_open(struct bytes file, struct elf_shared *lib
 /* --- look-up
  * ------------------------------------------------------------------------------------------------------- */
 
-/* Whether symbol INDEX is NAME's default definition. */
-static bool is_definition(const struct elf_shared *library, uint64_t index, const char *name,
+/* What is looked for: "name" or "name@version". */
+struct wanted {
+    const char *name;
+    size_t length;
+    uint16_t version; /* its number in .gnu.version; 0: the default one */
+};
+
+enum { VERSION_HIDDEN = 0x8000 };
+
+/* The number of the version called NAME; 0 when there is none.  Entries are chained by distance, forwards, so
+ * that a walk ends. */
+static uint16_t find_version(const struct elf_shared *library, const char *name) {
+    uint64_t at = 0;
+    Elf64_Verdef entry;
+    do {
+        struct bytes bytes = bytes_slice(library->version_names, at, sizeof entry), text;
+        if (!bytes.data)
+            return 0;
+        memcpy(&entry, bytes.data, sizeof entry);
+        text = bytes_slice(library->version_names, at + entry.vd_aux, sizeof(Elf64_Verdaux));
+        size_t length;
+        const char *called = text.data ? bytes_string(library->strings, load_u32(text.data), &length) : NULL;
+        if (called && !strcmp(called, name))
+            return entry.vd_ndx & (uint16_t)~VERSION_HIDDEN;
+        at += entry.vd_next;
+    } while (entry.vd_next);
+    return 0;
+}
+
+static bool is_version(const struct elf_shared *library, uint64_t index, uint16_t wanted) {
+    uint16_t version =
+        bytes_contain(library->versions, index * 2, 2) ? load_u16(library->versions.data + index * 2) : 0;
+    return wanted ? (version & ~VERSION_HIDDEN) == wanted : !(version & VERSION_HIDDEN);
+}
+
+/* Whether symbol INDEX is the definition that is wanted. */
+static bool is_definition(const struct elf_shared *library, uint64_t index, const struct wanted *wanted,
                           struct elf_shared_symbol *out) {
     Elf64_Sym symbol;
     size_t length;
@@ -133,10 +171,8 @@ static bool is_definition(const struct elf_shared *library, uint64_t index, cons
     if (symbol.st_shndx == SHN_UNDEF || ELF64_ST_BIND(symbol.st_info) == STB_LOCAL)
         return false;
     const char *text = bytes_string(library->strings, symbol.st_name, &length);
-    if (!text || strcmp(text, name) != 0)
-        return false;
-    if (bytes_contain(library->versions, index * 2, 2) &&
-        load_u16(library->versions.data + index * 2) & 0x8000)
+    if (!text || length != wanted->length || memcmp(text, wanted->name, length) != 0 ||
+        !is_version(library, index, wanted->version))
         return false;
     unsigned type = ELF64_ST_TYPE(symbol.st_info);
     *out = (struct elf_shared_symbol){.value = symbol.st_value,
@@ -150,12 +186,12 @@ static bool is_definition(const struct elf_shared *library, uint64_t index, cons
     return true;
 }
 
-static bool find_by_gnu_hash(const struct elf_shared *library, const char *name,
+static bool find_by_gnu_hash(const struct elf_shared *library, const struct wanted *wanted,
                              struct elf_shared_symbol *out) {
     struct bytes table = library->gnu_hash;
     uint32_t hash = 5381;
-    for (const unsigned char *c = (const unsigned char *)name; *c; c++)
-        hash = hash * 33 + *c;
+    for (size_t i = 0; i < wanted->length; i++)
+        hash = hash * 33 + (unsigned char)wanted->name[i];
     if (table.size < 16)
         return false;
     uint32_t bucket_count = load_u32(table.data), first = load_u32(table.data + 4);
@@ -169,7 +205,7 @@ static bool find_by_gnu_hash(const struct elf_shared *library, const char *name,
     uint32_t index = load_u32(table.data + buckets + hash % bucket_count * 4);
     for (; index >= first && bytes_contain(table, chains + (uint64_t)(index - first) * 4, 4); index++) {
         uint32_t entry = load_u32(table.data + chains + (uint64_t)(index - first) * 4);
-        if ((entry | 1) == (hash | 1) && is_definition(library, index, name, out))
+        if ((entry | 1) == (hash | 1) && is_definition(library, index, wanted, out))
             return true;
         if (entry & 1)
             break;
@@ -177,12 +213,12 @@ static bool find_by_gnu_hash(const struct elf_shared *library, const char *name,
     return false;
 }
 
-static bool find_by_sysv_hash(const struct elf_shared *library, const char *name,
+static bool find_by_sysv_hash(const struct elf_shared *library, const struct wanted *wanted,
                               struct elf_shared_symbol *out) {
     struct bytes table = library->sysv_hash;
     uint32_t hash = 0;
-    for (const unsigned char *c = (const unsigned char *)name; *c; c++) {
-        hash = (hash << 4) + *c;
+    for (size_t i = 0; i < wanted->length; i++) {
+        hash = (hash << 4) + (unsigned char)wanted->name[i];
         hash = (hash ^ (hash >> 24 & 0xf0)) & 0x0fffffff;
     }
     if (table.size < 8)
@@ -193,7 +229,7 @@ static bool find_by_sysv_hash(const struct elf_shared *library, const char *name
     uint32_t index = load_u32(table.data + 8 + hash % bucket_count * 4);
     /* A chain cannot be longer than the table: a cycle ends the walk. */
     for (uint64_t steps = 0; index && index < chain_count && steps < chain_count; steps++) {
-        if (is_definition(library, index, name, out))
+        if (is_definition(library, index, wanted, out))
             return true;
         index = load_u32(table.data + 8 + (bucket_count + index) * 4);
     }
@@ -201,6 +237,10 @@ static bool find_by_sysv_hash(const struct elf_shared *library, const char *name
 }
 
 bool elf_shared_find(const struct elf_shared *library, const char *name, struct elf_shared_symbol *symbol) {
-    return library->gnu_hash.size ? find_by_gnu_hash(library, name, symbol)
-                                  : find_by_sysv_hash(library, name, symbol);
+    const char *at = strchr(name, '@');
+    struct wanted wanted = {.name = name, .length = at ? (size_t)(at - name) : strlen(name)};
+    if (at && !(wanted.version = find_version(library, at + strspn(at, "@"))))
+        return false;
+    return library->gnu_hash.size ? find_by_gnu_hash(library, &wanted, symbol)
+                                  : find_by_sysv_hash(library, &wanted, symbol);
 }

@@ -12,6 +12,7 @@ struct elf_shared {
     struct bytes symbols;             /* .dynsym */
     struct bytes strings;             /* .dynstr */
     struct bytes versions;            /* .gnu.version, may be empty */
+    struct bytes version_names;       /* .gnu.version_d, may be empty */
     struct bytes gnu_hash, sysv_hash; /* at least one where there are symbols */
     const char *soname;               /* NULL when it has none */
     uint64_t memory_size;             /* bytes its segments span */
@@ -26,7 +27,8 @@ struct elf_shared_symbol {
 
 /* Checks and remembers where things are; FILE is borrowed and must outlive LIBRARY. */
 struct jitscope_error *elf_shared_open(struct bytes file, struct elf_shared *library);
-/* The default-version definition of NAME; false when there is none (hidden versions do not count). */
+/* The default-version definition of NAME; false when there is none (hidden versions do not count).
+ * NAME@VERSION, as the assembler's .symver writes it, asks for that version, hidden or not. */
 bool elf_shared_find(const struct elf_shared *library, const char *name, struct elf_shared_symbol *symbol);
 
 #endif

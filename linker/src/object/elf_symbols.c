@@ -13,6 +13,8 @@ static uint8_t scope_of(const Elf64_Sym *symbol) {
 
 static uint8_t kind_of(const Elf64_Sym *symbol) {
     switch (ELF64_ST_TYPE(symbol->st_info)) {
+    case STT_GNU_IFUNC: /* whoever refers to one sees a function */
+        return symbol->st_shndx == SHN_UNDEF ? SYMBOL_KIND_FUNCTION : SYMBOL_KIND_IFUNC;
     case STT_FUNC:
         return SYMBOL_KIND_FUNCTION;
     case STT_OBJECT:
@@ -36,9 +38,10 @@ static struct jitscope_error *check_symbol(const struct elf_reader *reader, uint
         return elf_error(reader, JITSCOPE_ERROR_UNSUPPORTED, 0, NO_OFFSET, index,
                          "a common symbol of 0x%llx bytes: 4 GiB or more",
                          (unsigned long long)symbol->st_size);
-    if (ELF64_ST_TYPE(symbol->st_info) == STT_GNU_IFUNC && symbol->st_shndx != SHN_UNDEF)
-        return elf_error(reader, JITSCOPE_ERROR_UNSUPPORTED, 0, NO_OFFSET, index,
-                         "indirect functions (STT_GNU_IFUNC) are not linked yet");
+    if (ELF64_ST_TYPE(symbol->st_info) == STT_GNU_IFUNC &&
+        (symbol->st_shndx == SHN_ABS || elf_symbol_is_common(symbol)))
+        return elf_error(reader, JITSCOPE_ERROR_FORMAT, 0, NO_OFFSET, index,
+                         "an indirect function (STT_GNU_IFUNC) whose resolver lies in no section");
     return NULL;
 }
 
@@ -85,6 +88,7 @@ static struct jitscope_error *place_symbol(struct elf_reader *reader, uint32_t i
     if (*state != SECTION_TAKEN)
         return NULL;
     symbol->block = reader->scratch->block_of_section.data[section];
+    reader->graph->has_ifuncs |= symbol->kind == SYMBOL_KIND_IFUNC;
     uint64_t size = reader->graph->blocks.data[symbol->block].size;
     if (symbol->value > size)
         return elf_error(reader, JITSCOPE_ERROR_FORMAT, section, symbol->value, index,

@@ -10,6 +10,7 @@
 #include "pass/section_actions.h"
 
 #include "base/bytes.h"
+#include "pass/ifuncs.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -184,6 +185,7 @@ static struct jitscope_error *attach_dso_finaliser(struct graph *graph) {
 
 struct jitscope_error *attach_initialisers(struct graph *graph, void *unused) {
     (void)unused;
+    TRY(attach_ifunc_resolvers(graph)); /* initialisers may call what they find */
     TRY(attach_group(graph, finalisers));
     TRY(attach_dso_finaliser(graph));
     TRY(attach_group(graph, preinitialisers));

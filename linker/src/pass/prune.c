@@ -2,6 +2,7 @@
  * follows no edges but those of dependent blocks: an FDE lives with its function, a CIE with its FDEs. */
 #include "pass/prune.h"
 
+#include <stdio.h>
 #include <string.h>
 
 struct marker {
@@ -51,19 +52,39 @@ static bool is_kept_section(const struct graph *graph, uint32_t id) {
     return name[0] != '.' && !graph->sections.data[id].dependent;
 }
 
+/* Of a section that is kept; dependent blocks only when the program walks over it. */
+enum { KEEP_NONE, KEEP_INDEPENDENT, KEEP_ALL };
+
+static bool is_wanted(const struct graph *graph, const char *prefix, const char *name) {
+    char text[256];
+    int length = snprintf(text, sizeof text, "%s%s", prefix, name);
+    if (length < 0 || (size_t)length >= sizeof text)
+        return true; /* more is kept than need be */
+    uint32_t id = string_pool_find(graph->names, text, (size_t)length);
+    return id != NO_NAME && graph_find_symbol(graph, id) != NO_SYMBOL;
+}
+
+static bool are_bounds_wanted(const struct graph *graph, uint32_t id) {
+    const char *name = string_pool_text(graph->names, graph->sections.data[id].name);
+    return is_wanted(graph, "__start_", name) || is_wanted(graph, "__stop_", name);
+}
+
 static struct jitscope_error *mark_kept_sections(struct marker *marker) {
     const struct graph *graph = marker->graph;
     uint8_t *kept = os_allocate_zeroed(graph->sections.count);
     if (!kept)
         return error_no_memory();
     for (uint32_t id = 0; id < graph->sections.count; id++)
-        kept[id] = is_kept_section(graph, id);
+        kept[id] = (uint8_t)(!is_kept_section(graph, id)    ? KEEP_NONE
+                             : are_bounds_wanted(graph, id) ? KEEP_ALL
+                                                            : KEEP_INDEPENDENT);
     struct jitscope_error *error = NULL;
     for (uint32_t id = 0; id < graph->blocks.count && !error; id++) {
         struct block *block = &graph->blocks.data[id];
         if (graph->sections.data[block->section].lifetime == LIFETIME_NO_ALLOC)
             block->flags |= BLOCK_LIVE; /* debug sections stay, and keep nothing alive */
-        else if (kept[block->section])
+        else if (kept[block->section] == KEEP_ALL ||
+                 (kept[block->section] == KEEP_INDEPENDENT && !(block->flags & BLOCK_DEPENDENT)))
             error = mark(marker, id);
     }
     os_release(kept);
@@ -90,7 +111,8 @@ static struct jitscope_error *mark_everything(struct marker *marker) {
     struct graph *graph = marker->graph;
     for (uint32_t id = 0; id < graph->blocks.count; id++) {
         struct block *block = &graph->blocks.data[id];
-        if (block->flags & BLOCK_REMOVED || graph->sections.data[block->section].dependent)
+        if (block->flags & (BLOCK_REMOVED | BLOCK_DEPENDENT) ||
+            graph->sections.data[block->section].dependent)
             continue;
         block->flags |= BLOCK_LIVE;
         for (uint32_t at = block->attached; at != NO_BLOCK; at = graph->blocks.data[at].next_attached)

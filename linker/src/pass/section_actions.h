@@ -12,8 +12,8 @@ struct jitscope_error *add_section_action(struct graph *graph, uint32_t section,
 /* Pre-prune pass: .init_array.N, .fini_array.N, .ctors.N, .dtors.N come behind other sections, by priority.
  */
 struct jitscope_error *order_initialisers(struct graph *graph, void *unused);
-/* Post-fixup pass: finalisers, __cxa_atexit handlers, then initialisers as actions, in the order of ld's
- * default script (SORT_BY_INIT_PRIORITY, .ctors among .init_array). */
+/* Post-fixup pass: resolvers of indirect functions, finalisers, __cxa_atexit handlers, then initialisers as
+ * actions, in the order of ld's default script (SORT_BY_INIT_PRIORITY, .ctors among .init_array). */
 struct jitscope_error *attach_initialisers(struct graph *graph, void *unused);
 
 #endif

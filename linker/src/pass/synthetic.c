@@ -211,6 +211,8 @@ struct jitscope_error *provide_program_bounds(struct graph *graph, void *unused)
         if (symbol == NO_SYMBOL || graph->symbols.data[symbol].flags & SYMBOL_RESOLVED)
             continue;
         struct bounds bounds = find_bounds(graph, NO_NAME, names[i].mask, names[i].prot);
+        if (!bounds.any) /* nothing of the kind: it ends where all ends */
+            bounds = find_bounds(graph, NO_NAME, 0, 0);
         if (bounds.any)
             define(graph, symbol, names[i].end ? bounds.end : bounds.start);
     }

@@ -1,5 +1,6 @@
 #include "pass/tables.h"
 
+#include "pass/ifuncs.h"
 #include "pass/synthetic.h"
 
 /* What entries hold before edges are applied. */
@@ -300,7 +301,9 @@ struct jitscope_error *build_tables(struct graph *graph, void *unused) {
     got_table_create(&got, graph);
     plt_table_create(&plt, graph, &got);
     tls_table_create(&tls, graph);
-    struct jitscope_error *error = visit_existing_edges(graph, &got.visitor, &plt.visitor, &tls.visitor);
+    struct jitscope_error *error = add_ifunc_entries(graph, &got, &plt);
+    if (!error)
+        error = visit_existing_edges(graph, &got.visitor, &plt.visitor, &tls.visitor);
     if (!error)
         error = ensure_got_base(graph, &got);
     tls_table_destroy(&tls);

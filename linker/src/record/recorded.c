@@ -65,6 +65,21 @@ const struct recorded_half *recorded_failed_half(const struct recorded *recorded
     return half->ordinal == ordinal ? half : NULL;
 }
 
+void recorded_values(const struct recorded *recorded, uint32_t ordinal, uint64_t *values, uint32_t count) {
+    uint32_t low = 0, high = recorded->values.count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (recorded->values.data[middle].ordinal < ordinal)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (uint32_t i = 0; i < count; i++, low++)
+        values[i] = low < recorded->values.count && recorded->values.data[low].ordinal == ordinal
+                        ? recorded->values.data[low].address
+                        : 0;
+}
+
 bool recorded_file(struct recorded *recorded, const char *path, struct bytes *bytes) {
     struct event_cursor cursor = {.file = recorded->file};
     struct event_view view;
@@ -102,6 +117,9 @@ static struct jitscope_error *note(struct recorded *recorded, const struct event
     case EVENT_ID_answer_action:
         return vec_push(&recorded->failed_halves,
                         (struct recorded_half){event->answer_action.ordinal, event->answer_action.message});
+    case EVENT_ID_answer_ifunc:
+        return vec_push(&recorded->values,
+                        (struct recorded_value){event->answer_ifunc.ordinal, event->answer_ifunc.address});
     case EVENT_ID_answer_exit:
         recorded->exit_ordinal = event->answer_exit.ordinal;
         return NULL;
@@ -161,6 +179,7 @@ void recorded_close(struct recorded *recorded) {
         os_release(recorded->contents.data[i].owned);
     vec_destroy(&recorded->contents);
     vec_destroy(&recorded->failed_halves);
+    vec_destroy(&recorded->values);
     vec_destroy(&recorded->text_list);
     map64_destroy(&recorded->text_by_name);
     arena_destroy(&recorded->texts);

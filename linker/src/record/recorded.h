@@ -23,6 +23,12 @@ struct recorded_half {
     struct name_ref message;
 };
 
+/* What a resolver of indirect functions returned. */
+struct recorded_value {
+    uint32_t ordinal; /* of the half that ran it */
+    uint64_t address;
+};
+
 struct recorded {
     const struct recording_file *file; /* borrowed */
     struct decoder decoder;
@@ -30,6 +36,7 @@ struct recorded {
     struct event_call_create create;
     VEC(struct recorded_content) contents;
     VEC(struct recorded_half) failed_halves; /* by ordinal */
+    VEC(struct recorded_value) values;       /* by ordinal, then in order */
     uint64_t exit_ordinal;                   /* of the half that called exit(3); UINT64_MAX: none did */
     bool has_begin, has_create, has_lost;
     bool has_end;              /* the session's, or exit(3) */
@@ -53,6 +60,8 @@ struct jitscope_error *recorded_content(const struct recorded *recorded, uint32_
                                         struct bytes *bytes);
 /* The half that failed with that many before it; NULL when it did not. */
 const struct recorded_half *recorded_failed_half(const struct recorded *recorded, uint32_t ordinal);
+/* What the COUNT resolvers of that half returned; 0 for those of which the recording says nothing. */
+void recorded_values(const struct recorded *recorded, uint32_t ordinal, uint64_t *values, uint32_t count);
 /* The bytes that the session got when it first read the file at PATH; false when it did not, or could not. */
 bool recorded_file(struct recorded *recorded, const char *path, struct bytes *bytes);
 /* A text as a C string, until RECORDED is closed; NULL without memory.  Each is copied once, however often it

@@ -142,6 +142,16 @@ static int read_back(void *context, void *opaque, uint64_t address, void *buffer
     return 0;
 }
 
+void replay_write_slot(struct replay *replay, uint64_t address, uint64_t value) {
+    const struct replayed_allocation *allocation = replay->allocation;
+    for (size_t i = 0; allocation && i < allocation->count; i++) {
+        const struct replayed_segment *segment = &allocation->segments[i];
+        if (address >= segment->address &&
+            bytes_contain((struct bytes){segment->working, segment->size}, address - segment->address, 8))
+            store_u64(segment->working + (address - segment->address), value);
+    }
+}
+
 /* What was there is not known: nothing of it can be read. */
 struct jitscope_error *replay_restore_memory(struct replay *replay, void **allocation) {
     struct replayed_allocation *restored;

@@ -90,6 +90,8 @@ bool replay_is_call(uint32_t id);
 struct jitscope_error *replay_restore_link(struct replay *replay, struct jitscope_session *session,
                                            const struct event_state_link *event);
 struct jitscope_error *replay_restore_memory(struct replay *replay, void **allocation);
+/* The executor wrote VALUE there, when the latest allocation was finalized. */
+void replay_write_slot(struct replay *replay, uint64_t address, uint64_t value);
 /* Of the latest allocation, finished or not. */
 bool replay_read_memory(struct replay *replay, uint64_t address, void *buffer, size_t size);
 void replay_compare(void *replay, uint64_t sequence, uint32_t link, const void *record);

@@ -211,6 +211,13 @@ static const char *run(void *context, const struct action_call *call) {
     return text ? text : "out of memory";
 }
 
+static void values(void *context, const struct action_call *call, uint64_t *values, uint32_t count) {
+    struct replay *replay = context;
+    recorded_values(&replay->recorded, replay->halves - 1, values, count);
+    for (uint32_t i = 0; i < count; i++)
+        replay_write_slot(replay, load_u64(call->arguments + 16 + 16 * (size_t)i), values[i]);
+}
+
 /* The `registration` events that come next name them. */
 static uint32_t registrars(void *context, const char *names[EXECUTOR_UNWINDERS]) {
     struct replay *replay = context;
@@ -231,6 +238,7 @@ void replay_give_world(struct replay *replay, struct session_replay *setting) {
     setting->world = (struct session_world){replay, read_file, newest_compiler};
     setting->executor = (struct executor_answers){.context = replay,
                                                   .run = run,
+                                                  .values = values,
                                                   .open_library = open_library,
                                                   .lookup = lookup,
                                                   .open_tls = open_tls,

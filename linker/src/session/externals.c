@@ -9,7 +9,8 @@ struct questions {
 };
 
 static bool is_open(const struct symbol *symbol) {
-    return symbol->flags & SYMBOL_EXTERNAL && !(symbol->flags & SYMBOL_RESOLVED);
+    return symbol->flags & SYMBOL_EXTERNAL && !(symbol->flags & SYMBOL_RESOLVED) &&
+           symbol->kind != SYMBOL_KIND_IFUNC; /* that one only its resolver knows */
 }
 
 /* Code of LINK will call into DEFINER: it must not be unloaded first. */
