@@ -1,7 +1,8 @@
 /* executor: the target of a session, as the linker sees it.
  *
- * Here it is the linker's own process.  Whatever runs in the target is reached through this header and
- * through allocation actions, so that the target can move to another process without the linker noticing. */
+ * Whatever runs in the target is reached through this header and through allocation actions, so that the
+ * linker does not notice where that is: in its own process, in another one (executor_remote.h), or nowhere,
+ * when a replay answers from a recording. */
 #ifndef EXECUTOR_EXECUTOR_H
 #define EXECUTOR_EXECUTOR_H
 
@@ -42,7 +43,9 @@ struct executor_answers {
 struct jitscope_error *executor_create_answered(const struct executor_answers *answers,
                                                 struct executor **executor);
 bool executor_is_answered(const struct executor *executor);
-/* Its number in the process, which records of debuggee.h have; 0 for one that is answered. */
+/* Code runs in this process. */
+bool executor_is_here(const struct executor *executor);
+/* Its number in the process, which records of debuggee.h have; 0 for one that is not in this process. */
 uint32_t executor_number(const struct executor *executor);
 /* Closes the libraries it opened.  No allocation may be left. */
 void executor_destroy(struct executor *executor);
@@ -62,10 +65,16 @@ void executor_set_arguments(struct executor *executor, int argc, char **argv, ch
 /* Results of a run of actions, in the order in which they ran. */
 struct action_results {
     VEC(struct action_result) results;
-    bool timed; /* durations are wanted: else they are 0 */
+    bool timed;          /* durations are wanted: else they are 0 */
+    uint32_t allocation; /* whose actions they are; another process knows it by this number */
 };
 void executor_results_destroy(struct action_results *results);
 
+/* Before executor_finalize() with the same ACTIONS and RESULTS: another process gets all of them, with the
+ * memory that was placed (executor_remote.h), protects it and runs the halves.  An error is one of memory: no
+ * half has run, or nobody is left to say so.  Elsewhere nothing happens. */
+struct jitscope_error *executor_transfer(struct executor *executor, const struct action *actions,
+                                         uint32_t count, const struct action_results *results);
 /* Runs the finalize halves of ACTIONS in order.  When one fails, the deallocate halves of those already done
  * run in reverse (half ROLLBACK) and the error is ACTION_FAILED, naming the action.  Every half that ran is
  * in RESULTS. */
@@ -80,9 +89,13 @@ bool executor_roll_back_interrupted(struct executor *executor);
 struct jitscope_error *executor_deallocate(struct executor *executor, const struct action *actions,
                                            uint32_t count, struct action_results *results);
 
+/* After executor_deallocate(), which need not have been called when there is nothing to run: another process
+ * closes the allocation's memory. */
+struct jitscope_error *executor_close(struct executor *executor, uint32_t allocation);
+
 /* The unwinders that .eh_frame sections are registered with, by name ("libgcc", ...); how many.  0 before the
  * first registration. */
-uint32_t executor_unwinders(const struct executor *executor, const char *names[EXECUTOR_UNWINDERS]);
+uint32_t executor_unwinders(struct executor *executor, const char *names[EXECUTOR_UNWINDERS]);
 
 /* What debuggers are told; DEBUGGEE_AUTO before. */
 void executor_set_debug_policy(struct executor *executor, enum debuggee_policy policy);
@@ -93,7 +106,7 @@ void executor_tell_at_once(struct executor *executor);
  */
 void executor_announce(void);
 /* Whom the last debug image was made known to, or withdrawn from, for events; static. */
-const char *executor_debug_audience(const struct executor *executor);
+const char *executor_debug_audience(struct executor *executor);
 
 /* Everything that was finalized is about to be deallocated, nothing will be finalized any more: saves work.
  */
@@ -119,8 +132,9 @@ void executor_close_tls(struct executor *executor, uint32_t link);
 /* Where what is OFFSET bytes into the block of LINK lies for the calling thread; 0 without such a block. */
 uint64_t executor_tls_address(struct executor *executor, uint32_t link, uint64_t offset);
 
-/* Calls the function at ADDRESS as main(argc, argv, envp) on this thread; *status is what it returned. */
-void executor_run_main(struct executor *executor, uint64_t address, int *status);
+/* Calls the function at ADDRESS as main(argc, argv, envp), on this thread if it is this process's; *status is
+ * what it returned.  Errors: EXECUTOR_GONE. */
+struct jitscope_error *executor_run_main(struct executor *executor, uint64_t address, int *status);
 
 /* From now on exit(3) in the target runs the deallocate halves of the finalized allocations that are still
  * there (as exit runs a program's .fini_array): CALLBACK does it.  Once per executor; not after

@@ -46,6 +46,16 @@ __attribute__((visibility("default"), used)) struct debuggee jitscope_debuggee =
     .library = JITSCOPE_VERSION,
 };
 
+const char *debug_listing_text(enum debug_listing listing) {
+    static const char *const texts[] = {
+        [LISTING_NONE] = "nobody",
+        [LISTING_ANNOUNCED] = "debuggers, before it runs",
+        [LISTING_LISTED] = "debuggers, at attach",
+        [LISTING_UNLISTED] = "debuggers' plug-ins",
+    };
+    return texts[listing];
+}
+
 static uint64_t address_of(const void *memory) {
     return (uint64_t)(uintptr_t)memory;
 }

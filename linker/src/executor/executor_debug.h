@@ -40,6 +40,8 @@ struct executor;
 /* How a batch was made known. */
 enum debug_listing { LISTING_NONE, LISTING_ANNOUNCED, LISTING_LISTED, LISTING_UNLISTED };
 
+/* For events; static. */
+const char *debug_listing_text(enum debug_listing listing);
 /* Both return NULL, or why they failed (a static text).  *how may be NULL. */
 const char *executor_register_debug_image(struct executor *executor, enum debuggee_policy policy,
                                           struct bytes image, enum debug_listing *how);

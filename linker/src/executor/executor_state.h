@@ -18,8 +18,39 @@ struct library {
     void *handle;
 };
 
+/* What each kind of executor does in its own way: executor_local.c, executor_answered.c, executor_remote.c.
+ * Functions are executor.h's, without the prefix; those marked so may be NULL: there is nothing to do. */
+struct executor_ops {
+    void (*leave)(struct executor *executor);     /* before it is freed; NULL */
+    void (*begin_end)(struct executor *executor); /* NULL */
+    /* CALL, the next half, runs, in those that are asked for each. */
+    const char *(*run)(struct executor *executor, const struct action_call *call);
+    struct jitscope_error *(*transfer)(struct executor *executor, const struct action *actions,
+                                       uint32_t count, const struct action_results *results); /* NULL */
+    struct jitscope_error *(*finalize)(struct executor *executor, const struct action *actions,
+                                       uint32_t count, struct action_results *results);
+    bool (*roll_back)(struct executor *executor);
+    struct jitscope_error *(*deallocate)(struct executor *executor, const struct action *actions,
+                                         uint32_t count, struct action_results *results);
+    struct jitscope_error *(*close)(struct executor *executor, uint32_t allocation); /* NULL */
+    uint32_t (*unwinders)(struct executor *executor, const char *names[EXECUTOR_UNWINDERS]);
+    const char *(*audience)(struct executor *executor);
+    struct jitscope_error *(*open_library)(struct executor *executor, const char *path, void **handle);
+    struct jitscope_error *(*lookup)(struct executor *executor, const uint32_t *libraries,
+                                     const char *const *names, size_t count, uint64_t *addresses);
+    struct jitscope_error *(*open_tls)(struct executor *executor, const struct tls_request *request,
+                                       struct tls_answer *answers);
+    void (*close_tls)(struct executor *executor, uint32_t link);                        /* NULL */
+    uint64_t (*tls_address)(struct executor *executor, uint32_t link, uint64_t offset); /* NULL: 0 */
+    struct jitscope_error *(*run_main)(struct executor *executor, uint64_t address, int *status);
+};
+
+struct remote;
+
 struct executor {
-    struct executor_answers answers; /* all NULL: this executor is real */
+    const struct executor_ops *ops;
+    struct executor_answers answers; /* of one that is answered */
+    struct remote *remote;           /* of one in another process */
     VEC(struct registered_action) actions;
     VEC(struct library) libraries;
     VEC(struct tls_module) tls_modules; /* in the order in which they were opened */
@@ -45,6 +76,19 @@ struct executor {
     void *exit_context;
     struct executor *exit_next;
 };
+
+struct jitscope_error *executor_create_of_kind(const struct executor_ops *ops, struct executor **executor);
+const struct registered_action *executor_find_action(const struct executor *executor, const char *name);
+/* NULL without memory. */
+char *executor_copy_text(const char *text);
+struct jitscope_error *executor_action_error(uint32_t index, const char *name, const char *failure);
+
+/* executor_finalize(), executor_roll_back_interrupted() and executor_deallocate() by way of ops->run. */
+struct jitscope_error *executor_run_finalize_halves(struct executor *executor, const struct action *actions,
+                                                    uint32_t count, struct action_results *results);
+bool executor_run_interrupted_halves(struct executor *executor);
+struct jitscope_error *executor_run_deallocate_halves(struct executor *executor, const struct action *actions,
+                                                      uint32_t count, struct action_results *results);
 
 /* Room for what the resolvers of an action with SIZE bytes of arguments return, 0 so far; NULL or why not. */
 const char *executor_reserve_values(struct executor *executor, uint32_t size);

@@ -84,6 +84,7 @@ struct jitscope_error *memory_restore(struct memory *memory, struct string_pool 
     finalized->allocation = state->allocation;
     finalized->names = names;
     finalized->results.timed = trace_wants(memory->trace, LEVEL_BLOCK);
+    finalized->results.allocation = state->number;
     vec_put(&memory->finalized, finalized);
     *handle = memory->finalized.count;
     memory_tell_state(memory, names, *handle);

@@ -295,23 +295,35 @@ static struct jitscope_error *keep(const struct in_flight *in_flight, struct fin
     (*out)->allocation = in_flight->allocation;
     (*out)->names = graph->names;
     (*out)->results.timed = trace_wants(memory->trace, LEVEL_BLOCK);
+    (*out)->results.allocation = in_flight->number;
     return NULL;
 }
 
-static struct jitscope_error *run_finalize_actions(const struct in_flight *in_flight) {
+/* Another process than this has run the actions when it has the memory; it only tells of them later. */
+static struct jitscope_error *transfer(const struct in_flight *in_flight,
+                                       const struct action_results *results) {
+    const struct memory *memory = in_flight->memory;
+    const struct graph *graph = in_flight->graph;
+    TRY(memory->ops->finalize(memory->context, in_flight->allocation, in_flight->views,
+                              in_flight->layout.alloc_count));
+    if (!memory->executor)
+        return NULL;
+    return executor_transfer(memory->executor, graph->actions.data, graph->actions.count, results);
+}
+
+static struct jitscope_error *run_finalize_actions(const struct in_flight *in_flight,
+                                                   struct action_results *results) {
     struct memory *memory = in_flight->memory;
     const struct graph *graph = in_flight->graph;
-    struct action_results results = {.timed = trace_wants(memory->trace, LEVEL_BLOCK)};
     trace_actions(memory, graph);
     if (!memory->executor)
         return NULL;
     memory->finalizing = in_flight;
-    memory->finalizing_results = &results;
+    memory->finalizing_results = results;
     struct jitscope_error *error =
-        executor_finalize(memory->executor, graph->actions.data, graph->actions.count, &results);
+        executor_finalize(memory->executor, graph->actions.data, graph->actions.count, results);
     memory->finalizing = NULL;
-    tell_finalization(memory, in_flight, &results);
-    executor_results_destroy(&results);
+    tell_finalization(memory, in_flight, results);
     return error;
 }
 
@@ -332,13 +344,14 @@ static struct jitscope_error *finalize(struct in_flight *in_flight, struct final
     segments_tell_digests(&in_flight->layout, in_flight->graph);
     TRY(vec_reserve(&memory->finalized, 1));
     TRY(keep(in_flight, finalized));
-    struct jitscope_error *error = memory->ops->finalize(memory->context, in_flight->allocation,
-                                                         in_flight->views, in_flight->layout.alloc_count);
+    struct action_results results = {.timed = (*finalized)->results.timed, .allocation = in_flight->number};
+    struct jitscope_error *error = transfer(in_flight, &results);
     note_answer(memory, in_flight->graph->names, MEMORY_STATE_FINALIZED, error);
     if (!error) {
         trace_protections(in_flight);
-        error = run_finalize_actions(in_flight);
+        error = run_finalize_actions(in_flight, &results);
     }
+    executor_results_destroy(&results);
     if (error)
         finalized_destroy(*finalized);
     return error;
@@ -366,7 +379,7 @@ struct jitscope_error *memory_finalize(struct in_flight *in_flight, uint64_t *ha
 /* The in-process manager lets code rest that a debugger may have breakpoints in; others give it to whom they
  * like. */
 static void let_debuggers_go(const struct memory *memory) {
-    if (memory->executor && memory->ops != &memory_in_process_ops && !executor_is_answered(memory->executor))
+    if (memory->executor && memory->ops != &memory_in_process_ops && executor_is_here(memory->executor))
         executor_debug_settle();
 }
 
@@ -434,6 +447,15 @@ void memory_run_exit_actions(struct memory *memory) {
             jitscope_error_destroy(run_deallocate_actions(memory, memory->finalized.data[i]));
 }
 
+static struct jitscope_error *give_back(const struct memory *memory, const struct finalized *finalized) {
+    struct jitscope_error *error =
+        memory->executor ? executor_close(memory->executor, finalized->number) : NULL;
+    struct jitscope_error *second = memory->ops->deallocate(memory->context, finalized->allocation);
+    if (error)
+        jitscope_error_destroy(second);
+    return error ? error : second;
+}
+
 struct jitscope_error *memory_deallocate(struct memory *memory, uint64_t handle) {
     if (handle == 0 || handle > memory->finalized.count || !memory->finalized.data[handle - 1])
         return error_create(JITSCOPE_ERROR_USAGE, "there is no finalized allocation %" PRIu64, handle);
@@ -442,7 +464,7 @@ struct jitscope_error *memory_deallocate(struct memory *memory, uint64_t handle)
     memory->finalized.data[handle - 1] = NULL;
     struct jitscope_error *error = run_deallocate_actions(memory, finalized);
     let_debuggers_go(memory);
-    struct jitscope_error *second = memory->ops->deallocate(memory->context, finalized->allocation);
+    struct jitscope_error *second = give_back(memory, finalized);
     note_answer(memory, finalized->names, MEMORY_STATE_DEALLOCATED, second);
     trace_allocation(memory, finalized->number, MEMORY_STATE_DEALLOCATED, start, finalized->segments,
                      finalized->segment_count);

@@ -548,8 +548,7 @@ struct jitscope_error *jitscope_session_run_main(struct jitscope_session *sessio
                                                  int *status) {
     if (!session->executor)
         return error_create(JITSCOPE_ERROR_USAGE, "a simulated session runs nothing");
-    executor_run_main(session->executor, address, status);
-    return NULL;
+    return executor_run_main(session->executor, address, status);
 }
 
 struct jitscope_error *jitscope_session_read(struct jitscope_session *session, uint64_t address, void *buffer,
