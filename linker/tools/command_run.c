@@ -10,6 +10,7 @@
 #include "base/os.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,13 +41,31 @@ static void take_name(char *name) {
     program_invocation_short_name = slash ? slash + 1 : name;
 }
 
+/* The program ran in another process, and that is no more. */
+static void end_as_program(const struct job *job, struct jitscope_error *error) {
+    enum { SIGNAL_STATUS = 128 };
+    int status;
+    switch (jitscope_session_executor_state(job->session, &status)) {
+    case JITSCOPE_EXECUTOR_LEFT:
+        os_exit_child(status); /* by _exit(2): its finalisers have not run, and are told of nowhere */
+    case JITSCOPE_EXECUTOR_KILLED:
+        fprintf(stderr, "jitscope: %s\n", jitscope_error_message(error));
+        jitscope_error_destroy(error);
+        exit(SIGNAL_STATUS + status);
+    default:
+        break;
+    }
+}
+
 /* Comes back only with an error. */
 static struct jitscope_error *run(const struct job *job, const struct job_settings *settings) {
     uint64_t entry;
     int status;
     TRY(job_entry(job, &entry));
     take_name(settings->argv[0]);
-    TRY(jitscope_session_run_main(job->session, entry, &status));
+    struct jitscope_error *error = jitscope_session_run_main(job->session, entry, &status);
+    end_as_program(job, error);
+    TRY(error);
     exit(status);
 }
 
@@ -60,7 +79,7 @@ static void warn_at_exit(void) {
 }
 
 struct jitscope_error *command_run(const struct options *options) {
-    struct job_settings settings = {.need_entry = true};
+    struct job_settings settings = {.runs = true, .need_entry = true};
     process = os_process_id();
     if (os_at_exit(warn_at_exit) < 0) /* before the session's: comes after it */
         return error_no_memory();
@@ -68,6 +87,8 @@ struct jitscope_error *command_run(const struct options *options) {
     struct jitscope_error *error = job_create(options, &settings, &job);
     if (!error)
         error = run(&job, &settings);
+    else if (job.session)
+        end_as_program(&job, error);
     job_destroy(&job);
     os_release(settings.argv);
     return error;

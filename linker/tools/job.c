@@ -48,6 +48,8 @@ static struct jitscope_error *validate(const struct options *options) {
     if (!job_first_input(options))
         return error_with_help(error_create(JITSCOPE_ERROR_USAGE, "there is no input"),
                                "name an object, an archive or -l NAME");
+    if (options->in_process && options->out_of_process)
+        return error_create(JITSCOPE_ERROR_USAGE, "--in-process and --out-of-process exclude each other");
     if (has_checks(options) && !level_holds_symbols(options))
         return error_create(JITSCOPE_ERROR_USAGE, "--check needs what --trace=block or --trace=edges tells");
     if (options->level && options->level != JITSCOPE_LEVEL_OFF && !options->record && !has_checks(options) &&
@@ -71,6 +73,11 @@ static struct jitscope_error *choose_recording(struct job *job) {
     return NULL;
 }
 
+static struct jitscope_error *start_executor(struct jitscope_executor_connection **connection) {
+    const struct jitscope_executor_options wanted = {.size = sizeof wanted, .ends_with_program = true};
+    return jitscope_executor_spawn(&wanted, connection);
+}
+
 static struct jitscope_error *create_session(struct job *job, const struct job_settings *settings) {
     const struct options *options = job->options;
     struct jitscope_session_options wanted = {
@@ -89,6 +96,8 @@ static struct jitscope_error *create_session(struct job *job, const struct job_s
     };
     TRY(choose_recording(job));
     wanted.record_path = job->record_path;
+    if (settings->runs && options->out_of_process)
+        TRY(start_executor(&wanted.executor));
     return jitscope_session_create(&wanted, &job->session);
 }
 
@@ -154,10 +163,17 @@ static struct jitscope_error *add_items(struct job *job, const struct job_settin
     return NULL;
 }
 
+/* Nothing is to be said, or to be checked, before the program runs. */
+static bool may_begin_at_once(const struct options *options) {
+    return !options->stats && !options->progress && !has_checks(options);
+}
+
 static struct jitscope_error *link_items(struct job *job, const struct job_settings *settings) {
     if (settings->argv)
         TRY(jitscope_session_set_arguments(job->session, settings->argc, settings->argv, settings->envp));
     TRY(add_items(job, settings));
+    if (settings->runs && may_begin_at_once(job->options))
+        TRY(jitscope_session_set_entry(job->session, job_entry_name(job->options)));
     return jitscope_session_link(job->session, &job->link);
 }
 
@@ -166,6 +182,9 @@ static struct jitscope_error *link_items(struct job *job, const struct job_setti
 static void print_statistics(const struct job *job) {
     struct text out = {0};
     statistics_print(&job->statistics, &out);
+    uint64_t messages = jitscope_session_executor_messages(job->session);
+    if (messages)
+        text_print(&out, "executor  %llu messages so far\n", (unsigned long long)messages);
     fputs(out.data ? out.data : "", stderr);
     text_destroy(&out);
 }

@@ -6,6 +6,7 @@
 #include "progress.h"
 #include "statistics.h"
 
+#include "jitscope/executor.h"
 #include "jitscope/session.h"
 
 struct job {
@@ -24,6 +25,7 @@ struct job {
 struct job_settings {
     bool simulate;
     bool count;      /* fill in statistics whether --stats is given or not */
+    bool runs;       /* the program will run */
     bool need_entry; /* the entry symbol is looked for in archives, as a program's start files do */
     int argc;        /* for initialisers and main; borrowed */
     char **argv, **envp;

@@ -56,7 +56,7 @@ class Installed(unittest.TestCase):
 
     def test_only_headers_and_their_tables_are_installed(self):
         headers = {path.name for path in (self.prefix / "include").rglob("*") if path.is_file()}
-        self.assertEqual(headers, {"error.h", "errors.def", "event.h", "graph.h", "jitscope.h", "memory.h", "session.h"})
+        self.assertEqual(headers, {"error.h", "errors.def", "event.h", "executor.h", "graph.h", "jitscope.h", "memory.h", "session.h"})
 
     def test_the_version(self):
         self.assertRegex(self.pkg_config("--modversion")[0], r"^\d+\.\d+\.\d+$")

@@ -82,6 +82,33 @@ def records_of(recording):
     return records
 
 
+def executor_says(version, *more):
+    """A hello as linker/src/executor/bridge.h has it, and answers to what comes then: (kind, payload), each to the next question."""
+    def text(value):
+        return struct.pack("<I", len(value)) + value + b"\0"
+
+    hello = text(b"jitscope executor") + text(version.encode())
+    hello += struct.pack("<IQQQQI", 1, 4096, 0x7f0000000000, 0x7e0000000000, 1 << 30, 1) + text(b"mine")
+    stream = b""
+    for index, (kind, payload) in enumerate([(1, hello), *more]):
+        stream += struct.pack("<IHHQQ", len(payload), 1, kind, index + 1, index) + payload
+    return stream
+
+
+def conversations(version):
+    nothing = struct.pack("<I", 0)
+    no_error = nothing + nothing + b"\0"
+    results = struct.pack("<I", 1) + struct.pack("<IIIQ", 0, 0, 0, 5) + nothing + b"\0" + nothing
+    finalized = nothing + no_error + nothing + nothing + nothing + nothing
+    ran = nothing + no_error + nothing + results + nothing + nothing
+    deallocated = no_error + nothing + nothing
+    yield "hello", b"\0" + executor_says(version)
+    yield "links", b"\0" + executor_says(version, *[(5, finalized)] * 3)
+    yield "unloads", b"\x0a" + executor_says(version, (5, finalized), (8, deallocated), (5, finalized), (8, deallocated))
+    yield "runs", b"\0" + executor_says(version, (5, ran))
+    yield "exits", b"\0" + executor_says(version, (6, struct.pack("<III", 3, 1, 0) + nothing + nothing))
+
+
 def main(folder, jitscope):
     work = folder / "work"
     work.mkdir(parents=True, exist_ok=True)
@@ -137,6 +164,9 @@ def main(folder, jitscope):
         put("recording", f"packed-{level}.jsr", recording.read_bytes())
     for recording in GOLDEN.glob("*.jsr"):
         put("inspect", f"golden-{recording.stem}", inspected(recording))
+    version = subprocess.run([jitscope, "--version"], check=True, capture_output=True, text=True).stdout.split()[-1]
+    for name, content in conversations(version):
+        put("wire", name, content)
     for name, content in sessions(work, made, jitscope):
         put("session", name, records_of(content))
 

@@ -16,6 +16,7 @@ JITSCOPE = os.path.abspath(os.environ.get("JITSCOPE", "build/dev/jitscope"))
 INPUTS = pathlib.Path(__file__).resolve().parent / "inputs"
 COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
 LIBRARIES = pathlib.Path("/usr/lib/x86_64-linux-gnu")
+RUN = os.environ.get("JITSCOPE_RUN", "").split()  # options that each `jitscope run` gets besides its own
 LIMIT = 120  # seconds for one command; a hang fails the test instead of the machine
 
 
@@ -62,6 +63,8 @@ class SystemTest(unittest.TestCase):
 
     def run_command(self, *command, stdin=b"", env=None, cwd=None):
         command = [str(word) for word in command]
+        if command[:2] == [JITSCOPE, "run"]:
+            command[2:2] = RUN
         environment = {**os.environ, **(env or {})}
         return Outcome(subprocess.run(command, input=stdin, capture_output=True, env=environment, timeout=LIMIT,
                                       cwd=cwd or self.folder))

@@ -19,6 +19,7 @@
 
 #include "jitscope/error.h"
 #include "jitscope/event.h"
+#include "jitscope/executor.h"
 #include "jitscope/graph.h"
 #include "jitscope/memory.h"
 #include "jitscope/session.h"

@@ -23,8 +23,9 @@
  * have it on its stack, and nobody may keep a pointer into it: signal handlers, threads' destructors
  * (pthread_key_create), functions handed to the host. What it registered with atexit or __cxa_atexit runs at
  * unload by itself, and so do destructors of the unloading thread's thread_local objects; other threads'
- * objects are destroyed when those threads end, if that is before, and never otherwise.  When the process exits with sessions left, finalisers and other deallocate actions run
- * once, and the memory stays.  In a child of fork(2) linked code runs on; the recording stays the parent's.
+ * objects are destroyed when those threads end, if that is before, and never otherwise.  When the process
+ * exits with sessions left, finalisers and other deallocate actions run once, and the memory stays.  In a
+ * child of fork(2) linked code runs on; the recording stays the parent's.
  *
  * Names (char *) are copied unless the function says otherwise; they are what the input's string table holds,
  * mangled for C++. Sizes are in bytes, addresses are the executor's, which is this process unless the session
@@ -48,6 +49,8 @@ extern "C" {
 
 /* One namespace, with its inputs, links, memory manager and events.  Owned by the program. */
 struct jitscope_session;
+/* executor.h */
+struct jitscope_executor_connection;
 /* One finished batch; owned by its session, gone after unload. */
 struct jitscope_link;
 
@@ -109,6 +112,11 @@ struct jitscope_session_options {
      * does the same for all sessions of a program.  When it cannot be done the session goes on without:
      * jitscope_session_inspection_failure(). */
     bool inspectable;
+
+    /* Code runs in the process at the other end (executor.h); NULL: in this one.  Taken over, also when
+     * creating the session fails.  Addresses are that process's then, and actions are registered there.
+     * Excludes MEMORY and SIMULATE. */
+    struct jitscope_executor_connection *executor;
 };
 
 /* OPTIONS may be NULL: all zero.  *session is the caller's, to be ended with jitscope_session_destroy(); not
@@ -183,7 +191,8 @@ struct jitscope_error *jitscope_session_add_pass(struct jitscope_session *sessio
 typedef const char *(*jitscope_action)(void *context, const uint8_t *arguments, size_t size);
 /* Makes ACTION known to the executor under NAME, for jitscope_graph_add_action().  CONTEXT must live until
  * the session is destroyed, or the process ends: deallocate halves run then.  Errors: DUPLICATE (a name that
- * is taken, also by the linker's own actions), USAGE (a simulated session runs none). */
+ * is taken, also by the linker's own actions), USAGE (a simulated session runs none; another process has its
+ * own: jitscope_target_register_action()). */
 struct jitscope_error *jitscope_session_register_action(struct jitscope_session *session, const char *name,
                                                         jitscope_action action, void *context);
 
@@ -210,7 +219,8 @@ struct jitscope_error *jitscope_session_set_event_callback(struct jitscope_sessi
  * memory manager return. */
 struct jitscope_error *jitscope_session_link(struct jitscope_session *session, struct jitscope_link **link);
 /* The address of a global, default-visibility definition of any link (the latest link that has it), or of a
- * jitscope_session_define(), whichever is younger.  Of a thread-local variable it is the calling thread's.  Shared libraries are not asked.  Errors: NOT_FOUND. */
+ * jitscope_session_define(), whichever is younger.  Of a thread-local variable it is the calling thread's.
+ * Shared libraries are not asked.  Errors: NOT_FOUND. */
 struct jitscope_error *jitscope_session_lookup(struct jitscope_session *session, const char *name,
                                                uint64_t *address);
 /* Same in one link; hidden symbols are found too.  LINK must not have been unloaded.  Errors: NOT_FOUND. */
@@ -252,8 +262,15 @@ uint32_t jitscope_link_number(const struct jitscope_link *link);
  * ends.  At first 0, nothing, and this process's environment.  Errors: USAGE (a simulated session). */
 struct jitscope_error *jitscope_session_set_arguments(struct jitscope_session *session, int argc, char **argv,
                                                       char **envp);
-/* Calls the function at ADDRESS as main on this thread, without holding the session's lock; *status is what
- * it returned. exit(3) in it ends the process.  Errors: USAGE (a simulated session). */
+/* What jitscope_session_run_main() will be called with, once a link has defined NAME: then an executor in
+ * another process whose program's end is this process's (jitscope_executor_options) begins with it right
+ * behind that link's initialisers, which saves a message.  Nothing happens otherwise.  Errors: USAGE (a
+ * simulated session).
+ */
+struct jitscope_error *jitscope_session_set_entry(struct jitscope_session *session, const char *name);
+/* Calls the function at ADDRESS as main, without holding the session's lock; *status is what it returned.  On
+ * this thread, and exit(3) in it ends the process; or in the executor's process, on its main thread, and when
+ * that ends this is an error.  Errors: USAGE (a simulated session), EXECUTOR_GONE. */
 struct jitscope_error *jitscope_session_run_main(struct jitscope_session *session, uint64_t address,
                                                  int *status);
 

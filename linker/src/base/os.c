@@ -188,6 +188,10 @@ void os_advise(void *address, size_t size, int advice) {
     errno = saved;
 }
 
+int os_punch(void *address, size_t size) {
+    return must_fail(ENOSYS) ? -1 : madvise(address, size, MADV_REMOVE);
+}
+
 int os_discard(void *address, size_t size) {
     return must_fail(EINVAL) ? -1 : madvise(address, size, MADV_DONTNEED);
 }

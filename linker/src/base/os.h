@@ -27,6 +27,7 @@ int os_open(const char *path, int flags, mode_t mode);
 /* memfd_create(2): a file without a name in any folder. */
 int os_memory_file(const char *name);
 int os_close(int fd);
+bool os_is_open(int fd);
 ssize_t os_read(int fd, void *buffer, size_t size);
 /* pread(2). */
 ssize_t os_read_at(int fd, void *buffer, size_t size, uint64_t offset);
@@ -150,6 +151,8 @@ int os_peer(int fd, int *process, uint32_t *user);
 int os_limit_waiting(int fd, uint32_t milliseconds);
 /* Ends the use of a socket: who waits in accept(2) is woken, and every later call fails. */
 void os_shut_down(int fd);
+/* The other end reads what was sent, and then the end; it can still be heard. */
+void os_shut_down_sending(int fd);
 /* Waits until a listening socket is shut down, but no longer than so. */
 void os_await_shutdown(int fd, uint32_t milliseconds);
 /* One message, and a descriptor with it (-1: none).  Sending never waits, and raises no signal.  Of a message
@@ -157,11 +160,28 @@ void os_await_shutdown(int fd, uint32_t milliseconds);
 int os_send(int fd, const void *message, size_t size, int descriptor);
 int os_receive(int fd, void *buffer, size_t *size, int *descriptor);
 
+/* socketpair(2) of AF_UNIX, SOCK_STREAM, closed on exec.  Sending COUNT pieces, by a socket or any other
+ * stream, with a descriptor (-1: none; sockets only); who has gone is EPIPE, never a signal.  How many bytes
+ * went, as writev(2).  Receiving up to SIZE bytes: 0 at the end; *DESCRIPTOR (-1: none) is the caller's then.
+ */
+struct iovec;
+int os_socket_pair(int ends[2]);
+ssize_t os_stream_send(int fd, const struct iovec *pieces, size_t count, int descriptor);
+ssize_t os_stream_receive(int fd, void *buffer, size_t size, int *descriptor);
+/* fcntl(2), F_ADD_SEALS: a memfd (os_sealable_file) that nobody can make smaller any more. */
+int os_sealable_file(const char *name);
+int os_seal_against_shrinking(int fd);
+/* Gives the pages of a shared mapping back: they read as zero. */
+int os_punch(void *address, size_t size);
+
 /* A thread with all signals blocked and a small stack; NAME has up to 15 bytes.  To be joined. */
 struct os_thread {
     unsigned long handle; /* pthread_t */
 };
 int os_start_thread(void *(*function)(void *), void *context, const char *name, struct os_thread *thread);
+/* The same with a stack as big as threads have by default, for whatever code. */
+int os_start_roomy_thread(void *(*function)(void *), void *context, const char *name,
+                          struct os_thread *thread);
 void os_join_thread(struct os_thread thread);
 /* raise(3). */
 int os_raise(int signal);
@@ -177,6 +197,12 @@ int os_terminal_size(int fd, uint16_t *rows, uint16_t *columns);
 /* A stack of SIZE bytes at MEMORY for handlers of signals, in this thread; 1, and nothing happens, when it
  * has one.  NULL takes it away again. */
 int os_signal_stack(void *memory, size_t size);
+/* on_exit(3): FUNCTION gets the status that exit(3) was called with. */
+int os_on_exit(void (*function)(int status, void *context), void *context);
+/* posix_spawnp(3): the program of WORDS, with this process's environment and standard streams, and FD (-1:
+ * none) open as it is here.  Signals do what they do here but for SIGPIPE, which does what it does by
+ * default. */
+int os_spawn(char *const *words, int fd, int *process);
 /* Runs a program with INPUT as its standard input and no output, to its end; its exit status, or -1. */
 int os_run(char *const *words, int input);
 

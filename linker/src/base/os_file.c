@@ -28,8 +28,20 @@ int os_memory_file(const char *name) {
     return must_fail(EMFILE) ? -1 : memfd_create(name, MFD_CLOEXEC);
 }
 
+int os_sealable_file(const char *name) {
+    return must_fail(EMFILE) ? -1 : memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+}
+
+int os_seal_against_shrinking(int fd) {
+    return must_fail(EPERM) ? -1 : fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_SEAL);
+}
+
 int os_close(int fd) {
     return close(fd);
+}
+
+bool os_is_open(int fd) {
+    return fcntl(fd, F_GETFD) >= 0;
 }
 
 ssize_t os_read(int fd, void *buffer, size_t size) {

@@ -6,8 +6,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -95,6 +97,10 @@ void os_shut_down(int fd) {
     (void)shutdown(fd, SHUT_RDWR);
 }
 
+void os_shut_down_sending(int fd) {
+    (void)shutdown(fd, SHUT_WR);
+}
+
 void os_await_shutdown(int fd, uint32_t milliseconds) {
     struct pollfd wait = {.fd = fd}; /* POLLHUP alone */
     (void)poll(&wait, 1, (int)milliseconds);
@@ -155,4 +161,67 @@ int os_receive(int fd, void *buffer, size_t *size, int *descriptor) {
     *descriptor = take_descriptor(&whole);
     *size = (size_t)got;
     return 0;
+}
+
+/* --- streams --- */
+
+int os_socket_pair(int ends[2]) {
+    return must_fail(EMFILE) ? -1 : socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends);
+}
+
+/* SIGPIPE of a pipe whose reader has gone comes to this thread, and is taken back. */
+static ssize_t write_quietly(int fd, const struct iovec *pieces, size_t count) {
+    const struct timespec at_once = {0};
+    sigset_t pipe, before, waiting;
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    sigpending(&waiting);
+    pthread_sigmask(SIG_BLOCK, &pipe, &before);
+    ssize_t put = writev(fd, pieces, (int)count);
+    int failure = errno;
+    if (put < 0 && failure == EPIPE && !sigismember(&waiting, SIGPIPE))
+        sigtimedwait(&pipe, NULL, &at_once);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errno = failure;
+    return put;
+}
+
+ssize_t os_stream_send(int fd, const struct iovec *pieces, size_t count, int descriptor) {
+    union ancillary with = {0};
+    struct msghdr whole = {.msg_iov = (struct iovec *)(uintptr_t)pieces, .msg_iovlen = count};
+    ssize_t put;
+    if (must_fail(EPIPE))
+        return -1;
+    if (descriptor >= 0) {
+        with.header = (struct cmsghdr){
+            .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+        memcpy(CMSG_DATA(&with.header), &descriptor, sizeof descriptor);
+        whole.msg_control = with.bytes;
+        whole.msg_controllen = sizeof with.bytes;
+    }
+    do
+        put = sendmsg(fd, &whole, MSG_NOSIGNAL);
+    while (put < 0 && errno == EINTR);
+    while (put < 0 && (errno == ENOTSOCK || errno == EINTR))
+        put = write_quietly(fd, pieces, count);
+    return put;
+}
+
+ssize_t os_stream_receive(int fd, void *buffer, size_t size, int *descriptor) {
+    union ancillary with = {0};
+    struct iovec content = {buffer, size};
+    struct msghdr whole = {
+        .msg_iov = &content, .msg_iovlen = 1, .msg_control = with.bytes, .msg_controllen = sizeof with.bytes};
+    ssize_t got;
+    *descriptor = -1;
+    if (must_fail(EIO))
+        return -1;
+    do
+        got = recvmsg(fd, &whole, MSG_CMSG_CLOEXEC);
+    while (got < 0 && errno == EINTR);
+    if (got >= 0)
+        *descriptor = take_descriptor(&whole);
+    while (got < 0 && (errno == ENOTSOCK || errno == EINTR))
+        got = read(fd, buffer, size);
+    return got;
 }

@@ -17,17 +17,15 @@ static int create_thread(void *(*function)(void *), void *context, size_t stack,
     return failure;
 }
 
-/* A thread's stack holds the program's thread-local variables too: when these are many the default is
- * needed. */
-int os_start_thread(void *(*function)(void *), void *context, const char *name, struct os_thread *out) {
-    enum { STACK = 128 << 10 };
+static int start_thread(void *(*function)(void *), void *context, const char *name, size_t stack,
+                        struct os_thread *out) {
     sigset_t all, before;
     pthread_t thread;
     if (must_fail(EAGAIN))
         return -1;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failure = create_thread(function, context, STACK, &thread);
+    int failure = create_thread(function, context, stack, &thread);
     failure = failure == EINVAL ? create_thread(function, context, 0, &thread) : failure;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     errno = failure;
@@ -36,6 +34,18 @@ int os_start_thread(void *(*function)(void *), void *context, const char *name, 
     pthread_setname_np(thread, name);
     out->handle = thread;
     return 0;
+}
+
+/* A thread's stack holds the program's thread-local variables too: when these are many the default is
+ * needed. */
+int os_start_thread(void *(*function)(void *), void *context, const char *name, struct os_thread *thread) {
+    enum { STACK = 128 << 10 };
+    return start_thread(function, context, name, STACK, thread);
+}
+
+int os_start_roomy_thread(void *(*function)(void *), void *context, const char *name,
+                          struct os_thread *thread) {
+    return start_thread(function, context, name, 0, thread);
 }
 
 void os_join_thread(struct os_thread thread) {

@@ -1,4 +1,45 @@
-/* bridge: the one definitive list of what linker and executor share: action names, argument layouts, results.
+/* bridge: the one definitive list of what linker and executor share: messages, their layouts, action names,
+ * argument layouts, results, the protocol's version.
+ *
+ * The two are one process (then there are no messages), or two with a stream of bytes between them: a socket
+ * that the executor inherits or that both connect, or pipes that lead to another machine.
+ *
+ * A message is a header and a payload; numbers are little-endian everywhere:
+ *
+ *     u32 size     of the payload, in bytes
+ *     u16 version  BRIDGE_VERSION: another one is refused before the payload is looked at
+ *     u16 kind     messages.def
+ *     u64 serial   1 for the first message of a direction, then one more each: a gap or a repetition is
+ * refused u64 answers  the serial of the message that this one answers; 0: none
+ *
+ * A payload is made of u32 and u64, texts (u32 length, the bytes, a NUL) and blobs (u32 length, zeros up to a
+ * multiple of 8 from the payload's start, the bytes).  Layouts, in the order of messages.def:
+ *
+ *     HELLO        text magic, text version of the library, u32 process, u64 page size, u64 near address,
+ *                  u64 start and u64 size of the range reserved near it, u32 n, n texts: names of user's
+ * actions LOOKUP       libraries; u32 n, n of: u32 number of library, text name ADDRESSES    u32 1 + number
+ * of the library that could not be opened, text why; or u32 0, u32 n, n u64 FINALIZE     u32 allocation, u32
+ * flags (BRIDGE_*), u32 debug policy, libraries, arguments, u64 entry, u32 n, n of: u64 address, u64 size,
+ * u64 content size, u64 offset, u32 protection, u32 lifetime; u32 n, n of: call, call (finalize, deallocate),
+ * and with BRIDGE_INLINE n blobs: the contents FINALIZED    u32 step (enum bridge_step), error, u32 a
+ * debugger listens, results, u32 n, n texts: unwinders, u32 audience (executor_debug.h) EXITED       u32
+ * status, u32 allocation whose actions were interrupted or 0, results of these, u32 n, n of: u32 allocation,
+ * results DEALLOCATE   u32 allocation, u32 flags DEALLOCATED  error (of memory), u32 a debugger listens,
+ * results RUN          u32 flags, u64 address, arguments RETURNED     u32 status OPEN_TLS     libraries, u32
+ * link, u64 size, u64 alignment, blob image, u32 n, n of: text name or empty, u32 link, u32 kind, u64 addend
+ * (tls_module.h) TLS_ANSWERS  error, u32 n, n of: u64, u64 CLOSE_TLS    u32 link TLS_ADDRESS  u32 link, u64
+ * offset TLS_PLACE    u64 RESERVE      u64 size, u32 below 2 GiB RESERVED     error, u64 start, u64 size READ
+ * u64 address, u32 size BYTES        blob
+ *
+ *     libraries    u32 first number, u32 n, n texts: paths, opened in this order
+ *     arguments    u32 given; if so u32 argc, argc texts, u32 given, and if so u32 n, n texts: the
+ * environment call         text name of the action or empty, blob arguments error        u32 code
+ * (errors.def, 0: none), text results      u32 n, n of: u32 action, u32 half, u32 failed, u64 nanoseconds,
+ * text message, u32 n, n u64 values
+ *
+ * Content goes through a memfd of the linker's where both are on one host: the linker sends it with its first
+ * message and links right in it; OFFSET is where a segment's content begins there.  The executor reads it
+ * into private memory of its own, so that breakpoints, core files and fork(2) work in it as in any program.
  *
  * An action's arguments are bytes that mean the same on both sides: little-endian u64 values, nothing else.
  * A user's action has its own name and layout; the executor knows it after executor_register_action(). */
@@ -39,5 +80,33 @@ struct action_result {
     uint64_t *values;    /* what resolvers returned, in order; owned by the result list */
     uint32_t value_count;
 };
+
+/* --- messages */
+
+enum { BRIDGE_VERSION = 1, BRIDGE_HEADER = 24 };
+#define BRIDGE_MAGIC "jitscope executor"
+
+/* What a payload may have at most; of FINALIZE besides that as much as memory was reserved. */
+#define BRIDGE_MOST ((uint64_t)16 << 20)
+
+enum bridge_side { SENDER_LINKER, SENDER_EXECUTOR };
+
+enum bridge_message {
+#define MESSAGE(NAME, number, name, sender, meaning) MESSAGE_##NAME = number,
+#include "executor/messages.def"
+#undef MESSAGE
+};
+
+enum {
+    BRIDGE_TIMED = 1,   /* durations of actions are wanted */
+    BRIDGE_AT_ONCE = 2, /* executor_tell_at_once() */
+    BRIDGE_RUN = 4,     /* ENTRY is to be called as main when all went well */
+    BRIDGE_EXIT = 8,    /* what main returns is given to exit(3); else RETURNED */
+    BRIDGE_INLINE = 16, /* contents come with the message */
+    BRIDGE_FLAGS = 31,
+};
+
+/* How far a FINALIZE has come when it failed. */
+enum bridge_step { STEP_DONE, STEP_LIBRARIES, STEP_MEMORY, STEP_ACTIONS };
 
 #endif

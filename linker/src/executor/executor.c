@@ -1,4 +1,5 @@
 #include "executor/executor.h"
+#include "base/string_pool.h"
 #include "executor/executor_state.h"
 
 #include <string.h>
@@ -20,6 +21,7 @@ struct jitscope_error *executor_create_of_kind(const struct executor_ops *ops, s
     if (!executor)
         return error_no_memory();
     executor->ops = ops;
+    executor->entry_name = NO_NAME;
     executor_set_arguments(executor, 0, no_arguments, environ);
     struct jitscope_error *error = executor_register_builtin_actions(executor);
     if (error) {
@@ -54,6 +56,18 @@ void executor_set_arguments(struct executor *executor, int argc, char **argv, ch
     executor->argc = argc;
     executor->argv = argv;
     executor->envp = envp;
+}
+
+void executor_set_entry(struct executor *executor, uint32_t name) {
+    executor->entry_name = name;
+}
+
+uint32_t executor_entry_name(const struct executor *executor) {
+    return executor->entry_name;
+}
+
+void executor_set_entry_address(struct executor *executor, uint64_t address) {
+    executor->entry = address;
 }
 
 void executor_set_debug_policy(struct executor *executor, enum debuggee_policy policy) {

@@ -62,6 +62,12 @@ bool executor_knows_action(const struct executor *executor, const char *name);
 /* What JIT'd initialisers get as argc, argv, envp; borrowed for the executor's life. */
 void executor_set_arguments(struct executor *executor, int argc, char **argv, char **envp);
 
+/* What executor_run_main() will be called with: the name in the session's names; and once a batch that is
+ * about to be finalized defines it, its address.  Another process begins with it then (executor_remote.h). */
+void executor_set_entry(struct executor *executor, uint32_t name);
+uint32_t executor_entry_name(const struct executor *executor);
+void executor_set_entry_address(struct executor *executor, uint64_t address);
+
 /* Results of a run of actions, in the order in which they ran. */
 struct action_results {
     VEC(struct action_result) results;

@@ -55,6 +55,8 @@ struct executor {
     VEC(struct library) libraries;
     VEC(struct tls_module) tls_modules; /* in the order in which they were opened */
     struct unwinders unwinders;
+    uint32_t entry_name; /* executor_set_entry() */
+    uint64_t entry;
     int argc;
     char **argv;
     char **envp;
@@ -82,6 +84,9 @@ const struct registered_action *executor_find_action(const struct executor *exec
 /* NULL without memory. */
 char *executor_copy_text(const char *text);
 struct jitscope_error *executor_action_error(uint32_t index, const char *name, const char *failure);
+
+/* No exit callback any more: executor_at_exit(). */
+void executor_leave_exit(struct executor *executor);
 
 /* executor_finalize(), executor_roll_back_interrupted() and executor_deallocate() by way of ops->run. */
 struct jitscope_error *executor_run_finalize_halves(struct executor *executor, const struct action *actions,

@@ -13,6 +13,11 @@
 extern const struct jitscope_memory_ops memory_in_process_ops;
 struct jitscope_error *memory_in_process_create(uint64_t near_address, struct trace *trace, void **context);
 
+/* In the process of EXECUTOR, which is remote. */
+struct executor;
+extern const struct jitscope_memory_ops memory_executor_ops;
+struct jitscope_error *memory_executor_create(struct executor *executor, struct trace *trace, void **context);
+
 /* Any target address, from BASE upwards; nothing is executed, everything stays readable. */
 extern const struct jitscope_memory_ops memory_simulated_ops;
 struct jitscope_error *memory_simulated_create(uint64_t base, uint64_t page_size, void **context);

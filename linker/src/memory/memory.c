@@ -299,6 +299,13 @@ static struct jitscope_error *keep(const struct in_flight *in_flight, struct fin
     return NULL;
 }
 
+static void tell_entry(struct executor *executor, const struct graph *graph) {
+    uint32_t name = executor_entry_name(executor);
+    uint32_t symbol = name == NO_NAME ? NO_SYMBOL : graph_find_symbol(graph, name);
+    if (symbol != NO_SYMBOL && symbol_is_defined(&graph->symbols.data[symbol]))
+        executor_set_entry_address(executor, graph_symbol_address(graph, symbol));
+}
+
 /* Another process than this has run the actions when it has the memory; it only tells of them later. */
 static struct jitscope_error *transfer(const struct in_flight *in_flight,
                                        const struct action_results *results) {
@@ -308,6 +315,7 @@ static struct jitscope_error *transfer(const struct in_flight *in_flight,
                               in_flight->layout.alloc_count));
     if (!memory->executor)
         return NULL;
+    tell_entry(memory->executor, graph);
     return executor_transfer(memory->executor, graph->actions.data, graph->actions.count, results);
 }
 

@@ -112,6 +112,15 @@ static bool next_symbol(struct replay *replay, struct event_cursor *at, struct e
     return false;
 }
 
+/* The executor had no answer, perhaps. */
+static struct jitscope_error *no_symbol(struct replay *replay) {
+    struct answer answer;
+    if (!replay->diverged && !replay->ended && replay_find(replay, EVENT_ID_answer_library, &answer) &&
+        decode_event(&replay->recorded.decoder, &answer.view)->answer_library.outcome != OUTCOME_OK)
+        return replay_failure(replay, &answer);
+    return replay_no_answer(replay, "where the libraries' symbols were");
+}
+
 static struct jitscope_error *lookup(void *context, const char *const *names, size_t count,
                                      uint64_t *addresses) {
     struct replay *replay = context;
@@ -120,7 +129,7 @@ static struct jitscope_error *lookup(void *context, const char *const *names, si
     for (size_t i = 0; i < count; i++) {
         if (replay->diverged || replay->ended || !next_symbol(replay, &at, &symbol) ||
             !says(replay, symbol.name, names[i]))
-            return replay_no_answer(replay, "where the libraries' symbols were");
+            return no_symbol(replay);
         addresses[i] = symbol.address;
     }
     return NULL;

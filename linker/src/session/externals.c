@@ -144,6 +144,14 @@ static struct jitscope_error *choose_library(struct jitscope_session *session, s
     return vec_push(&lookup->names, session_text(session, name));
 }
 
+/* Another process opens libraries when it is asked for their symbols: what goes wrong is told as it would be
+ * then. */
+static void note_lookup_failed(const struct graph *graph, const struct jitscope_error *error) {
+    trace_failure(graph->trace, graph->names, error);
+    TRACE_ANSWER(graph->trace, answer_library, .path = trace_name(graph->trace, NO_NAME),
+                 .outcome = OUTCOME_FAILED);
+}
+
 static struct jitscope_error *look_up(struct jitscope_session *session, struct graph *graph,
                                       const struct library_lookup *lookup) {
     uint32_t count = lookup->symbols.count;
@@ -154,6 +162,8 @@ static struct jitscope_error *look_up(struct jitscope_session *session, struct g
         return error_no_memory();
     struct jitscope_error *error =
         executor_lookup(session->executor, lookup->handles.data, lookup->names.data, count, addresses);
+    if (error)
+        note_lookup_failed(graph, error);
     for (uint32_t i = 0; i < count && !error; i++) {
         note_answer(graph, lookup->symbols.data[i], addresses[i], PROVIDER_SHARED);
         if (!addresses[i])

@@ -1,6 +1,7 @@
 /* A session: one namespace, one memory manager, one trace, one executor. */
 #include "session/session_state.h"
 
+#include "executor/executor_remote.h"
 #include "memory/managers.h"
 #include "session/pass_watch.h"
 #include "session/session_replay.h"
@@ -108,6 +109,9 @@ static struct jitscope_error *check_options(const struct jitscope_session_option
     if (options->memory && options->simulate)
         return error_create(JITSCOPE_ERROR_USAGE,
                             "a memory manager of one's own and simulated memory exclude each other");
+    if (options->executor && (options->simulate || options->memory))
+        return error_create(JITSCOPE_ERROR_USAGE,
+                            "memory of another process excludes simulated memory and a manager of one's own");
     if (options->debug < JITSCOPE_DEBUG_AUTO || options->debug > JITSCOPE_DEBUG_OFF)
         return error_create(JITSCOPE_ERROR_USAGE, "there is no debug policy %d", (int)options->debug);
     if (options->base % SIMULATED_PAGE)
@@ -128,12 +132,19 @@ static struct jitscope_error *create_memory(struct jitscope_session *session,
                                             const struct session_replay *replay) {
     const struct jitscope_memory_ops *ops = replay ? replay->memory : options->memory;
     void *context = replay ? replay->memory_context : options->memory_context;
-    uint64_t page = replay ? replay->page_size : session->simulate ? SIMULATED_PAGE : os_page_size();
+    bool remote = session->executor && executor_is_remote(session->executor);
+    uint64_t page = replay              ? replay->page_size
+                    : session->simulate ? SIMULATED_PAGE
+                    : remote            ? executor_page_size(session->executor)
+                                        : os_page_size();
     if (replay) {
         /* the places are known */
     } else if (session->simulate) {
         ops = &memory_simulated_ops;
         TRY(memory_simulated_create(session->base, page, &context));
+    } else if (remote) {
+        ops = &memory_executor_ops;
+        TRY(memory_executor_create(session->executor, &session->trace, &context));
     } else if (!ops) {
         ops = &memory_in_process_ops;
         TRY(memory_in_process_create(executor_near_address(), &session->trace, &context));
@@ -152,9 +163,11 @@ struct jitscope_error *session_announce_itself(struct jitscope_session *session)
     TRY(session_intern(session, "x86_64-elf", &target));
     TRY(session_intern(session, session->memory.ops->name, &manager));
     struct trace *trace = &session->trace;
+    bool remote = session->executor && executor_is_remote(session->executor);
+    uint32_t process = remote ? executor_process(session->executor) : (uint32_t)session->process;
     TRACE(trace, session_begin, .version = trace_name(trace, version), .target = trace_name(trace, target),
           .memory_manager = trace_name(trace, manager), .page_size = session->memory.page_size,
-          .process = (uint32_t)session->process);
+          .process = process);
     TRACE_ANSWER(trace, call_create, .simulate = session->simulate, .base = session->base,
                  .keep_debug_sections = session->keep_debug_sections, .gc_sections = session->gc_sections,
                  .phony_externals = session->phony_externals,
@@ -227,12 +240,17 @@ static struct jitscope_error *start_recording(struct jitscope_session *session, 
 }
 
 static struct jitscope_error *create_executor(struct jitscope_session *session,
+                                              const struct jitscope_session_options *options,
                                               const struct session_replay *replay) {
     if (session->simulate)
         return NULL;
     if (replay)
         return executor_create_answered(&replay->executor, &session->executor);
-    TRY(executor_create(&session->executor));
+    session->connection = NULL;
+    if (options->executor)
+        TRY(executor_create_remote(options->executor, &session->executor));
+    else
+        TRY(executor_create(&session->executor));
     executor_set_debug_policy(session->executor, (enum debuggee_policy)session->debug);
     return executor_at_exit(session->executor, run_exit_actions, session);
 }
@@ -256,6 +274,13 @@ static struct jitscope_error *choose_recording(struct jitscope_session *session,
     return NULL;
 }
 
+/* An executor came with it: a replay learns of it as of one that was registered here. */
+static void tell_action(void *context, const char *name) {
+    struct jitscope_session *session = context;
+    TRACE_ANSWER(&session->trace, call_register_action,
+                 .name = trace_text(&session->trace, &session->names, name));
+}
+
 static struct jitscope_error *set_up(struct jitscope_session *session,
                                      const struct jitscope_session_options *options,
                                      const struct session_replay *replay) {
@@ -269,9 +294,11 @@ static struct jitscope_error *set_up(struct jitscope_session *session,
     TRY(choose_recording(session, options, replay));
     if (replay)
         trace_compare(&session->trace, replay->level, replay->compare, replay->compare_context);
-    TRY(create_executor(session, replay));
+    TRY(create_executor(session, options, replay));
     TRY(create_memory(session, options, replay));
     TRY(session_announce_itself(session));
+    if (session->executor && executor_is_remote(session->executor))
+        executor_each_user_action(session->executor, tell_action, session);
     session_show_recording(session);
     return NULL;
 }
@@ -279,8 +306,11 @@ static struct jitscope_error *set_up(struct jitscope_session *session,
 struct jitscope_error *session_create(const struct jitscope_session_options *options,
                                       const struct session_replay *replay, struct jitscope_session **out) {
     struct jitscope_session *session = os_allocate_zeroed(sizeof *session);
-    if (!session)
+    if (!session) {
+        jitscope_executor_disconnect(options->executor);
         return error_no_memory();
+    }
+    session->connection = options->executor;
     pthread_mutex_init(&session->lock, NULL); /* which cannot fail on Linux */
     struct jitscope_error *error = string_pool_create(&session->names);
     if (!error) {
@@ -298,8 +328,11 @@ struct jitscope_error *session_create(const struct jitscope_session_options *opt
 struct jitscope_error *jitscope_session_create(const struct jitscope_session_options *given,
                                                struct jitscope_session **out) {
     struct jitscope_session_options options = known_options(given);
-    TRY(check_options(&options));
-    return session_create(&options, NULL, out);
+    struct jitscope_error *error = check_options(&options);
+    if (!error)
+        return session_create(&options, NULL, out);
+    jitscope_executor_disconnect(options.executor);
+    return error;
 }
 
 /* --- recording on demand */
@@ -403,6 +436,7 @@ void jitscope_session_destroy(struct jitscope_session *session) {
         memory_destroy(&session->memory);
     if (session->executor)
         executor_destroy(session->executor);
+    jitscope_executor_disconnect(session->connection);
     TRACE(&session->trace, session_end, .time = trace_time(&session->trace));
     session_close_door(session);
     trace_destroy(&session->trace);
@@ -501,6 +535,8 @@ struct jitscope_error *jitscope_session_register_action(struct jitscope_session 
                                                         jitscope_action action, void *context) {
     if (!session->executor)
         return error_create(JITSCOPE_ERROR_USAGE, "a simulated session runs no actions");
+    if (executor_is_remote(session->executor))
+        return error_create(JITSCOPE_ERROR_USAGE, "an executor in another process has actions of its own");
     TRY(session_enter(session));
     TRACE_ANSWER(&session->trace, call_register_action,
                  .name = trace_text(&session->trace, &session->names, name));
@@ -542,6 +578,30 @@ struct jitscope_error *jitscope_session_set_arguments(struct jitscope_session *s
     executor_set_arguments(session->executor, argc, argv, envp);
     session_unlock(session);
     return NULL;
+}
+
+struct jitscope_error *jitscope_session_set_entry(struct jitscope_session *session, const char *name) {
+    uint32_t id;
+    if (!session->executor)
+        return error_create(JITSCOPE_ERROR_USAGE, "a simulated session runs nothing");
+    TRY(session_enter(session));
+    struct jitscope_error *error = session_intern(session, name, &id);
+    if (!error)
+        executor_set_entry(session->executor, id);
+    return session_leave(session, error);
+}
+
+enum jitscope_executor_state jitscope_session_executor_state(struct jitscope_session *session, int *status) {
+    *status = 0;
+    return session->executor && executor_is_remote(session->executor)
+               ? executor_remote_state(session->executor, status)
+               : JITSCOPE_EXECUTOR_RUNNING;
+}
+
+uint64_t jitscope_session_executor_messages(struct jitscope_session *session) {
+    return session->executor && executor_is_remote(session->executor)
+               ? executor_remote_messages(session->executor)
+               : 0;
 }
 
 struct jitscope_error *jitscope_session_run_main(struct jitscope_session *session, uint64_t address,

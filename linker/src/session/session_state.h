@@ -4,6 +4,7 @@
 
 #include "base/map64.h"
 #include "graph/graph.h"
+#include "jitscope/executor.h"
 #include "jitscope/session.h"
 #include "link/link.h"
 #include "memory/memory.h"
@@ -97,7 +98,8 @@ struct jitscope_session {
     struct string_pool names;
     struct trace trace;
     struct session_world world;
-    struct executor *executor; /* NULL when simulated */
+    struct executor *executor;                       /* NULL when simulated */
+    struct jitscope_executor_connection *connection; /* until the executor takes it over */
     struct memory memory;
     struct pass_list passes;
     VEC(struct user_pass *) user_passes; /* contexts of PASSES */

@@ -1,0 +1,389 @@
+#include "executor/connection.h"
+
+#include "base/os.h"
+#include "executor/address_space.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+enum { PATIENCE = 1000 /* milliseconds, for a process that closes its end to end itself */ };
+
+/* --- its end */
+
+static void note_status(struct jitscope_executor_connection *connection, int status) {
+    connection->child = 0;
+    if (WIFSIGNALED(status)) {
+        connection->state = JITSCOPE_EXECUTOR_KILLED;
+        connection->status = WTERMSIG(status);
+        snprintf(connection->end, sizeof connection->end, "the executor was killed by signal %d (%s)",
+                 WTERMSIG(status), strsignal(WTERMSIG(status)));
+        return;
+    }
+    connection->state = connection->has_exited  ? JITSCOPE_EXECUTOR_EXITED
+                        : connection->has_begun ? JITSCOPE_EXECUTOR_LEFT
+                                                : JITSCOPE_EXECUTOR_LOST;
+    connection->status = WEXITSTATUS(status);
+    snprintf(connection->end, sizeof connection->end, "the executor has ended, with exit status %d",
+             WEXITSTATUS(status));
+}
+
+/* The stream has ended; BLOCK: so will the process. */
+static void hear_of_process(struct jitscope_executor_connection *connection, bool block) {
+    int status;
+    if (connection->child <= 0 || connection->is_broken)
+        return;
+    if (!block && connection->wire.watched >= 0)
+        os_wait_readable(connection->wire.watched, PATIENCE);
+    if (os_wait_for_child(connection->child, block, &status) == connection->child)
+        note_status(connection, status);
+}
+
+/* BROKEN: by what it said; then nothing counts that it does. */
+static void note_gone(struct jitscope_executor_connection *connection, const char *why, bool broken) {
+    if (connection->is_gone)
+        return;
+    connection->is_gone = true;
+    connection->is_broken = broken;
+    if (broken)
+        os_shut_down(connection->wire.in);
+    connection->state = connection->has_exited ? JITSCOPE_EXECUTOR_EXITED : JITSCOPE_EXECUTOR_LOST;
+    snprintf(connection->end, sizeof connection->end, "%s", why);
+    if (connection->has_exited)
+        snprintf(connection->end, sizeof connection->end, "the program has called exit(3), with status %d",
+                 connection->status);
+    else
+        hear_of_process(connection, false);
+    pthread_cond_broadcast(&connection->changed);
+}
+
+struct jitscope_error *connection_gone(const struct jitscope_executor_connection *connection) {
+    return error_create(JITSCOPE_ERROR_EXECUTOR_GONE, "%s", connection->end);
+}
+
+struct jitscope_error *connection_break(struct jitscope_executor_connection *connection,
+                                        struct jitscope_error *error) {
+    if (!error)
+        return NULL;
+    pthread_mutex_lock(&connection->lock);
+    note_gone(connection, error_text(error), true);
+    pthread_mutex_unlock(&connection->lock);
+    return error;
+}
+
+/* --- messages that come; under the lock */
+
+static bool take_exited(struct jitscope_executor_connection *connection, struct frame *frame) {
+    struct cursor cursor = frame_cursor(frame);
+    if (connection->has_exited)
+        return false;
+    connection->has_exited = true;
+    connection->status = (int)(take_u32(&cursor) & 0xff);
+    connection->exited = *frame;
+    note_gone(connection, "", false);
+    return true;
+}
+
+static bool take_returned(struct jitscope_executor_connection *connection, struct frame *frame) {
+    struct cursor cursor = frame_cursor(frame);
+    connection->returned = take_u32(&cursor);
+    connection->has_returned = true;
+    frame_destroy(frame);
+    return !cursor.failed;
+}
+
+/* False: nobody has asked for it. */
+static bool take_in(struct jitscope_executor_connection *connection, struct frame *frame) {
+    connection->messages++;
+    if (frame->kind == MESSAGE_EXITED)
+        return take_exited(connection, frame);
+    if (frame->kind == MESSAGE_RETURNED)
+        return take_returned(connection, frame);
+    if (!connection->awaited || frame->answers != connection->awaited)
+        return false;
+    connection->awaited = 0;
+    connection->reply = *frame;
+    return true;
+}
+
+/* Somebody else may have been told of by the time it is read. */
+static void read_one(struct jitscope_executor_connection *connection) {
+    struct frame frame;
+    int descriptor;
+    bool end;
+    connection->is_reading = true;
+    pthread_mutex_unlock(&connection->lock);
+    struct jitscope_error *error = wire_receive(&connection->wire, &frame, &descriptor, &end);
+    pthread_mutex_lock(&connection->lock);
+    connection->is_reading = false;
+    if (descriptor >= 0)
+        os_close(descriptor); /* not asked for */
+    if (error || end) {
+        note_gone(connection, error ? error_text(error) : "the executor has closed the connection",
+                  error != NULL);
+        jitscope_error_destroy(error);
+    } else if (!take_in(connection, &frame)) {
+        note_gone(connection, "the executor has answered what was not asked", true);
+        frame_destroy(&frame);
+    }
+    pthread_cond_broadcast(&connection->changed);
+}
+
+static void wait_for_news(struct jitscope_executor_connection *connection) {
+    if (connection->is_reading)
+        pthread_cond_wait(&connection->changed, &connection->lock);
+    else
+        read_one(connection);
+}
+
+/* --- asking */
+
+static struct jitscope_error *send(struct jitscope_executor_connection *connection, enum bridge_message kind,
+                                   struct message *message, int descriptor, uint64_t *serial) {
+    if (connection->is_gone) {
+        message_destroy(message);
+        return connection_gone(connection);
+    }
+    connection->messages++;
+    connection->has_begun |= kind == MESSAGE_FINALIZE || kind == MESSAGE_RUN;
+    struct jitscope_error *error = wire_send(&connection->wire, kind, 0, message, descriptor, serial);
+    if (jitscope_error_code(error) != JITSCOPE_ERROR_EXECUTOR_GONE)
+        return error;
+    while (!connection->is_gone) /* whatever it said last is in the stream */
+        wait_for_news(connection);
+    jitscope_error_destroy(error);
+    return connection_gone(connection);
+}
+
+static struct jitscope_error *ask(struct jitscope_executor_connection *connection, enum bridge_message kind,
+                                  struct message *message, int descriptor, enum bridge_message expected,
+                                  struct frame *reply) {
+    uint64_t serial;
+    TRY(send(connection, kind, message, descriptor, &serial));
+    connection->awaited = serial;
+    while (connection->awaited && !connection->is_gone)
+        wait_for_news(connection);
+    if (connection->awaited) {
+        connection->awaited = 0;
+        return connection_gone(connection);
+    }
+    *reply = connection->reply;
+    connection->reply = (struct frame){0};
+    if (reply->kind == expected)
+        return NULL;
+    note_gone(connection, "the executor has answered something else than was asked", true);
+    frame_destroy(reply);
+    return connection_gone(connection);
+}
+
+struct jitscope_error *connection_ask(struct jitscope_executor_connection *connection,
+                                      enum bridge_message kind, struct message *message, int descriptor,
+                                      enum bridge_message expected, struct frame *reply) {
+    *reply = (struct frame){0};
+    pthread_mutex_lock(&connection->lock);
+    while (connection->is_busy)
+        pthread_cond_wait(&connection->changed, &connection->lock);
+    connection->is_busy = true;
+    struct jitscope_error *error = ask(connection, kind, message, descriptor, expected, reply);
+    connection->is_busy = false;
+    pthread_cond_broadcast(&connection->changed);
+    pthread_mutex_unlock(&connection->lock);
+    return error;
+}
+
+struct jitscope_error *connection_tell(struct jitscope_executor_connection *connection,
+                                       enum bridge_message kind, struct message *message) {
+    pthread_mutex_lock(&connection->lock);
+    struct jitscope_error *error = send(connection, kind, message, -1, NULL);
+    pthread_mutex_unlock(&connection->lock);
+    return error;
+}
+
+/* With a program that ends this process, its last words are behind EXITED: buffers that exit(3) flushes. */
+void connection_await_end(struct jitscope_executor_connection *connection) {
+    pthread_mutex_lock(&connection->lock);
+    while (!connection->has_returned && !connection->is_gone)
+        wait_for_news(connection);
+    if (connection->is_gone)
+        hear_of_process(connection, true);
+    connection->has_returned = false;
+    pthread_mutex_unlock(&connection->lock);
+}
+
+/* --- its beginning */
+
+static struct jitscope_error *read_hello(struct jitscope_executor_connection *connection) {
+    struct hello *hello = &connection->hello;
+    int descriptor;
+    bool end;
+    TRY(wire_receive(&connection->wire, &connection->hello_frame, &descriptor, &end));
+    if (descriptor >= 0)
+        os_close(descriptor);
+    if (end)
+        return error_create(JITSCOPE_ERROR_EXECUTOR_GONE, "it ended before it said anything");
+    connection->messages++;
+    struct cursor cursor = frame_cursor(&connection->hello_frame);
+    if (connection->hello_frame.kind != MESSAGE_HELLO || strcmp(take_text(&cursor), BRIDGE_MAGIC) != 0)
+        return error_create(JITSCOPE_ERROR_EXECUTOR_GONE, "it is no executor");
+    const char *version = take_text(&cursor);
+    if (strcmp(version, JITSCOPE_VERSION) != 0)
+        return error_create(JITSCOPE_ERROR_EXECUTOR_GONE, "it is of version %s, the linker of version %s",
+                            version, JITSCOPE_VERSION);
+    hello->process = take_u32(&cursor);
+    hello->page_size = take_u64(&cursor);
+    hello->near = take_u64(&cursor);
+    hello->start = take_u64(&cursor);
+    hello->size = take_u64(&cursor);
+    hello->action_count = take_count(&cursor, 5);
+    hello->actions = cursor;
+    for (uint32_t i = 0; i < hello->action_count; i++)
+        take_text(&cursor);
+    if (!is_power_of_two(hello->page_size) || hello->start % CHUNK || hello->size % CHUNK ||
+        hello->size > 2 * GIB || hello->start > UINT64_MAX / 2)
+        cursor.failed = true;
+    return cursor_end(&cursor, MESSAGE_HELLO);
+}
+
+static struct jitscope_executor_options known_options(const struct jitscope_executor_options *given) {
+    struct jitscope_executor_options options = {0};
+    if (given)
+        memcpy(&options, given, given->size < sizeof options ? given->size : sizeof options);
+    return options;
+}
+
+static struct jitscope_error *explain(struct jitscope_executor_connection *connection,
+                                      struct jitscope_error *error) {
+    struct jitscope_error *better = NULL;
+    os_shut_down(connection->wire.in);
+    hear_of_process(connection, false);
+    bool killed =
+        connection->state == JITSCOPE_EXECUTOR_KILLED || connection->state == JITSCOPE_EXECUTOR_LEFT;
+    if (jitscope_error_code(error) != JITSCOPE_ERROR_EXECUTOR_GONE)
+        return error;
+    better = error_create(JITSCOPE_ERROR_EXECUTOR_GONE, "no connection with the executor: %s%s%s",
+                          error_text(error), killed ? "; " : "", killed ? connection->end : "");
+    jitscope_error_destroy(error);
+    return better;
+}
+
+static struct jitscope_error *begin(int fd, int child, const struct jitscope_executor_options *options,
+                                    struct jitscope_executor_connection **out) {
+    struct jitscope_executor_connection *connection = os_allocate_zeroed(sizeof *connection);
+    if (!connection) {
+        os_close(fd);
+        return error_no_memory();
+    }
+    connection->wire = (struct wire){.in = fd, .out = fd, .watched = -1, .other = SENDER_EXECUTOR};
+    connection->child = child;
+    connection->inlines = options->inline_content;
+    connection->follows = options->ends_with_program;
+    pthread_mutex_init(&connection->lock, NULL); /* neither can fail on Linux */
+    pthread_cond_init(&connection->changed, NULL);
+    if (child)
+        connection->wire.watched = os_open_process(child);
+    struct jitscope_error *error = read_hello(connection);
+    if (error) {
+        error = explain(connection, error);
+        jitscope_executor_disconnect(connection);
+        return error;
+    }
+    connection->wire.most_extra = connection->hello.size;
+    *out = connection;
+    return NULL;
+}
+
+struct jitscope_error *jitscope_executor_connect(int fd, const struct jitscope_executor_options *given,
+                                                 struct jitscope_executor_connection **connection) {
+    struct jitscope_executor_options options = known_options(given);
+    return begin(fd, 0, &options, connection);
+}
+
+/* It ends by itself, or is no executor. */
+static void end_process(struct jitscope_executor_connection *connection) {
+    enum { PATIENCE_AT_END = 10000 };
+    int watched = connection->wire.watched;
+    if (connection->child && watched >= 0 && !os_wait_readable(watched, PATIENCE_AT_END))
+        os_kill(connection->child, SIGKILL);
+    connection->is_broken = false;
+    hear_of_process(connection, true);
+}
+
+void jitscope_executor_disconnect(struct jitscope_executor_connection *connection) {
+    if (!connection)
+        return;
+    if (!connection->is_gone) {
+        struct message nothing = {0};
+        jitscope_error_destroy(wire_send(&connection->wire, MESSAGE_END, 0, &nothing, -1, NULL));
+        os_shut_down(connection->wire.out);
+    }
+    os_close(connection->wire.in);
+    end_process(connection);
+    if (connection->wire.watched >= 0)
+        os_close(connection->wire.watched);
+    frame_destroy(&connection->hello_frame);
+    frame_destroy(&connection->exited);
+    frame_destroy(&connection->reply);
+    pthread_cond_destroy(&connection->changed);
+    pthread_mutex_destroy(&connection->lock);
+    os_release(connection);
+}
+
+/* --- starting one */
+
+#ifndef JITSCOPE_EXECUTOR_INSTALLED
+#define JITSCOPE_EXECUTOR_INSTALLED "jitscope-executor"
+#endif
+
+/* Beside this program; where it was installed. */
+static const char *find_program(char *buffer, size_t size) {
+    static const char name[] = "jitscope-executor";
+    const char *named = os_environment("JITSCOPE_EXECUTOR");
+    if (named && *named)
+        return named;
+    ssize_t length = os_read_link("/proc/self/exe", buffer, size - sizeof name);
+    while (length > 0 && buffer[length - 1] != '/')
+        length--;
+    if (length > 0) {
+        memcpy(buffer + length, name, sizeof name);
+        if (os_is_plain_file(buffer))
+            return buffer;
+    }
+    return JITSCOPE_EXECUTOR_INSTALLED;
+}
+
+static struct jitscope_error *start(char *const *command, int fd, int *child) {
+    enum { MOST_WORDS = 64, PATH_SIZE = 4096 };
+    char path[PATH_SIZE], number[16];
+    char *words[MOST_WORDS + 3], *alone[] = {NULL, NULL};
+    size_t count = 0;
+    if (!command) {
+        alone[0] = (char *)(uintptr_t)find_program(path, sizeof path);
+        command = alone;
+    }
+    for (; command[count] && count < MOST_WORDS; count++)
+        words[count] = command[count];
+    snprintf(number, sizeof number, "%d", fd);
+    words[count++] = (char[]){"--fd"};
+    words[count++] = number;
+    words[count] = NULL;
+    if (!os_spawn(words, fd, child))
+        return NULL;
+    return error_with_help(error_system("posix_spawn", words[0]),
+                           "the executor is a program that comes with jitscope, jitscope-executor; "
+                           "JITSCOPE_EXECUTOR in the environment can name it");
+}
+
+struct jitscope_error *jitscope_executor_spawn(const struct jitscope_executor_options *given,
+                                               struct jitscope_executor_connection **connection) {
+    struct jitscope_executor_options options = known_options(given);
+    int ends[2], child;
+    if (os_socket_pair(ends))
+        return error_system("socketpair", NULL);
+    struct jitscope_error *error = start(options.command, ends[1], &child);
+    os_close(ends[1]);
+    if (!error)
+        return begin(ends[0], child, &options, connection);
+    os_close(ends[0]);
+    return error;
+}

@@ -1,0 +1,350 @@
+/* The executor's side of a connection: its threads, and its end. */
+#define _GNU_SOURCE
+#include "executor/target.h"
+
+#include "base/os.h"
+#include "executor/address_space.h"
+#include "executor/executor_debug.h"
+#include "executor/executor_state.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define FIRST_RANGE (1 * GIB)
+enum { GRACE = 2000 /* milliseconds, from SIGHUP to SIGKILL */ };
+
+static struct jitscope_target *the_target; /* exit(3) and fork(2) take no context */
+
+/* --- the lock */
+
+static bool is_owner(struct jitscope_target *target) {
+    return pthread_equal(__atomic_load_n(&target->owner, __ATOMIC_RELAXED), pthread_self());
+}
+
+static void lock(struct jitscope_target *target) {
+    pthread_mutex_lock(&target->lock);
+    __atomic_store_n(&target->owner, pthread_self(), __ATOMIC_RELAXED);
+}
+
+static void unlock(struct jitscope_target *target) {
+    __atomic_store_n(&target->owner, (pthread_t)0, __ATOMIC_RELAXED);
+    pthread_mutex_unlock(&target->lock);
+}
+
+/* --- exit(3) */
+
+/* exit(3) was called inside an action: those before it are rolled back, as if it had failed. */
+static void end_interrupted(struct jitscope_target *target, struct message *message) {
+    struct action_results none = {0};
+    const struct action_results *results = target->results;
+    uint32_t number = target->busy ? target->busy->number : 0;
+    uint32_t before = number ? results->results.count : 0;
+    if (number && target->finalizes)
+        executor_roll_back_interrupted(target->executor);
+    message_u32(message, number && target->finalizes ? number : 0);
+    message_u32(message, number && target->finalizes ? before : 0);
+    message_results(message, number && target->finalizes ? results : &none);
+}
+
+static void undo_all(struct jitscope_target *target, struct message *message) {
+    uint32_t count = 0;
+    for (struct target_allocation *at = target->newest; at; at = at->older)
+        count++;
+    message_u32(message, count);
+    for (struct target_allocation *at = target->newest; at; at = at->older) {
+        target_undo(target, at);
+        message_u32(message, at->number);
+        message_results(message, &at->results);
+    }
+}
+
+/* In a child of fork(2) linked code runs on, but the connection is its parent's; and the lock may be held by
+ * a thread that is not there. */
+static bool is_lost(struct jitscope_target *target) {
+    if (target->process == os_process_id() || is_owner(target))
+        return false;
+    if (pthread_mutex_trylock(&target->lock))
+        return true;
+    pthread_mutex_unlock(&target->lock);
+    return false;
+}
+
+/* Comes behind the program's own atexit functions, which were registered later. */
+static void end_at_exit(int status, void *context) {
+    struct jitscope_target *target = context;
+    struct message message = {0};
+    if (target != the_target || is_lost(target))
+        return;
+    bool was_owner = is_owner(target);
+    if (!was_owner)
+        lock(target);
+    if (!target->exiting) {
+        target->exiting = true;
+        message_u32(&message, (uint32_t)status);
+        end_interrupted(target, &message);
+        undo_all(target, &message);
+        if (target->process == os_process_id())
+            jitscope_error_destroy(wire_send(&target->wire, MESSAGE_EXITED, 0, &message, -1, NULL));
+        message_destroy(&message);
+    }
+    if (!was_owner)
+        unlock(target);
+}
+
+static void forget_connection(void) {
+    if (!the_target)
+        return;
+    os_close(the_target->wire.in);
+    the_target->wire.in = the_target->wire.out = -1;
+}
+
+/* --- messages */
+
+static struct jitscope_error *handle(struct jitscope_target *target, struct frame *frame) {
+    lock(target);
+    struct jitscope_error *error = target->exiting ? NULL : target_handle(target, frame);
+    unlock(target);
+    frame_destroy(frame);
+    return error;
+}
+
+/* What is being handled is mostly done soon, but an initialiser may take its time. */
+static bool finishes_handling(struct jitscope_target *target) {
+    enum { STEP = 10 };
+    bool handles = true;
+    for (int waited = 0; waited < GRACE && handles; waited += STEP) {
+        pthread_mutex_lock(&target->queue_lock);
+        handles = target->is_handling && !target->main_runs;
+        bool main_runs = target->main_runs;
+        pthread_mutex_unlock(&target->queue_lock);
+        if (main_runs)
+            return false;
+        if (handles)
+            os_wait_readable(-1, STEP);
+    }
+    return !handles;
+}
+
+static void end_connection(struct jitscope_target *target, struct jitscope_error *failure) {
+    pthread_mutex_lock(&target->queue_lock);
+    if (target->is_over || target->failure)
+        jitscope_error_destroy(failure);
+    else
+        target->failure = failure;
+    target->is_over = true;
+    bool busy = target->main_runs || target->is_handling;
+    pthread_cond_broadcast(&target->changed);
+    pthread_mutex_unlock(&target->queue_lock);
+    if (!busy || target->exiting || finishes_handling(target))
+        return;
+    os_kill(os_process_id(), SIGHUP);
+    os_wait_readable(-1, GRACE);
+    if (!target->exiting)
+        os_kill(os_process_id(), SIGKILL);
+}
+
+/* True: the thread that serves handles it; else the caller does. */
+static bool hand_over(struct jitscope_target *target, struct frame *frame) {
+    pthread_mutex_lock(&target->queue_lock);
+    while (target->has_frame && !target->main_runs)
+        pthread_cond_wait(&target->changed, &target->queue_lock);
+    bool theirs = !target->main_runs;
+    if (theirs) {
+        target->frame = *frame;
+        target->has_frame = true;
+        pthread_cond_broadcast(&target->changed);
+    }
+    pthread_mutex_unlock(&target->queue_lock);
+    return theirs;
+}
+
+static struct jitscope_error *receive(struct jitscope_target *target, struct frame *frame, bool *end) {
+    int descriptor;
+    TRY(wire_receive(&target->wire, frame, &descriptor, end));
+    if (descriptor < 0)
+        return NULL;
+    if (target->memory_file >= 0 || frame->kind != MESSAGE_FINALIZE) {
+        os_close(descriptor);
+        frame_destroy(frame);
+        return error_create(JITSCOPE_ERROR_EXECUTOR_GONE, "a descriptor comes with message '%s'",
+                            bridge_message_name(frame->kind));
+    }
+    target->memory_file = descriptor;
+    return NULL;
+}
+
+/* A program may close all descriptors that it does not know: then nobody is listened to any more. */
+static bool is_closed_here(const struct jitscope_target *target) {
+    return !os_is_open(target->wire.in);
+}
+
+static void *listen_to_linker(void *context) {
+    struct jitscope_target *target = context;
+    for (;;) {
+        struct frame frame;
+        bool end;
+        struct jitscope_error *error = receive(target, &frame, &end);
+        if (is_closed_here(target)) {
+            jitscope_error_destroy(error);
+            return NULL;
+        }
+        bool is_last = !error && !end && frame.kind == MESSAGE_END;
+        if (!error && !end && hand_over(target, &frame)) {
+            if (is_last)
+                return NULL;
+            continue;
+        }
+        if (!error && !end)
+            error = handle(target, &frame);
+        if (error || end) {
+            end_connection(target, error);
+            return NULL;
+        }
+    }
+}
+
+/* --- serving */
+
+/* False: there is nothing more to do. */
+static bool await_frame(struct jitscope_target *target, struct frame *frame) {
+    pthread_mutex_lock(&target->queue_lock);
+    target->is_handling = false;
+    while (!target->has_frame && !target->is_over)
+        pthread_cond_wait(&target->changed, &target->queue_lock);
+    bool has_frame = target->has_frame;
+    if (has_frame)
+        *frame = target->frame;
+    target->has_frame = false;
+    target->is_handling = has_frame;
+    pthread_cond_broadcast(&target->changed);
+    pthread_mutex_unlock(&target->queue_lock);
+    return has_frame;
+}
+
+/* Nothing waits to be handled by this thread from now on: else what waits comes first. */
+static bool begin_main(struct jitscope_target *target) {
+    pthread_mutex_lock(&target->queue_lock);
+    target->main_runs = target->entry && !target->has_frame && !target->is_over;
+    pthread_cond_broadcast(&target->changed);
+    pthread_mutex_unlock(&target->queue_lock);
+    return target->main_runs;
+}
+
+static struct jitscope_error *run_main(struct jitscope_target *target) {
+    struct message message = {0};
+    uint64_t entry = target->entry;
+    int status = 0;
+    target->entry = 0;
+    TRY(executor_run_main(target->executor, entry, &status));
+    if (target->exits)
+        exit(status);
+    pthread_mutex_lock(&target->queue_lock);
+    target->main_runs = false;
+    pthread_mutex_unlock(&target->queue_lock);
+    lock(target);
+    message_u32(&message, (uint32_t)status);
+    struct jitscope_error *error = wire_send(&target->wire, MESSAGE_RETURNED, 0, &message, -1, NULL);
+    unlock(target);
+    return error;
+}
+
+static struct jitscope_error *say_hello(struct jitscope_target *target) {
+    const struct executor *executor = target->executor;
+    struct target_range range = {0};
+    struct message message = {0};
+    uint32_t count = 0;
+    jitscope_error_destroy(target_reserve(target, CHUNK, FIRST_RANGE, false, &range)); /* then it must ask */
+    message_text(&message, BRIDGE_MAGIC);
+    message_text(&message, JITSCOPE_VERSION);
+    message_u32(&message, (uint32_t)target->process);
+    message_u64(&message, os_page_size());
+    message_u64(&message, target->near);
+    message_u64(&message, range.start);
+    message_u64(&message, range.size);
+    for (uint32_t i = 0; i < executor->actions.count; i++)
+        count += executor->actions.data[i].owned_name != NULL;
+    message_u32(&message, count);
+    for (uint32_t i = 0; i < executor->actions.count; i++)
+        if (executor->actions.data[i].owned_name)
+            message_text(&message, executor->actions.data[i].name);
+    return wire_send(&target->wire, MESSAGE_HELLO, 0, &message, -1, NULL);
+}
+
+static struct jitscope_error *start(struct jitscope_target *target) {
+    TRY(say_hello(target));
+    if (os_start_roomy_thread(listen_to_linker, target, "jitscope", &target->listener))
+        return error_system("pthread_create", NULL);
+    return NULL;
+}
+
+struct jitscope_error *jitscope_target_serve(struct jitscope_target *target) {
+    struct frame frame;
+    struct jitscope_error *error = start(target);
+    while (!error && !target->was_ended && await_frame(target, &frame)) {
+        error = handle(target, &frame);
+        if (!error && begin_main(target))
+            error = run_main(target);
+    }
+    if (!error && !target->was_ended) {
+        error = target->failure;
+        target->failure = NULL;
+    }
+    pthread_mutex_lock(&target->queue_lock);
+    target->is_handling = false;
+    target->is_over = true;
+    pthread_mutex_unlock(&target->queue_lock);
+    os_shut_down(target->wire.in);
+    return error;
+}
+
+/* --- its beginning */
+
+static struct jitscope_error *begin(struct jitscope_target *target) {
+    TRY(executor_create(&target->executor));
+    if (os_on_exit(end_at_exit, target))
+        return error_system("on_exit", NULL);
+    if (os_at_fork(NULL, NULL, forget_connection))
+        return error_system("pthread_atfork", NULL);
+    return NULL;
+}
+
+static void destroy(struct jitscope_target *target) {
+    the_target = NULL;
+    os_close(target->wire.in);
+    executor_destroy(target->executor);
+    vec_destroy(&target->reserved);
+    pthread_cond_destroy(&target->changed);
+    pthread_mutex_destroy(&target->queue_lock);
+    pthread_mutex_destroy(&target->lock);
+    os_release(target);
+}
+
+struct jitscope_error *jitscope_target_create(int fd, struct jitscope_target **out) {
+    struct jitscope_target *target = the_target ? NULL : os_allocate_zeroed(sizeof *target);
+    if (!target) {
+        os_close(fd);
+        return the_target ? error_create(JITSCOPE_ERROR_USAGE, "this process is a target already")
+                          : error_no_memory();
+    }
+    target->wire = (struct wire){.in = fd, .out = fd, .watched = -1, .other = SENDER_LINKER};
+    target->process = os_process_id();
+    target->memory_file = -1;
+    target->near = executor_near_address();
+    pthread_mutex_init(&target->lock, NULL); /* none can fail on Linux */
+    pthread_mutex_init(&target->queue_lock, NULL);
+    pthread_cond_init(&target->changed, NULL);
+    the_target = target;
+    struct jitscope_error *error = begin(target);
+    if (error)
+        destroy(target);
+    else
+        *out = target;
+    return error;
+}
+
+struct jitscope_error *jitscope_target_register_action(struct jitscope_target *target, const char *name,
+                                                       jitscope_action action, void *context) {
+    return executor_register_action(target->executor, name, action, context);
+}

@@ -1,0 +1,51 @@
+/* What an executor says to a session: the first byte tells what the session does, the rest is the stream.  It
+ * may be refused at any message; what it says is never believed beyond that. */
+#include "fuzz_common.h"
+
+#include "base/os.h"
+#include "executor/wire.h"
+
+enum { MOST = 60000 }; /* what a socket takes without a reader */
+
+static void use(struct jitscope_session *session, unsigned steps) {
+    struct jitscope_link *link = NULL;
+    uint8_t bytes[64];
+    uint64_t address;
+    int status;
+    for (int i = 0; i < 3; i++, steps >>= 2) {
+        struct jitscope_error *error = NULL;
+        if (steps & 1)
+            error = jitscope_session_add_root(session, "main");
+        fuzz_expect_message(error);
+        error = jitscope_session_link(session, &link);
+        if (!error && steps & 2)
+            fuzz_expect_message(jitscope_session_unload(session, link));
+        fuzz_expect_message(error);
+    }
+    fuzz_expect_message(jitscope_session_lookup(session, "main", &address));
+    fuzz_expect_message(jitscope_session_read(session, 0x1000, bytes, sizeof bytes));
+    if (steps & 1)
+        fuzz_expect_message(jitscope_session_run_main(session, 0x1000, &status));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    struct jitscope_executor_connection *connection;
+    struct jitscope_session *session;
+    int ends[2];
+    if (size < 1 || size > MOST || os_socket_pair(ends))
+        return 0;
+    FUZZ_HOLDS(os_write(ends[1], data + 1, size - 1) == (ssize_t)size - 1);
+    os_shut_down_sending(ends[1]);
+    struct jitscope_error *error = jitscope_executor_connect(ends[0], NULL, &connection);
+    if (!error) {
+        struct jitscope_session_options options = {.size = sizeof options, .executor = connection};
+        error = jitscope_session_create(&options, &session);
+        if (!error) {
+            use(session, data[0]);
+            jitscope_session_destroy(session);
+        }
+    }
+    fuzz_expect_message(error);
+    os_close(ends[1]);
+    return 0;
+}

@@ -1,0 +1,410 @@
+"""The program in another process: real inputs both ways, few messages, ends of either side, peers that are hostile."""
+import os
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+import unittest
+
+import real_inputs
+import tls
+from harness import JITSCOPE, LIBRARIES, LIMIT, SystemTest
+
+EXECUTOR = os.path.join(os.path.dirname(JITSCOPE), "jitscope-executor")
+HELLO, LOOKUP, ADDRESSES, FINALIZE, FINALIZED, EXITED, DEALLOCATE, END, READ, RESERVE, RUN = 1, 2, 3, 4, 5, 6, 7, 20, 18, 16, 9
+
+HELLO_C = """
+#include <stdio.h>
+int main(void) { puts("hello, world"); return 42; }
+"""
+
+ENDS = """
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+static const char *what;
+static void late(void) { puts("atexit"); }
+static void die(const char *when) {
+    char text[64];
+    int status;
+    if (sscanf(what, "%60[^:]:%d", text, &status) != 2 || strncmp(text, when, strlen(when)))
+        return;
+    const char *how = text + strlen(when) + 1;
+    fflush(stdout);
+    if (!strcmp(how, "exit")) exit(status);
+    if (!strcmp(how, "_exit")) _exit(status);
+    if (!strcmp(how, "raise")) raise(status);
+    if (!strcmp(how, "fault")) *(volatile int *)0 = status;
+    if (!strcmp(how, "hang")) for (;;) pause();
+    if (!strcmp(how, "fork")) { if (fork() == 0) exit(status + 1); sleep(1); exit(status); }
+    if (!strcmp(how, "close")) { for (int i = 3; i < 1024; i++) close(i); exit(status); }
+}
+__attribute__((constructor)) static void begin(int argc, char **argv) {
+    what = argc > 1 ? argv[1] : "";
+    puts("begin");
+    die("begin");
+}
+__attribute__((destructor)) static void end(void) { puts("end"); die("end"); }
+int main(void) {
+    atexit(late);
+    puts("main");
+    fflush(stdout);
+    die("main");
+    return 3;
+}
+"""
+
+
+def frame(kind, serial, payload=b"", version=1, answers=0, size=None):
+    return struct.pack("<IHHQQ", len(payload) if size is None else size, version, kind, serial, answers) + payload
+
+
+def text(value):
+    return struct.pack("<I", len(value)) + value + b"\0"
+
+
+class OutOfProcess(SystemTest):
+    def run_command(self, *command, **options):
+        command = list(command)
+        if [str(word) for word in command[:2]] == [JITSCOPE, "run"] and "--in-process" not in command:
+            command.insert(2, "--out-of-process")
+        return super().run_command(*command, **options)
+
+
+class RealInputs(OutOfProcess, real_inputs.RealInputs):
+    """All that real_inputs.py does in process, with fewer ways of compiling it."""
+    def each_way(self, build):
+        for compiler, level, model in real_inputs.MATRIX[::3]:
+            with self.subTest(compiler=compiler, level=level, model=model):
+                build(compiler, (level, model, "-g"))
+
+
+class ThreadLocals(OutOfProcess, tls.Libraries):
+    pass
+
+
+class Messages(OutOfProcess):
+    def count(self, *inputs):
+        """What strace would say: every frame begins with one write of its header."""
+        peer = self.text("counting.py", COUNTING)
+        counted = self.folder / "counted"
+        outcome = self.jitscope("run", *inputs, env={"JITSCOPE_EXECUTOR": str(self.script(peer)), "COUNTED": str(counted),
+                                                     "REAL": EXECUTOR})
+        return outcome, counted.read_text().split()
+
+    def script(self, path):
+        starter = self.text("starter.sh", f"#!/bin/sh\nexec {sys.executable} -B {path} \"$@\"\n")
+        starter.chmod(0o755)
+        return starter
+
+    def test_hello_world_takes_six(self):
+        outcome, kinds = self.count(self.compile(HELLO_C))
+        self.assertEqual((outcome.status, outcome.out), (42, b"hello, world\n"))
+        self.assertEqual(kinds, ["hello", "lookup", "addresses", "finalize", "finalized", "exited"])
+
+    def test_the_counter_of_stats(self):
+        """Without main being called, since statistics come first: hello, lookup, addresses, finalize, finalized."""
+        outcome = self.jitscope("run", "--stats", self.compile(HELLO_C))
+        self.assertEqual(outcome.status, 42)
+        self.assertRegex(outcome.err, rb"executor +5 messages")
+
+    def test_a_large_program_takes_no_more(self):
+        host = self.compile("../../demo/host.c", "-O2", "-I/usr/include/lua5.4")
+        script = self.text("one.lua", "print(1 + 1)\nreturn 'done'\n")
+        outcome = self.jitscope("run", "--stats", host, LIBRARIES / "liblua5.4.a", "-lm", "--", script)
+        self.assertRegex(outcome.err, rb"executor +5 messages")
+
+
+# Stands between linker and executor, and notes what goes by.
+COUNTING = """
+import os, select, socket, struct, subprocess, sys
+NAMES = {1: "hello", 2: "lookup", 3: "addresses", 4: "finalize", 5: "finalized", 6: "exited", 7: "deallocate", 9: "run"}
+linker = socket.socket(fileno=int(sys.argv[2]))
+here, there = socket.socketpair()
+child = subprocess.Popen([os.environ["REAL"], "--fd", str(there.fileno())], pass_fds=[there.fileno()])
+there.close()
+seen = []
+buffers = {linker: b"", here: b""}
+ends = {linker: here, here: linker}
+descriptors = {linker: [], here: []}
+open_ends = {linker, here}
+while here in open_ends:
+    for side in select.select(list(open_ends), [], [])[0]:
+        data, given, _, _ = socket.recv_fds(side, 1 << 20, 4)
+        if not data:
+            open_ends.discard(side)
+            try:
+                ends[side].shutdown(socket.SHUT_WR)
+            except OSError:
+                pass
+            continue
+        buffers[side] += data
+        while len(buffers[side]) >= 24:
+            size, version, kind, serial, answers = struct.unpack("<IHHQQ", buffers[side][:24])
+            if len(buffers[side]) < 24 + size:
+                break
+            seen.append(NAMES.get(kind, str(kind)))
+            buffers[side] = buffers[side][24 + size:]
+        try:
+            socket.send_fds(ends[side], [data], given)
+        except OSError:
+            pass
+        for fd in given:
+            os.close(fd)
+status = child.wait()
+open(os.environ["COUNTED"], "w").write(" ".join(seen))
+sys.exit(status if status >= 0 else 128 - status)
+"""
+
+
+class Ends(OutOfProcess):
+    def setUp(self):
+        super().setUp()
+        self.program = self.compile(ENDS)
+
+    def both(self, what):
+        ours = self.jitscope("run", self.program, "--", what)
+        native = self.folder / "native"
+        self.must("gcc", self.program, "-o", native)
+        theirs = self.run_command(native, what)
+        self.assertEqual(ours.out, theirs.out, what)
+        return ours, theirs
+
+    def test_exit_statuses(self):
+        for what in ("", "main:exit:0", "main:exit:7", "main:exit:255", "main:_exit:9", "begin:exit:4", "begin:_exit:5",
+                     "main:close:6", "main:fork:2", "end:_exit:8"):
+            with self.subTest(what=what):
+                ours, theirs = self.both(what.replace(":", " ", 1).replace(" ", "-", 1))
+                self.assertEqual((ours.status, ours.err), (theirs.status, b""))
+
+    def test_signals(self):
+        for when in ("begin", "main", "end"):
+            for number in (signal.SIGSEGV, signal.SIGABRT, signal.SIGTERM, signal.SIGKILL, signal.SIGHUP):
+                with self.subTest(when=when, signal=number):
+                    ours, theirs = self.both(f"{when}-raise:{int(number)}")
+                    self.assertEqual(theirs.status, -number)
+                    self.assertEqual(ours.status, 128 + number)
+                    self.assertIn(b"killed by signal %d" % number, ours.err)
+
+    def test_recordings_of_ends(self):
+        """However it ends, the recording replays (SystemTest sees to that); exit(3) in an initialiser is told as in process."""
+        for number, what in enumerate(("", "main-exit:7", "main-raise:11", "begin-exit:4", "begin-raise:6", "end-exit:3")):
+            self.jitscope("run", "--record", f"{number}.jsr", self.program, "--", what)
+        rows = [row for row in self.show("actions", self.folder / "3.jsr") if row["half"] == "rollback"]
+        self.assertEqual({row["result"] for row in rows}, {"ok"})
+        self.jitscope("run", "--in-process", "--record", "same.jsr", self.program, "--", "begin-exit:4")
+        keys = ("action", "half", "function", "result")
+        def told(name):
+            return [[row[key] for key in keys] for row in self.show("actions", self.folder / name)]
+        self.assertEqual(told("3.jsr"), told("same.jsr"))
+
+    def start(self, what):
+        process = subprocess.Popen([JITSCOPE, "run", "--out-of-process", str(self.program), "--", what], stdout=subprocess.PIPE,
+                                   cwd=self.folder)
+        self.addCleanup(process.stdout.close)
+        child = self.child_of(process.pid)
+        return process, child
+
+    def child_of(self, process):
+        for _ in range(1000):
+            with open(f"/proc/{process}/task/{process}/children") as file:
+                found = file.read().split()
+            if found:
+                return int(found[0])
+            time.sleep(0.01)
+        self.fail("no executor was started")
+
+    def assert_ends(self, process):
+        """As a number that may be another's by then, but not within seconds."""
+        for _ in range(LIMIT * 10):
+            try:
+                with open(f"/proc/{process}/stat") as file:
+                    if file.read().rsplit(")", 1)[1].split()[0] == "Z":
+                        return
+            except OSError:
+                return
+            time.sleep(0.1)
+        self.fail("the executor is still there")
+
+    def test_a_linker_that_is_killed_ends_the_executor(self):
+        for what in ("main-hang:0", "begin-hang:0"):
+            with self.subTest(what=what):
+                process, child = self.start(what)
+                self.assertTrue(select.select([process.stdout], [], [], LIMIT)[0])
+                process.kill()
+                process.wait()
+                self.assert_ends(child)
+
+    def test_an_executor_that_is_killed(self):
+        process, child = self.start("main-hang:0")
+        self.assertTrue(select.select([process.stdout], [], [], LIMIT)[0])
+        os.kill(child, signal.SIGKILL)
+        self.assertEqual(process.wait(LIMIT), 128 + signal.SIGKILL)
+
+
+class Libraries(OutOfProcess):
+    def test_a_library_that_cannot_be_opened(self):
+        """The loader's own words, and the recording of the link that failed replays."""
+        self.text("needed.c", "int needed(void) { return 3; }\n")
+        self.text("user.c", "int needed(void);\nint use(void) { return needed(); }\n")
+        self.must("gcc", "-shared", "-fPIC", "needed.c", "-o", "libneeded.so")
+        self.must("gcc", "-shared", "-fPIC", "user.c", "-L.", "-lneeded", "-o", "libuser.so")
+        (self.folder / "libneeded.so").unlink()
+        main = self.compile("int use(void);\nint main(void) { return use(); }\n", "-fPIC")
+        outcome = self.jitscope("run", "--record", "failed.jsr", main, "libuser.so")
+        self.assertEqual(outcome.status, 1)
+        self.assertIn(b"libneeded.so: cannot open shared object file", outcome.err)
+        self.assertIn(b"libuser.so", outcome.err)
+
+    def test_a_library_that_nothing_is_taken_from(self):
+        """It is opened all the same: its constructors run."""
+        self.text("loud.c", '#include <stdio.h>\n__attribute__((constructor)) static void f(void) { puts("loud"); }\n')
+        self.must("gcc", "-shared", "-fPIC", "loud.c", "-o", "libloud.so")
+        main = self.compile("int main(void) { return 0; }\n")
+        self.assertEqual(self.jitscope("run", main, "libloud.so").out, b"loud\n")
+
+
+class HostileExecutors(OutOfProcess):
+    """Who says what an executor would not: an error of the link, and nothing else happens to the linker."""
+    def answer(self, script):
+        peer = self.text("peer.py", "import os, socket, struct, sys, time\n"
+                         "def frame(kind, serial, payload=b'', version=1, answers=0, size=None):\n"
+                         "    return struct.pack('<IHHQQ', len(payload) if size is None else size, version, kind, serial, answers) + payload\n"
+                         "def text(value):\n    return struct.pack('<I', len(value)) + value + b'\\0'\n"
+                         "linker = socket.socket(fileno=int(sys.argv[2]))\n"
+                         "VERSION = os.environ['LIBRARY_VERSION'].encode()\n"
+                         "def hello(version=VERSION, near=0x7f0000000000, start=0x7e0000000000, size=1 << 30, page=4096, more=b''):\n"
+                         "    return (text(b'jitscope executor') + text(version) + struct.pack('<IQQQQI', 1, page, near, start, size, 0) + more)\n"
+                         "def read():\n"
+                         "    head = linker.recv(24, socket.MSG_WAITALL)\n"
+                         "    size = struct.unpack('<I', head[:4])[0]\n"
+                         "    return linker.recv(size, socket.MSG_WAITALL) if size else b''\n" + script)
+        starter = self.text("starter.sh", f"#!/bin/sh\nexec {sys.executable} -B {peer} \"$@\"\n")
+        starter.chmod(0o755)
+        version = self.must(JITSCOPE, "--version").out.split()[-1].decode()
+        return self.jitscope("run", "--record", "hostile.jsr", self.compile(HELLO_C),
+                             env={"JITSCOPE_EXECUTOR": str(starter), "LIBRARY_VERSION": version})
+
+    CASES = {
+        "says nothing": ("", b"ended before it said anything"),
+        "is something else": ("linker.sendall(b'HTTP/1.1 400 Bad Request' * 3)", b"version 12591 of the protocol"),
+        "has another protocol": ("linker.sendall(frame(1, 1, hello(), version=2))", b"version 2 of the protocol, this one version 1"),
+        "has another library": ("linker.sendall(frame(1, 1, hello(version=b'9.9')))", b"version 9.9, the linker of version"),
+        "begins with something else": ("linker.sendall(frame(3, 1, b''))", b"no executor"),
+        "is cut off": ("linker.sendall(frame(1, 1, hello())[:50])", b"ended inside a message"),
+        "says too much": ("linker.sendall(frame(1, 1, hello(more=b'x')))", b"malformed"),
+        "announces too much": ("linker.sendall(frame(1, 1, size=0xffffffff))", b"more than"),
+        "has impossible pages": ("linker.sendall(frame(1, 1, hello(page=0)))", b"malformed"),
+        "has impossible memory": ("linker.sendall(frame(1, 1, hello(start=0xfffffffffff00000)))", b"malformed"),
+        "says hello twice": ("linker.sendall(frame(1, 1, hello()) + frame(1, 2, hello())); read(); time.sleep(0.1)", b"not asked"),
+        "repeats itself": ("linker.sendall(frame(1, 1, hello())); read(); linker.sendall(frame(3, 1, answers=1))", b"number 1, not 2"),
+        "answers another question": ("linker.sendall(frame(1, 1, hello())); read(); linker.sendall(frame(5, 2, answers=1))", b"something else"),
+        "answers nothing that was asked": ("linker.sendall(frame(1, 1, hello())); read(); linker.sendall(frame(3, 2, answers=9))", b"not asked"),
+        "leaves in the middle": ("linker.sendall(frame(1, 1, hello())); read()", b"the executor has ended"),
+        "answers too little": ("linker.sendall(frame(1, 1, hello())); read(); linker.sendall(frame(3, 2, struct.pack('<II', 0, 0), answers=1))", b"'addresses' is malformed"),
+        "blames no library": ("linker.sendall(frame(1, 1, hello())); read(); linker.sendall(frame(3, 2, struct.pack('<I', 999) + text(b'why'), answers=1))", b"why"),
+        "knows no actions": ("linker.sendall(frame(1, 1, hello())); a = read(); n = struct.unpack('<I', a[8 - 8:4])[0]\n"
+                             "count = 1\nlinker.sendall(frame(3, 2, struct.pack('<IIQ', 0, count, 0x7f0000001000), answers=1)); read()\n"
+                             "linker.sendall(frame(5, 3, struct.pack('<II', 0, 0) + text(b'') + struct.pack('<III', 0, 1, 77) + b'\\0' * 40, answers=2))",
+                             b"'finalized' is malformed"),
+        "exits at once": ("linker.sendall(frame(1, 1, hello()) + frame(6, 2, b'')); read()", b"the program has called exit"),
+    }
+
+    def test_all(self):
+        for name, (script, text) in self.CASES.items():
+            with self.subTest(name):
+                outcome = self.answer(script)
+                self.assertEqual(outcome.status, 1, f"{outcome!r}")
+                self.assertEqual(outcome.out, b"")
+                self.assertIn(text, outcome.err)
+
+
+class HostileLinkers(SystemTest):
+    """Who says what a linker would not: the executor ends, by itself."""
+    def talk(self, *frames):
+        here, there = socket.socketpair()
+        with here, there:
+            process = subprocess.Popen([EXECUTOR, "--fd", str(there.fileno())], pass_fds=[there.fileno()], stderr=subprocess.PIPE)
+            there.close()
+            here.settimeout(LIMIT)
+            header = here.recv(24, socket.MSG_WAITALL)
+            here.recv(struct.unpack("<I", header[:4])[0], socket.MSG_WAITALL)
+            try:
+                for each in frames:
+                    here.sendall(each)
+            except OSError:
+                pass
+            try:
+                here.shutdown(socket.SHUT_WR)
+            except OSError:
+                pass
+            _, error = process.communicate(timeout=LIMIT)
+            return process.returncode, error
+
+    def test_polite_ones(self):
+        for frames in ((), (frame(END, 1),)):
+            self.assertEqual(self.talk(*frames), (0, b""))
+
+    def test_malformed(self):
+        words = struct.pack("<III", 0, 0, 0)
+        cases = {
+            "noise": (os.urandom(64),),
+            "zeros": (bytes(64),),
+            "another version": (frame(END, 1, version=7),),
+            "a kind of the executor": (frame(HELLO, 1),),
+            "no kind": (frame(999, 1),),
+            "out of order": (frame(END, 2),),
+            "replayed": (frame(LOOKUP, 1, words), frame(LOOKUP, 1, words)),
+            "too large": (frame(LOOKUP, 1, size=1 << 30),),
+            "cut off": (frame(LOOKUP, 1, words)[:30],),
+            "empty": (frame(FINALIZE, 1),),
+            "too long": (frame(LOOKUP, 1, words + b"x"),),
+            "many libraries": (frame(LOOKUP, 1, struct.pack("<II", 0, 0xffffffff)),),
+            "libraries that are not there": (frame(LOOKUP, 1, struct.pack("<III", 5, 0, 0)),),
+            "names in no library": (frame(LOOKUP, 1, struct.pack("<IIII", 0, 0, 1, 3) + text(b"puts")),),
+            "an allocation that is not there": (frame(DEALLOCATE, 1, struct.pack("<II", 4, 0)),),
+            "run nothing": (frame(RUN, 1, struct.pack("<IQI", 0, 0, 0)),),
+            "reserve nothing": (frame(RESERVE, 1, struct.pack("<QI", 0, 0)),),
+            "unknown flags": (frame(FINALIZE, 1, struct.pack("<III", 1, 0xffff, 0) + bytes(40)),),
+        }
+        for name, frames in cases.items():
+            with self.subTest(name):
+                status, error = self.talk(*frames)
+                self.assertEqual(status, 1, error)
+                self.assertRegex(error, rb"^jitscope-executor: .")
+
+    def finalize(self, *segments, contents=b"", inline=True):
+        payload = struct.pack("<III", 1, 16 if inline else 0, 0) + struct.pack("<III", 0, 0, 0) + struct.pack("<Q", 0)
+        payload += struct.pack("<I", len(segments))
+        for segment in segments:
+            payload += struct.pack("<QQQQII", *segment)
+        payload += struct.pack("<I", 0)
+        for _ in segments:
+            payload += struct.pack("<I", len(contents))
+            payload += bytes(-len(payload) % 8) + contents
+        return payload
+
+    def test_memory_that_is_not_the_linkers(self):
+        """Nothing is opened outside of what was reserved, and nothing writable and executable: an error for the linker."""
+        for segment in ((0x400000, 4096, 0, 0, 5, 0), (0, 4096, 0, 0, 3, 0), (1 << 63, 4096, 0, 0, 3, 0)):
+            self.assertEqual(self.talk(frame(FINALIZE, 1, self.finalize(segment)), frame(END, 2)), (0, b""))
+
+    def test_unreadable_memory(self):
+        for address, size in ((0, 8), (0x400000, 8), (1 << 63, 1 << 20)):
+            self.assertEqual(self.talk(frame(READ, 1, struct.pack("<QI", address, size)), frame(END, 2)), (0, b""))
+
+    def test_usage(self):
+        for words in ((), ("--fd",), ("--fd", "x"), ("--fd", "-1"), ("3",)):
+            outcome = self.run_command(EXECUTOR, *words)
+            self.assertEqual(outcome.status, 2)
+            self.assertIn(b"usage", outcome.err)
+        self.assertEqual(self.run_command(EXECUTOR, "--fd", "99").status, 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
