@@ -10,6 +10,7 @@
 #include "base/os.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +40,28 @@ static void take_name(char *name) {
     char *slash = strrchr(name, '/');
     program_invocation_name = name;
     program_invocation_short_name = slash ? slash + 1 : name;
+}
+
+/* The terminal's signals reach the program by themselves; others that are meant for it are handed on. */
+static volatile sig_atomic_t program;
+
+static void hand_on(int signal) {
+    os_kill(program, signal);
+}
+
+static void leave_signals_to_program(const struct job *job) {
+    const struct sigaction ignore = {.sa_handler = SIG_IGN},
+                           forward = {.sa_handler = hand_on, .sa_flags = SA_RESTART};
+    static const int of_terminal[] = {SIGINT, SIGQUIT}, of_others[] = {SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
+    struct sigaction present;
+    if (!job->options->out_of_process)
+        return;
+    program = jitscope_session_executor_process(job->session);
+    for (size_t i = 0; i < sizeof of_terminal / sizeof *of_terminal; i++)
+        os_signal_action(of_terminal[i], &ignore, NULL);
+    for (size_t i = 0; i < sizeof of_others / sizeof *of_others; i++)
+        if (!os_signal_action(of_others[i], NULL, &present) && present.sa_handler == SIG_DFL)
+            os_signal_action(of_others[i], &forward, NULL);
 }
 
 /* The program ran in another process, and that is no more. */
@@ -79,7 +102,7 @@ static void warn_at_exit(void) {
 }
 
 struct jitscope_error *command_run(const struct options *options) {
-    struct job_settings settings = {.runs = true, .need_entry = true};
+    struct job_settings settings = {.runs = true, .need_entry = true, .created = leave_signals_to_program};
     process = os_process_id();
     if (os_at_exit(warn_at_exit) < 0) /* before the session's: comes after it */
         return error_no_memory();

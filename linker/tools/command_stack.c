@@ -8,9 +8,11 @@
 #include <stdio.h>
 #include <time.h>
 
-enum { MOST_TRIES = 50 };
+enum { MOST_TRIES = 50, MOST_FRAMES = 100 /* of a stack that has perhaps overflown */ };
 
 struct printer {
+    pid_t only; /* this thread, below its signal's handler; 0: all */
+    bool skips; /* until the frame of a signal */
     struct target_process *process;
     struct target_code *code;
     struct text out;
@@ -88,6 +90,10 @@ static void find_in_module(struct printer *printer, uint64_t address, struct tar
 
 static bool print_frame(void *context, const struct stack_frame *frame) {
     struct printer *printer = context;
+    if (printer->skips) {
+        printer->skips = !frame->signal;
+        return true;
+    }
     struct target_function function = {0};
     const struct target_module *module =
         frame->jit ? NULL : target_process_module_at(printer->process, frame->inside);
@@ -97,6 +103,10 @@ static bool print_frame(void *context, const struct stack_frame *frame) {
         find_in_module(printer, frame->inside, &function);
     (printer->json ? print_json : print_text)(printer, frame, &function, module);
     printer->frame++;
+    if (printer->only && printer->frame == MOST_FRAMES) {
+        text_append(&printer->out, "#... and more\n");
+        return false;
+    }
     return !printer->error && !printer->out.failed;
 }
 
@@ -115,7 +125,11 @@ static struct jitscope_error *print_threads(struct printer *printer, struct stac
     if (printer->json)
         text_append(&printer->out, "[");
     for (size_t i = 0; i < stack_walker_count(walker); i++) {
-        begin_thread(printer, stack_walker_thread(walker, i), i == 0);
+        printer->skips = printer->only != 0;
+        if (printer->only && stack_walker_thread(walker, i)->number != printer->only)
+            continue;
+        if (!printer->only)
+            begin_thread(printer, stack_walker_thread(walker, i), i == 0);
         printer->frame = 0;
         printer->first = true;
         TRY(stack_walker_walk(walker, i, code, print_frame, printer));
@@ -155,9 +169,9 @@ static struct jitscope_error *try_process(struct printer *printer, bool last, bo
     return error;
 }
 
-static struct jitscope_error *print_process(pid_t pid, bool json) {
+static struct jitscope_error *print_process(pid_t pid, pid_t only, bool json, FILE *file) {
     struct target_process process;
-    struct printer printer = {.process = &process, .json = json};
+    struct printer printer = {.process = &process, .only = only, .json = json};
     struct jitscope_error *error = NULL;
     TRY(target_process_open(pid, &process));
     bool again = true;
@@ -169,10 +183,14 @@ static struct jitscope_error *print_process(pid_t pid, bool json) {
     if (!error && printer.out.failed)
         error = error_no_memory();
     if (!error && printer.out.data)
-        fputs(printer.out.data, stdout);
+        fputs(printer.out.data, file);
     text_destroy(&printer.out);
     target_process_close(&process);
     return error;
+}
+
+struct jitscope_error *print_crashed_stack(int process, int thread) {
+    return print_process(process, thread, false, stderr);
 }
 
 struct jitscope_error *command_stack(const struct options *options) {
@@ -182,5 +200,5 @@ struct jitscope_error *command_stack(const struct options *options) {
         return error_with_help(
             error_create(JITSCOPE_ERROR_USAGE, "`jitscope stack` takes the number of one process"),
             "jitscope stack 1234");
-    return print_process((pid_t)pid, options->json);
+    return print_process((pid_t)pid, 0, options->json, stdout);
 }

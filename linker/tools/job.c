@@ -2,6 +2,7 @@
 
 #include "base/os.h"
 #include "check_link.h"
+#include "stack_walk.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -73,8 +74,22 @@ static struct jitscope_error *choose_recording(struct job *job) {
     return NULL;
 }
 
+/* Its end is reported by command_run.c; this is where it was. */
+static void report_crash(void *unused, int process, int thread, int signal, uint64_t address) {
+    (void)unused;
+    fprintf(stderr, "jitscope: the program gets signal %d (%s)", signal, strsignal(signal));
+    if (address)
+        fprintf(stderr, ", about address 0x%llx", (unsigned long long)address);
+    fputs(":\n", stderr);
+    struct jitscope_error *error = print_crashed_stack(process, thread);
+    if (error)
+        fprintf(stderr, "  no stack: %s\n", jitscope_error_message(error));
+    jitscope_error_destroy(error);
+}
+
 static struct jitscope_error *start_executor(struct jitscope_executor_connection **connection) {
-    const struct jitscope_executor_options wanted = {.size = sizeof wanted, .ends_with_program = true};
+    const struct jitscope_executor_options wanted = {
+        .size = sizeof wanted, .ends_with_program = true, .crashed = report_crash};
     return jitscope_executor_spawn(&wanted, connection);
 }
 
@@ -218,6 +233,8 @@ struct jitscope_error *job_create(const struct options *options, const struct jo
     *job = (struct job){.options = options, .memory_file = -1};
     TRY(validate(options));
     TRY(create_session(job, settings));
+    if (settings->created)
+        settings->created(job);
     warn_of_no_inspection(job);
     TRY(start_observing(job, settings));
     struct jitscope_error *error = link_items(job, settings);

@@ -24,8 +24,9 @@ struct job {
 
 struct job_settings {
     bool simulate;
-    bool count;      /* fill in statistics whether --stats is given or not */
-    bool runs;       /* the program will run */
+    bool count;                             /* fill in statistics whether --stats is given or not */
+    bool runs;                              /* the program will run */
+    void (*created)(const struct job *job); /* the session has been; NULL */
     bool need_entry; /* the entry symbol is looked for in archives, as a program's start files do */
     int argc;        /* for initialisers and main; borrowed */
     char **argv, **envp;

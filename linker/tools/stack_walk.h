@@ -29,4 +29,8 @@ const struct target_thread *stack_walker_thread(const struct stack_walker *walke
 struct jitscope_error *stack_walker_walk(struct stack_walker *walker, size_t index, struct target_code *code,
                                          stack_frame_function function, void *context);
 
+/* On standard error, what a thread was doing when it got the signal whose handler it is in.  command_stack.c.
+ */
+struct jitscope_error *print_crashed_stack(int process, int thread);
+
 #endif

@@ -2,6 +2,7 @@
  * of them when it ends.  This program is both: started with a descriptor it is the target. */
 #include "check.h"
 
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -69,6 +70,8 @@ static void live(struct jitscope_session *session) {
                              ? "running"
                              : "gone");
     fflush(stdout);
+    printf("in another process: %d\n", jitscope_session_executor_process(session) != getpid());
+    fflush(stdout);
     check(jitscope_session_unload(session, link));
     printf("messages: %d\n", (int)jitscope_session_executor_messages(session));
     print_error(jitscope_session_register_action(session, "mine", note, NULL));
@@ -81,6 +84,11 @@ static void fail(struct jitscope_session *session) {
     check(jitscope_session_add_pass(session, JITSCOPE_POST_FIXUP, "spoil", attach, text));
     check(jitscope_session_add_file(session, OBJECTS "fib.o"));
     print_error(jitscope_session_link(session, NULL));
+}
+
+static void tell_crash(void *context, int process, int thread, int signal, uint64_t address) {
+    printf("%s: main thread %d, SIGSEGV %d, address %d\n", (const char *)context, process == thread,
+           signal == SIGSEGV, (int)address);
 }
 
 /* A target that dies takes nothing with it. */
@@ -116,7 +124,8 @@ int main(int argc, char **argv) {
     live(session);
     jitscope_session_destroy(session);
 
-    session = start((struct jitscope_executor_options){0});
+    static char text[] = "told";
+    session = start((struct jitscope_executor_options){.crashed = tell_crash, .context = text});
     lose(session);
     jitscope_session_destroy(session);
 

@@ -191,6 +191,70 @@ class Ends(OutOfProcess):
                     self.assertEqual(ours.status, 128 + number)
                     self.assertIn(b"killed by signal %d" % number, ours.err)
 
+    def test_where_it_crashed(self):
+        """JIT'd frames with names and lines, those between them too."""
+        program = self.compile("""
+#include <stdlib.h>
+static int compare(const void *a, const void *b) { return *(volatile int *)8 + (a < b); }
+__attribute__((noinline)) static void sort(void) { int n[3] = {3, 1, 2}; qsort(n, 3, sizeof *n, compare); }
+int main(void) { sort(); return 0; }
+""", "-g", "-O0", "-fPIC")
+        outcome = self.jitscope("run", program)
+        self.assertEqual((outcome.status, outcome.out), (128 + signal.SIGSEGV, b""))
+        self.assertRegex(outcome.err, rb"signal 11 \(Segmentation fault\), about address 0x8:\n")
+        lines = outcome.err.splitlines()
+        self.assertRegex(lines[1], rb"^#0 .* compare\+0x\w+  \[jit\]  text.c:3$")
+        jit = [line.split()[2].split(b"+")[0] for line in lines if b"[jit]" in line]
+        self.assertEqual(jit, [b"compare", b"sort", b"main"])
+
+    def test_a_stack_that_overflows(self):
+        program = self.compile("volatile int n;\nint deeper(int x) { volatile char room[512]; room[0] = x; return deeper(x + 1) + room[0]; }\n"
+                               "int main(void) { return deeper(n); }\n", "-O0", "-fPIC")
+        outcome = self.jitscope("run", program)
+        self.assertEqual(outcome.status, 128 + signal.SIGSEGV)
+        self.assertRegex(outcome.err, rb"deeper\+0x\w+  \[jit\]")
+
+    def test_a_program_that_handles_its_own(self):
+        program = self.compile("""
+#include <setjmp.h>
+#include <signal.h>
+static sigjmp_buf back;
+static void handle(int n) { siglongjmp(back, n); }
+int main(void) {
+    signal(SIGSEGV, handle);
+    int n = sigsetjmp(back, 1);
+    if (n) return n;
+    return *(volatile int *)8;
+}
+""", "-fPIC")
+        outcome = self.jitscope("run", program)
+        self.assertEqual((outcome.status, outcome.err), (signal.SIGSEGV, b""))
+
+    def test_signals_reach_the_program(self):
+        program = self.compile("""
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+int main(void) {
+    sigset_t set;
+    int got;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &set, 0);
+    puts("ready");
+    fflush(stdout);
+    sigwait(&set, &got);
+    return got;
+}
+""", "-fPIC")
+        for number in (signal.SIGTERM, signal.SIGUSR1):
+            process = subprocess.Popen([JITSCOPE, "run", "--out-of-process", str(program)], stdout=subprocess.PIPE)
+            with process.stdout:
+                self.assertEqual(process.stdout.readline(), b"ready\n")
+                process.send_signal(number)
+                self.assertEqual(process.wait(LIMIT), number)
+
     def test_recordings_of_ends(self):
         """However it ends, the recording replays (SystemTest sees to that); exit(3) in an initialiser is told as in process."""
         for number, what in enumerate(("", "main-exit:7", "main-raise:11", "begin-exit:4", "begin-raise:6", "end-exit:3")):

@@ -37,6 +37,12 @@ struct jitscope_executor_options {
     /* The program's end is this process's end: what main returns is given to exit(3) there, and when an
      * initialiser or finaliser calls exit(3), so does this process, from inside the session's call. */
     bool ends_with_program;
+    /* Called, if not NULL, when a signal is about to end the executor: THREAD in PROCESS stands in the middle
+     * of what was wrong, or what raised the signal, below a handler, until this returns.  ADDRESS is the one
+     * that could not be accessed, or executed, of signals that have one.  By whichever thread waits for the
+     * executor; from inside, no session with this connection can be used. */
+    void (*crashed)(void *context, int process, int thread, int signal, uint64_t address);
+    void *context;
 };
 
 /* Starts a process, with this one's environment and standard streams.  OPTIONS may be NULL.  *connection is
@@ -62,6 +68,8 @@ enum jitscope_executor_state {
 /* Of the executor of SESSION, as far as it was heard of; RUNNING also for one in this process.  May be called
  * by any thread at any time. */
 enum jitscope_executor_state jitscope_session_executor_state(struct jitscope_session *session, int *status);
+/* The process that the code runs in, by the number that it has itself. */
+int jitscope_session_executor_process(struct jitscope_session *session);
 /* How many messages have gone both ways; 0 for a session in this process. */
 uint64_t jitscope_session_executor_messages(struct jitscope_session *session);
 

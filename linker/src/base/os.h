@@ -75,6 +75,7 @@ size_t os_page_size(void);
 uint64_t os_time_ns(void);
 uint64_t os_wall_time_ns(void);
 int os_process_id(void);
+int os_thread_id(void);
 uint32_t os_effective_user(void);
 /* The program was given more rights than its caller has (set-uid, set-gid, file capabilities). */
 bool os_has_more_rights(void);

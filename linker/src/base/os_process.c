@@ -19,6 +19,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+int os_thread_id(void) {
+    return gettid();
+}
+
 uint32_t os_effective_user(void) {
     return geteuid();
 }

@@ -16,26 +16,39 @@
  * multiple of 8 from the payload's start, the bytes).  Layouts, in the order of messages.def:
  *
  *     HELLO        text magic, text version of the library, u32 process, u64 page size, u64 near address,
- *                  u64 start and u64 size of the range reserved near it, u32 n, n texts: names of user's
- * actions LOOKUP       libraries; u32 n, n of: u32 number of library, text name ADDRESSES    u32 1 + number
- * of the library that could not be opened, text why; or u32 0, u32 n, n u64 FINALIZE     u32 allocation, u32
- * flags (BRIDGE_*), u32 debug policy, libraries, arguments, u64 entry, u32 n, n of: u64 address, u64 size,
- * u64 content size, u64 offset, u32 protection, u32 lifetime; u32 n, n of: call, call (finalize, deallocate),
- * and with BRIDGE_INLINE n blobs: the contents FINALIZED    u32 step (enum bridge_step), error, u32 a
- * debugger listens, results, u32 n, n texts: unwinders, u32 audience (executor_debug.h) EXITED       u32
- * status, u32 allocation whose actions were interrupted or 0, results of these, u32 n, n of: u32 allocation,
- * results DEALLOCATE   u32 allocation, u32 flags DEALLOCATED  error (of memory), u32 a debugger listens,
- * results RUN          u32 flags, u64 address, arguments RETURNED     u32 status OPEN_TLS     libraries, u32
- * link, u64 size, u64 alignment, blob image, u32 n, n of: text name or empty, u32 link, u32 kind, u64 addend
- * (tls_module.h) TLS_ANSWERS  error, u32 n, n of: u64, u64 CLOSE_TLS    u32 link TLS_ADDRESS  u32 link, u64
- * offset TLS_PLACE    u64 RESERVE      u64 size, u32 below 2 GiB RESERVED     error, u64 start, u64 size READ
- * u64 address, u32 size BYTES        blob
+ *                  u64 start and u64 size of the range reserved near it, u32 n, n texts: user's actions
+ *     LOOKUP       libraries; u32 n, n of: u32 number of library, text name
+ *     ADDRESSES    u32 1 + number of the library that could not be opened, text why; or u32 0, u32 n, n u64
+ *     FINALIZE     u32 allocation, u32 flags (BRIDGE_*), u32 debug policy, libraries, arguments, u64 entry,
+ *                  u32 n, n of: u64 address, u64 size, u64 content size, u64 offset, u32 protection,
+ *                  u32 lifetime; u32 n, n of: call, call (finalize, deallocate); with BRIDGE_INLINE
+ *                  as many blobs as segments: the contents
+ *     FINALIZED    u32 step (enum bridge_step), error, u32 a debugger listens, results,
+ *                  u32 n, n texts: unwinders, u32 audience (executor_debug.h)
+ *     EXITED       u32 status, u32 allocation whose finalize actions were interrupted or 0, u32 how many of
+ *                  their results were there before, all of these; u32 n, n of: u32 allocation, results
+ *     DEALLOCATE   u32 allocation, u32 flags
+ *     DEALLOCATED  error (of memory), u32 a debugger listens, results
+ *     RUN          u32 flags, u64 address, arguments
+ *     RETURNED     u32 status
+ *     OPEN_TLS     libraries, u32 link, u64 size, u64 alignment, blob image, u32 n, n of: text name or empty,
+ *                  u32 link, u32 kind, u64 addend (tls_module.h)
+ *     TLS_ANSWERS  error, u32 n, n of: u64, u64
+ *     CLOSE_TLS    u32 link
+ *     TLS_ADDRESS  u32 link, u64 offset
+ *     TLS_PLACE    u64
+ *     RESERVE      u64 size, u32 below 2 GiB
+ *     RESERVED     error, u64 start, u64 size
+ *     READ         u64 address, u32 size
+ *     BYTES        blob
+ *     CRASHED      u32 signal, u32 thread, u64 address
  *
  *     libraries    u32 first number, u32 n, n texts: paths, opened in this order
- *     arguments    u32 given; if so u32 argc, argc texts, u32 given, and if so u32 n, n texts: the
- * environment call         text name of the action or empty, blob arguments error        u32 code
- * (errors.def, 0: none), text results      u32 n, n of: u32 action, u32 half, u32 failed, u64 nanoseconds,
- * text message, u32 n, n u64 values
+ *     arguments    u32 given; if so u32 argc, argc texts, u32 given; if so u32 n, n texts: the environment
+ *     call         text name of the action or empty, blob arguments
+ *     error        u32 code (errors.def, 0: none), text
+ *     results      u32 n, n of: u32 action, u32 half, u32 failed, u64 nanoseconds, text message,
+ *                  u32 n, n u64 values
  *
  * Content goes through a memfd of the linker's where both are on one host: the linker sends it with its first
  * message and links right in it; OFFSET is where a segment's content begins there.  The executor reads it
@@ -98,12 +111,13 @@ enum bridge_message {
 };
 
 enum {
-    BRIDGE_TIMED = 1,   /* durations of actions are wanted */
-    BRIDGE_AT_ONCE = 2, /* executor_tell_at_once() */
-    BRIDGE_RUN = 4,     /* ENTRY is to be called as main when all went well */
-    BRIDGE_EXIT = 8,    /* what main returns is given to exit(3); else RETURNED */
-    BRIDGE_INLINE = 16, /* contents come with the message */
-    BRIDGE_FLAGS = 31,
+    BRIDGE_TIMED = 1,    /* durations of actions are wanted */
+    BRIDGE_AT_ONCE = 2,  /* executor_tell_at_once() */
+    BRIDGE_RUN = 4,      /* ENTRY is to be called as main when all went well */
+    BRIDGE_EXIT = 8,     /* what main returns is given to exit(3); else RETURNED */
+    BRIDGE_INLINE = 16,  /* contents come with the message */
+    BRIDGE_CRASHES = 32, /* CRASHED is wanted, from now on */
+    BRIDGE_FLAGS = 63,
 };
 
 /* How far a FINALIZE has come when it failed. */

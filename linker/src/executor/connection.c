@@ -93,6 +93,25 @@ static bool take_returned(struct jitscope_executor_connection *connection, struc
     return !cursor.failed;
 }
 
+/* It waits there, while whoever wants to looks at it here; nobody else reads meanwhile. */
+static bool take_crash(struct jitscope_executor_connection *connection, struct frame *frame) {
+    struct cursor cursor = frame_cursor(frame);
+    int signal = (int)take_u32(&cursor), thread = (int)take_u32(&cursor);
+    uint64_t address = take_u64(&cursor);
+    int process = connection->child ? connection->child : (int)connection->hello.process;
+    frame_destroy(frame);
+    if (cursor.failed || !connection->crashed)
+        return false;
+    connection->is_reading = true;
+    pthread_mutex_unlock(&connection->lock);
+    connection->crashed(connection->context, process, thread, signal, address);
+    pthread_mutex_lock(&connection->lock);
+    connection->is_reading = false;
+    connection->messages++;
+    jitscope_error_destroy(wire_send(&connection->wire, MESSAGE_GO_ON, 0, NULL, -1, NULL));
+    return true;
+}
+
 /* False: nobody has asked for it. */
 static bool take_in(struct jitscope_executor_connection *connection, struct frame *frame) {
     connection->messages++;
@@ -100,6 +119,8 @@ static bool take_in(struct jitscope_executor_connection *connection, struct fram
         return take_exited(connection, frame);
     if (frame->kind == MESSAGE_RETURNED)
         return take_returned(connection, frame);
+    if (frame->kind == MESSAGE_CRASHED)
+        return take_crash(connection, frame);
     if (!connection->awaited || frame->answers != connection->awaited)
         return false;
     connection->awaited = 0;
@@ -278,6 +299,8 @@ static struct jitscope_error *begin(int fd, int child, const struct jitscope_exe
     connection->child = child;
     connection->inlines = options->inline_content;
     connection->follows = options->ends_with_program;
+    connection->crashed = options->crashed;
+    connection->context = options->context;
     pthread_mutex_init(&connection->lock, NULL); /* neither can fail on Linux */
     pthread_cond_init(&connection->changed, NULL);
     if (child)

@@ -24,8 +24,10 @@ struct jitscope_executor_connection {
     struct wire wire;
     struct frame hello_frame;
     struct hello hello;
-    int child;         /* the process, when this one has started it; 0: not, or its end was heard of */
-    bool inlines;      /* content comes with the message */
+    int child;    /* the process, when this one has started it; 0: not, or its end was heard of */
+    bool inlines; /* content comes with the message */
+    void (*crashed)(void *context, int process, int thread, int signal, uint64_t address);
+    void *context;
     bool follows;      /* the program's end is this process's */
     uint64_t messages; /* both ways */
 

@@ -310,7 +310,8 @@ static void put_finalize(struct executor *executor, const struct action *actions
     message_u32(message, results->allocation);
     message_u32(message,
                 (results->timed ? BRIDGE_TIMED : 0) | (executor->tells_at_once ? BRIDGE_AT_ONCE : 0) |
-                    (runs ? BRIDGE_RUN | BRIDGE_EXIT : 0) | (remote->memory_file < 0 ? BRIDGE_INLINE : 0));
+                    (runs ? BRIDGE_RUN | BRIDGE_EXIT : 0) | (remote->memory_file < 0 ? BRIDGE_INLINE : 0) |
+                    (remote->connection->crashed ? BRIDGE_CRASHES : 0));
     message_u32(message, executor->debug_policy);
     put_libraries(executor, message);
     put_arguments(executor, message);

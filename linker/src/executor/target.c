@@ -190,6 +190,11 @@ static void *listen_to_linker(void *context) {
             jitscope_error_destroy(error);
             return NULL;
         }
+        if (!error && !end && frame.kind == MESSAGE_GO_ON) {
+            __atomic_store_n(&target->crashed, 2, __ATOMIC_RELEASE);
+            frame_destroy(&frame);
+            continue;
+        }
         bool is_last = !error && !end && frame.kind == MESSAGE_END;
         if (!error && !end && hand_over(target, &frame)) {
             if (is_last)

@@ -51,9 +51,10 @@ struct jitscope_target {
     const struct target_allocation *busy; /* whose actions run */
     const struct action_results *results; /* of these */
     bool finalizes;                       /* or it deallocates */
-    bool exiting;                         /* exit(3) has been called: nothing is handled any more */
-    uint64_t entry;                       /* to be called as main, 0: nothing */
-    bool exits;                           /* with what main returns */
+    int crashed;    /* atomic: 1 while a thread waits to be looked at, 2 when it has been */
+    bool exiting;   /* exit(3) has been called: nothing is handled any more */
+    uint64_t entry; /* to be called as main, 0: nothing */
+    bool exits;     /* with what main returns */
     int argc;
     char **argv, **envp;
 
@@ -79,6 +80,11 @@ struct jitscope_error *target_reserve(struct jitscope_target *target, uint64_t s
 struct target_allocation *target_find(const struct jitscope_target *target, uint32_t number);
 /* Whether SIZE bytes at ADDRESS lie in one segment that can be read. */
 bool target_can_read(const struct jitscope_target *target, uint64_t address, uint64_t size);
+
+/* --- target_crash.c */
+
+/* From now on signals that end the process are told of first; once. */
+void target_watch_crashes(struct jitscope_target *target);
 
 /* --- target_requests.c */
 

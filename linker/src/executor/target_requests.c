@@ -233,6 +233,8 @@ static struct jitscope_error *take_finalize(struct jitscope_target *target, stru
     TRY(take_contents(cursor, finalize));
     TRY(cursor_end(cursor, frame->kind));
     executor_set_debug_policy(target->executor, (enum debuggee_policy)policy);
+    if (finalize->flags & BRIDGE_CRASHES)
+        target_watch_crashes(target);
     if (finalize->flags & BRIDGE_AT_ONCE)
         executor_tell_at_once(target->executor);
     return NULL;

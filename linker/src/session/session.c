@@ -598,6 +598,12 @@ enum jitscope_executor_state jitscope_session_executor_state(struct jitscope_ses
                : JITSCOPE_EXECUTOR_RUNNING;
 }
 
+int jitscope_session_executor_process(struct jitscope_session *session) {
+    return session->executor && executor_is_remote(session->executor)
+               ? (int)executor_process(session->executor)
+               : session->process;
+}
+
 uint64_t jitscope_session_executor_messages(struct jitscope_session *session) {
     return session->executor && executor_is_remote(session->executor)
                ? executor_remote_messages(session->executor)

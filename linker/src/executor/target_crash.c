@@ -1,0 +1,82 @@
+/* target_crash: a program that is about to die is looked at first.
+ *
+ * The linker's side knows names and lines, and can walk stacks from outside; so the thread that got the
+ * signal says so, in its handler, waits until the linker has looked, and dies then as it would have without.
+ * Programs that handle the signal themselves replace this handler, or call it when the signal is not theirs.
+ *
+ * In a handler little is allowed: the message is made of fixed bytes, and waiting is sleeping.  When another
+ * thread is in the middle of an answer at that moment, messages can come out of order; then the linker does
+ * without the stack. */
+#define _GNU_SOURCE
+#include "base/os.h"
+#include "executor/target.h"
+
+#include <signal.h>
+#include <sys/uio.h>
+
+static struct jitscope_target *watched;
+
+static const int deadly[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS};
+
+static bool has_address(int signal) {
+    return signal == SIGSEGV || signal == SIGBUS || signal == SIGILL || signal == SIGFPE;
+}
+
+static void tell(struct jitscope_target *target, int signal, uint64_t address) {
+    enum { PAYLOAD = 4 + 4 + 8 };
+    uint8_t bytes[BRIDGE_HEADER + PAYLOAD] = {0};
+    store_u32(bytes, PAYLOAD);
+    store_u16(bytes + 4, BRIDGE_VERSION);
+    store_u16(bytes + 6, MESSAGE_CRASHED);
+    store_u64(bytes + 8, ++target->wire.sent);
+    store_u32(bytes + BRIDGE_HEADER, (uint32_t)signal);
+    store_u32(bytes + BRIDGE_HEADER + 4, (uint32_t)os_thread_id());
+    store_u64(bytes + BRIDGE_HEADER + 8, address);
+    struct iovec piece = {bytes, sizeof bytes};
+    (void)!os_stream_send(target->wire.out, &piece, 1, -1);
+}
+
+static void wait_to_be_seen(struct jitscope_target *target) {
+    enum { STEP = 5, PATIENCE = 20000 /* milliseconds */ };
+    for (int waited = 0; waited < PATIENCE && !target->is_over; waited += STEP) {
+        if (__atomic_load_n(&target->crashed, __ATOMIC_ACQUIRE) == 2)
+            return;
+        os_wait_readable(-1, STEP);
+    }
+}
+
+static void on_deadly_signal(int signal, siginfo_t *info, void *context) {
+    struct jitscope_target *target = watched;
+    const struct sigaction by_default = {.sa_handler = SIG_DFL};
+    int nobody = 0;
+    bool here = target && target->process == os_process_id(); /* and not in a child of fork(2) */
+    (void)context;
+    if (here &&
+        __atomic_compare_exchange_n(&target->crashed, &nobody, 1, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+        tell(target, signal,
+             info->si_code > 0 && has_address(signal) ? (uint64_t)(uintptr_t)info->si_addr : 0);
+    if (here)
+        wait_to_be_seen(target);
+    os_signal_action(signal, &by_default, NULL);
+    if (info->si_code <= 0) /* a fault comes again by itself */
+        os_raise(signal);
+}
+
+/* A stack that has overflown has no room for a handler: the thread that serves has another for that. */
+static void give_stack(void) {
+    static uint8_t stack[64 << 10];
+    os_signal_stack(stack, sizeof stack);
+}
+
+void target_watch_crashes(struct jitscope_target *target) {
+    struct sigaction present,
+        action = {.sa_sigaction = on_deadly_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+    if (watched)
+        return;
+    watched = target;
+    sigemptyset(&action.sa_mask);
+    give_stack();
+    for (size_t i = 0; i < sizeof deadly / sizeof *deadly; i++)
+        if (!os_signal_action(deadly[i], NULL, &present) && present.sa_handler == SIG_DFL)
+            os_signal_action(deadly[i], &action, NULL);
+}
