@@ -97,6 +97,14 @@ static struct jitscope_error *place_symbol(struct elf_reader *reader, uint32_t i
     return check_thread_local(reader, index, symbol);
 }
 
+/* A unique definition that is not the first. */
+static bool is_elsewhere(const struct elf_reader *reader, const Elf64_Sym *from,
+                         const struct symbol *symbol) {
+    return ELF64_ST_BIND(from->st_info) == STB_GNU_UNIQUE && from->st_shndx != SHN_UNDEF &&
+           symbol->scope == SCOPE_DEFAULT && reader->options->is_elsewhere &&
+           reader->options->is_elsewhere(reader->options->context, symbol->name);
+}
+
 static struct jitscope_error *read_global(struct elf_reader *reader, uint32_t index, const Elf64_Sym *from,
                                           struct symbol symbol) {
     uint32_t *id = &reader->scratch->symbol_of_index.data[index];
@@ -106,6 +114,9 @@ static struct jitscope_error *read_global(struct elf_reader *reader, uint32_t in
     bool won;
     symbol.scope = scope_of(from);
     symbol.linkage = weak || unique ? LINKAGE_WEAK : LINKAGE_STRONG;
+    if (__builtin_expect(is_elsewhere(reader, from, &symbol), 0))
+        return graph_refer(reader->graph, symbol.name, LINKAGE_STRONG, symbol.scope, symbol.kind,
+                           reader->input, id);
     if (from->st_shndx != SHN_UNDEF)
         TRY(place_symbol(reader, index, from, &symbol, &state));
     reader->has_thread_locals |= symbol.kind == SYMBOL_KIND_TLS;

@@ -260,10 +260,18 @@ int64_t session_find_shared(const struct jitscope_session *session, uint32_t nam
 /* --- reading a batch
  * ----------------------------------------------------------------------------------------------- */
 
+/* What an earlier link defines; compilers make objects unique that inline functions and templates have. */
+static bool is_elsewhere(const void *context, uint32_t name) {
+    const struct definition *definition = session_find_definition(context, name, SCOPE_DEFAULT);
+    return definition && definition->link && !definition->thread_local;
+}
+
 static struct jitscope_error *read_object(struct jitscope_session *session, struct graph *graph,
                                           uint32_t input) {
     const struct elf_read_options options = {.keep_no_alloc = session->keep_debug_sections,
-                                             .note_debug = session->debug != JITSCOPE_DEBUG_OFF};
+                                             .note_debug = session->debug != JITSCOPE_DEBUG_OFF,
+                                             .is_elsewhere = is_elsewhere,
+                                             .context = session};
     struct bytes bytes = session->inputs.data[input].bytes;
     struct jitscope_error *error = elf_read_object(graph, bytes, input, &options, &session->scratch);
     return error ? error_in_input(error, session_text(session, session->inputs.data[input].name)) : NULL;
