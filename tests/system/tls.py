@@ -202,6 +202,10 @@ int main(void) {{ return (uintptr_t)&value % {n} == 0 ? odd + value : 9; }}
         for n in (64, 128, 4096, 1 << 16):
             self.assertEqual(self.same([self.compile(text.format(n=n), "-fPIC")]).status, 3)
         self.assertEqual(self.same([self.compile(text.format(n=64), "-fPIE")]).status, 3)
+        outcome = self.jitscope("run", self.compile(text.format(n=4096), "-fPIE"))
+        self.assertEqual(outcome.status, 1)
+        self.assertIn(b"static TLS to spare, aligned to 4096", outcome.err)
+        self.assertIn(b"compile with -fPIC, or align to 64 bytes at most", outcome.err)
 
     def test_kinds_do_not_agree(self):
         self.text("a.c", "extern int x; int main(void) { return x; }\n")

@@ -9,6 +9,9 @@
 /* The wishes about the batch's own block come first. */
 enum { OWN_MODULE, OWN_TP, OWN_WISHES };
 
+/* What the C library gives static TLS where no program asked for more. */
+enum { STATIC_ALIGNMENT = 64 };
+
 struct placer {
     struct graph *graph;
     const struct thread_local_job *job;
@@ -212,9 +215,12 @@ static struct jitscope_error *no_room(const struct placer *placer, struct jitsco
     struct jitscope_error *better = error_at(
         JITSCOPE_ERROR_ADDRESS_SPACE, &where,
         "%s reaches it at a constant distance from the thread pointer, for which all threads must have "
-        "%llu bytes of static TLS to spare: %s",
-        name_of(graph, reach), (unsigned long long)placer->request.size, error_text(error));
+        "%llu bytes of static TLS to spare, aligned to %llu: %s",
+        name_of(graph, reach), (unsigned long long)placer->request.size,
+        (unsigned long long)placer->request.alignment, error_text(error));
     jitscope_error_destroy(error);
+    if (placer->request.alignment > STATIC_ALIGNMENT)
+        return error_with_help(better, "compile with -fPIC, or align to %d bytes at most", STATIC_ALIGNMENT);
     return error_with_help(better, "compile with -fPIC, or start the process with "
                                    "GLIBC_TUNABLES=glibc.rtld.optional_static_tls=BYTES in its environment");
 }
