@@ -1,5 +1,6 @@
 #include "executor/executor.h"
 #include "executor/executor_state.h"
+#include "executor/executor_unwind.h"
 #include "executor/jit_interface.h"
 #include "executor/thread_exit.h"
 
@@ -72,6 +73,7 @@ struct jitscope_error *executor_create(struct executor **out) {
     struct executor *executor = os_allocate_zeroed(sizeof *executor);
     if (!executor)
         return error_no_memory();
+    executor_enter_unwinders();
     static uint32_t executors;
     executor->number = __atomic_add_fetch(&executors, 1, __ATOMIC_RELAXED);
     executor_set_arguments(executor, 0, no_arguments, environ);
@@ -110,7 +112,7 @@ static void leave_process(struct executor *executor) {
     if (executor_is_answered(executor))
         return;
     leave_exit_list(executor);
-    executor_unwinders_destroy(&executor->unwinders);
+    executor_leave_unwinders();
     executor_debug_end();
 }
 
@@ -149,6 +151,7 @@ void executor_tell_at_once(struct executor *executor) {
 }
 
 void executor_announce(void) {
+    executor_look_for_unwinders();
     executor_debug_announce();
 }
 
@@ -178,7 +181,7 @@ bool executor_debugger_listens(void) {
 
 void executor_run_main(struct executor *executor, uint64_t address, int *status) {
     int (*function)(int, char **, char **) = (int (*)(int, char **, char **))(uintptr_t)address;
-    executor_debug_announce();
+    executor_announce();
     *status = function(executor->argc, executor->argv, executor->envp);
 }
 
@@ -262,7 +265,7 @@ static const char *run_half(struct executor *executor, const struct action_call 
         return NULL;
     const struct registered_action *action = find_action(executor, call->function);
     if (action && action->owned_name) /* a user's own, which can run whatever it knows of */
-        executor_debug_announce();
+        executor_announce();
     drop_values(executor);
     uint64_t start = results->timed ? os_time_ns() : 0;
     const char *failure = executor_is_answered(executor) ? answer(executor, call)
@@ -340,7 +343,7 @@ struct jitscope_error *executor_deallocate(struct executor *executor, const stru
 uint32_t executor_unwinders(const struct executor *executor, const char *names[EXECUTOR_UNWINDERS]) {
     if (executor_is_answered(executor))
         return executor->answers.registrars(executor->answers.context, names);
-    return executor_unwinder_names(&executor->unwinders, names);
+    return executor_unwinder_names(names);
 }
 
 /* --- libraries */
@@ -371,7 +374,6 @@ struct jitscope_error *executor_open_library(struct executor *executor, const ch
     }
     *library = executor->libraries.count;
     vec_put(&executor->libraries, (struct library){copy, handle});
-    executor->unwinders.found = false; /* it may have brought one */
     return NULL;
 }
 
