@@ -9,6 +9,7 @@
  * before it, the other way round, with 0 and -1 as markers of their ends. */
 #include "base/bytes.h"
 #include "executor/debug_image.h"
+#include "executor/executor_linked.h"
 #include "executor/executor_state.h"
 #include "executor/thread_exit.h"
 
@@ -177,6 +178,29 @@ static const char *run_DEREGISTER_EH_FRAMES(void *context, const uint8_t *argume
     const char *failure = read_range(executor, arguments, size, &section);
     return failure ? failure
                    : executor_deregister_eh_frame(&executor->unwinders, section.address, section.size);
+}
+
+static const char *read_unwinder(struct executor *executor, const uint8_t *arguments, size_t size,
+                                 struct linked_unwinder *unwinder) {
+    if (size != 24)
+        return FAIL(executor, "takes 24 bytes of arguments, not %zu", size);
+    *unwinder =
+        (struct linked_unwinder){load_u64(arguments), load_u64(arguments + 8), load_u64(arguments + 16)};
+    return unwinder->add_function && unwinder->remove_function ? NULL : "the address of a function is 0";
+}
+
+static const char *run_REGISTER_UNWINDER(void *context, const uint8_t *arguments, size_t size) {
+    struct executor *executor = context;
+    struct linked_unwinder unwinder;
+    const char *failure = read_unwinder(executor, arguments, size, &unwinder);
+    return failure ? failure : executor_add_linked_unwinder(&executor->unwinders, unwinder);
+}
+
+static const char *run_DEREGISTER_UNWINDER(void *context, const uint8_t *arguments, size_t size) {
+    struct executor *executor = context;
+    struct linked_unwinder unwinder;
+    const char *failure = read_unwinder(executor, arguments, size, &unwinder);
+    return failure ? failure : executor_remove_linked_unwinder(&executor->unwinders, unwinder);
 }
 
 static const char *run_REGISTER_DEBUG_IMAGE(void *context, const uint8_t *arguments, size_t size) {

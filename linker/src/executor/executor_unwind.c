@@ -10,6 +10,7 @@
  *   libgcc's is taken from libgcc_s itself.  __unw_add_dynamic_eh_frame_section reads on behind the
  * terminator in the releases up to 16 (and crashes, or registers what it finds there); __unw_add_dynamic_fde
  * does the same job in all of them, one FDE at a time.
+ * - those that a link brings along: executor_linked.h.
  *
  * The format is that of the Linux Standard Base, Core, section 10.6.1 ("The .eh_frame section"): records of a
  * 32-bit length, a 32-bit id (0: a CIE; else an FDE, and the distance back to its CIE), and a length of 0 at
@@ -17,6 +18,7 @@
 #include "executor/executor_unwind.h"
 #include "base/bytes.h"
 #include "executor/executor_debug.h"
+#include "executor/executor_linked.h"
 #include "executor/executor_nongnu.h"
 
 #define EXTENDED_LENGTH 0xffffffffu
@@ -71,8 +73,7 @@ static uint8_t known_unwinders(const struct unwinders *unwinders) {
                      (nongnu ? UNWINDER_NONGNU : 0));
 }
 
-/* Calls FUNCTION for each FDE; with NULL it only checks the records. */
-static const char *each_fde(struct bytes section, void (*function)(uintptr_t)) {
+const char *executor_each_fde(struct bytes section, void (*function)(uintptr_t)) {
     for (uint64_t at = 0; bytes_contain(section, at, 4);) {
         uint32_t length = load_u32(section.data + at);
         if (length == 0)
@@ -100,7 +101,7 @@ static void count_section(uint8_t with, const struct nongnu_table *table, int ch
 
 const char *executor_register_eh_frame(struct unwinders *unwinders, uint64_t address, uint64_t size) {
     struct bytes section = {(const uint8_t *)(uintptr_t)address, size};
-    const char *failure = each_fde(section, NULL);
+    const char *failure = executor_each_fde(section, NULL);
     if (failure)
         return failure;
     struct jitscope_error *error = vec_reserve(&unwinders->registered, 1);
@@ -116,9 +117,10 @@ const char *executor_register_eh_frame(struct unwinders *unwinders, uint64_t add
     if (with & UNWINDER_LIBGCC)
         unwinders->gcc_register(section.data);
     if (with & UNWINDER_LLVM)
-        each_fde(section, unwinders->llvm_register);
+        executor_each_fde(section, unwinders->llvm_register);
     if (table)
         unwinders->nongnu_register(&table->info);
+    executor_tell_linked_unwinders(unwinders, section, true);
     count_section(with, table, 1);
     return NULL;
 }
@@ -147,10 +149,11 @@ const char *executor_deregister_eh_frame(struct unwinders *unwinders, uint64_t a
     if (!found)
         return "no section of this address and size is registered";
     count_section(found->with, found->table, -1);
+    executor_tell_linked_unwinders(unwinders, section, false);
     if (found->table)
         forget_nongnu(unwinders, found->table);
     if (found->with & UNWINDER_LLVM)
-        each_fde(section, unwinders->llvm_deregister);
+        executor_each_fde(section, unwinders->llvm_deregister);
     if (found->with & UNWINDER_LIBGCC)
         unwinders->gcc_deregister(section.data);
     uint32_t after = (uint32_t)(unwinders->registered.data + unwinders->registered.count - (found + 1));
@@ -166,6 +169,7 @@ void executor_unwinders_destroy(struct unwinders *unwinders) {
     if (unwinders->nongnu && !unwinders->registered.count)
         os_library_close(unwinders->nongnu);
     vec_destroy(&unwinders->registered);
+    vec_destroy(&unwinders->linked);
     *unwinders = (struct unwinders){0};
 }
 
