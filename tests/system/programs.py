@@ -154,6 +154,99 @@ class Flags(Programs):
         self.all_same([self.case("gcc", ("-pg",), theirs=["-pg"])] if "gcc" in COMPILERS else [])
 
 
+class Addresses(Programs):
+    """Code that wants what lies far away in 32 bits."""
+    FUNCTIONS = ("""
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+extern int (*other(void))(const char *, const char *);
+extern int missing(void) __attribute__((weak));
+static int (*const table[])(const char *, const char *) = {strcmp, strcasecmp};
+static int by(const void *a, const void *b) { return table[0](*(char *const *)a, *(char *const *)b); }
+int main(void) {
+    int (*volatile compare)(const char *, const char *) = strcmp;
+    void *(*volatile copy)(void *, const void *, size_t) = memcpy;
+    int (*volatile nobody)(void) = missing;
+    char text[8];
+    const char *words[] = {"c", "a", "b"};
+    copy(text, "abcdef", 7);
+    qsort(words, 3, sizeof *words, by);
+    printf("%d %d %d %s %s%s%s %d %d\\n", compare == table[0], other() == compare, compare("a", "a"), text, words[0], words[1],
+           words[2], table[1]("A", "a"), nobody != NULL);
+    return 3;
+}
+""", "#include <string.h>\nint (*other(void))(const char *, const char *) { return strcmp; }\n")
+
+    def test_functions_of_libraries(self):
+        """A function of a library has one address in the batch: below 2 GiB, where code without position independence looks."""
+        for compiler in COMPILERS:
+            for model in MODELS:
+                with self.subTest(compiler=compiler, model=model):
+                    main = self.compile(self.FUNCTIONS[0], "-O1", "-fno-pic", compiler=compiler, name="main.o")
+                    other = self.compile(self.FUNCTIONS[1], "-O1", model, compiler=compiler, name="other.o")
+                    self.assertRegex(self.must("readelf", "-rW", main).out, rb"R_X86_64_32S? +0+ strcmp")
+                    self.assertEqual(self.same([main, other], flags=["-no-pie"]).status, 3)
+                    TABLE.row("addresses of functions", compiler, ("-O1", "-fno-pic", model), 2)
+
+    def test_data_of_libraries(self):
+        """It cannot be had there: which relocation in which object wants what, and what would help."""
+        texts = {"c": ("#include <stdio.h>\nint main(void) { return fputs(\"x\", stdout); }\n", "stdout", "R_X86_64_PC32|R_X86_64_32S"),
+                 "cpp": ("#include <iostream>\nint main() { std::cout << 1 << std::endl; }\n", "_ZSt4cout", "R_X86_64_32")}
+        for compiler in COMPILERS:
+            for suffix, (text, symbol, types) in texts.items():
+                with self.subTest(compiler=compiler, suffix=suffix):
+                    driver = plus(compiler) if suffix == "cpp" else compiler
+                    self.must(driver, "-O2", "-fno-pic", "-c", self.text(f"data.{suffix}", text), "-o", "data.o")
+                    outcome = self.jitscope("run", "data.o", "-lstdc++")
+                    self.assertEqual((outcome.status, outcome.out), (1, b""))
+                    self.assertRegex(outcome.err.decode(), rf"data\.o: \.text\S*: symbol '{symbol}': ({types}) at 0x.* does not fit")
+                    self.assertIn("help: the target lies outside the batch: compile with -fPIC", outcome.err.decode())
+        self.assertEqual(self.jitscope("run", "data.o", "-l:libstdc++.a").out, b"1\n")
+
+
+class Stacks(Programs):
+    @unittest.skipUnless("gcc" in COMPILERS, "an extension of gcc")
+    def test_nested_functions(self):
+        """Their trampolines lie on the stack: refused by name, or allowed."""
+        self.all_same([Case("nested", "gcc", ["nested.c"], (level, model), theirs=["-Wl,-z,execstack"], ours=["-z", "execstack"])
+                       for level in ("-O0", "-O2") for model in MODELS])
+        nested = self.compile("programs/nested.c")
+        outcome = self.jitscope("run", nested)
+        self.assertEqual((outcome.status, outcome.out), (1, b""))
+        self.assertRegex(outcome.err.decode(), r"nested\.o: \.note\.GNU-stack: the code wants an executable stack.*\n *help: `jitscope run -z execstack`")
+
+    def test_only_who_wants_it_gets_it(self):
+        """Stacks are as they were unless an input wants it and is allowed to."""
+        text = """
+#include <stdio.h>
+#include <string.h>
+int main(void) {
+    char line[512];
+    int executable = 0, both = 0;
+    for (FILE *file = fopen("/proc/self/maps", "r"); fgets(line, sizeof line, file);) {
+        executable += strstr(line, "[stack]") && strstr(line, "x");
+        both += strstr(line, " rwx") != NULL;
+    }
+    return executable * 2 + both;
+}
+"""
+        plain = self.compile(text, "-fPIC", name="plain.o")
+        marked = self.compile(text + '__asm__(".section .note.GNU-stack,\\"x\\",@progbits\\n.text");\n', "-fPIC", name="marked.o")
+        expected = {(plain, ()): 0, (plain, ("-zexecstack",)): 0, (marked, ()): 1, (marked, ("-zexecstack",)): 3}
+        for (program, words), status in expected.items():
+            with self.subTest(program=program.name, words=words):
+                outcome = self.jitscope("run", *words, program)
+                self.assertEqual(outcome.status, status, outcome)
+
+    @unittest.skipUnless("gcc" in COMPILERS, "without variable arguments in clang")
+    def test_split_stacks(self):
+        """libgcc's __morestack is found by itself."""
+        self.all_same([Case("split", compiler, ["split.c"], ("-O1", "-fsplit-stack"), theirs=["-fsplit-stack"])
+                       for compiler in COMPILERS])
+
+
 class Libraries(Programs):
     """What compilers leave to libraries: found without being asked for, or named."""
 

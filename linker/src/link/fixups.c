@@ -41,7 +41,8 @@ static struct jitscope_error *out_of_range(const struct graph *graph, uint32_t i
                  negative ? 0 - value : value, limit_text(kind));
     if (symbol->flags & SYMBOL_EXTERNAL)
         return error_with_help(error, "the target lies outside the batch: compile with -fPIC so that it is "
-                                      "reached through the GOT");
+                                      "reached through the GOT, or link an archive that defines it, as "
+                                      "-l:libstdc++.a instead of -lstdc++");
     return error_with_help(error, "the target lies in the batch: compile with -mcmodel=medium or -fPIC, or "
                                   "link less at once");
 }
