@@ -23,6 +23,7 @@ class Program:
     def __init__(self, seed, objects=4, static_tls=True):
         self.random = random.Random(seed)
         self.static_tls = static_tls
+        self.features = set()  # what was chosen, of how many
         self.count = objects
         self.items = []
         self.texts = [[] for _ in range(objects)]
@@ -35,9 +36,15 @@ class Program:
     def pick(self, choices):
         return self.random.choice(list(choices))
 
+    def choose(self, what, choices):
+        """One of CHOICES, of which some program has to have each."""
+        choice = self.pick(range(len(choices := list(choices))))
+        self.features.add((what, choice, len(choices)))
+        return choices[choice]
+
     def add(self, kind, owner, text):
         """TEXT with @ for the name and ! for the attributes."""
-        visibility = self.pick(VISIBILITIES)
+        visibility = self.choose(f"visibility of a {kind}", VISIBILITIES)
         item = Item(kind, f"{kind}_{owner}_{len(self.items)}", owner, visibility)
         attributes = f'__attribute__((visibility("{visibility}")))'
         self.texts[owner].append(text.replace("@", item.name).replace("!", attributes))
@@ -52,13 +59,13 @@ class Program:
         for _ in range(random.randrange(2, 5)):
             self.add("function", owner, f"! int @(int x) {{ return x * {number()} + {number()}; }}")
         for _ in range(random.randrange(2, 5)):
-            self.add("variable", owner, self.pick((
+            self.add("variable", owner, self.choose("variable", (
                 f"! int @ = {number()};", "! int @;", f"! int @ __attribute__((aligned(64))) = {number()};",
                 f'! int @ __attribute__((section("own_{owner}"))) = {number()};',
                 f"! const int @ = {number()};", f"! volatile int @[{random.randrange(1, 5000)}] = {{{number()}}};".replace("@[", "@_room[") + f" ! int @ = {number()};")))
         for _ in range(random.randrange(1, 3)):
-            model = self.pick(MODELS if self.static_tls else MODELS[:2])
-            self.add("thread", owner, f'! __thread int @ __attribute__((tls_model("{model}"))){self.pick(("", f" = {number()}"))};')
+            model = self.choose("model", MODELS if self.static_tls else MODELS[:2])
+            self.add("thread", owner, f'! __thread int @ __attribute__((tls_model("{model}"))){self.choose("initial value of a thread", ("", f" = {number()}"))};')
         self.add("indirect", owner, f"static int @_slow(int x) {{ return x + {number()}; }} static int @_fast(int x) {{ return x + {number()}; }}"
                  f"static void *@_choose(void) {{ return {self.pick(('@_slow', '@_fast'))}; }} ! int @(int) __attribute__((ifunc(\"@_choose\")));")
         target = self.pick(item for item in self.items if item.owner == owner and item.kind == "function")
@@ -84,20 +91,29 @@ class Program:
         """An expression with the value, and what has to stand before the function."""
         name, number = item.name, self.number()
         if item.kind in ("function", "indirect"):
-            return self.pick((
+            return self.choose(f"use of a {item.kind}", (
                 (f"{name}({number})", ""),
                 (f"reach_{place}({number})", f"static int (*const reach_{place})(int) = {name};"),
                 (f"(*reach_{place})[1]({number})", f"static int (*table_{place}[3])(int) = {{0, {name}}}; static int (*(*reach_{place})[3])(int) = &table_{place};"),
                 (f"keep({name})({number})", ""),
-                (f"({name} == keep({name}) ? {number} : -1)", "")))
+                (f"({name} == keep({name}) ? {number} : -1)", ""),
+                (f"reach_{place}.second.call({number})", "static const struct { char first; union { int (*call)(int); long number; } second; } "
+                 f"reach_{place} = {{1, {{{name}}}}};"),
+                (f"reach_{place}({number})", f"static __thread int (*reach_{place})(int) = {name};")))
         if item.kind == "thread":
-            return self.pick(((name, ""), (f"*keep_int(&{name})", ""), (f"({name} += {number})", "")))
-        return self.pick((
+            return self.choose("use of a thread", ((name, ""), (f"*keep_int(&{name})", ""), (f"({name} += {number})", "")))
+        return self.choose("use of a variable", (
             (name, ""),
             (f"*reach_{place}", f"static const int *const reach_{place} = &{name};"),
             (f"reach_{place}[1][0]", f"static const int *reach_{place}[2] = {{&{name}, &{name}}};"),
             (f"*(const int *)(behind_{place} - {number})", f"static const char *behind_{place} = (const char *)&{name} + {number};"),
-            (f"*keep_int(&{name})", "")))
+            (f"*keep_int(&{name})", ""),
+            (f"*reach_{place}", f"static __thread const int *reach_{place} = &{name};"),
+            (f"**reach_{place}", f"static const int *const place_{place} = &{name}; static const int *const *reach_{place} = &place_{place};"),
+            (f"*(const int *)reach_{place}", f"static const unsigned long reach_{place} = (unsigned long)&{name};"),
+            (f"*(const int *)((const char *)distance_{place} + distance_{place}[0])",
+             f'extern const long distance_{place}[] __attribute__((visibility("hidden"))); __asm__(".pushsection .rodata.distance,\\"a\\",@progbits\\n'
+             f'.globl distance_{place}\\n.balign 8\\ndistance_{place}: .quad {name} - .\\n.popsection");')))
 
     def refer(self, owner):
         reachable = [item for item in self.items if item.owner != owner]

@@ -111,8 +111,12 @@ class Each(Programs):
     def test_generated(self):
         """A seed for each way to compile; seeds are numbers, so that a failure can be had again."""
         ways = [(compiler, level, model) for compiler in COMPILERS for level in ("-O0", "-O2", "-O3") for model in MODELS]
-        self.all_same([Case(f"generated {seed}", compiler, Program(seed).sources, (level, model, *C))
-                       for seed, (compiler, level, model) in enumerate(ways)])
+        programs = [Program(seed) for seed in range(len(ways))]
+        self.all_same([Case(f"generated {seed}", compiler, program.sources, (level, model, *C))
+                       for seed, (program, (compiler, level, model)) in enumerate(zip(programs, ways))])
+        features = set().union(*(program.features for program in programs))
+        for what, _, count in sorted(features):
+            self.assertEqual({choice for name, choice, _ in features if name == what}, set(range(count)), what)
 
 
 class Flags(Programs):
@@ -204,6 +208,20 @@ int main(void) {
                     self.assertRegex(outcome.err.decode(), rf"data\.o: \.text\S*: symbol '{symbol}': ({types}) at 0x.* does not fit")
                     self.assertIn("help: the target lies outside the batch: compile with -fPIC", outcome.err.decode())
         self.assertEqual(self.jitscope("run", "data.o", "-l:libstdc++.a").out, b"1\n")
+
+
+    def test_size_of_a_function_of_a_library(self):
+        """A stub is its address; the stub's size is not its size."""
+        self.must("gcc", "-c", self.text("size.s", """
+    .globl main
+main: mov $strcmp, %edx
+    mov $strcmp@size, %eax
+    ret
+    .section .note.GNU-stack,"",@progbits
+"""), "-o", "size.o")
+        outcome = self.jitscope("run", "size.o")
+        self.assertEqual(outcome.status, 1)
+        self.assertRegex(outcome.err, rb"size\.o: \.text\+0x6: symbol 'strcmp': R_X86_64_SIZE32: the size of what a stub stands for is not known")
 
 
 class Stacks(Programs):
