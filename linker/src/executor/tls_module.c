@@ -94,7 +94,7 @@ static void put_headers(const struct shape *shape, uint8_t *file) {
         {PT_LOAD, PF_R | PF_W, shape->dynamic, shape->dynamic, shape->dynamic, writable, writable, PAGE},
         {PT_DYNAMIC, PF_R | PF_W, shape->dynamic, shape->dynamic, shape->dynamic,
          shape->words - shape->dynamic, shape->words - shape->dynamic, 8},
-        {PT_GNU_STACK, PF_R | PF_W, 0, 0, 0, 0, 0, 16},
+        {PT_GNU_STACK, PF_R | PF_W | (request->executable_stack ? PF_X : 0), 0, 0, 0, 0, 0, 16},
         {request->size ? PT_TLS : PT_NULL, PF_R, shape->image, shape->image, shape->image,
          request->image_size, round_up(request->size, block_alignment(request)), block_alignment(request)},
     };

@@ -24,6 +24,7 @@
 
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -48,6 +49,7 @@ struct tls_request {
     uint64_t image_size;
     uint64_t size; /* 0: no block */
     uint64_t alignment;
+    bool executable_stack; /* stacks become executable with it, and stay so */
     const struct tls_wish *wishes;
     uint32_t wish_count;
 };

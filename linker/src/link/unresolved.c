@@ -116,6 +116,10 @@ static const char *runtime_of(const char *name) {
         {"llvm_gcda_", "--coverage wants clang's libclang_rt.profile"},
         {"llvm_gcov_", "--coverage wants clang's libclang_rt.profile"},
         {"__llvm_profile_", "-fprofile-instr-generate wants clang's libclang_rt.profile"},
+        {"GOMP_", "-fopenmp wants -lgomp"},
+        {"__kmpc_", "-fopenmp wants -lomp, from the folder of clang's LLVM"},
+        {"omp_", "-fopenmp wants -lgomp (clang: -lomp, from the folder of its LLVM)"},
+        {"__atomic_", "what the processor does not do at once wants -latomic"},
         {"__sanitizer_cov_", "-fsanitize-coverage wants a library that defines its callbacks"},
     };
     for (size_t i = 0; i < sizeof runtimes / sizeof *runtimes; i++)

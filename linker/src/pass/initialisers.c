@@ -10,6 +10,7 @@
 #include "pass/section_actions.h"
 
 #include "base/bytes.h"
+#include "pass/executable_stack.h"
 #include "pass/ifuncs.h"
 #include "pass/unwind_tables.h"
 
@@ -186,6 +187,7 @@ static struct jitscope_error *attach_dso_finaliser(struct graph *graph) {
 
 struct jitscope_error *attach_initialisers(struct graph *graph, void *unused) {
     (void)unused;
+    TRY(attach_executable_stack(graph));
     TRY(attach_ifunc_resolvers(graph)); /* initialisers may call what they find */
     TRY(attach_unwinder(graph));        /* and throw */
     TRY(attach_group(graph, finalisers));
