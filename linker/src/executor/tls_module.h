@@ -57,7 +57,8 @@ struct tls_request {
 struct tls_module {
     void *library;
     char *path;
-    uint32_t link;
+    uint32_t link;        /* 0: closed, as far as anybody else can tell */
+    uint32_t static_rank; /* its block is the so-many-th that went into static TLS; 0: it is not there */
 };
 
 /* NEEDED are the modules of earlier links that wishes name, in any order; ANSWERS has room for one each.

@@ -12,6 +12,7 @@
 #include "base/bytes.h"
 #include "pass/executable_stack.h"
 #include "pass/ifuncs.h"
+#include "pass/unwind_tables.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -188,6 +189,7 @@ struct jitscope_error *attach_initialisers(struct graph *graph, void *unused) {
     (void)unused;
     TRY(attach_executable_stack(graph));
     TRY(attach_ifunc_resolvers(graph)); /* initialisers may call what they find */
+    TRY(attach_unwinder(graph));        /* and throw */
     TRY(attach_group(graph, finalisers));
     TRY(attach_dso_finaliser(graph));
     TRY(attach_group(graph, preinitialisers));
