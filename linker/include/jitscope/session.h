@@ -33,6 +33,10 @@
  * exits with sessions left, finalisers and other deallocate actions run once, and the memory stays.  In a
  * child of fork(2) linked code runs on; the recording stays the parent's.
  *
+ * Memory.  What a batch takes is given back when it is unloaded, however many there have been.  Three things
+ * stay until the session is destroyed: archives and shared libraries, a recording in memory, and each name
+ * that the session has met, of symbols, sections and inputs: less than 100 bytes besides its own.
+ *
  * Names (char *) are copied unless the function says otherwise; they are what the input's string table holds,
  * mangled for C++. Sizes are in bytes, addresses are the executor's, which is this process unless the session
  * is simulated.  Besides the errors that a function lists, each can return NO_MEMORY, and USAGE from inside a
