@@ -262,6 +262,11 @@ long module(void) {{
         """All are unloaded: what they had is there again, for any number of others."""
         self.host("many", self.counting("-fPIC"), "-")
 
+    def test_users_of_another_batch(self):
+        for flags in (("-fPIC",), ("-fPIE",), ("-fPIC", "-ftls-model=initial-exec")):
+            user = self.compile("extern __thread int value;\nint use(void) { return ++value; }\n", "-O1", *flags, name="user.o")
+            self.host("users", self.counting("-fPIC"), user)
+
     def test_any_order(self):
         small = self.counting("-fno-pic", size=3, name="small.o")
         self.host("order", small, self.counting("-fno-pic", size=200, name="large.o"))

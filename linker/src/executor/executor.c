@@ -424,6 +424,15 @@ static struct jitscope_error *find_needed(const struct executor *executor, const
     return NULL;
 }
 
+/* Whether the module is needed when it has answered: for its block, or for what the loader's descriptors
+ * point at.  The loader's lists are linear: what need not be there is not. */
+static bool is_lasting(const struct tls_request *request) {
+    for (uint32_t i = 0; i < request->wish_count; i++)
+        if (request->wishes[i].kind == TLS_WORD_DESCRIPTOR)
+            return true;
+    return request->size != 0;
+}
+
 /* A block whose distance from the thread pointer was asked for has one from now on, whichever link's it is.
  */
 static void note_static_blocks(struct executor *executor, const struct tls_request *request) {
@@ -453,7 +462,10 @@ struct jitscope_error *executor_open_tls(struct executor *executor, const struct
     os_release(needed);
     if (error)
         return error;
-    vec_put(&executor->tls_modules, module);
+    if (is_lasting(request))
+        vec_put(&executor->tls_modules, module);
+    else
+        tls_module_close(&module);
     note_static_blocks(executor, request);
     return NULL;
 }

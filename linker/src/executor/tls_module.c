@@ -235,9 +235,10 @@ static char *new_path(int fd) {
     static uint64_t modules;
     struct text path = {0};
     text_print(&path, "/proc/%d/fd", os_process_id());
-    spell(&path, (uint64_t)(uintptr_t)&modules);
-    text_print(&path, "/../fd");
+    /* First what differs, since the loader compares each path with all others. */
     spell(&path, __atomic_add_fetch(&modules, 1, __ATOMIC_RELAXED));
+    text_print(&path, "/../fd");
+    spell(&path, (uint64_t)(uintptr_t)&modules);
     text_print(&path, "/%d", fd);
     return text_take(&path);
 }
