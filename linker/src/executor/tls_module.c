@@ -250,9 +250,15 @@ static struct jitscope_error *refusal(const struct tls_module *module, const cha
         return error_no_memory();
     if (!strncmp(text, module->path, length) && text[length] == ':')
         text += length + 1 + strspn(text + length + 1, " ");
-    bool is_static = strstr(text, "static TLS") != NULL;
-    return error_create(is_static ? JITSCOPE_ERROR_ADDRESS_SPACE : JITSCOPE_ERROR_UNRESOLVED,
-                        "the dynamic loader says of the batch's thread-local storage: %s", text);
+    bool is_static = strstr(text, "static TLS") != NULL, is_hidden = strstr(text, "cannot open") != NULL;
+    struct jitscope_error *error =
+        error_create(is_static ? JITSCOPE_ERROR_ADDRESS_SPACE : JITSCOPE_ERROR_UNRESOLVED,
+                     "the dynamic loader says of the batch's thread-local storage: %s", text);
+    return is_hidden
+               ? error_with_help(
+                     error,
+                     "the block is opened through /proc, which must be mounted and tell of this process")
+               : error;
 }
 
 static struct jitscope_error *open_file(struct tls_module *module, int fd, const struct shape *shape,
