@@ -17,7 +17,7 @@ MODELS = ("-fPIC", "-fPIE", "-fno-pic")
 PARTS = ("main", "threads", "jumps", "contexts", "numbers", "attributes", "other")
 C = ("-fcommon", "-w")
 TABLE = Table("Small and generated programs")
-SANITIZED = b"AddressSanitizer" in pathlib.Path(JITSCOPE).read_bytes() if pathlib.Path(JITSCOPE).exists() else False
+WITH_SANITIZER = any(name in pathlib.Path(JITSCOPE).read_bytes() for name in (b"__asan_init", b"__tsan_init"))
 
 
 def plus(compiler):
@@ -294,6 +294,87 @@ class Libraries(Programs):
                 outcome = self.jitscope("run", self.compile("programs/other.c", "-flto", "-O1", compiler=compiler))
                 self.assertEqual((outcome.status, outcome.out), (1, b""))
                 self.assertRegex(outcome.err.decode(), r"other.o: .*(LTO bytecode|bitcode), not machine code\n *help: compile without -flto")
+
+
+class Runtimes(Programs):
+    """What instrumented code calls, each compiler's own library named."""
+    WRONG = """
+#include <stdio.h>
+#include <stdlib.h>
+int main(int count, char **words) {
+    int number = 0x7fffffff, *numbers = malloc(40);
+    (void)words;
+    numbers[count] = number;
+    printf("%d\\n", numbers[count]);
+    fflush(stdout);
+    if (count > 1)
+        number += count;
+    else
+        number = numbers[count + 9];
+    free(numbers);
+    return number == 77;
+}
+"""
+
+    def runtime(self, compiler, name):
+        """A library of the compiler's, or a skipped test."""
+        command = [compiler, f"-print-file-name=lib{name}" if compiler == "gcc" else "-print-resource-dir"]
+        path = pathlib.Path(self.must(*command).out.decode().strip())
+        return path if compiler == "gcc" else path / "lib" / "linux" / f"libclang_rt.{name}"
+
+    def built(self, compiler, *flags):
+        self.text("wrong.c", self.WRONG)
+        self.must(compiler, "-g", *flags, "-c", "wrong.c", "-o", "wrong.o")
+        self.must(compiler, *flags, "wrong.o", "-o", "program")
+
+    def each(self, name):
+        """Every compiler whose library is there."""
+        found = [(compiler, path) for compiler in COMPILERS if compiler != "gcc" and (path := self.runtime(compiler, name)).exists()]
+        return found or self.skipTest(f"no {name}")
+
+    def test_undefined_behaviour(self):
+        for compiler, library in self.each("ubsan_standalone-x86_64.a"):
+            with self.subTest(compiler=compiler):
+                self.built(compiler, "-fsanitize=signed-integer-overflow")
+                expected = self.run_command(self.folder / "program", "more")
+                actual = self.jitscope("run", "wrong.o", library, "--", "more")
+                self.assertIn(b"signed integer overflow", actual.err)
+                self.assertEqual(repr(actual), repr(expected))
+                TABLE.row("undefined behaviour", compiler, ["-fsanitize=undefined"], 1)
+
+    def count_lines(self, compiler, library):
+        """The counts that each of two runs leaves behind."""
+        counts = []
+        self.built(compiler, "--coverage")
+        for command in ([self.folder / "program", "more"], [JITSCOPE, "run", "wrong.o", *library, "--", "more"]):
+            self.must(*command)
+            counts.append((self.folder / "wrong.gcda").read_bytes())
+            (self.folder / "wrong.gcda").unlink()
+        self.assertEqual(*counts)
+        TABLE.row("coverage", compiler, ["--coverage"], 1)
+
+    def test_coverage(self):
+        if "gcc" in COMPILERS:
+            self.count_lines("gcc", ["-lgcov"])
+        for compiler, library in self.each("profile-x86_64.a"):
+            with self.subTest(compiler=compiler):
+                self.count_lines(compiler, [library])
+
+    @unittest.skipIf(WITH_SANITIZER, "jitscope has one of its own")
+    def test_addresses(self):
+        """The library has to be in the process from its start."""
+        libraries = [("gcc", self.runtime("gcc", "asan.so"), ["-lasan"])] if "gcc" in COMPILERS else []
+        for compiler in CLANGS:
+            library = self.runtime(compiler, "asan-x86_64.so")
+            libraries += [(compiler, library, [library])] if library.exists() else []
+        for compiler, library, words in libraries:
+            with self.subTest(compiler=compiler):
+                self.built(compiler, "-fsanitize=address")
+                environment = {"LD_PRELOAD": str(library), "ASAN_OPTIONS": "detect_leaks=0"}
+                outcome = self.jitscope("run", "wrong.o", *words, env=environment)
+                self.assertEqual((outcome.status, outcome.out), (self.run_command(self.folder / "program").status, b"2147483647\n"))
+                self.assertRegex(outcome.err, rb"AddressSanitizer: heap-buffer-overflow on address")
+                TABLE.row("wrong addresses", compiler, ["-fsanitize=address"], 1)
 
 
 if __name__ == "__main__":
