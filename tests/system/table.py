@@ -40,8 +40,9 @@ class Table:
         """flags are words; same is "yes" or says what is different."""
         self.rows.append([str(cell) for cell in (input, compiler, " ".join(flags), objects, relocations, ms, same)])
 
-    def same(self, test, input, compiler, flags, inputs, libraries=(), arguments=(), **options):
-        """SystemTest.same() with a row of its own; what is different fails the test behind the row."""
+    def same(self, test, input, compiler, flags, inputs, libraries=(), arguments=(), link_flags=(), **options):
+        """SystemTest.same() with a row of its own; what is different fails the test behind the row.  link_flags are for the
+        system's linker alone."""
         statistics = []
 
         def measured(outcome):
@@ -50,7 +51,7 @@ class Table:
 
         same = "no"
         try:
-            outcome = test.same(inputs, libraries, arguments, measured=measured, **options)
+            outcome = test.same(inputs, libraries, arguments, measured=measured, flags=link_flags, **options)
             same = "yes"
             return outcome
         finally:
