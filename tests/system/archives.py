@@ -1,6 +1,7 @@
 """Debian's large archives: programs linked with them do in memory what they do when the system's linker links them.
 
-A table of all is printed at the end.  What is not compared: addresses in Fortran's backtraces (it is told to make none),
+Archives take all their code into memory, so extension modules that are shared libraries get what the interpreter
+defines from there; `-rdynamic` lets them find it.  A table of all is printed at the end.  What is not compared: addresses in Fortran's backtraces (it is told to make none),
 and Python's sys.executable, which follows from argv[0].
 """
 import glob
@@ -203,15 +204,26 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """),
 }
 
+EXTENSIONS = r"""
+import ssl, ctypes, decimal, sqlite3, asyncio, lzma, sys
+context = ssl.create_default_context()
+print(ssl.OPENSSL_VERSION, context.verify_mode)
+callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)(lambda n: n + 1)
+print(ctypes.CDLL(None).abs(-3), callback(4), ctypes.pythonapi.PyLong_AsLong(ctypes.py_object(7)))
+print(decimal.Decimal(1) / 3, sqlite3.connect(":memory:").execute("select 1 + 1").fetchall())
+print(asyncio.run(asyncio.sleep(0, "slept")), lzma.decompress(lzma.compress(b"x" * 1000))[:3])
+sys.exit(3)
+"""
+
 
 class Python(SystemTest):
     libraries = ["-lexpat", "-lz", "-lm"]
 
-    def run_script(self, name, status, script, way=EACH_WAY[0], **options):
+    def run_script(self, name, status, script, way=EACH_WAY[0], options=()):
         compiler, flags = way
         main = self.compile("archives/python.c", *flags, "-I/usr/include/python3.11", compiler=compiler)
-        return TABLE.same(self, f"libpython3.11-pic.a, {name}", compiler, flags, [main, PYTHON], self.libraries,
-                          ["-I", "-c", script], dies=status < 0, **options)
+        return TABLE.same(self, f"libpython3.11-pic.a, {name}", compiler, flags, [main, PYTHON], [*self.libraries, *options],
+                          ["-I", "-c", script], dies=status < 0)
 
     def test_scripts(self):
         for (name, (status, script)), way in zip(PYTHON_SCRIPTS.items(), itertools.cycle(EACH_WAY)):
@@ -219,6 +231,17 @@ class Python(SystemTest):
                 outcome = self.run_script(name, status, script, way)
                 self.assertEqual(outcome.status, status, outcome)
                 self.assertTrue(outcome.out or outcome.err)
+
+    def test_extension_modules(self):
+        """Modules that are shared libraries take the interpreter's names from the program: it is linked with -rdynamic."""
+        outcome = self.run_script("-rdynamic, extension modules", 3, EXTENSIONS, EACH_WAY[1], ["-rdynamic"])
+        self.assertEqual(outcome.status, 3, outcome)
+        self.assertTrue(outcome.out.startswith(b"OpenSSL 3"))
+
+    def test_extension_modules_without_names(self):
+        outcome = self.run_script("an extension module without -rdynamic", 1, "import _ctypes")
+        self.assertEqual(outcome.status, 1, outcome)
+        self.assertIn(b"undefined symbol: Py", outcome.err)
 
 
 if __name__ == "__main__":

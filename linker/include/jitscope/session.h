@@ -23,8 +23,9 @@
  * have it on its stack, and nobody may keep a pointer into it: signal handlers, threads' destructors
  * (pthread_key_create), functions handed to the host. What it registered with atexit or __cxa_atexit runs at
  * unload by itself, and so do destructors of the unloading thread's thread_local objects; other threads'
- * objects are destroyed when those threads end, if that is before, and never otherwise.  When the process exits with sessions left, finalisers and other deallocate actions run
- * once, and the memory stays.  In a child of fork(2) linked code runs on; the recording stays the parent's.
+ * objects are destroyed when those threads end, if that is before, and never otherwise.  When the process
+ * exits with sessions left, finalisers and other deallocate actions run once, and the memory stays.  In a
+ * child of fork(2) linked code runs on; the recording stays the parent's.
  *
  * Names (char *) are copied unless the function says otherwise; they are what the input's string table holds,
  * mangled for C++. Sizes are in bytes, addresses are the executor's, which is this process unless the session
@@ -210,13 +211,22 @@ struct jitscope_error *jitscope_session_set_event_callback(struct jitscope_sessi
  * memory manager return. */
 struct jitscope_error *jitscope_session_link(struct jitscope_session *session, struct jitscope_link **link);
 /* The address of a global, default-visibility definition of any link (the latest link that has it), or of a
- * jitscope_session_define(), whichever is younger.  Of a thread-local variable it is the calling thread's.  Shared libraries are not asked.  Errors: NOT_FOUND. */
+ * jitscope_session_define(), whichever is younger.  Of a thread-local variable it is the calling thread's.
+ * Shared libraries are not asked.  Errors: NOT_FOUND. */
 struct jitscope_error *jitscope_session_lookup(struct jitscope_session *session, const char *name,
                                                uint64_t *address);
 /* Same in one link; hidden symbols are found too.  LINK must not have been unloaded.  Errors: NOT_FOUND. */
 struct jitscope_error *jitscope_link_lookup(struct jitscope_session *session,
                                             const struct jitscope_link *link, const char *name,
                                             uint64_t *address);
+/* Lets shared libraries that the process opens from here on (dlopen(3)), and dlsym(3) with RTLD_DEFAULT, find
+ * the link's global definitions of default visibility, as those of a program linked with -rdynamic: plug-ins
+ * take names from who opens them.  The program's own names, and those of libraries opened before, go before
+ * these; thread-local variables are not among them.  Ends when LINK is unloaded; libraries that took
+ * something from it must be closed first.  Replaying does nothing here.  Errors: USAGE (a simulated session),
+ * UNSUPPORTED (the dynamic loader refuses), ADDRESS_SPACE, SYSTEM. */
+struct jitscope_error *jitscope_session_export(struct jitscope_session *session,
+                                               const struct jitscope_link *link);
 /* Runs the link's finalisers and other deallocate actions, in reverse, and gives its memory back; LINK is
  * gone afterwards, and its names are free or fall back to older links'.  No code of it may be running: see
  * "Code that goes" above.  Errors: IN_USE when a later link refers to it (nothing happens then: unload that

@@ -23,6 +23,7 @@ struct executor {
     VEC(struct registered_action) actions;
     VEC(struct library) libraries;
     VEC(struct tls_module) tls_modules; /* in the order in which they were opened */
+    VEC(struct exports) exports;
     struct unwinders unwinders;
     int argc;
     char **argv;

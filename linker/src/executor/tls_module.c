@@ -2,7 +2,7 @@
 
 #include "base/bytes.h"
 #include "base/os.h"
-#include "base/text.h"
+#include "executor/loaded_file.h"
 
 #include <elf.h>
 #include <fcntl.h>
@@ -177,16 +177,6 @@ static void put_dynamic(const struct shape *shape, uint8_t *dynamic, struct stri
 
 /* --- the file */
 
-static struct jitscope_error *write_at(int fd, const void *bytes, uint64_t size, uint64_t offset) {
-    for (uint64_t done = 0; done < size;) {
-        ssize_t written = os_write_at(fd, (const uint8_t *)bytes + done, size - done, offset + done);
-        if (written < 0)
-            return error_system("pwrite", "a module for thread-local storage");
-        done += (uint64_t)written;
-    }
-    return NULL;
-}
-
 static struct jitscope_error *write_parts(int fd, const struct shape *shape, uint8_t *head,
                                           uint8_t *dynamic) {
     const struct tls_request *request = shape->request;
@@ -198,9 +188,9 @@ static struct jitscope_error *write_parts(int fd, const struct shape *shape, uin
     put_dynamic(shape, dynamic, &strings);
     if (os_resize(fd, shape->end))
         return error_system("ftruncate", "a module for thread-local storage");
-    TRY(write_at(fd, head, shape->relocations + request->wish_count * sizeof(Elf64_Rela), 0));
-    TRY(write_at(fd, request->image, request->image_size, shape->image));
-    return write_at(fd, dynamic, shape->words - shape->dynamic, shape->dynamic);
+    TRY(loaded_file_write(fd, head, shape->relocations + request->wish_count * sizeof(Elf64_Rela), 0));
+    TRY(loaded_file_write(fd, request->image, request->image_size, shape->image));
+    return loaded_file_write(fd, dynamic, shape->words - shape->dynamic, shape->dynamic);
 }
 
 static struct jitscope_error *write_file(int fd, const struct shape *shape) {
@@ -214,20 +204,6 @@ static struct jitscope_error *write_file(int fd, const struct shape *shape) {
 }
 
 /* --- the loader */
-
-/* A path, good for debuggers too that hear of the library at once, that no other module of this process has,
- * although descriptors' numbers come again: the bits of a number as "/." and "/", which change nothing in
- * where it leads. */
-static char *new_path(int fd) {
-    static uint64_t modules;
-    struct text path = {0};
-    uint64_t number = __atomic_add_fetch(&modules, 1, __ATOMIC_RELAXED);
-    text_print(&path, "/proc/%d/fd", os_process_id());
-    for (; number; number >>= 1)
-        text_append(&path, number & 1 ? "/." : "/");
-    text_print(&path, "/%d", fd);
-    return text_take(&path);
-}
 
 /* "PATH: what is wrong", and the path means nothing to anybody. */
 static struct jitscope_error *refusal(const struct tls_module *module, const char *text) {
@@ -245,7 +221,7 @@ static struct jitscope_error *open_file(struct tls_module *module, int fd, const
                                         struct tls_answer *answers) {
     const char *text;
     TRY(write_file(fd, shape));
-    module->path = new_path(fd);
+    module->path = loaded_file_path(fd);
     if (!module->path)
         return error_no_memory();
     module->library = os_library_open_alone(module->path, &text);
