@@ -142,7 +142,7 @@ class Archives(SystemTest):
         actions = [row for row in self.show("actions", self.folder / "links.jsr") if "unwinder" in row["function"]]
         self.assertEqual([(row["link"], row["half"], row["function"], row["result"]) for row in actions],
                          [(link, half, name, "ok") for link in (2, 3, 4)
-                          for half, name in (("finalize", "register-unwinder"), ("deallocate", "deregister-unwinder"))])
+                          for half, name in (("finalize", "adopt-unwinder"), ("deallocate", "dismiss-unwinder"))])
 
 
 PYTHON_SCRIPTS = {

@@ -452,7 +452,7 @@ static void linked_unwinders_are_told(void **state) {
     struct executor *executor = make_executor();
     uint8_t *page = make_thunk();
     uint64_t at = (uint64_t)(uintptr_t)page + EH_FRAME_AT, fde = at + 24;
-    const char *come = bridge_action_REGISTER_UNWINDER, *go = bridge_action_DEREGISTER_UNWINDER;
+    const char *come = bridge_action_ADOPT_UNWINDER, *go = bridge_action_DISMISS_UNWINDER;
     for (uint32_t size = 0; size < 24; size += 8)
         assert_false(run_unwinder(executor, come, note_added, note_removed, 0, size));
     assert_false(run_unwinder(executor, come, NULL, note_removed, 0, 24));

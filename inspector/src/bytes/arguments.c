@@ -167,8 +167,8 @@ static const struct {
 } known[] = {
     {bridge_action_REGISTER_EH_FRAMES, 16, tell_range},
     {bridge_action_DEREGISTER_EH_FRAMES, 16, tell_range},
-    {bridge_action_REGISTER_UNWINDER, 24, tell_unwinder},
-    {bridge_action_DEREGISTER_UNWINDER, 24, tell_unwinder},
+    {bridge_action_ADOPT_UNWINDER, 24, tell_unwinder},
+    {bridge_action_DISMISS_UNWINDER, 24, tell_unwinder},
     {bridge_action_REGISTER_DEBUG_IMAGE, sizeof(struct debug_image_header), tell_image},
     {bridge_action_DEREGISTER_DEBUG_IMAGE, sizeof(struct debug_image_name), tell_image_name},
     {bridge_action_RUN_INITIALISERS, 16, tell_initialisers},

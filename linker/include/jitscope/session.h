@@ -188,6 +188,13 @@ typedef const char *(*jitscope_action)(void *context, const uint8_t *arguments, 
 struct jitscope_error *jitscope_session_register_action(struct jitscope_session *session, const char *name,
                                                         jitscope_action action, void *context);
 
+/* Lets links have what they want an executable stack for, as gcc's code does that takes the address of a
+ * nested function; without it such a link fails with UNSUPPORTED.  When one does, the action
+ * "make-stacks-executable" makes the stacks of all threads, and of those to come, writable and executable at
+ * once, for the rest of the process's life.  It fails where the C library does not let it (glibc 2.41 and
+ * later).  Errors: as for jitscope_session_register_action(). */
+struct jitscope_error *jitscope_session_allow_executable_stack(struct jitscope_session *session);
+
 /* Gets one event (event.h), which lives during the call only. */
 typedef void (*jitscope_event_callback)(void *context, const struct jitscope_event *event);
 /* Calls CALLBACK for each event up to LEVEL from here on, in order; it is the session's only one, and NULL

@@ -3,13 +3,19 @@
 #include "base/os.h"
 #include "base/text.h"
 
+/* The bits of NUMBER as "/." and "/", which change nothing in where a path leads. */
+static void spell(struct text *path, uint64_t number) {
+    for (; number; number >>= 1)
+        text_append(path, number & 1 ? "/." : "/");
+}
+
 char *loaded_file_path(int fd) {
     static uint64_t files;
     struct text path = {0};
-    uint64_t number = __atomic_add_fetch(&files, 1, __ATOMIC_RELAXED);
     text_print(&path, "/proc/%d/fd", os_process_id());
-    for (; number; number >>= 1)
-        text_append(&path, number & 1 ? "/." : "/");
+    spell(&path, (uint64_t)(uintptr_t)&files);
+    text_print(&path, "/../fd");
+    spell(&path, __atomic_add_fetch(&files, 1, __ATOMIC_RELAXED));
     text_print(&path, "/%d", fd);
     return text_take(&path);
 }

@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 /* A path, good for debuggers too that hear of the library at once, that no other library of this process has,
- * although descriptors' numbers come again: the bits of a number as "/." and "/", which change nothing in
- * where it leads.  To be released; NULL: no memory. */
+ * although descriptors' numbers come again: it says how many there were, and which copy of this code made it
+ * (a plug-in may have one of its own).  To be released; NULL: no memory. */
 char *loaded_file_path(int fd);
 struct jitscope_error *loaded_file_write(int fd, const void *bytes, uint64_t size, uint64_t offset);
 

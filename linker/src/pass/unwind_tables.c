@@ -1,5 +1,6 @@
 #include "pass/unwind_tables.h"
 
+#include "base/bytes.h"
 #include "object/eh_frame.h"
 #include "pass/section_actions.h"
 
@@ -33,47 +34,42 @@ struct jitscope_error *terminate_eh_frames(struct graph *graph, void *unused) {
     return NULL;
 }
 
-/* Unwinders that a batch can bring along: how each is recognised, and told of sections. */
-static const struct {
-    const char *sign, *add_function, *remove_function;
-    bool each_fde;
-} unwinders[] = {
-    {"__unw_add_dynamic_fde", "__unw_add_dynamic_fde", "__unw_remove_dynamic_fde", true},
-    {"_Unwind_Find_FDE", "__register_frame", "__deregister_frame", false},
-};
-
-/* Where the batch itself defines NAME; 0 when it does not. */
-static uint64_t find_definition(const struct graph *graph, const char *name) {
-    uint32_t id = string_pool_find(graph->names, name, strlen(name));
-    uint32_t symbol = id == NO_NAME ? NO_SYMBOL : graph_find_symbol(graph, id);
-    if (symbol == NO_SYMBOL || graph->symbols.data[symbol].block == NO_BLOCK ||
-        graph->blocks.data[graph->symbols.data[symbol].block].flags & BLOCK_REMOVED)
-        return 0;
-    return graph_symbol_address(graph, symbol);
-}
-
-static struct jitscope_error *attach_unwinders(struct graph *graph) {
-    for (size_t i = 0; i < sizeof unwinders / sizeof *unwinders; i++) {
-        uint64_t words[] = {find_definition(graph, unwinders[i].add_function),
-                            find_definition(graph, unwinders[i].remove_function), unwinders[i].each_fde};
-        if (!words[0] || !words[1] || !find_definition(graph, unwinders[i].sign))
-            continue;
-        uint8_t arguments[sizeof words];
-        for (size_t word = 0; word < sizeof words / sizeof *words; word++)
-            store_u64(arguments + 8 * word, words[word]);
-        TRY(graph_add_action(
-            graph, (struct action_call){bridge_action_REGISTER_UNWINDER, arguments, sizeof arguments},
-            (struct action_call){bridge_action_DEREGISTER_UNWINDER, arguments, sizeof arguments}));
-    }
-    return NULL;
-}
-
 struct jitscope_error *register_eh_frames(struct graph *graph, void *unused) {
     (void)unused;
     uint32_t section = find_eh_frames(graph);
     if (section == NO_SECTION)
         return NULL;
-    TRY(add_section_action(graph, section, bridge_action_REGISTER_EH_FRAMES,
-                           bridge_action_DEREGISTER_EH_FRAMES));
-    return attach_unwinders(graph);
+    return add_section_action(graph, section, bridge_action_REGISTER_EH_FRAMES,
+                              bridge_action_DEREGISTER_EH_FRAMES);
+}
+
+/* Where the batch itself defines NAME; 0 when it does not. */
+static uint64_t own_function(const struct graph *graph, const char *name) {
+    uint32_t id = string_pool_find(graph->names, name, strlen(name));
+    uint32_t symbol = id == NO_NAME ? NO_SYMBOL : graph_find_symbol(graph, id);
+    uint32_t block = symbol == NO_SYMBOL ? NO_BLOCK : graph->symbols.data[symbol].block;
+    if (block == NO_BLOCK || graph->blocks.data[block].flags & BLOCK_REMOVED)
+        return 0;
+    return graph_symbol_address(graph, symbol);
+}
+
+/* Each static libgcc keeps a list of its own, hidden from everybody else.  LLVM's libunwind has functions of
+ * the same names that do something else. */
+struct jitscope_error *attach_unwinder(struct graph *graph) {
+    static const char *const functions[][2] = {{"__register_frame", "__deregister_frame"},
+                                               {"__unw_add_dynamic_fde", "__unw_remove_dynamic_fde"}};
+    for (uint32_t kind = 2; kind-- > 0;) {
+        uint64_t add = own_function(graph, functions[kind][0]);
+        uint64_t remove = add ? own_function(graph, functions[kind][1]) : 0;
+        uint8_t arguments[24];
+        if (!remove)
+            continue;
+        store_u64(arguments, add);
+        store_u64(arguments + 8, remove);
+        store_u64(arguments + 16, kind);
+        return graph_add_action(
+            graph, (struct action_call){bridge_action_ADOPT_UNWINDER, arguments, sizeof arguments},
+            (struct action_call){bridge_action_DISMISS_UNWINDER, arguments, sizeof arguments});
+    }
+    return NULL;
 }
