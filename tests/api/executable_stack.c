@@ -6,7 +6,7 @@ static int host_call(int (*function)(int), int argument) {
 }
 
 static struct jitscope_error *link_nested(struct jitscope_session *session) {
-    check(jitscope_session_define(session, "host_call", address_of(host_call)));
+    check(jitscope_session_define(session, "host_call", (uint64_t)(uintptr_t)host_call));
     check(jitscope_session_add_file(session, OBJECTS "nested.o"));
     return jitscope_session_link(session, NULL);
 }
