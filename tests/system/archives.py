@@ -243,6 +243,16 @@ class Python(SystemTest):
         self.assertEqual(outcome.status, 1, outcome)
         self.assertIn(b"undefined symbol: Py", outcome.err)
 
+    def test_checks(self):
+        main = self.compile("archives/python.c", "-O2", "-I/usr/include/python3.11")
+        checks = self.text("checks", """
+            *{8}got(malloc) == malloc && *{8}got(PyExc_ValueError) == PyExc_ValueError
+            size(PyExc_ValueError) == 8 && *{8}PyExc_ValueError != 0
+            section_size(.text) > 1000000 && defined(Py_BytesMain) && !defined(Py_NoSuchName)
+            """)
+        outcome = self.jitscope("run", "--check", checks, main, PYTHON, *self.libraries, "--", "-I", "-c", "print(6)")
+        self.assertEqual((outcome.status, outcome.out, outcome.err), (0, b"6\n", b""))
+
 
 if __name__ == "__main__":
     unittest.main()
