@@ -77,6 +77,35 @@ class Archives(SystemTest):
         self.assertEqual(outcome.status, -signal.SIGABRT)
         self.assertIn(b"what():  why\n", outcome.err)
 
+    def test_replaced_operator_new(self):
+        """It is that of libstdc++'s own code too, as that is in memory."""
+        source = self.text("replaced.cpp", """
+            #include <cstdlib>
+            #include <iostream>
+            static int live, mine = 0x1234;
+            void *operator new(std::size_t size) {
+                auto *header = static_cast<std::size_t *>(std::malloc(size + 16));
+                live++;
+                header[0] = mine;
+                return header + 2;
+            }
+            void operator delete(void *memory) noexcept {
+                auto *header = static_cast<std::size_t *>(memory) - 2;
+                if (header[0] != static_cast<std::size_t>(mine))
+                    std::_Exit(1);
+                live--;
+                std::free(header);
+            }
+            void operator delete(void *memory, std::size_t) noexcept { operator delete(memory); }
+            int main() {
+                { std::string text; for (int i = 0; i < 100; i++) text += "abc"; std::cout << text.size() << "\\n"; }
+                return live + 3;
+            }
+            """)
+        outcome = TABLE.same(self, "libstdc++.a, operator new", "gcc", ("-O2",), [self.compile(str(source), "-O2")],
+                             ["-l:libstdc++.a", "-lm"], linker="g++")
+        self.assertEqual((outcome.status, outcome.out), (3, b"300\n"))
+
     def test_libgfortran(self):
         archives, more = [gcc_archive("libgfortran"), gcc_archive("libquadmath")], ["-fno-backtrace"]
         for flags in (("-O0", "-fPIC"), ("-O2", "-fPIE")):
