@@ -120,6 +120,8 @@ void executor_destroy(struct executor *executor) {
     if (!executor)
         return;
     leave_process(executor);
+    for (uint32_t i = executor->exports.count; i-- > 0;)
+        exports_close(&executor->exports.data[i]);
     for (uint32_t i = executor->tls_modules.count; i-- > 0;)
         tls_module_close(&executor->tls_modules.data[i]);
     for (uint32_t i = executor->libraries.count; i-- > 0;) {
@@ -129,6 +131,7 @@ void executor_destroy(struct executor *executor) {
     }
     vec_destroy(&executor->libraries);
     vec_destroy(&executor->tls_modules);
+    vec_destroy(&executor->exports);
     os_release(executor->values);
     for (uint32_t i = 0; i < executor->actions.count; i++)
         os_release(executor->actions.data[i].owned_name);
@@ -507,4 +510,22 @@ uint64_t executor_tls_address(struct executor *executor, uint32_t link, uint64_t
     const struct tls_module *module = find_tls_module(executor, link);
     uint64_t block = module ? tls_module_block(module) : 0;
     return block ? block + offset : 0;
+}
+
+struct jitscope_error *executor_open_exports(struct executor *executor, uint32_t link,
+                                             const struct exported_symbol *symbols, uint32_t count) {
+    struct exports exports;
+    TRY(vec_reserve(&executor->exports, 1));
+    TRY(exports_open(&exports, link, symbols, count));
+    vec_put(&executor->exports, exports);
+    return NULL;
+}
+
+void executor_close_exports(struct executor *executor, uint32_t link) {
+    for (uint32_t i = executor->exports.count; i-- > 0;) {
+        if (executor->exports.data[i].link != link)
+            continue;
+        exports_close(&executor->exports.data[i]);
+        executor->exports.data[i] = executor->exports.data[--executor->exports.count];
+    }
 }
