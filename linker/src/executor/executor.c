@@ -1,6 +1,7 @@
 #include "executor/executor.h"
 #include "executor/executor_state.h"
 #include "executor/executor_unwind.h"
+#include "executor/frame_groups.h"
 #include "executor/jit_interface.h"
 #include "executor/thread_exit.h"
 
@@ -344,6 +345,14 @@ uint32_t executor_unwinders(const struct executor *executor, const char *names[E
     if (executor_is_answered(executor))
         return executor->answers.registrars(executor->answers.context, names);
     return executor_unwinder_names(names);
+}
+
+void executor_own_space(uint64_t start, uint64_t size) {
+    frame_groups_allow(start, size);
+}
+
+void executor_disown_space(uint64_t start) {
+    frame_groups_forbid(start);
 }
 
 /* --- libraries */

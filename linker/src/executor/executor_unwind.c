@@ -78,8 +78,10 @@ static bool add_unwinder(const struct unwinder *unwinder) {
         jitscope_error_destroy(error);
         return false;
     }
+    struct unwinder *added = &unwinders.data[unwinders.count - 1];
+    unwinder_settle(added);
     for (uint32_t i = 0; i < sections.count; i++)
-        tell(unwinder, &sections.data[i]);
+        tell(added, &sections.data[i]);
     return true;
 }
 
@@ -269,9 +271,11 @@ void executor_leave_unwinders(void) {
         libraries_seen = 0;
     }
     pthread_mutex_unlock(&lock);
-    for (uint32_t i = 0; i < left.count; i++)
+    for (uint32_t i = 0; i < left.count; i++) {
+        unwinder_forget(&left.data[i]);
         if (left.data[i].library)
             os_library_close(left.data[i].library);
+    }
     vec_destroy(&left);
 }
 
