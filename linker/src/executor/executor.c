@@ -433,6 +433,18 @@ static struct jitscope_error *find_needed(const struct executor *executor, const
     return NULL;
 }
 
+/* A block whose distance from the thread pointer was asked for has one from now on, whichever link's it is.
+ */
+static void note_static_blocks(struct executor *executor, const struct tls_request *request) {
+    for (uint32_t i = 0; i < request->wish_count; i++) {
+        const struct tls_wish *wish = &request->wishes[i];
+        struct tls_module *module =
+            wish->kind == TLS_WORD_TP_OFFSET && !wish->name ? find_tls_module(executor, wish->link) : NULL;
+        if (module && !module->static_rank)
+            module->static_rank = ++executor->static_tls_blocks;
+    }
+}
+
 struct jitscope_error *executor_open_tls(struct executor *executor, const struct tls_request *request,
                                          struct tls_answer *answers) {
     if (executor_is_answered(executor))
@@ -448,19 +460,44 @@ struct jitscope_error *executor_open_tls(struct executor *executor, const struct
     if (!error)
         error = tls_module_open(&module, request, needed, count, answers);
     os_release(needed);
-    if (!error)
-        vec_put(&executor->tls_modules, module);
-    return error;
+    if (error)
+        return error;
+    vec_put(&executor->tls_modules, module);
+    note_static_blocks(executor, request);
+    return NULL;
 }
 
-void executor_close_tls(struct executor *executor, uint32_t link) {
-    struct tls_module *module = find_tls_module(executor, link);
-    if (!module)
-        return;
+static void remove_tls_module(struct executor *executor, struct tls_module *module) {
     tls_module_close(module);
     size_t behind = (size_t)(executor->tls_modules.data + executor->tls_modules.count - (module + 1));
     memmove(module, module + 1, behind * sizeof *module);
     executor->tls_modules.count--;
+}
+
+/* The block that lies at the end of what is used of static TLS. */
+static struct tls_module *last_static_block(const struct executor *executor) {
+    struct tls_module *last = NULL;
+    for (uint32_t i = 0; i < executor->tls_modules.count; i++) {
+        struct tls_module *module = &executor->tls_modules.data[i];
+        if (module->static_rank && (!last || module->static_rank > last->static_rank))
+            last = module;
+    }
+    return last;
+}
+
+/* The loader takes room in static TLS back from its end only: what is closed before a later block is lost for
+ * good.  So such a module waits until those behind it are closed too. */
+void executor_close_tls(struct executor *executor, uint32_t link) {
+    struct tls_module *module = find_tls_module(executor, link);
+    if (!module)
+        return;
+    if (!module->static_rank) {
+        remove_tls_module(executor, module);
+        return;
+    }
+    module->link = 0;
+    while ((module = last_static_block(executor)) && !module->link)
+        remove_tls_module(executor, module);
 }
 
 uint64_t executor_tls_address(struct executor *executor, uint32_t link, uint64_t offset) {

@@ -51,6 +51,9 @@ void executor_destroy(struct executor *executor);
 struct jitscope_error *executor_register_action(struct executor *executor, const char *name,
                                                 executor_action_function function, void *context);
 
+/* An action, known only when it is registered: makes the stacks of all threads executable. */
+const char *executor_make_stacks_executable(void *context, const uint8_t *arguments, size_t size);
+
 /* Names of the actions that executor_register_action() has made known, in order. */
 void executor_each_user_action(const struct executor *executor, void (*function)(void *, const char *name),
                                void *context);

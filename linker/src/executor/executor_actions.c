@@ -12,6 +12,7 @@
 #include "executor/executor_state.h"
 #include "executor/executor_unwind.h"
 #include "executor/thread_exit.h"
+#include "executor/tls_module.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -130,6 +131,24 @@ static const char *run_RESOLVE_IFUNCS(void *context, const uint8_t *arguments, s
         executor->values[i] = resolver();
         store_u64((void *)(uintptr_t)load_u64(pair), executor->values[i]);
     }
+    return NULL;
+}
+
+/* --- the stack */
+
+/* The dynamic loader does it for a library whose PT_GNU_STACK asks for it, to stacks that there are and to
+ * those to come; an empty one will do. */
+const char *executor_make_stacks_executable(void *context, const uint8_t *arguments, size_t size) {
+    struct tls_request request = {.executable_stack = true};
+    struct tls_answer answer;
+    struct tls_module module;
+    (void)context, (void)arguments, (void)size;
+    struct jitscope_error *error = tls_module_open(&module, &request, NULL, 0, &answer);
+    if (error) {
+        jitscope_error_destroy(error);
+        return "the dynamic loader does not make stacks executable";
+    }
+    tls_module_close(&module);
     return NULL;
 }
 

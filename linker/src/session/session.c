@@ -1,6 +1,8 @@
 /* A session: one namespace, one memory manager, one trace, one executor. */
 #include "session/session_state.h"
 
+#include "pass/executable_stack.h"
+
 #include "memory/managers.h"
 #include "session/pass_watch.h"
 #include "session/session_replay.h"
@@ -199,6 +201,7 @@ static void take_options(struct jitscope_session *session, const struct jitscope
     session->phony_externals = options->phony_externals;
     session->keep_debug_sections = options->keep_debug_sections;
     session->debug = options->simulate ? JITSCOPE_DEBUG_OFF : options->debug;
+    session->free_definition = NO_DEFINITION;
     session->no_default_libraries = options->no_default_libraries || options->simulate;
     session->base = options->base;
     session->next_library_base = options->base + LIBRARY_DISTANCE;
@@ -381,7 +384,6 @@ static void destroy_tables(struct jitscope_session *session) {
     vec_destroy(&session->members);
     vec_destroy(&session->member_by_name);
     vec_destroy(&session->definitions);
-    vec_destroy(&session->free_definitions);
     vec_destroy(&session->definition_by_name);
     vec_destroy(&session->links);
     pass_list_destroy(&session->passes);
@@ -506,6 +508,11 @@ struct jitscope_error *jitscope_session_register_action(struct jitscope_session 
                  .name = trace_text(&session->trace, &session->names, name));
     struct jitscope_error *error = executor_register_action(session->executor, name, action, context);
     return session_leave(session, error);
+}
+
+struct jitscope_error *jitscope_session_allow_executable_stack(struct jitscope_session *session) {
+    return jitscope_session_register_action(session, MAKE_STACKS_EXECUTABLE, executor_make_stacks_executable,
+                                            NULL);
 }
 
 struct jitscope_error *jitscope_session_set_event_callback(struct jitscope_session *session,
