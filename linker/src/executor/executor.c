@@ -395,6 +395,8 @@ struct jitscope_error *executor_lookup(struct executor *executor, const uint32_t
         return executor->answers.lookup(executor->answers.context, names, count, addresses);
     for (size_t i = 0; i < count; i++) {
         const void *ours = thread_exit_function(names[i]);
+        if (!ours)
+            ours = executor_unwinder_function(names[i]);
         addresses[i] =
             (uint64_t)(uintptr_t)(ours ? ours
                                        : os_library_symbol(executor->libraries.data[libraries[i]].handle,

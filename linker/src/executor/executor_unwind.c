@@ -202,6 +202,15 @@ const char *executor_dismiss_unwinder(uint64_t add) {
     return found ? NULL : "no unwinder of this address was adopted";
 }
 
+/* An exception is one unwinder's from its throw to its catch: whoever goes on with it must ask the one that
+ * the C++ runtime has asked.  Libraries are bound to the first that the process has to offer to all, in the
+ * order in which they came; so JIT'd code is too, in whichever library it was found. */
+void *executor_unwinder_function(const char *name) {
+    static const char prefix[] = "_Unwind_";
+    bool is_one = !strncmp(name, prefix, sizeof prefix - 1) && !strchr(name, '@');
+    return is_one ? os_library_symbol_alone(NULL, name) : NULL;
+}
+
 /* --- sections */
 
 const char *executor_register_eh_frame(uint64_t address, uint64_t size) {
