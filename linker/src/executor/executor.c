@@ -1,6 +1,7 @@
 #include "executor/executor.h"
 #include "executor/executor_state.h"
 #include "executor/executor_unwind.h"
+#include "executor/frame_groups.h"
 #include "executor/jit_interface.h"
 #include "executor/thread_exit.h"
 
@@ -349,6 +350,14 @@ uint32_t executor_unwinders(const struct executor *executor, const char *names[E
     return executor_unwinder_names(names);
 }
 
+void executor_own_space(uint64_t start, uint64_t size) {
+    frame_groups_allow(start, size);
+}
+
+void executor_disown_space(uint64_t start) {
+    frame_groups_forbid(start);
+}
+
 /* --- libraries */
 
 static struct jitscope_error *open_handle(const struct executor *executor, const char *path, void **handle) {
@@ -389,6 +398,8 @@ struct jitscope_error *executor_lookup(struct executor *executor, const uint32_t
         return executor->answers.lookup(executor->answers.context, names, count, addresses);
     for (size_t i = 0; i < count; i++) {
         const void *ours = thread_exit_function(names[i]);
+        if (!ours)
+            ours = executor_unwinder_function(names[i]);
         addresses[i] =
             (uint64_t)(uintptr_t)(ours ? ours
                                        : os_library_symbol(executor->libraries.data[libraries[i]].handle,

@@ -88,6 +88,11 @@ struct jitscope_error *executor_deallocate(struct executor *executor, const stru
  * first registration. */
 uint32_t executor_unwinders(const struct executor *executor, const char *names[EXECUTOR_UNWINDERS]);
 
+/* SIZE bytes of address space from START on hold nothing but what this library links; and no more.  Then
+ * unwinders can be told of neighbours there together. */
+void executor_own_space(uint64_t start, uint64_t size);
+void executor_disown_space(uint64_t start);
+
 /* What debuggers are told; DEBUGGEE_AUTO before. */
 void executor_set_debug_policy(struct executor *executor, enum debuggee_policy policy);
 /* Addresses of what is finalized get out in other ways than executor_announce() knows of: from now on
