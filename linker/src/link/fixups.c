@@ -74,25 +74,30 @@ static struct jitscope_error *find_size(const struct graph *graph, uint32_t id, 
                            "link the object that defines it in the same batch");
 }
 
+static struct jitscope_error *behind_the_end(const struct graph *graph, uint32_t id,
+                                             const struct edge *edge) {
+    struct coordinates where = graph_coordinates(graph, id, edge->offset, edge->target);
+    return error_at(JITSCOPE_ERROR_OUT_OF_RANGE, &where, "%s reaches behind the end of its block",
+                    graph_edge_name(graph, edge));
+}
+
 static struct jitscope_error *fix_block(const struct graph *graph, uint32_t id, uint8_t *content,
                                         bool traced) {
     const struct block *block = &graph->blocks.data[id];
     const struct edge *edge = graph->edges.data + block->first_edge;
-    const uint64_t sizes = graph->arch->size_kinds;
+    const uint64_t sizes = graph->arch->size_kinds, start = block->address, size = block->size;
+    const struct edge_kind_info *kinds = graph->arch->kinds;
+    const uint64_t *addresses = graph->addresses;
+    struct fixup fixup = {.got = graph->got_base, .tp = graph->tls.tp};
     for (const struct edge *end = edge + block->edge_count; edge < end; edge++) {
-        struct fixup fixup = {.kind = edge->kind,
-                              .addend = edge->addend,
-                              .symbol = graph->addresses[edge->target],
-                              .place = block->address + edge->offset,
-                              .got = graph->got_base,
-                              .tp = graph->tls.tp,
-                              .content = content + edge->offset};
         uint64_t value;
-        if ((uint64_t)edge->offset + graph->arch->kinds[edge->kind].width > block->size) {
-            struct coordinates where = graph_coordinates(graph, id, edge->offset, edge->target);
-            return error_at(JITSCOPE_ERROR_OUT_OF_RANGE, &where, "%s reaches behind the end of its block",
-                            graph_edge_name(graph, edge));
-        }
+        fixup.kind = edge->kind;
+        fixup.addend = edge->addend;
+        fixup.symbol = addresses[edge->target];
+        fixup.place = start + edge->offset;
+        fixup.content = content + edge->offset;
+        if (__builtin_expect((uint64_t)edge->offset + kinds[edge->kind].width > size, 0))
+            return behind_the_end(graph, id, edge);
         if (__builtin_expect(sizes >> edge->kind & 1, 0))
             TRY(find_size(graph, id, edge, &fixup.symbol));
         bool done =

@@ -68,10 +68,8 @@ static struct jitscope_error *unusual_target(struct elf_reader *reader, const st
         "the objects were compiled from different versions of an inline function or template");
 }
 
-static void note_absolute_32(struct graph *graph, const struct source *source, uint8_t kind,
-                             uint32_t target) {
-    bool low = graph->arch->low_kinds >> kind & 1;
-    if (low && source->alloc && graph->symbols.data[target].kind != SYMBOL_KIND_ABSOLUTE)
+static void note_absolute_32(struct graph *graph, const struct source *source, uint32_t target) {
+    if (source->alloc && graph->symbols.data[target].kind != SYMBOL_KIND_ABSOLUTE)
         graph->wants_low_memory = true;
 }
 
@@ -113,7 +111,8 @@ static struct jitscope_error *read_relocation(struct elf_reader *reader, const s
         return NULL;
     if (__builtin_expect(reader->has_thread_locals || arch_x86_64.tls_kinds >> info->edge & 1, 0))
         TRY(check_thread_local(reader, source, rela, target));
-    note_absolute_32(reader->graph, source, info->edge, target);
+    if (__builtin_expect(arch_x86_64.low_kinds >> info->edge & 1, 0))
+        note_absolute_32(reader->graph, source, target);
     graph_put_edge(reader->graph, source->block,
                    (struct edge){.addend = rela->r_addend,
                                  .offset = (uint32_t)rela->r_offset,

@@ -173,6 +173,7 @@ struct jitscope_error *elf_reader_want_symbol(struct elf_reader *reader, uint32_
 }
 
 struct jitscope_error *elf_read_symbols(struct elf_reader *reader) {
+    TRY(string_pool_reserve(reader->graph->names, reader->symbol_count));
     for (uint32_t i = 1; i < reader->symbol_count; i++)
         TRY(read_symbol(reader, i, false));
     return NULL;

@@ -60,9 +60,10 @@ static struct jitscope_error *got_entry(struct got_table *got, struct graph *gra
     *symbol = got->entry_of.data[target];
     if (*symbol != NO_SYMBOL)
         return NULL;
-    uint32_t section, block;
-    TRY(synthetic_section(graph, ".got", PROTECT_READ, &section));
-    TRY(add_entry(graph, section, zero_entry, graph->arch->pointer_size, 3,
+    uint32_t block;
+    if (got->section == NO_SECTION)
+        TRY(synthetic_section(graph, ".got", PROTECT_READ, &got->section));
+    TRY(add_entry(graph, got->section, zero_entry, graph->arch->pointer_size, 3,
                   (struct edge){.kind = graph->arch->pointer64, .target = target}, SYMBOL_KIND_OBJECT, symbol,
                   &block));
     got->entry_of.data[target] = *symbol;
@@ -89,7 +90,8 @@ static struct jitscope_error *visit_got(struct edge_visitor *visitor, struct gra
 void got_table_create(struct got_table *got, const struct graph *graph) {
     *got =
         (struct got_table){.visitor = {.kinds = graph->arch->got_request_kinds | graph->arch->got_base_kinds,
-                                       .visit = visit_got}};
+                                       .visit = visit_got},
+                           .section = NO_SECTION};
 }
 
 void got_table_destroy(struct got_table *got) {

@@ -18,7 +18,8 @@ struct got_table {
     struct edge_visitor visitor; /* takes edges that ask for a GOT entry */
     entry_map entry_of;
     uint32_t count;
-    bool needs_base; /* something computes with the address of the table itself */
+    uint32_t section; /* NO_SECTION until there is an entry */
+    bool needs_base;  /* something computes with the address of the table itself */
 };
 
 struct plt_table {

@@ -199,6 +199,7 @@ static void take_options(struct jitscope_session *session, const struct jitscope
     session->phony_externals = options->phony_externals;
     session->keep_debug_sections = options->keep_debug_sections;
     session->debug = options->simulate ? JITSCOPE_DEBUG_OFF : options->debug;
+    session->free_definition = NO_DEFINITION;
     session->no_default_libraries = options->no_default_libraries || options->simulate;
     session->base = options->base;
     session->next_library_base = options->base + LIBRARY_DISTANCE;
@@ -381,7 +382,6 @@ static void destroy_tables(struct jitscope_session *session) {
     vec_destroy(&session->members);
     vec_destroy(&session->member_by_name);
     vec_destroy(&session->definitions);
-    vec_destroy(&session->free_definitions);
     vec_destroy(&session->definition_by_name);
     vec_destroy(&session->links);
     pass_list_destroy(&session->passes);

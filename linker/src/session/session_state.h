@@ -57,7 +57,7 @@ struct definition {
     uint64_t address;
     uint32_t name;
     uint32_t link;     /* number; 0: jitscope_session_define() */
-    uint32_t previous; /* next older of the name; NO_DEFINITION */
+    uint32_t previous; /* next older of the name, or next free one; NO_DEFINITION */
     bool hidden;
     bool thread_local; /* the address is an offset in the link's block */
 };
@@ -129,7 +129,7 @@ struct jitscope_session {
 
     /* links and their definitions */
     VEC(struct definition) definitions;
-    VEC(uint32_t) free_definitions;
+    uint32_t free_definition;          /* first of those that no link has any more */
     VEC(uint32_t) definition_by_name;  /* name table: latest definition */
     VEC(struct jitscope_link *) links; /* by number - 1; NULL when unloaded or failed */
 
