@@ -135,6 +135,22 @@ class Libraries(SystemTest):
             self.assertEqual(self.same([main], [f"-L{self.folder}", "-lscript"],
                                        env={"LD_LIBRARY_PATH": str(self.folder)}).status, 27)
 
+    def test_a_script_names_a_file_of_the_search_path(self):
+        """As that of libgcc_s does, whose library lies in another folder."""
+        main = self.compile(MAIN, name="main.o")
+        self.archive("libone.a", self.compile(member(27), name="one.o"))
+        elsewhere = self.folder / "elsewhere"
+        elsewhere.mkdir()
+        (elsewhere / "libscript.so").write_text("GROUP ( libone.a -lgcc_s )\n")
+        working, words = elsewhere, [f"-L{elsewhere}", f"-L{self.folder}", "-lscript"]
+        self.must("gcc", main, *words, "-o", "program", cwd=working)
+        for outcome in self.run_command("./program", cwd=working), self.jitscope("run", main, *words, cwd=working):
+            self.assertEqual(outcome.status, 27, outcome)
+        (elsewhere / "libscript.so").write_text("GROUP ( libnowhere.a )\n")
+        outcome = self.jitscope("run", main, *words, cwd=working)
+        self.assertEqual(outcome.status, 1)
+        self.assertIn(b"libnowhere.a: cannot open", outcome.err)
+
     def test_the_c_librarys_own_script(self):
         main = self.compile("#include <stdio.h>\nint main(void) { puts(\"hello\"); return 3; }\n", name="main.o")
         self.assertEqual(self.same([main], ["-lc"]).out, b"hello\n")

@@ -23,8 +23,9 @@
  * have it on its stack, and nobody may keep a pointer into it: signal handlers, threads' destructors
  * (pthread_key_create), functions handed to the host. What it registered with atexit or __cxa_atexit runs at
  * unload by itself, and so do destructors of the unloading thread's thread_local objects; other threads'
- * objects are destroyed when those threads end, if that is before, and never otherwise.  When the process exits with sessions left, finalisers and other deallocate actions run
- * once, and the memory stays.  In a child of fork(2) linked code runs on; the recording stays the parent's.
+ * objects are destroyed when those threads end, if that is before, and never otherwise.  When the process
+ * exits with sessions left, finalisers and other deallocate actions run once, and the memory stays.  In a
+ * child of fork(2) linked code runs on; the recording stays the parent's.
  *
  * Names (char *) are copied unless the function says otherwise; they are what the input's string table holds,
  * mangled for C++. Sizes are in bytes, addresses are the executor's, which is this process unless the session
@@ -187,6 +188,13 @@ typedef const char *(*jitscope_action)(void *context, const uint8_t *arguments, 
 struct jitscope_error *jitscope_session_register_action(struct jitscope_session *session, const char *name,
                                                         jitscope_action action, void *context);
 
+/* Lets links have what they want an executable stack for, as gcc's code does that takes the address of a
+ * nested function; without it such a link fails with UNSUPPORTED.  When one does, the action
+ * "make-stacks-executable" makes the stacks of all threads, and of those to come, writable and executable at
+ * once, for the rest of the process's life.  It fails where the C library does not let it (glibc 2.41 and
+ * later).  Errors: as for jitscope_session_register_action(). */
+struct jitscope_error *jitscope_session_allow_executable_stack(struct jitscope_session *session);
+
 /* Gets one event (event.h), which lives during the call only. */
 typedef void (*jitscope_event_callback)(void *context, const struct jitscope_event *event);
 /* Calls CALLBACK for each event up to LEVEL from here on, in order; it is the session's only one, and NULL
@@ -210,7 +218,8 @@ struct jitscope_error *jitscope_session_set_event_callback(struct jitscope_sessi
  * memory manager return. */
 struct jitscope_error *jitscope_session_link(struct jitscope_session *session, struct jitscope_link **link);
 /* The address of a global, default-visibility definition of any link (the latest link that has it), or of a
- * jitscope_session_define(), whichever is younger.  Of a thread-local variable it is the calling thread's.  Shared libraries are not asked.  Errors: NOT_FOUND. */
+ * jitscope_session_define(), whichever is younger.  Of a thread-local variable it is the calling thread's.
+ * Shared libraries are not asked.  Errors: NOT_FOUND. */
 struct jitscope_error *jitscope_session_lookup(struct jitscope_session *session, const char *name,
                                                uint64_t *address);
 /* Same in one link; hidden symbols are found too.  LINK must not have been unloaded.  Errors: NOT_FOUND. */

@@ -1,5 +1,6 @@
 #include "executor/executor.h"
 #include "executor/executor_state.h"
+#include "executor/executor_unwind.h"
 #include "executor/jit_interface.h"
 #include "executor/thread_exit.h"
 
@@ -72,6 +73,7 @@ struct jitscope_error *executor_create(struct executor **out) {
     struct executor *executor = os_allocate_zeroed(sizeof *executor);
     if (!executor)
         return error_no_memory();
+    executor_enter_unwinders();
     static uint32_t executors;
     executor->number = __atomic_add_fetch(&executors, 1, __ATOMIC_RELAXED);
     executor_set_arguments(executor, 0, no_arguments, environ);
@@ -110,7 +112,7 @@ static void leave_process(struct executor *executor) {
     if (executor_is_answered(executor))
         return;
     leave_exit_list(executor);
-    executor_unwinders_destroy(&executor->unwinders);
+    executor_leave_unwinders();
     executor_debug_end();
 }
 
@@ -149,6 +151,7 @@ void executor_tell_at_once(struct executor *executor) {
 }
 
 void executor_announce(void) {
+    executor_look_for_unwinders();
     executor_debug_announce();
 }
 
@@ -178,7 +181,7 @@ bool executor_debugger_listens(void) {
 
 void executor_run_main(struct executor *executor, uint64_t address, int *status) {
     int (*function)(int, char **, char **) = (int (*)(int, char **, char **))(uintptr_t)address;
-    executor_debug_announce();
+    executor_announce();
     *status = function(executor->argc, executor->argv, executor->envp);
 }
 
@@ -262,7 +265,7 @@ static const char *run_half(struct executor *executor, const struct action_call 
         return NULL;
     const struct registered_action *action = find_action(executor, call->function);
     if (action && action->owned_name) /* a user's own, which can run whatever it knows of */
-        executor_debug_announce();
+        executor_announce();
     drop_values(executor);
     uint64_t start = results->timed ? os_time_ns() : 0;
     const char *failure = executor_is_answered(executor) ? answer(executor, call)
@@ -340,7 +343,7 @@ struct jitscope_error *executor_deallocate(struct executor *executor, const stru
 uint32_t executor_unwinders(const struct executor *executor, const char *names[EXECUTOR_UNWINDERS]) {
     if (executor_is_answered(executor))
         return executor->answers.registrars(executor->answers.context, names);
-    return executor_unwinder_names(&executor->unwinders, names);
+    return executor_unwinder_names(names);
 }
 
 /* --- libraries */
@@ -371,7 +374,6 @@ struct jitscope_error *executor_open_library(struct executor *executor, const ch
     }
     *library = executor->libraries.count;
     vec_put(&executor->libraries, (struct library){copy, handle});
-    executor->unwinders.found = false; /* it may have brought one */
     return NULL;
 }
 
@@ -422,6 +424,18 @@ static struct jitscope_error *find_needed(const struct executor *executor, const
     return NULL;
 }
 
+/* A block whose distance from the thread pointer was asked for has one from now on, whichever link's it is.
+ */
+static void note_static_blocks(struct executor *executor, const struct tls_request *request) {
+    for (uint32_t i = 0; i < request->wish_count; i++) {
+        const struct tls_wish *wish = &request->wishes[i];
+        struct tls_module *module =
+            wish->kind == TLS_WORD_TP_OFFSET && !wish->name ? find_tls_module(executor, wish->link) : NULL;
+        if (module && !module->static_rank)
+            module->static_rank = ++executor->static_tls_blocks;
+    }
+}
+
 struct jitscope_error *executor_open_tls(struct executor *executor, const struct tls_request *request,
                                          struct tls_answer *answers) {
     if (executor_is_answered(executor))
@@ -437,19 +451,44 @@ struct jitscope_error *executor_open_tls(struct executor *executor, const struct
     if (!error)
         error = tls_module_open(&module, request, needed, count, answers);
     os_release(needed);
-    if (!error)
-        vec_put(&executor->tls_modules, module);
-    return error;
+    if (error)
+        return error;
+    vec_put(&executor->tls_modules, module);
+    note_static_blocks(executor, request);
+    return NULL;
 }
 
-void executor_close_tls(struct executor *executor, uint32_t link) {
-    struct tls_module *module = find_tls_module(executor, link);
-    if (!module)
-        return;
+static void remove_tls_module(struct executor *executor, struct tls_module *module) {
     tls_module_close(module);
     size_t behind = (size_t)(executor->tls_modules.data + executor->tls_modules.count - (module + 1));
     memmove(module, module + 1, behind * sizeof *module);
     executor->tls_modules.count--;
+}
+
+/* The block that lies at the end of what is used of static TLS. */
+static struct tls_module *last_static_block(const struct executor *executor) {
+    struct tls_module *last = NULL;
+    for (uint32_t i = 0; i < executor->tls_modules.count; i++) {
+        struct tls_module *module = &executor->tls_modules.data[i];
+        if (module->static_rank && (!last || module->static_rank > last->static_rank))
+            last = module;
+    }
+    return last;
+}
+
+/* The loader takes room in static TLS back from its end only: what is closed before a later block is lost for
+ * good.  So such a module waits until those behind it are closed too. */
+void executor_close_tls(struct executor *executor, uint32_t link) {
+    struct tls_module *module = find_tls_module(executor, link);
+    if (!module)
+        return;
+    if (!module->static_rank) {
+        remove_tls_module(executor, module);
+        return;
+    }
+    module->link = 0;
+    while ((module = last_static_block(executor)) && !module->link)
+        remove_tls_module(executor, module);
 }
 
 uint64_t executor_tls_address(struct executor *executor, uint32_t link, uint64_t offset) {

@@ -51,6 +51,9 @@ void executor_destroy(struct executor *executor);
 struct jitscope_error *executor_register_action(struct executor *executor, const char *name,
                                                 executor_action_function function, void *context);
 
+/* An action, known only when it is registered: makes the stacks of all threads executable. */
+const char *executor_make_stacks_executable(void *context, const uint8_t *arguments, size_t size);
+
 /* Names of the actions that executor_register_action() has made known, in order. */
 void executor_each_user_action(const struct executor *executor, void (*function)(void *, const char *name),
                                void *context);
@@ -89,8 +92,8 @@ void executor_set_debug_policy(struct executor *executor, enum debuggee_policy p
 /* Addresses of what is finalized get out in other ways than executor_announce() knows of: from now on
  * debuggers are told of each batch when it is finalized. */
 void executor_tell_at_once(struct executor *executor);
-/* To be called before an address of what was finalized is given away: debuggers that listen hear of it first.
- */
+/* To be called before an address of what was finalized is given away: debuggers that listen hear of it first,
+ * and unwinders that have come into the process meanwhile. */
 void executor_announce(void);
 /* Whom the last debug image was made known to, or withdrawn from, for events; static. */
 const char *executor_debug_audience(const struct executor *executor);

@@ -4,7 +4,6 @@
 
 #include "executor/executor.h"
 #include "executor/executor_debug.h"
-#include "executor/executor_unwind.h"
 
 struct registered_action {
     const char *name;
@@ -23,7 +22,7 @@ struct executor {
     VEC(struct registered_action) actions;
     VEC(struct library) libraries;
     VEC(struct tls_module) tls_modules; /* in the order in which they were opened */
-    struct unwinders unwinders;
+    uint32_t static_tls_blocks;         /* how many went into static TLS */
     int argc;
     char **argv;
     char **envp;

@@ -52,18 +52,25 @@ static uint64_t round_up(uint64_t value, uint64_t alignment) {
     return (value + alignment - 1) & ~(alignment - 1);
 }
 
+/* What is enough for most blocks.  All have that at least, and sizes that are multiples of it, so that in
+ * static TLS they lie without gaps, which the loader would not take back with them. */
+enum { USUAL_ALIGNMENT = 32 };
+
+static uint64_t block_alignment(const struct tls_request *request) {
+    return request->alignment < USUAL_ALIGNMENT ? USUAL_ALIGNMENT : request->alignment;
+}
+
 /* Sizes are far below 2^63: the layout of a batch has 4 GiB at most. */
 static void measure(struct shape *shape) {
     const struct tls_request *request = shape->request;
-    uint64_t alignment = request->alignment ? request->alignment : 1;
     shape->symbols = FIRST_WISH_SYMBOL + request->wish_count;
     shape->hash = sizeof(Elf64_Ehdr) + HEADERS * sizeof(Elf64_Phdr);
     shape->symbol_table = round_up(shape->hash + (3 + (uint64_t)shape->symbols) * 4, 8);
     shape->strings = shape->symbol_table + shape->symbols * sizeof(Elf64_Sym);
     shape->strings_size = measure_strings(shape);
     shape->relocations = round_up(shape->strings + shape->strings_size, 8);
-    shape->image = round_up(shape->relocations + request->wish_count * sizeof(Elf64_Rela),
-                            alignment < 8 ? 8 : alignment);
+    shape->image =
+        round_up(shape->relocations + request->wish_count * sizeof(Elf64_Rela), block_alignment(request));
     shape->dynamic = round_up(shape->image + request->image_size, PAGE);
     shape->words = shape->dynamic + (MOST_DYNAMIC + shape->needed_count) * sizeof(Elf64_Dyn);
     shape->end = shape->words + request->wish_count * sizeof(struct tls_answer);
@@ -87,9 +94,9 @@ static void put_headers(const struct shape *shape, uint8_t *file) {
         {PT_LOAD, PF_R | PF_W, shape->dynamic, shape->dynamic, shape->dynamic, writable, writable, PAGE},
         {PT_DYNAMIC, PF_R | PF_W, shape->dynamic, shape->dynamic, shape->dynamic,
          shape->words - shape->dynamic, shape->words - shape->dynamic, 8},
-        {PT_GNU_STACK, PF_R | PF_W, 0, 0, 0, 0, 0, 16},
+        {PT_GNU_STACK, PF_R | PF_W | (request->executable_stack ? PF_X : 0), 0, 0, 0, 0, 0, 16},
         {request->size ? PT_TLS : PT_NULL, PF_R, shape->image, shape->image, shape->image,
-         request->image_size, request->size, request->alignment ? request->alignment : 1},
+         request->image_size, round_up(request->size, block_alignment(request)), block_alignment(request)},
     };
     memcpy(file, &header, sizeof header);
     memcpy(file + sizeof header, segments, sizeof segments);
@@ -215,16 +222,22 @@ static struct jitscope_error *write_file(int fd, const struct shape *shape) {
 
 /* --- the loader */
 
+/* The bits of NUMBER as "/." and "/", which change nothing in where a path leads. */
+static void spell(struct text *path, uint64_t number) {
+    for (; number; number >>= 1)
+        text_append(path, number & 1 ? "/." : "/");
+}
+
 /* A path, good for debuggers too that hear of the library at once, that no other module of this process has,
- * although descriptors' numbers come again: the bits of a number as "/." and "/", which change nothing in
- * where it leads. */
+ * although descriptors' numbers come again: it says how many there were, and which copy of this code made it
+ * (a plug-in may have one of its own). */
 static char *new_path(int fd) {
     static uint64_t modules;
     struct text path = {0};
-    uint64_t number = __atomic_add_fetch(&modules, 1, __ATOMIC_RELAXED);
     text_print(&path, "/proc/%d/fd", os_process_id());
-    for (; number; number >>= 1)
-        text_append(&path, number & 1 ? "/." : "/");
+    spell(&path, (uint64_t)(uintptr_t)&modules);
+    text_print(&path, "/../fd");
+    spell(&path, __atomic_add_fetch(&modules, 1, __ATOMIC_RELAXED));
     text_print(&path, "/%d", fd);
     return text_take(&path);
 }

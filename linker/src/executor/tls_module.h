@@ -24,6 +24,7 @@
 
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -48,6 +49,7 @@ struct tls_request {
     uint64_t image_size;
     uint64_t size; /* 0: no block */
     uint64_t alignment;
+    bool executable_stack; /* stacks become executable with it, and stay so */
     const struct tls_wish *wishes;
     uint32_t wish_count;
 };
@@ -55,7 +57,8 @@ struct tls_request {
 struct tls_module {
     void *library;
     char *path;
-    uint32_t link;
+    uint32_t link;        /* 0: closed, as far as anybody else can tell */
+    uint32_t static_rank; /* its block is the so-many-th that went into static TLS; 0: it is not there */
 };
 
 /* NEEDED are the modules of earlier links that wishes name, in any order; ANSWERS has room for one each.

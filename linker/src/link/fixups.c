@@ -41,7 +41,8 @@ static struct jitscope_error *out_of_range(const struct graph *graph, uint32_t i
                  negative ? 0 - value : value, limit_text(kind));
     if (symbol->flags & SYMBOL_EXTERNAL)
         return error_with_help(error, "the target lies outside the batch: compile with -fPIC so that it is "
-                                      "reached through the GOT");
+                                      "reached through the GOT, or link an archive that defines it, as "
+                                      "-l:libstdc++.a instead of -lstdc++");
     return error_with_help(error, "the target lies in the batch: compile with -mcmodel=medium or -fPIC, or "
                                   "link less at once");
 }
@@ -60,17 +61,18 @@ static bool apply_traced(const struct graph *graph, uint32_t id, const struct ed
 }
 
 /* What stands for the address in a formula with Z.  Of what lies outside only shared libraries tell the size;
- * what nobody defines has none. */
+ * what nobody defines has none; a stub that is a name's address has its own. */
 static struct jitscope_error *find_size(const struct graph *graph, uint32_t id, const struct edge *edge,
                                         uint64_t *size) {
     const struct symbol *symbol = &graph->symbols.data[edge->target];
     *size = symbol->size;
-    if (!(symbol->flags & SYMBOL_EXTERNAL) || symbol->size || !graph->addresses[edge->target])
+    bool outside = symbol->flags & SYMBOL_EXTERNAL;
+    if (outside ? symbol->size || !graph->addresses[edge->target] : !(symbol->flags & SYMBOL_TABLE_ENTRY))
         return NULL;
     struct coordinates where = graph_coordinates(graph, id, edge->offset, edge->target);
     return error_with_help(error_at(JITSCOPE_ERROR_UNSUPPORTED, &where,
-                                    "%s: the size of what lies outside the batch is not known",
-                                    graph_edge_name(graph, edge)),
+                                    "%s: the size of what %s is not known", graph_edge_name(graph, edge),
+                                    outside ? "lies outside the batch" : "a stub stands for"),
                            "link the object that defines it in the same batch");
 }
 

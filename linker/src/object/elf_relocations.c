@@ -7,6 +7,8 @@
 
 #include <inttypes.h>
 
+enum { TLS_CALL_SIZE = 2 }; /* call *(%rax) */
+
 /* One RELA section while it is read. */
 struct source {
     uint32_t section; /* index of the section that is relocated */
@@ -80,8 +82,12 @@ static struct jitscope_error *check_thread_local(const struct elf_reader *reader
     const struct relocation_info *info = &relocations_x86_64[type];
     bool by_kind = arch_x86_64.tls_kinds >> info->edge & 1,
          is_thread_local = reader->graph->symbols.data[target].kind == SYMBOL_KIND_TLS;
+    if (type == R_X86_64_TLSDESC_CALL && source->size - rela->r_offset < TLS_CALL_SIZE)
+        return elf_error(reader, JITSCOPE_ERROR_OUT_OF_RANGE, source->section, rela->r_offset, symbol,
+                         "%s marks a call that lies behind the end of the section (0x%" PRIx64 " bytes)",
+                         info->name, source->size);
     if (by_kind == is_thread_local || info->edge == EDGE_X86_64_KEEP_ALIVE || !source->alloc ||
-        type == R_X86_64_TLSLD)
+        type == R_X86_64_TLSLD || arch_x86_64.size_kinds >> info->edge & 1)
         return NULL;
     return error_with_help(elf_error(reader, JITSCOPE_ERROR_FORMAT, source->section, rela->r_offset, symbol,
                                      by_kind ? "%s against a symbol that is not thread-local"

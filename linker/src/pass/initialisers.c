@@ -10,7 +10,9 @@
 #include "pass/section_actions.h"
 
 #include "base/bytes.h"
+#include "pass/executable_stack.h"
 #include "pass/ifuncs.h"
+#include "pass/unwind_tables.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -195,7 +197,9 @@ static struct jitscope_error *attach_dso_finaliser(struct graph *graph) {
 
 struct jitscope_error *attach_initialisers(struct graph *graph, void *unused) {
     (void)unused;
+    TRY(attach_executable_stack(graph));
     TRY(attach_ifunc_resolvers(graph)); /* initialisers may call what they find */
+    TRY(attach_unwinder(graph));        /* and throw */
     TRY(attach_group(graph, finalisers));
     TRY(attach_dso_finaliser(graph));
     TRY(attach_group(graph, preinitialisers));

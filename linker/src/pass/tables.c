@@ -1,6 +1,7 @@
 #include "pass/tables.h"
 
 #include "pass/ifuncs.h"
+#include "pass/low_functions.h"
 #include "pass/synthetic.h"
 
 /* What entries hold before edges are applied. */
@@ -121,6 +122,11 @@ static struct jitscope_error *plt_entry(struct plt_table *plt, struct graph *gra
     plt->entry_of.data[target] = *symbol;
     trace_entry(graph, TABLE_PLT, plt->count++, *symbol, block, target, request);
     return NULL;
+}
+
+struct jitscope_error *plt_table_entry(struct plt_table *plt, struct graph *graph, uint32_t target,
+                                       uint32_t block, uint64_t offset, uint32_t *symbol) {
+    return plt_entry(plt, graph, target, (struct request){block, offset}, symbol);
 }
 
 static struct jitscope_error *visit_plt(struct edge_visitor *visitor, struct graph *graph, uint32_t block,
@@ -300,12 +306,14 @@ struct jitscope_error *build_tables(struct graph *graph, void *unused) {
     struct got_table got;
     struct plt_table plt;
     struct tls_table tls;
+    struct low_functions low;
     got_table_create(&got, graph);
     plt_table_create(&plt, graph, &got);
     tls_table_create(&tls, graph);
+    low_functions_create(&low, graph, &plt);
     struct jitscope_error *error = add_ifunc_entries(graph, &got, &plt);
     if (!error)
-        error = visit_existing_edges(graph, &got.visitor, &plt.visitor, &tls.visitor);
+        error = visit_existing_edges(graph, &got.visitor, &plt.visitor, &tls.visitor, &low.visitor);
     if (!error)
         error = ensure_got_base(graph, &got);
     tls_table_destroy(&tls);

@@ -1,5 +1,6 @@
 #include "pass/unwind_tables.h"
 
+#include "base/bytes.h"
 #include "object/eh_frame.h"
 #include "pass/section_actions.h"
 
@@ -40,4 +41,35 @@ struct jitscope_error *register_eh_frames(struct graph *graph, void *unused) {
         return NULL;
     return add_section_action(graph, section, bridge_action_REGISTER_EH_FRAMES,
                               bridge_action_DEREGISTER_EH_FRAMES);
+}
+
+/* Where the batch itself defines NAME; 0 when it does not. */
+static uint64_t own_function(const struct graph *graph, const char *name) {
+    uint32_t id = string_pool_find(graph->names, name, strlen(name));
+    uint32_t symbol = id == NO_NAME ? NO_SYMBOL : graph_find_symbol(graph, id);
+    uint32_t block = symbol == NO_SYMBOL ? NO_BLOCK : graph->symbols.data[symbol].block;
+    if (block == NO_BLOCK || graph->blocks.data[block].flags & BLOCK_REMOVED)
+        return 0;
+    return graph_symbol_address(graph, symbol);
+}
+
+/* Each static libgcc keeps a list of its own, hidden from everybody else.  LLVM's libunwind has functions of
+ * the same names that do something else. */
+struct jitscope_error *attach_unwinder(struct graph *graph) {
+    static const char *const functions[][2] = {{"__register_frame", "__deregister_frame"},
+                                               {"__unw_add_dynamic_fde", "__unw_remove_dynamic_fde"}};
+    for (uint32_t kind = 2; kind-- > 0;) {
+        uint64_t add = own_function(graph, functions[kind][0]);
+        uint64_t remove = add ? own_function(graph, functions[kind][1]) : 0;
+        uint8_t arguments[24];
+        if (!remove)
+            continue;
+        store_u64(arguments, add);
+        store_u64(arguments + 8, remove);
+        store_u64(arguments + 16, kind);
+        return graph_add_action(
+            graph, (struct action_call){bridge_action_ADOPT_UNWINDER, arguments, sizeof arguments},
+            (struct action_call){bridge_action_DISMISS_UNWINDER, arguments, sizeof arguments});
+    }
+    return NULL;
 }

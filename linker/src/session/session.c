@@ -1,6 +1,8 @@
 /* A session: one namespace, one memory manager, one trace, one executor. */
 #include "session/session_state.h"
 
+#include "pass/executable_stack.h"
+
 #include "memory/managers.h"
 #include "session/pass_watch.h"
 #include "session/session_replay.h"
@@ -506,6 +508,11 @@ struct jitscope_error *jitscope_session_register_action(struct jitscope_session 
                  .name = trace_text(&session->trace, &session->names, name));
     struct jitscope_error *error = executor_register_action(session->executor, name, action, context);
     return session_leave(session, error);
+}
+
+struct jitscope_error *jitscope_session_allow_executable_stack(struct jitscope_session *session) {
+    return jitscope_session_register_action(session, MAKE_STACKS_EXECUTABLE, executor_make_stacks_executable,
+                                            NULL);
 }
 
 struct jitscope_error *jitscope_session_set_event_callback(struct jitscope_session *session,
