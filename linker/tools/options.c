@@ -166,7 +166,7 @@ static struct jitscope_error *unknown_option(const struct parser *parser, const 
 static struct jitscope_error *foreign_option(const struct parser *parser, const struct option *option) {
     const char *others = "";
     for (enum command_id id = 0; id < COMMAND_COUNT; id++)
-        if (option_belongs(option, id))
+        if (!*others && option_belongs(option, id))
             others = commands[id].name;
     struct jitscope_error *error = error_create(JITSCOPE_ERROR_USAGE, "`jitscope %s` has no option --%s",
                                                 commands[parser->command].name, option->name);

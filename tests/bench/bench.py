@@ -90,10 +90,10 @@ class Bench:
 
 
 class Row:
-    """What one contestant did with one input."""
+    """What one contestant did with one input; CLOCK is the figure that counts."""
 
-    def __init__(self, contestant, error=None):
-        self.contestant, self.error, self.runs = contestant, error, []
+    def __init__(self, contestant, error=None, clock="ns"):
+        self.contestant, self.error, self.clock, self.runs = contestant, error, clock, []
 
     def wants(self, round_number):
         slow = self.runs and self.runs[0]["ns"] > SLOW_SECONDS * 1e9
@@ -102,7 +102,7 @@ class Row:
     def add(self, figures, error):
         self.error = error
         if figures:
-            self.runs.append(figures)
+            self.runs.append(figures | {"ns": figures[self.clock]})
 
     @property
     def ns(self):
@@ -141,8 +141,8 @@ def print_table(rows):
     print(flush=True)
 
 
-def measure(bench, name, contestants, rounds):
-    rows = [Row(contestant, bench.missing(contestant)) for contestant in contestants]
+def measure(bench, name, contestants, rounds, clock):
+    rows = [Row(contestant, bench.missing(contestant), clock) for contestant in contestants]
     for number in range(rounds):
         turn = number % len(rows)
         for row in rows[turn:] + rows[:turn]:
@@ -211,6 +211,8 @@ def parse(arguments):
     parser.add_argument("--only", metavar="PATTERN", default="", help="regular expression: only such contestants")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--limit", type=int, default=60, help="seconds that one run may take (%(default)s)")
+    parser.add_argument("--processor", action="store_true", help="processor time, of all threads and child processes, "
+                        "instead of what the clock says: for a machine that has other work")
     parser.add_argument("--instructions", action="store_true",
                         help="count instructions with callgrind, of jitscope and the floor, instead of time")
     parser.add_argument("--growth", action="store_true", help="instructions and memory of jitscope for each function, "
@@ -236,7 +238,7 @@ def measure_all(bench, inputs, contestants, options):
         elif options.instructions:
             print_instructions(bench, name, [one for one in contestants if one.program in ("jitscope", "floor")])
         else:
-            rows = measure(bench, name, contestants, options.rounds)
+            rows = measure(bench, name, contestants, options.rounds, "cpu_ns" if options.processor else "ns")
             print_table(rows)
             lines.append(ratios(name, rows))
     if len(lines) > 1:

@@ -15,6 +15,17 @@ static uint64_t now(void) {
     return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
+/* What the processors have worked for this process and its children that ended. */
+static uint64_t worked(void) {
+    struct timespec own;
+    struct rusage children;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &own);
+    getrusage(RUSAGE_CHILDREN, &children);
+    uint64_t seconds = (uint64_t)(own.tv_sec + children.ru_utime.tv_sec + children.ru_stime.tv_sec);
+    uint64_t microseconds = (uint64_t)(children.ru_utime.tv_usec + children.ru_stime.tv_usec);
+    return seconds * 1000000000u + microseconds * 1000u + (uint64_t)own.tv_nsec;
+}
+
 /* A line of /proc/self/status, in KiB. */
 static long status_kib(const char *key) {
     char line[256];
@@ -94,18 +105,19 @@ int main(int count, char **arguments) {
         error = bench_prepare(&job);
     reset_peak();
     long mappings = count_mappings(), memory = status_kib("VmRSS");
-    uint64_t address = 0, began = now();
+    uint64_t address = 0, work = worked(), began = now();
     if (!error)
         error = bench_link(&job, &address);
     uint64_t ended = now();
+    work = worked() - work;
     if (error) {
         fprintf(stderr, "%s\n", error);
         return 1;
     }
     long peak = peak_kib(memory);
     mappings = count_mappings() - mappings;
-    printf("ns=%llu peak_kib=%ld mappings=%ld objects=%zu\n", (unsigned long long)(ended - began), peak,
-           mappings, input.count);
+    printf("ns=%llu cpu_ns=%llu peak_kib=%ld mappings=%ld objects=%zu\n", (unsigned long long)(ended - began),
+           (unsigned long long)work, peak, mappings, input.count);
     fflush(stdout);
     if (getenv("BENCH_LINK_ONLY")) /* instructions are counted, at a fiftieth of the speed */
         _exit(0);

@@ -12,6 +12,7 @@ import unittest
 
 import debuggers
 import recordings
+import throws
 from bench import CONTESTANTS, GROWTH, Bench, grow, main
 
 PROGRAMS = pathlib.Path(os.environ["BENCH_PROGRAMS"])
@@ -122,6 +123,14 @@ class Smoke(unittest.TestCase):
         self.assertRegex(out.getvalue(), r"\n  10,000,000 events/s( +\d+(\.\d+)?){5}\n")
         for what in ("open, ms", "build the mirror, ms", *recordings.WHAT):
             self.assertRegex(out.getvalue(), rf"\n  {what}( +\d+){{3}}\n")
+
+    def test_throws(self):
+        """Every throw is caught and every object destroyed, however the functions were linked."""
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            self.assertEqual(throws.main(["--functions=60", "--batches=1,7,60", "--throws=50", "--rounds=1", f"--programs={PROGRAMS}"]), 0)
+        for name in ("linked by the system", "1 batch", "7 batches", "60 batches"):
+            self.assertRegex(out.getvalue(), rf"\n  {name}( +\d+\.\d+){{5}}\n")
 
     def test_a_large_recording_is_whole(self):
         """Every event that was written is read, whoever reads: from 32 MiB on chunks come in one by one."""

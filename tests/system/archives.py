@@ -1,6 +1,7 @@
 """Debian's large archives: programs linked with them do in memory what they do when the system's linker links them.
 
-A table of all is printed at the end.  What is not compared: addresses in Fortran's backtraces (it is told to make none),
+Archives take all their code into memory, so extension modules that are shared libraries get what the interpreter
+defines from there; `-rdynamic` lets them find it.  A table of all is printed at the end.  What is not compared: addresses in Fortran's backtraces (it is told to make none),
 and Python's sys.executable, which follows from argv[0].
 """
 import glob
@@ -75,6 +76,35 @@ class Archives(SystemTest):
                              ["why"], linker="g++", link_flags=STATIC_RUNTIME, dies=True)
         self.assertEqual(outcome.status, -signal.SIGABRT)
         self.assertIn(b"what():  why\n", outcome.err)
+
+    def test_replaced_operator_new(self):
+        """It is that of libstdc++'s own code too, as that is in memory."""
+        source = self.text("replaced.cpp", """
+            #include <cstdlib>
+            #include <iostream>
+            static int live, mine = 0x1234;
+            void *operator new(std::size_t size) {
+                auto *header = static_cast<std::size_t *>(std::malloc(size + 16));
+                live++;
+                header[0] = mine;
+                return header + 2;
+            }
+            void operator delete(void *memory) noexcept {
+                auto *header = static_cast<std::size_t *>(memory) - 2;
+                if (header[0] != static_cast<std::size_t>(mine))
+                    std::_Exit(1);
+                live--;
+                std::free(header);
+            }
+            void operator delete(void *memory, std::size_t) noexcept { operator delete(memory); }
+            int main() {
+                { std::string text; for (int i = 0; i < 100; i++) text += "abc"; std::cout << text.size() << "\\n"; }
+                return live + 3;
+            }
+            """)
+        outcome = TABLE.same(self, "libstdc++.a, operator new", "gcc", ("-O2",), [self.compile(str(source), "-O2")],
+                             ["-l:libstdc++.a", "-lm"], linker="g++")
+        self.assertEqual((outcome.status, outcome.out), (3, b"300\n"))
 
     def test_libgfortran(self):
         archives, more = [gcc_archive("libgfortran"), gcc_archive("libquadmath")], ["-fno-backtrace"]
@@ -203,15 +233,26 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """),
 }
 
+EXTENSIONS = r"""
+import ssl, ctypes, decimal, sqlite3, asyncio, lzma, sys
+context = ssl.create_default_context()
+print(ssl.OPENSSL_VERSION, context.verify_mode)
+callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)(lambda n: n + 1)
+print(ctypes.CDLL(None).abs(-3), callback(4), ctypes.pythonapi.PyLong_AsLong(ctypes.py_object(7)))
+print(decimal.Decimal(1) / 3, sqlite3.connect(":memory:").execute("select 1 + 1").fetchall())
+print(asyncio.run(asyncio.sleep(0, "slept")), lzma.decompress(lzma.compress(b"x" * 1000))[:3])
+sys.exit(3)
+"""
+
 
 class Python(SystemTest):
     libraries = ["-lexpat", "-lz", "-lm"]
 
-    def run_script(self, name, status, script, way=EACH_WAY[0], **options):
+    def run_script(self, name, status, script, way=EACH_WAY[0], options=()):
         compiler, flags = way
         main = self.compile("archives/python.c", *flags, "-I/usr/include/python3.11", compiler=compiler)
-        return TABLE.same(self, f"libpython3.11-pic.a, {name}", compiler, flags, [main, PYTHON], self.libraries,
-                          ["-I", "-c", script], dies=status < 0, **options)
+        return TABLE.same(self, f"libpython3.11-pic.a, {name}", compiler, flags, [main, PYTHON], [*self.libraries, *options],
+                          ["-I", "-c", script], dies=status < 0)
 
     def test_scripts(self):
         for (name, (status, script)), way in zip(PYTHON_SCRIPTS.items(), itertools.cycle(EACH_WAY)):
@@ -219,6 +260,27 @@ class Python(SystemTest):
                 outcome = self.run_script(name, status, script, way)
                 self.assertEqual(outcome.status, status, outcome)
                 self.assertTrue(outcome.out or outcome.err)
+
+    def test_extension_modules(self):
+        """Modules that are shared libraries take the interpreter's names from the program: it is linked with -rdynamic."""
+        outcome = self.run_script("-rdynamic, extension modules", 3, EXTENSIONS, EACH_WAY[1], ["-rdynamic"])
+        self.assertEqual(outcome.status, 3, outcome)
+        self.assertTrue(outcome.out.startswith(b"OpenSSL 3"))
+
+    def test_extension_modules_without_names(self):
+        outcome = self.run_script("an extension module without -rdynamic", 1, "import _ctypes")
+        self.assertEqual(outcome.status, 1, outcome)
+        self.assertIn(b"undefined symbol: Py", outcome.err)
+
+    def test_checks(self):
+        main = self.compile("archives/python.c", "-O2", "-I/usr/include/python3.11")
+        checks = self.text("checks", """
+            *{8}got(malloc) == malloc && *{8}got(PyExc_ValueError) == PyExc_ValueError
+            size(PyExc_ValueError) == 8 && *{8}PyExc_ValueError != 0
+            section_size(.text) > 1000000 && defined(Py_BytesMain) && !defined(Py_NoSuchName)
+            """)
+        outcome = self.jitscope("run", "--check", checks, main, PYTHON, *self.libraries, "--", "-I", "-c", "print(6)")
+        self.assertEqual((outcome.status, outcome.out, outcome.err), (0, b"6\n", b""))
 
 
 if __name__ == "__main__":

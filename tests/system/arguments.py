@@ -232,6 +232,33 @@ class Options(SystemTest):
         self.assertEqual([sorted(found & {"used", "unused", "main"}) for found in names.values()],
                          [["main", "unused", "used"], ["main", "used"], ["main", "unused", "used"]])
 
+    def test_rdynamic(self):
+        """A plug-in finds functions and data of the program that opens it; but not what is hidden."""
+        plugin = self.folder / "plugin.so"
+        self.must("gcc", "-shared", "-fPIC", "-o", plugin, self.text("plugin.c", """
+            extern int give(int), given, *where;
+            int plugged(void) { given++; return give(given) + (where == &given) * 100; }
+            """))
+        main = self.compile("""
+            #include <dlfcn.h>
+            #include <stdio.h>
+            int given = 4, *where = &given;
+            int give(int n) { return n * 2; }
+            __attribute__((visibility("hidden"))) int hidden(void) { return 0; }
+            int main(int count, char **arguments) {
+                void *plugin = dlopen(arguments[count - 1], RTLD_NOW);
+                int (*plugged)(void) = plugin ? dlsym(plugin, "plugged") : NULL;
+                if (!plugged)
+                    return puts(strstr(dlerror(), "undefined")) & 0;
+                int result = plugged();
+                return printf("%d %d %d\\n", result, given, dlsym(RTLD_DEFAULT, "hidden") != NULL);
+            }
+            """.replace("#include <stdio.h>", "#include <stdio.h>\n#include <string.h>"), "-D_GNU_SOURCE", name="main.o")
+        self.assertIn(b"undefined symbol", self.same([main], (), [plugin]).out)
+        for option in "-rdynamic", "-Wl,--export-dynamic":
+            outcome = self.same([main], [option], [plugin])
+            self.assertEqual((outcome.status, outcome.out), (8, b"110 5 0\n"))
+
     def test_link_prints_segments_and_entry(self):
         main = self.compile("int data = 5;\nint main(void) { return data; }\n", name="main.o")
         plain = self.must(JITSCOPE, "link", "--base", "0x400000", main)

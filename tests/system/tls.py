@@ -262,6 +262,20 @@ long module(void) {{
         """All are unloaded: what they had is there again, for any number of others."""
         self.host("many", self.counting("-fPIC"), "-")
 
+    def test_use_that_comes_too_late(self):
+        """What a thread has found dynamically cannot lie at one distance from the thread pointer any more."""
+        user = self.compile("extern __thread int value;\nint use(void) { return ++value; }\n", "-fPIE", name="user.o")
+        links = os.environ["LINKS"]
+        outcome = self.run_command(links, "", self.counting("-fPIC"), ".module", ".count", user, ".use")
+        self.assertEqual(outcome.status, 1, outcome)
+        self.assertRegex(outcome.err.decode(), r"user\.o: \.text\+0x\w+: symbol 'value': R_X86_64_GOTTPOFF reaches it .* its block must be in static TLS, or fit "
+                                               r"there and not have been used")
+
+    def test_users_of_another_batch(self):
+        for flags in (("-fPIC",), ("-fPIE",), ("-fPIC", "-ftls-model=initial-exec")):
+            user = self.compile("extern __thread int value;\nint use(void) { return ++value; }\n", "-O1", *flags, name="user.o")
+            self.host("users", self.counting("-fPIC"), user)
+
     def test_any_order(self):
         small = self.counting("-fno-pic", size=3, name="small.o")
         self.host("order", small, self.counting("-fno-pic", size=200, name="large.o"))

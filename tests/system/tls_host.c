@@ -7,6 +7,7 @@
 #include "tls_plugin.h"
 
 #include <dlfcn.h>
+#include <link.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -177,6 +178,35 @@ static void with_many(const char *path) {
         expect("growth in bytes", growth, 0);
 }
 
+/* Batches that only use the block of another leave nothing with the loader but that one. */
+static int count_module(struct dl_phdr_info *info, size_t size, void *modules) {
+    (void)size;
+    *(long *)modules += info->dlpi_tls_modid != 0 || !*info->dlpi_name;
+    return 0;
+}
+
+static long loaded_modules(void) {
+    long modules = 0;
+    dl_iterate_phdr(count_module, &modules);
+    return modules;
+}
+
+static void with_users(const char *path, const char *user) {
+    struct jitscope_link *link = load(path), *users[20];
+    long modules = loaded_modules();
+    for (int i = 0; i < 20; i++) {
+        users[i] = load(user);
+        int (*use)(void);
+        void *address = find(users[i], "use");
+        memcpy(&use, &address, sizeof use);
+        expect("what a user sees", use(), 6 + i);
+    }
+    expect("modules", loaded_modules(), modules);
+    for (int i = 0; i < 20; i++)
+        check(jitscope_session_unload(session, users[i]));
+    expect("the block", find_count(link)(1), 26);
+}
+
 /* --- static storage comes free whatever the order */
 
 static void in_any_order(const char *small, const char *large) {
@@ -214,6 +244,8 @@ int main(int argc, char **argv) {
         with_threads(argv[2], argv[3]);
     else if (!strcmp(argv[1], "many"))
         with_many(argv[2]);
+    else if (!strcmp(argv[1], "users"))
+        with_users(argv[2], argv[3]);
     else if (!strcmp(argv[1], "order"))
         in_any_order(argv[2], argv[3]);
     else

@@ -17,6 +17,7 @@ UNWINDERS, UNWINDERS_STATIC = (os.environ.get(name, f"build/dev/tests/system/{pr
                                (("UNWINDERS", "system-unwinders"), ("UNWINDERS_STATIC", "system-unwinders-static")))
 ENDS = ("end0", "end1", "end2", "end3")
 LLVM = [LIBRARIES / f"lib{name}.so.1" for name in ("c++", "c++abi", "unwind")]
+LLVM_ARCHIVES = sorted(pathlib.Path("/usr/lib").glob("llvm-*/lib/libunwind.a"))
 NEEDS_LLVM = unittest.skipUnless(all(path.exists() for path in LLVM), "libc++1-14 is not installed")
 
 
@@ -85,6 +86,25 @@ class Throwing(Unwinding):
             with self.subTest(compiler=compiler):
                 code = self.build("throwing.cpp", "-O1", "-DBARE", "-nostdinc++", compiler=compiler)
                 self.both([code], [native, *LLVM], ("unforced", *ENDS), linker="gcc", flags=("-nodefaultlibs", "-lc"))
+
+    @NEEDS_LLVM
+    def test_two_unwinders_for_libcxx(self):
+        """Who throws and who resumes ask the same one, wherever the other stands."""
+        code = self.build("throwing.cpp", "-O1", "-DBARE", "-nostdinc++")
+        for number, needed in enumerate(([*LLVM], [*LLVM[:2], "-lgcc_s"], ["-lgcc_s", *LLVM])):
+            native = self.native_half("-DBARE", "-nostdinc++", "-nodefaultlibs", name=f"libnative{number}.so", libraries=[*needed, "-lc"])
+            for given in (LLVM[:2], LLVM):
+                with self.subTest(needed=needed, given=given):
+                    self.both([code], [native, *given], ("unforced", "end0"), linker="gcc")
+
+    @unittest.skipUnless(LLVM_ARCHIVES, "no libunwind.a of LLVM's is installed")
+    def test_static_unwinder_of_llvm(self):
+        """Nothing refers to the functions by which it is told of sections."""
+        code = self.text("walk.c", "#include <stdio.h>\nint collect(void **, int);\nint main(void) { void *a[64]; printf(\"%d\\n\", collect(a, 64) > 3); }\n")
+        self.must("gcc", "-c", code, "-o", "walk.o")
+        for words in ((), ("--gc-sections",)):
+            outcome = self.must(JITSCOPE, "run", *words, "walk.o", self.build("collect.c", "-O1", "-fPIC"), LLVM_ARCHIVES[-1])
+            self.assertEqual(outcome.out, b"1\n")
 
 
 class Threads(Unwinding):

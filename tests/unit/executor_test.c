@@ -504,6 +504,50 @@ static void broken_eh_frames_are_failures(void **state) {
 
 /* --- libraries, main, exit */
 
+/* Many names share buckets; each is found, and found where it is now. */
+static void exports_are_found_until_they_go(void **state) {
+    (void)state;
+    enum { COUNT = 300 };
+    static char names[COUNT][24];
+    struct exported_symbol symbols[COUNT];
+    struct executor *executor = make_executor();
+    for (uint64_t i = 0; i < COUNT; i++) {
+        snprintf(names[i], sizeof names[i], "exported_name_%u", (unsigned)i);
+        symbols[i] = (struct exported_symbol){names[i], 0x7000000000000000 + i};
+    }
+    assert_code(executor_open_exports(executor, 1, symbols, COUNT - 1), JITSCOPE_SUCCESS);
+    assert_code(executor_open_exports(executor, 2, symbols + COUNT - 1, 1), JITSCOPE_SUCCESS);
+    assert_code(executor_open_exports(executor, 3, NULL, 0), JITSCOPE_SUCCESS);
+    for (unsigned i = 0; i < COUNT; i++)
+        assert_int_equal((uintptr_t)os_library_symbol(NULL, names[i]), symbols[i].address);
+    assert_null(os_library_symbol(NULL, "exported_name_300"));
+    executor_close_exports(executor, 1);
+    assert_null(os_library_symbol(NULL, names[0]));
+    assert_int_equal((uintptr_t)os_library_symbol(NULL, names[COUNT - 1]), symbols[COUNT - 1].address);
+    executor_destroy(executor);
+    assert_null(os_library_symbol(NULL, names[COUNT - 1]));
+}
+
+static void no_failing_call_exports_by_halves(void **state) {
+    (void)state;
+    const struct exported_symbol symbol = {"exported_by_halves", 1};
+    int64_t before = os_live_allocations();
+    bool done = false;
+    for (uint64_t n = 1; !done; n++) {
+        struct executor *executor = make_executor();
+        os_fail_after(n, false);
+        struct jitscope_error *error = executor_open_exports(executor, 1, &symbol, 1);
+        done = os_call_count() < n;
+        os_fail_after(0, false);
+        assert_int_equal(os_library_symbol(NULL, symbol.name) != NULL, !error);
+        assert_true(!done || !error);
+        jitscope_error_destroy(error);
+        executor_destroy(executor);
+        assert_int_equal(os_live_allocations(), before);
+        assert_true(n < 100);
+    }
+}
+
 static void libraries_answer_lookups(void **state) {
     (void)state;
     struct executor *executor = make_executor();
@@ -659,6 +703,8 @@ int main(void) {
         cmocka_unit_test_setup(nongnu_libunwind_steps_through_registered_frames, reset),
         cmocka_unit_test_setup(linked_unwinders_are_told, reset),
         cmocka_unit_test_setup(broken_eh_frames_are_failures, reset),
+        cmocka_unit_test_setup(exports_are_found_until_they_go, reset),
+        cmocka_unit_test_setup(no_failing_call_exports_by_halves, reset),
         cmocka_unit_test_setup(libraries_answer_lookups, reset),
         cmocka_unit_test_setup(main_gets_its_arguments_and_returns_its_status, reset),
         cmocka_unit_test_setup(exit_calls_back_once_for_each_executor_left, reset),

@@ -22,6 +22,8 @@ void os_release(void *memory);
  */
 void *os_resize_table(void *old, size_t old_size, size_t new_size);
 void os_release_table(void *table, size_t size);
+/* The size, SIZE or larger, that is as cheap as SIZE. */
+size_t os_table_room(size_t size);
 
 int os_open(const char *path, int flags, mode_t mode);
 /* memfd_create(2): a file without a name in any folder. */

@@ -2,6 +2,7 @@
 #include "executor/executor_state.h"
 #include "executor/executor_unwind.h"
 #include "executor/exit_list.h"
+#include "executor/frame_groups.h"
 #include "executor/jit_interface.h"
 
 #include <pthread.h>
@@ -120,6 +121,8 @@ void executor_destroy(struct executor *executor) {
     if (!executor)
         return;
     leave_process(executor);
+    for (uint32_t i = executor->exports.count; i-- > 0;)
+        exports_close(&executor->exports.data[i]);
     for (uint32_t i = executor->tls_modules.count; i-- > 0;)
         tls_module_close(&executor->tls_modules.data[i]);
     for (uint32_t i = executor->libraries.count; i-- > 0;) {
@@ -129,6 +132,7 @@ void executor_destroy(struct executor *executor) {
     }
     vec_destroy(&executor->libraries);
     vec_destroy(&executor->tls_modules);
+    vec_destroy(&executor->exports);
     os_release(executor->values);
     for (uint32_t i = 0; i < executor->actions.count; i++)
         os_release(executor->actions.data[i].owned_name);
@@ -346,6 +350,14 @@ uint32_t executor_unwinders(const struct executor *executor, const char *names[E
     return executor_unwinder_names(names);
 }
 
+void executor_own_space(uint64_t start, uint64_t size) {
+    frame_groups_allow(start, size);
+}
+
+void executor_disown_space(uint64_t start) {
+    frame_groups_forbid(start);
+}
+
 /* --- libraries */
 
 static struct jitscope_error *open_handle(const struct executor *executor, const char *path, void **handle) {
@@ -386,6 +398,8 @@ struct jitscope_error *executor_lookup(struct executor *executor, const uint32_t
         return executor->answers.lookup(executor->answers.context, names, count, addresses);
     for (size_t i = 0; i < count; i++) {
         const void *ours = exit_list_function(names[i]);
+        if (!ours)
+            ours = executor_unwinder_function(names[i]);
         addresses[i] =
             (uint64_t)(uintptr_t)(ours ? ours
                                        : os_library_symbol(executor->libraries.data[libraries[i]].handle,
@@ -424,6 +438,15 @@ static struct jitscope_error *find_needed(const struct executor *executor, const
     return NULL;
 }
 
+/* Whether the module is needed when it has answered: for its block, or for what the loader's descriptors
+ * point at.  The loader's lists are linear: what need not be there is not. */
+static bool is_lasting(const struct tls_request *request) {
+    for (uint32_t i = 0; i < request->wish_count; i++)
+        if (request->wishes[i].kind == TLS_WORD_DESCRIPTOR)
+            return true;
+    return request->size != 0;
+}
+
 /* A block whose distance from the thread pointer was asked for has one from now on, whichever link's it is.
  */
 static void note_static_blocks(struct executor *executor, const struct tls_request *request) {
@@ -453,7 +476,10 @@ struct jitscope_error *executor_open_tls(struct executor *executor, const struct
     os_release(needed);
     if (error)
         return error;
-    vec_put(&executor->tls_modules, module);
+    if (is_lasting(request))
+        vec_put(&executor->tls_modules, module);
+    else
+        tls_module_close(&module);
     note_static_blocks(executor, request);
     return NULL;
 }
@@ -495,4 +521,22 @@ uint64_t executor_tls_address(struct executor *executor, uint32_t link, uint64_t
     const struct tls_module *module = find_tls_module(executor, link);
     uint64_t block = module ? tls_module_block(module) : 0;
     return block ? block + offset : 0;
+}
+
+struct jitscope_error *executor_open_exports(struct executor *executor, uint32_t link,
+                                             const struct exported_symbol *symbols, uint32_t count) {
+    struct exports exports;
+    TRY(vec_reserve(&executor->exports, 1));
+    TRY(exports_open(&exports, link, symbols, count));
+    vec_put(&executor->exports, exports);
+    return NULL;
+}
+
+void executor_close_exports(struct executor *executor, uint32_t link) {
+    for (uint32_t i = executor->exports.count; i-- > 0;) {
+        if (executor->exports.data[i].link != link)
+            continue;
+        exports_close(&executor->exports.data[i]);
+        executor->exports.data[i] = executor->exports.data[--executor->exports.count];
+    }
 }

@@ -9,6 +9,7 @@
 #include "base/vec.h"
 #include "executor/bridge.h"
 #include "executor/debuggee.h"
+#include "executor/exports.h"
 #include "executor/tls_module.h"
 
 #include <stdbool.h>
@@ -87,6 +88,11 @@ struct jitscope_error *executor_deallocate(struct executor *executor, const stru
  * first registration. */
 uint32_t executor_unwinders(const struct executor *executor, const char *names[EXECUTOR_UNWINDERS]);
 
+/* SIZE bytes of address space from START on hold nothing but what this library links; and no more.  Then
+ * unwinders can be told of neighbours there together. */
+void executor_own_space(uint64_t start, uint64_t size);
+void executor_disown_space(uint64_t start);
+
 /* What debuggers are told; DEBUGGEE_AUTO before. */
 void executor_set_debug_policy(struct executor *executor, enum debuggee_policy policy);
 /* Addresses of what is finalized get out in other ways than executor_announce() knows of: from now on
@@ -119,6 +125,11 @@ struct jitscope_error *executor_open_tls(struct executor *executor, const struct
                                          struct tls_answer *answers);
 /* The block of LINK, if there is one, goes: no thread may use it any more. */
 void executor_close_tls(struct executor *executor, uint32_t link);
+/* Lets libraries that the process opens find SYMBOLS, as those of LINK.  Errors: as exports_open(). */
+struct jitscope_error *executor_open_exports(struct executor *executor, uint32_t link,
+                                             const struct exported_symbol *symbols, uint32_t count);
+/* Nobody finds those of LINK any more. */
+void executor_close_exports(struct executor *executor, uint32_t link);
 /* Where what is OFFSET bytes into the block of LINK lies for the calling thread; 0 without such a block. */
 uint64_t executor_tls_address(struct executor *executor, uint32_t link, uint64_t offset);
 

@@ -23,6 +23,7 @@ struct executor {
     VEC(struct library) libraries;
     VEC(struct tls_module) tls_modules; /* in the order in which they were opened */
     uint32_t static_tls_blocks;         /* how many went into static TLS */
+    VEC(struct exports) exports;
     int argc;
     char **argv;
     char **envp;

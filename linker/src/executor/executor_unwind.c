@@ -78,8 +78,10 @@ static bool add_unwinder(const struct unwinder *unwinder) {
         jitscope_error_destroy(error);
         return false;
     }
+    struct unwinder *added = &unwinders.data[unwinders.count - 1];
+    unwinder_settle(added);
     for (uint32_t i = 0; i < sections.count; i++)
-        tell(unwinder, &sections.data[i]);
+        tell(added, &sections.data[i]);
     return true;
 }
 
@@ -200,6 +202,15 @@ const char *executor_dismiss_unwinder(uint64_t add) {
     return found ? NULL : "no unwinder of this address was adopted";
 }
 
+/* An exception is one unwinder's from its throw to its catch: whoever goes on with it must ask the one that
+ * the C++ runtime has asked.  Libraries are bound to the first that the process has to offer to all, in the
+ * order in which they came; so JIT'd code is too, in whichever library it was found. */
+void *executor_unwinder_function(const char *name) {
+    static const char prefix[] = "_Unwind_";
+    bool is_one = !strncmp(name, prefix, sizeof prefix - 1) && !strchr(name, '@');
+    return is_one ? os_library_symbol_alone(NULL, name) : NULL;
+}
+
 /* --- sections */
 
 const char *executor_register_eh_frame(uint64_t address, uint64_t size) {
@@ -269,9 +280,11 @@ void executor_leave_unwinders(void) {
         libraries_seen = 0;
     }
     pthread_mutex_unlock(&lock);
-    for (uint32_t i = 0; i < left.count; i++)
+    for (uint32_t i = 0; i < left.count; i++) {
+        unwinder_forget(&left.data[i]);
         if (left.data[i].library)
             os_library_close(left.data[i].library);
+    }
     vec_destroy(&left);
 }
 

@@ -21,6 +21,10 @@ const char *executor_dismiss_unwinder(uint64_t add);
 /* Unwinders that came into the process since are told of what is registered.  Cheap when none came. */
 void executor_look_for_unwinders(void);
 
+/* The function of an unwinder that JIT'd code gets when it asks for NAME; NULL: there is no choice to be
+ * made. */
+void *executor_unwinder_function(const char *name);
+
 /* An executor comes, goes.  What nobody needs any more is given back behind the last. */
 void executor_enter_unwinders(void);
 void executor_leave_unwinders(void);

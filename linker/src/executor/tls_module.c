@@ -2,7 +2,7 @@
 
 #include "base/bytes.h"
 #include "base/os.h"
-#include "base/text.h"
+#include "executor/loaded_file.h"
 
 #include <elf.h>
 #include <fcntl.h>
@@ -184,16 +184,6 @@ static void put_dynamic(const struct shape *shape, uint8_t *dynamic, struct stri
 
 /* --- the file */
 
-static struct jitscope_error *write_at(int fd, const void *bytes, uint64_t size, uint64_t offset) {
-    for (uint64_t done = 0; done < size;) {
-        ssize_t written = os_write_at(fd, (const uint8_t *)bytes + done, size - done, offset + done);
-        if (written < 0)
-            return error_system("pwrite", "a module for thread-local storage");
-        done += (uint64_t)written;
-    }
-    return NULL;
-}
-
 static struct jitscope_error *write_parts(int fd, const struct shape *shape, uint8_t *head,
                                           uint8_t *dynamic) {
     const struct tls_request *request = shape->request;
@@ -205,9 +195,9 @@ static struct jitscope_error *write_parts(int fd, const struct shape *shape, uin
     put_dynamic(shape, dynamic, &strings);
     if (os_resize(fd, shape->end))
         return error_system("ftruncate", "a module for thread-local storage");
-    TRY(write_at(fd, head, shape->relocations + request->wish_count * sizeof(Elf64_Rela), 0));
-    TRY(write_at(fd, request->image, request->image_size, shape->image));
-    return write_at(fd, dynamic, shape->words - shape->dynamic, shape->dynamic);
+    TRY(loaded_file_write(fd, head, shape->relocations + request->wish_count * sizeof(Elf64_Rela), 0));
+    TRY(loaded_file_write(fd, request->image, request->image_size, shape->image));
+    return loaded_file_write(fd, dynamic, shape->words - shape->dynamic, shape->dynamic);
 }
 
 static struct jitscope_error *write_file(int fd, const struct shape *shape) {
@@ -222,26 +212,6 @@ static struct jitscope_error *write_file(int fd, const struct shape *shape) {
 
 /* --- the loader */
 
-/* The bits of NUMBER as "/." and "/", which change nothing in where a path leads. */
-static void spell(struct text *path, uint64_t number) {
-    for (; number; number >>= 1)
-        text_append(path, number & 1 ? "/." : "/");
-}
-
-/* A path, good for debuggers too that hear of the library at once, that no other module of this process has,
- * although descriptors' numbers come again: it says how many there were, and which copy of this code made it
- * (a plug-in may have one of its own). */
-static char *new_path(int fd) {
-    static uint64_t modules;
-    struct text path = {0};
-    text_print(&path, "/proc/%d/fd", os_process_id());
-    spell(&path, (uint64_t)(uintptr_t)&modules);
-    text_print(&path, "/../fd");
-    spell(&path, __atomic_add_fetch(&modules, 1, __ATOMIC_RELAXED));
-    text_print(&path, "/%d", fd);
-    return text_take(&path);
-}
-
 /* "PATH: what is wrong", and the path means nothing to anybody. */
 static struct jitscope_error *refusal(const struct tls_module *module, const char *text) {
     size_t length = strlen(module->path);
@@ -249,16 +219,22 @@ static struct jitscope_error *refusal(const struct tls_module *module, const cha
         return error_no_memory();
     if (!strncmp(text, module->path, length) && text[length] == ':')
         text += length + 1 + strspn(text + length + 1, " ");
-    bool is_static = strstr(text, "static TLS") != NULL;
-    return error_create(is_static ? JITSCOPE_ERROR_ADDRESS_SPACE : JITSCOPE_ERROR_UNRESOLVED,
-                        "the dynamic loader says of the batch's thread-local storage: %s", text);
+    bool is_static = strstr(text, "static TLS") != NULL, is_hidden = strstr(text, "cannot open") != NULL;
+    struct jitscope_error *error =
+        error_create(is_static ? JITSCOPE_ERROR_ADDRESS_SPACE : JITSCOPE_ERROR_UNRESOLVED,
+                     "the dynamic loader says of the batch's thread-local storage: %s", text);
+    return is_hidden
+               ? error_with_help(
+                     error,
+                     "the block is opened through /proc, which must be mounted and tell of this process")
+               : error;
 }
 
 static struct jitscope_error *open_file(struct tls_module *module, int fd, const struct shape *shape,
                                         struct tls_answer *answers) {
     const char *text;
     TRY(write_file(fd, shape));
-    module->path = new_path(fd);
+    module->path = loaded_file_path(fd);
     if (!module->path)
         return error_no_memory();
     module->library = os_library_open_alone(module->path, &text);

@@ -2,6 +2,7 @@
 
 #include "base/os.h"
 #include "executor/executor_nongnu.h"
+#include "executor/frame_groups.h"
 
 #include <string.h>
 
@@ -62,7 +63,9 @@ static void tell_llvm(struct bytes section, void (*by_section)(uintptr_t), void 
 }
 
 void unwinder_add(const struct unwinder *unwinder, struct bytes section, struct nongnu_table *table) {
-    if (unwinder->kind == UNWINDER_LIBGCC)
+    if (unwinder->groups)
+        frame_groups_add(unwinder->groups, section);
+    else if (unwinder->kind == UNWINDER_LIBGCC)
         unwinder->add.libgcc(section.data);
     else if (unwinder->kind == UNWINDER_NONGNU)
         unwinder->add.nongnu(&table->info);
@@ -72,7 +75,9 @@ void unwinder_add(const struct unwinder *unwinder, struct bytes section, struct 
 
 /* What nongnu libunwind cached of the frames that it met there would outlive them. */
 void unwinder_remove(const struct unwinder *unwinder, struct bytes section, struct nongnu_table *table) {
-    if (unwinder->kind == UNWINDER_LIBGCC) {
+    if (unwinder->groups) {
+        frame_groups_remove(unwinder->groups, section);
+    } else if (unwinder->kind == UNWINDER_LIBGCC) {
         unwinder->remove.libgcc(section.data);
     } else if (unwinder->kind == UNWINDER_NONGNU) {
         unwinder->remove.nongnu(&table->info);
@@ -80,6 +85,24 @@ void unwinder_remove(const struct unwinder *unwinder, struct bytes section, stru
     } else {
         tell_llvm(section, unwinder->remove_section, unwinder->remove.llvm);
     }
+}
+
+/* Without memory for groups, each section is alone. */
+void unwinder_settle(struct unwinder *unwinder) {
+    bool wanted = unwinder->add_table && unwinder->remove_table;
+    struct frame_groups *groups = wanted ? os_allocate_zeroed(sizeof *groups) : NULL;
+    if (!groups)
+        return;
+    groups->add_table = unwinder->add_table;
+    groups->add_section = unwinder->add.libgcc;
+    groups->remove_section = unwinder->remove.libgcc;
+    groups->remove_table = unwinder->remove_table;
+    unwinder->groups = groups;
+}
+
+void unwinder_forget(struct unwinder *unwinder) {
+    frame_groups_destroy(unwinder->groups);
+    unwinder->groups = NULL;
 }
 
 /* --- who is there
@@ -113,10 +136,27 @@ static bool find_llvm(void *library, struct unwinder *unwinder) {
     return true;
 }
 
+/* Releases 13 and later, which keep a tree, have functions that those before have not. */
+static bool keeps_list(void *library) {
+#if defined(__x86_64__)
+    return !os_library_symbol(library, "__truncdfbf2@GCC_13.0.0") &&
+           !os_library_symbol(library, "__truncsfbf2@GCC_13.0.0");
+#else
+    (void)library;
+    return false;
+#endif
+}
+
 static bool find_libgcc(void *library, struct unwinder *unwinder) {
     *unwinder = (struct unwinder){.kind = UNWINDER_LIBGCC, .name = names[UNWINDER_LIBGCC]};
-    return find_function(library, "__register_frame", &unwinder->add.libgcc) &&
-           find_function(library, "__deregister_frame", &unwinder->remove.libgcc);
+    if (!find_function(library, "__register_frame", &unwinder->add.libgcc) ||
+        !find_function(library, "__deregister_frame", &unwinder->remove.libgcc))
+        return false;
+    if (keeps_list(library)) {
+        find_function(library, "__register_frame_info_table", &unwinder->add_table);
+        find_function(library, "__deregister_frame_info", &unwinder->remove_table);
+    }
+    return true;
 }
 
 static bool find_nongnu(void *library, struct unwinder *unwinder) {

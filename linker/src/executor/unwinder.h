@@ -2,7 +2,7 @@
  *
  * - libgcc: __register_frame takes a whole section up to its terminator and aborts the process when asked to
  *   forget what it does not know.  Up to release 12 its list is searched linearly, so one section for a batch
- *   matters.
+ *   matters, and many batches are grouped (frame_groups.h).
  * - LLVM's libunwind: a function of the same name takes one FDE, so the name alone must never be trusted.
  *   __unw_add_dynamic_eh_frame_section takes a section, but gives up at the first FDE whose CIE is not the
  *   last before it, and reads on behind the terminator in releases up to 16 (and crashes, or registers what
@@ -21,6 +21,7 @@
 #include <stdbool.h>
 
 struct nongnu_table;
+struct frame_groups;
 
 enum unwinder_kind { UNWINDER_LIBGCC, UNWINDER_LLVM, UNWINDER_NONGNU, UNWINDER_KINDS };
 enum { UNWINDERS_PER_LIBRARY = 2 };
@@ -36,8 +37,11 @@ struct unwinder {
         void (*nongnu)(void *info);
     } add, remove;
     void (*add_section)(uintptr_t), (*remove_section)(uintptr_t); /* LLVM's, or NULL */
-    void (*flush)(void *space, uintptr_t low, uintptr_t high);    /* nongnu's: forgets what it cached */
-    void **space;                                                 /* of this process, for FLUSH */
+    void (*add_table)(const void **, void *); /* libgcc's, when it keeps a list; or NULL */
+    void *(*remove_table)(const void **);
+    struct frame_groups *groups; /* of libgcc's that is used, when it keeps a list */
+    void (*flush)(void *space, uintptr_t low, uintptr_t high); /* nongnu's: forgets what it cached */
+    void **space;                                              /* of this process, for FLUSH */
 };
 
 /* NULL, or what is wrong with the section's records. */
@@ -52,6 +56,10 @@ bool unwinder_of_batch(uint64_t kind, uint64_t add, uint64_t remove, struct unwi
 bool unwinder_is_same(const struct unwinder *one, const struct unwinder *other);
 /* A batch brought it, with this function to add by. */
 bool unwinder_is_batch_s(const struct unwinder *unwinder, uint64_t add);
+
+/* It is going to be used; and no more, without its library being closed. */
+void unwinder_settle(struct unwinder *unwinder);
+void unwinder_forget(struct unwinder *unwinder);
 
 /* SECTION is sound; TABLE is nongnu's of it, good until it is removed. */
 void unwinder_add(const struct unwinder *unwinder, struct bytes section, struct nongnu_table *table);

@@ -28,7 +28,6 @@ void debug_scratch_destroy(struct debug_scratch *scratch) {
     vec_destroy(&scratch->shown);
     vec_destroy(&scratch->numbers);
     vec_destroy(&scratch->slots);
-    vec_destroy(&scratch->texts);
 }
 
 /* NO_NAME is the empty one. */
@@ -152,41 +151,22 @@ static struct jitscope_error *number_entry(struct maker *maker, uint32_t id) {
     return NULL;
 }
 
-static struct jitscope_error *forget_texts(struct maker *maker) {
-    struct debug_scratch *scratch = maker->scratch;
-    scratch->texts.count = 0;
-    TRY(vec_reserve(&scratch->texts, maker->graph->symbols.count));
-    if (scratch->texts.data)
-        memset(scratch->texts.data, 0, maker->graph->symbols.count * sizeof *scratch->texts.data);
-    return NULL;
-}
-
-/* A symbol, its slot and its stub share one text: room for the first of them. */
-static uint64_t text_room(const struct maker *maker, uint32_t symbol) {
-    uint32_t *text = &maker->scratch->texts.data[symbol];
-    uint64_t room = *text ? 0 : name_room(length_of(maker->graph, maker->graph->symbols.data[symbol].name));
-    *text = 1;
-    return room;
-}
-
 static struct jitscope_error *choose_symbols(struct maker *maker, uint64_t *strings) {
     const struct graph *graph = maker->graph;
     struct debug_scratch *scratch = maker->scratch;
     scratch->shown.count = scratch->slots.count = 0;
-    TRY(forget_texts(maker));
     TRY(vec_reserve(&scratch->shown, graph->symbols.count));
     for (uint32_t id = 0; id < graph->symbols.count; id++) {
         const struct symbol *symbol = &graph->symbols.data[id];
         if (!is_shown(graph, symbol))
             continue;
         bool entry = symbol->flags & SYMBOL_TABLE_ENTRY;
-        uint32_t named = entry ? final_target(graph, id) : id;
-        *strings += text_room(maker, named);
-        if (entry) {
-            *strings += length_of(graph, graph->symbols.data[named].name) + sizeof stub_suffix;
+        uint32_t name = graph->symbols.data[entry ? final_target(graph, id) : id].name;
+        uint64_t room = name_room(length_of(graph, name));
+        *strings += entry ? 2 * room + sizeof stub_suffix : room;
+        if (entry)
             TRY(number_entry(maker, id));
-        }
-        vec_put(&scratch->shown, (struct shown_symbol){id, named});
+        vec_put(&scratch->shown, (struct shown_symbol){id, name});
     }
     maker->header.symbols.count = scratch->shown.count;
     return NULL;
@@ -254,13 +234,6 @@ static uint32_t put_text(struct maker *maker, const char *text, size_t length, c
 static uint32_t put_name(struct maker *maker, uint32_t name) {
     const struct pooled_string *string = &maker->graph->names->strings.data[name];
     return put_text(maker, string->bytes, length_of(maker->graph, name), "", 1);
-}
-
-static uint32_t put_name_of(struct maker *maker, uint32_t symbol) {
-    uint32_t *text = &maker->scratch->texts.data[symbol];
-    if (!*text)
-        *text = put_name(maker, maker->graph->symbols.data[symbol].name);
-    return *text;
 }
 
 static uint32_t put_entry_name(struct maker *maker, uint32_t name, bool stub) {
@@ -347,10 +320,10 @@ static void put_symbols(struct maker *maker) {
     for (; symbols < maker->scratch->shown.count; symbols++) {
         const struct shown_symbol *shown = &maker->scratch->shown.data[symbols];
         const struct symbol *symbol = &graph->symbols.data[shown->symbol];
-        uint32_t name = put_name_of(maker, shown->named);
+        uint32_t name = put_name(maker, shown->name);
         if (symbol->flags & SYMBOL_TABLE_ENTRY) {
             put_entry(maker, shown->symbol, entries++, name);
-            name = put_entry_name(maker, graph->symbols.data[shown->named].name, is_stub(symbol));
+            name = put_entry_name(maker, shown->name, is_stub(symbol));
         }
         to[symbols] = elf_symbol_of(maker, shown->symbol, name);
     }
@@ -418,7 +391,6 @@ static struct jitscope_error *measure(struct maker *maker) {
 static struct jitscope_error *fill(struct maker *maker) {
     struct debug_scratch *scratch = maker->scratch;
     scratch->image.count = 0;
-    TRY(forget_texts(maker));
     TRY(vec_reserve(&scratch->image, maker->header.size));
     maker->image = scratch->image.data;
     memset(maker->image, 0, maker->header.references.offset); /* all behind it is written whole */

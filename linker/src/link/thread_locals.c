@@ -1,5 +1,6 @@
 #include "link/thread_locals.h"
 
+#include "base/text.h"
 #include "link/fixups.h"
 #include "trace/answers.h"
 
@@ -212,14 +213,21 @@ static struct jitscope_error *no_room(const struct placer *placer, struct jitsco
     if (!reach || jitscope_error_code(error) != JITSCOPE_ERROR_ADDRESS_SPACE)
         return error;
     struct coordinates where = graph_coordinates(graph, reach->block, reach->offset, reach->symbol);
-    struct jitscope_error *better = error_at(
-        JITSCOPE_ERROR_ADDRESS_SPACE, &where,
-        "%s reaches it at a constant distance from the thread pointer, for which all threads must have "
-        "%llu bytes of static TLS to spare, aligned to %llu: %s",
-        name_of(graph, reach), (unsigned long long)placer->request.size,
-        (unsigned long long)placer->request.alignment, error_text(error));
+    const struct tls_request *request = &placer->request;
+    struct text needs = {0};
+    if (reach == &graph->tls.own)
+        text_print(&needs, "all threads must have %llu bytes of static TLS to spare, aligned to %llu",
+                   (unsigned long long)request->size, (unsigned long long)request->alignment);
+    else
+        text_print(&needs,
+                   "its block must be in static TLS, or fit there and not have been used by any thread");
+    struct jitscope_error *better =
+        error_at(JITSCOPE_ERROR_ADDRESS_SPACE, &where,
+                 "%s reaches it at a constant distance from the thread pointer, for which %s: %s",
+                 name_of(graph, reach), needs.data ? needs.data : "there is no room", error_text(error));
+    text_destroy(&needs);
     jitscope_error_destroy(error);
-    if (placer->request.alignment > STATIC_ALIGNMENT)
+    if (reach == &graph->tls.own && request->alignment > STATIC_ALIGNMENT)
         return error_with_help(better, "compile with -fPIC, or align to %d bytes at most", STATIC_ALIGNMENT);
     return error_with_help(better, "compile with -fPIC, or start the process with "
                                    "GLIBC_TUNABLES=glibc.rtld.optional_static_tls=BYTES in its environment");

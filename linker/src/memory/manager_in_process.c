@@ -123,6 +123,7 @@ static void destroy(void *context) {
     struct in_process *process = context;
     uint32_t kept = executor_debugger_listens() ? process->quarantine.count : 0;
     for (uint32_t i = 0; i < process->reservations.count; i++) {
+        executor_disown_space(process->reservations.data[i].range.start);
         unmap_around(process->quarantine.data, kept, process->reservations.data[i].range);
         reservation_destroy(&process->reservations.data[i]);
     }
@@ -269,6 +270,7 @@ static struct jitscope_error *reserve(struct in_process *process, const struct g
     os_advise((void *)(uintptr_t)reservation.range.start, reservation.range.size, MADV_HUGEPAGE);
     range_list_give(&reservation.unassigned, reservation.range.start, reservation.range.size);
     vec_put(&process->reservations, reservation);
+    executor_own_space(reservation.range.start, reservation.range.size);
     trace_reservation(process, graph, &reservation);
     return NULL;
 }

@@ -4,7 +4,8 @@
 
 #include "graph/graph.h"
 
-/* Pre-prune pass: one block per CFI record (object/eh_frame.h); their section becomes dependent. */
+/* Pre-prune pass: one block per CFI record (object/eh_frame.h); their section becomes dependent.  An unwinder
+ * that is part of the batch is kept. */
 struct jitscope_error *split_eh_frames(struct graph *graph, void *unused);
 /* Post-prune pass: the zero terminator behind the batch's records (LSB Core, "Exception Frames"). */
 struct jitscope_error *terminate_eh_frames(struct graph *graph, void *unused);

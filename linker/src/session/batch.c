@@ -146,6 +146,8 @@ static struct jitscope_error *unload(struct jitscope_session *session, struct ji
                                "unload those first");
     trace_enter_link(&session->trace, link->number);
     TRACE(&session->trace, unload, .link = link->number, .time = trace_time(&session->trace));
+    if (session->executor)
+        executor_close_exports(session->executor, link->number);
     struct jitscope_error *error = memory_deallocate(&session->memory, link->allocation);
     trace_enter_link(&session->trace, 0);
     session_forget_link(session, link);

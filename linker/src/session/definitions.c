@@ -132,3 +132,34 @@ struct jitscope_error *jitscope_link_lookup(struct jitscope_session *session,
     session_unlock(session);
     return error;
 }
+
+/* --- for shared libraries */
+
+static struct jitscope_error *export_definitions(struct jitscope_session *session,
+                                                 const struct jitscope_link *link) {
+    VEC(struct exported_symbol) symbols = {0};
+    struct jitscope_error *error = vec_reserve(&symbols, link->definitions.count + 1);
+    for (uint32_t i = 0; i < link->definitions.count && !error; i++) {
+        const struct definition *definition = &session->definitions.data[link->definitions.data[i]];
+        if (!definition->hidden && !definition->thread_local)
+            vec_put(&symbols,
+                    (struct exported_symbol){session_text(session, definition->name), definition->address});
+    }
+    if (!error)
+        error = executor_open_exports(session->executor, link->number, symbols.data, symbols.count);
+    vec_destroy(&symbols);
+    return error;
+}
+
+struct jitscope_error *jitscope_session_export(struct jitscope_session *session,
+                                               const struct jitscope_link *link) {
+    TRY(session_enter(session));
+    struct jitscope_error *error =
+        session->executor ? export_definitions(session, link)
+                          : error_create(JITSCOPE_ERROR_USAGE,
+                                         "nothing runs in a simulated session that could ask for names");
+    if (!error)
+        executor_announce();
+    session_unlock(session);
+    return error;
+}
