@@ -287,6 +287,36 @@ static void those_that_stay_are_never_missed(void **state) {
     executor_disown_space((uintptr_t)space);
 }
 
+/* --- when nobody has looked for unwinders yet */
+
+static uint32_t ready;
+
+static void *come_and_look(void *slot_pointer) {
+    uint32_t slot = *(uint32_t *)slot_pointer;
+    __atomic_add_fetch(&ready, 1, __ATOMIC_ACQ_REL);
+    while (__atomic_load_n(&ready, __ATOMIC_ACQUIRE) < 2)
+        continue;
+    if (try_to_come(slot, 3) || !is_found(slot, 1))
+        __atomic_store_n(&missed, true, __ATOMIC_RELAXED);
+    return NULL;
+}
+
+static void two_that_come_first_are_both_found(void **state) {
+    (void)state;
+    missed = false;
+    for (uint32_t round = 0; round < 200 && !missed; round++) {
+        uint32_t slots[2] = {3, 5};
+        pthread_t thread;
+        begin();
+        ready = 0;
+        assert_int_equal(pthread_create(&thread, NULL, come_and_look, &slots[0]), 0);
+        come_and_look(&slots[1]);
+        pthread_join(thread, NULL);
+        end();
+    }
+    assert_false(missed);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_are_found_in_order),
@@ -296,6 +326,7 @@ int main(void) {
         cmocka_unit_test(one_at_a_multiple_of_4_gib_goes),
         cmocka_unit_test(two_about_the_same_address_go),
         cmocka_unit_test(those_that_stay_are_never_missed),
+        cmocka_unit_test(two_that_come_first_are_both_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
