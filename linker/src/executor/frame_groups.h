@@ -33,7 +33,7 @@ struct frame_group {
     uint64_t last;                 /* where the last one's code begins */
     uint32_t count;
     uint64_t records;
-    const void **table; /* what libgcc was told: its sections, and NULL */
+    const void **table; /* what libgcc was told: an empty section, its own, and NULL */
     struct libgcc_object *object;
 };
 
