@@ -180,16 +180,19 @@ static struct jitscope_error *add_items(struct job *job, const struct job_settin
 
 /* Nothing is to be said, or to be checked, before the program runs. */
 static bool may_begin_at_once(const struct options *options) {
-    return !options->stats && !options->progress && !has_checks(options);
+    return !options->stats && !options->progress && !options->export_dynamic && !has_checks(options);
 }
 
 static struct jitscope_error *link_items(struct job *job, const struct job_settings *settings) {
     if (settings->argv)
         TRY(jitscope_session_set_arguments(job->session, settings->argc, settings->argv, settings->envp));
+    if (job->options->executable_stack)
+        TRY(jitscope_session_allow_executable_stack(job->session));
     TRY(add_items(job, settings));
     if (settings->runs && may_begin_at_once(job->options))
         TRY(jitscope_session_set_entry(job->session, job_entry_name(job->options)));
-    return jitscope_session_link(job->session, &job->link);
+    TRY(jitscope_session_link(job->session, &job->link));
+    return job->options->export_dynamic ? jitscope_session_export(job->session, job->link) : NULL;
 }
 
 /* --- all of it --- */

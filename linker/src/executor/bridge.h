@@ -31,8 +31,9 @@
  *     DEALLOCATED  error (of memory), u32 a debugger listens, results
  *     RUN          u32 flags, u64 address, arguments
  *     RETURNED     u32 status
- *     OPEN_TLS     libraries, u32 link, u64 size, u64 alignment, blob image, u32 n, n of: text name or empty,
- *                  u32 link, u32 kind, u64 addend (tls_module.h)
+ *     OPEN_TLS     libraries, u32 link, u64 size, u64 alignment, blob image, u32 the batch wants
+ *                  executable stacks, u32 n, n of: text name or empty, u32 link, u32 kind, u64 addend
+ *                  (tls_module.h)
  *     TLS_ANSWERS  error, u32 n, n of: u64, u64
  *     CLOSE_TLS    u32 link
  *     TLS_ADDRESS  u32 link, u64 offset
@@ -41,6 +42,9 @@
  *     RESERVED     error, u64 start, u64 size
  *     READ         u64 address, u32 size
  *     BYTES        blob
+ *     OPEN_EXPORTS u32 link, u32 n, n of: text name, u64 address
+ *     EXPORTS_OPENED  error
+ *     CLOSE_EXPORTS   u32 link
  *     CRASHED      u32 signal, u32 thread, u64 address
  *
  *     libraries    u32 first number, u32 n, n texts: paths, opened in this order
@@ -64,6 +68,9 @@
 #define ACTION(NAME, name, arguments) extern const char bridge_action_##NAME[];
 #include "executor/actions.def"
 #undef ACTION
+
+/* A user's action by its name, but the linker's own: known only where it was allowed. */
+#define MAKE_STACKS_EXECUTABLE "make-stacks-executable"
 
 /* One function to run in the executor. */
 struct action_call {

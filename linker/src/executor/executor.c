@@ -45,6 +45,7 @@ void executor_destroy(struct executor *executor) {
         os_release(executor->libraries.data[i].path);
     vec_destroy(&executor->libraries);
     vec_destroy(&executor->tls_modules);
+    vec_destroy(&executor->exports);
     os_release(executor->values);
     for (uint32_t i = 0; i < executor->actions.count; i++)
         os_release(executor->actions.data[i].owned_name);
@@ -201,4 +202,14 @@ void executor_close_tls(struct executor *executor, uint32_t link) {
 
 uint64_t executor_tls_address(struct executor *executor, uint32_t link, uint64_t offset) {
     return executor->ops->tls_address ? executor->ops->tls_address(executor, link, offset) : 0;
+}
+
+struct jitscope_error *executor_open_exports(struct executor *executor, uint32_t link,
+                                             const struct exported_symbol *symbols, uint32_t count) {
+    return executor->ops->open_exports ? executor->ops->open_exports(executor, link, symbols, count) : NULL;
+}
+
+void executor_close_exports(struct executor *executor, uint32_t link) {
+    if (executor->ops->close_exports)
+        executor->ops->close_exports(executor, link);
 }

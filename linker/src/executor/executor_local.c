@@ -1,8 +1,10 @@
 /* The executor that is the linker's own process. */
 #include "executor/executor_debug.h"
 #include "executor/executor_state.h"
+#include "executor/executor_unwind.h"
+#include "executor/exit_list.h"
+#include "executor/frame_groups.h"
 #include "executor/jit_interface.h"
-#include "executor/thread_exit.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -10,9 +12,13 @@
 /* --- life */
 
 static void leave(struct executor *executor) {
+    if (!executor->number) /* it has never quite been there */
+        return;
     executor_leave_exit(executor);
-    executor_unwinders_destroy(&executor->unwinders);
+    executor_leave_unwinders();
     executor_debug_end();
+    for (uint32_t i = executor->exports.count; i-- > 0;)
+        exports_close(&executor->exports.data[i]);
     for (uint32_t i = executor->tls_modules.count; i-- > 0;)
         tls_module_close(&executor->tls_modules.data[i]);
     for (uint32_t i = executor->libraries.count; i-- > 0;)
@@ -28,6 +34,7 @@ static const char *audience(struct executor *executor) {
 }
 
 void executor_announce(void) {
+    executor_look_for_unwinders();
     executor_debug_announce();
 }
 
@@ -37,7 +44,7 @@ bool executor_debugger_listens(void) {
 
 static struct jitscope_error *run_main(struct executor *executor, uint64_t address, int *status) {
     int (*function)(int, char **, char **) = (int (*)(int, char **, char **))(uintptr_t)address;
-    executor_debug_announce();
+    executor_announce();
     *status = function(executor->argc, executor->argv, executor->envp);
     return NULL;
 }
@@ -55,29 +62,32 @@ static const char *run(struct executor *executor, const struct action_call *call
     if (!action)
         return "the executor has no action of this name";
     if (action->owned_name) /* a user's own, which can run whatever it knows of */
-        executor_debug_announce();
+        executor_announce();
     return action->function(action->context, call->arguments, call->size);
 }
 
 static uint32_t unwinders(struct executor *executor, const char *names[EXECUTOR_UNWINDERS]) {
-    return executor_unwinder_names(&executor->unwinders, names);
+    (void)executor;
+    return executor_unwinder_names(names);
 }
 
 /* --- libraries */
 
 static struct jitscope_error *open_library(struct executor *executor, const char *path, void **handle) {
     const char *text;
+    (void)executor;
     *handle = os_library_open(path, &text);
     if (!*handle)
         return error_create(JITSCOPE_ERROR_NOT_FOUND, "%s", text);
-    executor->unwinders.found = false; /* it may have brought one */
     return NULL;
 }
 
 static struct jitscope_error *lookup(struct executor *executor, const uint32_t *libraries,
                                      const char *const *names, size_t count, uint64_t *addresses) {
     for (size_t i = 0; i < count; i++) {
-        const void *ours = thread_exit_function(names[i]);
+        const void *ours = exit_list_function(names[i]);
+        if (!ours)
+            ours = executor_unwinder_function(names[i]);
         addresses[i] =
             (uint64_t)(uintptr_t)(ours ? ours
                                        : os_library_symbol(executor->libraries.data[libraries[i]].handle,
@@ -116,6 +126,27 @@ static struct jitscope_error *find_needed(const struct executor *executor, const
     return NULL;
 }
 
+/* Whether the module is needed when it has answered: for its block, or for what the loader's descriptors
+ * point at.  The loader's lists are linear: what need not be there is not. */
+static bool is_lasting(const struct tls_request *request) {
+    for (uint32_t i = 0; i < request->wish_count; i++)
+        if (request->wishes[i].kind == TLS_WORD_DESCRIPTOR)
+            return true;
+    return request->size != 0;
+}
+
+/* A block whose distance from the thread pointer was asked for has one from now on, whichever link's it is.
+ */
+static void note_static_blocks(struct executor *executor, const struct tls_request *request) {
+    for (uint32_t i = 0; i < request->wish_count; i++) {
+        const struct tls_wish *wish = &request->wishes[i];
+        struct tls_module *module =
+            wish->kind == TLS_WORD_TP_OFFSET && !wish->name ? find_tls_module(executor, wish->link) : NULL;
+        if (module && !module->static_rank)
+            module->static_rank = ++executor->static_tls_blocks;
+    }
+}
+
 static struct jitscope_error *open_tls(struct executor *executor, const struct tls_request *request,
                                        struct tls_answer *answers) {
     TRY(vec_reserve(&executor->tls_modules, 1));
@@ -129,25 +160,79 @@ static struct jitscope_error *open_tls(struct executor *executor, const struct t
     if (!error)
         error = tls_module_open(&module, request, needed, count, answers);
     os_release(needed);
-    if (!error)
+    if (error)
+        return error;
+    if (is_lasting(request))
         vec_put(&executor->tls_modules, module);
-    return error;
+    else
+        tls_module_close(&module);
+    note_static_blocks(executor, request);
+    return NULL;
 }
 
-static void close_tls(struct executor *executor, uint32_t link) {
-    struct tls_module *module = find_tls_module(executor, link);
-    if (!module)
-        return;
+static void remove_tls_module(struct executor *executor, struct tls_module *module) {
     tls_module_close(module);
     size_t behind = (size_t)(executor->tls_modules.data + executor->tls_modules.count - (module + 1));
     memmove(module, module + 1, behind * sizeof *module);
     executor->tls_modules.count--;
 }
 
+/* The block that lies at the end of what is used of static TLS. */
+static struct tls_module *last_static_block(const struct executor *executor) {
+    struct tls_module *last = NULL;
+    for (uint32_t i = 0; i < executor->tls_modules.count; i++) {
+        struct tls_module *module = &executor->tls_modules.data[i];
+        if (module->static_rank && (!last || module->static_rank > last->static_rank))
+            last = module;
+    }
+    return last;
+}
+
+/* The loader takes room in static TLS back from its end only: what is closed before a later block is lost for
+ * good.  So such a module waits until those behind it are closed too. */
+static void close_tls(struct executor *executor, uint32_t link) {
+    struct tls_module *module = find_tls_module(executor, link);
+    if (!module)
+        return;
+    if (!module->static_rank) {
+        remove_tls_module(executor, module);
+        return;
+    }
+    module->link = 0;
+    while ((module = last_static_block(executor)) && !module->link)
+        remove_tls_module(executor, module);
+}
+
 static uint64_t tls_address(struct executor *executor, uint32_t link, uint64_t offset) {
     const struct tls_module *module = find_tls_module(executor, link);
     uint64_t block = module ? tls_module_block(module) : 0;
     return block ? block + offset : 0;
+}
+
+static struct jitscope_error *open_exports(struct executor *executor, uint32_t link,
+                                           const struct exported_symbol *symbols, uint32_t count) {
+    struct exports exports;
+    TRY(vec_reserve(&executor->exports, 1));
+    TRY(exports_open(&exports, link, symbols, count));
+    vec_put(&executor->exports, exports);
+    return NULL;
+}
+
+static void close_exports(struct executor *executor, uint32_t link) {
+    for (uint32_t i = executor->exports.count; i-- > 0;) {
+        if (executor->exports.data[i].link != link)
+            continue;
+        exports_close(&executor->exports.data[i]);
+        executor->exports.data[i] = executor->exports.data[--executor->exports.count];
+    }
+}
+
+void executor_own_space(uint64_t start, uint64_t size) {
+    frame_groups_allow(start, size);
+}
+
+void executor_disown_space(uint64_t start) {
+    frame_groups_forbid(start);
 }
 
 static const struct executor_ops local_ops = {
@@ -164,12 +249,15 @@ static const struct executor_ops local_ops = {
     .open_tls = open_tls,
     .close_tls = close_tls,
     .tls_address = tls_address,
+    .open_exports = open_exports,
+    .close_exports = close_exports,
     .run_main = run_main,
 };
 
 struct jitscope_error *executor_create(struct executor **executor) {
     static uint32_t executors;
     TRY(executor_create_of_kind(&local_ops, executor));
+    executor_enter_unwinders();
     (*executor)->number = __atomic_add_fetch(&executors, 1, __ATOMIC_RELAXED);
     return NULL;
 }

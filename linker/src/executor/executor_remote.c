@@ -561,6 +561,7 @@ static void put_wishes(const struct tls_request *request, struct message *messag
     message_u64(message, request->size);
     message_u64(message, request->alignment);
     message_blob(message, request->image, request->image_size);
+    message_u32(message, request->executable_stack);
     message_u32(message, request->wish_count);
     for (uint32_t i = 0; i < request->wish_count; i++) {
         const struct tls_wish *wish = &request->wishes[i];
@@ -631,6 +632,43 @@ static uint64_t tls_address(struct executor *executor, uint32_t link, uint64_t o
     return address;
 }
 
+/* --- exports */
+
+static struct jitscope_error *open_exports(struct executor *executor, uint32_t link,
+                                           const struct exported_symbol *symbols, uint32_t count) {
+    struct message message = {0};
+    struct frame reply;
+    TRY(vec_reserve(&executor->exports, 1));
+    message_u32(&message, link);
+    message_u32(&message, count);
+    for (uint32_t i = 0; i < count; i++) {
+        message_text(&message, symbols[i].name);
+        message_u64(&message, symbols[i].address);
+    }
+    TRY(connection_ask(executor->remote->connection, MESSAGE_OPEN_EXPORTS, &message, -1,
+                       MESSAGE_EXPORTS_OPENED, &reply));
+    struct cursor cursor = frame_cursor(&reply);
+    struct jitscope_error *error = take_error(&cursor);
+    struct jitscope_error *malformed = finish(executor, &reply, &cursor);
+    if (malformed)
+        jitscope_error_destroy(error);
+    if (!error && !malformed)
+        vec_put(&executor->exports, (struct exports){.link = link});
+    return malformed ? malformed : error;
+}
+
+static void close_exports(struct executor *executor, uint32_t link) {
+    for (uint32_t i = executor->exports.count; i-- > 0;) {
+        struct message message = {0};
+        if (executor->exports.data[i].link != link)
+            continue;
+        executor->exports.data[i] = executor->exports.data[--executor->exports.count];
+        message_u32(&message, link);
+        jitscope_error_destroy(
+            connection_tell(executor->remote->connection, MESSAGE_CLOSE_EXPORTS, &message));
+    }
+}
+
 /* --- main */
 
 static struct jitscope_error *start_main(struct executor *executor, uint64_t address) {
@@ -691,6 +729,8 @@ static const struct executor_ops remote_ops = {
     .open_tls = open_tls,
     .close_tls = close_tls,
     .tls_address = tls_address,
+    .open_exports = open_exports,
+    .close_exports = close_exports,
     .run_main = run_main,
 };
 

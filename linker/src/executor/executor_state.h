@@ -4,7 +4,6 @@
 
 #include "executor/executor.h"
 #include "executor/executor_debug.h"
-#include "executor/executor_unwind.h"
 
 struct registered_action {
     const char *name;
@@ -42,6 +41,10 @@ struct executor_ops {
                                        struct tls_answer *answers);
     void (*close_tls)(struct executor *executor, uint32_t link);                        /* NULL */
     uint64_t (*tls_address)(struct executor *executor, uint32_t link, uint64_t offset); /* NULL: 0 */
+    /* NULL: nobody looks for them. */
+    struct jitscope_error *(*open_exports)(struct executor *executor, uint32_t link,
+                                           const struct exported_symbol *symbols, uint32_t count);
+    void (*close_exports)(struct executor *executor, uint32_t link);
     struct jitscope_error *(*run_main)(struct executor *executor, uint64_t address, int *status);
 };
 
@@ -54,7 +57,8 @@ struct executor {
     VEC(struct registered_action) actions;
     VEC(struct library) libraries;
     VEC(struct tls_module) tls_modules; /* in the order in which they were opened */
-    struct unwinders unwinders;
+    uint32_t static_tls_blocks;         /* how many went into static TLS */
+    VEC(struct exports) exports;
     uint32_t entry_name; /* executor_set_entry() */
     uint64_t entry;
     int argc;

@@ -279,6 +279,8 @@ static struct jitscope_error *say_hello(struct jitscope_target *target) {
 
 static struct jitscope_error *start(struct jitscope_target *target) {
     TRY(say_hello(target));
+    TRY(executor_register_action(target->executor, MAKE_STACKS_EXECUTABLE, executor_make_stacks_executable,
+                                 NULL));
     if (os_start_roomy_thread(listen_to_linker, target, "jitscope", &target->listener))
         return error_system("pthread_create", NULL);
     return NULL;

@@ -26,6 +26,7 @@ struct jitscope_error *target_reserve(struct jitscope_target *target, uint64_t s
     TRY(address_space_reserve(&around, size, wanted, &range->start, &range->size));
     os_advise((void *)(uintptr_t)range->start, range->size, MADV_HUGEPAGE);
     vec_put(&target->reserved, *range);
+    executor_own_space(range->start, range->size);
     target->wire.most_extra += range->size;
     return NULL;
 }

@@ -411,6 +411,7 @@ static struct jitscope_error *open_tls(struct jitscope_target *target, struct fr
     struct bytes image = take_blob(cursor);
     request.image = image.data;
     request.image_size = image.size;
+    request.executable_stack = take_u32(cursor) != 0;
     request.wish_count = take_count(cursor, LEAST_WISH);
     cursor->failed |= image.size > request.size || request.size > GIB ||
                       (request.alignment && !is_power_of_two(request.alignment));
@@ -436,6 +437,38 @@ static struct jitscope_error *find_tls(struct jitscope_target *target, struct fr
     TRY(cursor_end(cursor, frame->kind));
     message_u64(&message, target->main_runs ? 0 : executor_tls_address(target->executor, link, offset));
     return answer(target, frame, MESSAGE_TLS_PLACE, &message);
+}
+
+/* --- exports */
+
+static struct jitscope_error *open_exports(struct jitscope_target *target, struct frame *frame,
+                                           struct cursor *cursor) {
+    struct message message = {0};
+    uint32_t link = take_u32(cursor), count = take_count(cursor, 13);
+    struct exported_symbol *symbols = os_allocate_zeroed(((size_t)count + 1) * sizeof *symbols);
+    if (!symbols)
+        return error_no_memory();
+    for (uint32_t i = 0; i < count; i++) {
+        symbols[i].name = take_text(cursor);
+        symbols[i].address = take_u64(cursor);
+    }
+    struct jitscope_error *error = cursor_end(cursor, frame->kind);
+    if (!error) {
+        struct jitscope_error *result = executor_open_exports(target->executor, link, symbols, count);
+        message_error(&message, result);
+        jitscope_error_destroy(result);
+        error = answer(target, frame, MESSAGE_EXPORTS_OPENED, &message);
+    }
+    os_release(symbols);
+    return error;
+}
+
+static struct jitscope_error *close_exports(struct jitscope_target *target, struct frame *frame,
+                                            struct cursor *cursor) {
+    uint32_t link = take_u32(cursor);
+    TRY(cursor_end(cursor, frame->kind));
+    executor_close_exports(target->executor, link);
+    return NULL;
 }
 
 /* --- the rest */
@@ -489,11 +522,18 @@ static struct jitscope_error *end(struct jitscope_target *target, struct frame *
 struct jitscope_error *target_handle(struct jitscope_target *target, struct frame *frame) {
     static struct jitscope_error *(*const handlers[])(struct jitscope_target *, struct frame *,
                                                       struct cursor *) = {
-        [MESSAGE_LOOKUP] = look_up,        [MESSAGE_FINALIZE] = finalize,
-        [MESSAGE_DEALLOCATE] = deallocate, [MESSAGE_RUN] = run,
-        [MESSAGE_OPEN_TLS] = open_tls,     [MESSAGE_CLOSE_TLS] = close_tls,
-        [MESSAGE_TLS_ADDRESS] = find_tls,  [MESSAGE_RESERVE] = reserve,
-        [MESSAGE_READ] = read_bytes,       [MESSAGE_END] = end,
+        [MESSAGE_LOOKUP] = look_up,
+        [MESSAGE_FINALIZE] = finalize,
+        [MESSAGE_DEALLOCATE] = deallocate,
+        [MESSAGE_RUN] = run,
+        [MESSAGE_OPEN_TLS] = open_tls,
+        [MESSAGE_CLOSE_TLS] = close_tls,
+        [MESSAGE_TLS_ADDRESS] = find_tls,
+        [MESSAGE_RESERVE] = reserve,
+        [MESSAGE_READ] = read_bytes,
+        [MESSAGE_OPEN_EXPORTS] = open_exports,
+        [MESSAGE_CLOSE_EXPORTS] = close_exports,
+        [MESSAGE_END] = end,
     };
     struct cursor cursor = frame_cursor(frame);
     return handlers[frame->kind](target, frame, &cursor); /* wire.c lets no others through */

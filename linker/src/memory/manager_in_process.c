@@ -41,11 +41,13 @@ static struct jitscope_error *map(void *context, uint64_t size, bool low, struct
     struct neighbourhood around = places_neighbourhood(&process->places, low, process->near_address);
     TRY(address_space_reserve(&around, size, RESERVATION, &range->start, &range->size));
     os_advise((void *)(uintptr_t)range->start, range->size, MADV_HUGEPAGE);
+    executor_own_space(range->start, range->size);
     return NULL;
 }
 
 static void unmap(void *context, struct range range) {
     (void)context;
+    executor_disown_space(range.start);
     os_unmap((void *)(uintptr_t)range.start, range.size);
 }
 
@@ -82,8 +84,10 @@ static void destroy(void *context) {
     struct in_process *process = context;
     struct places *places = &process->places;
     uint32_t kept = executor_debugger_listens() ? places->quarantine.count : 0;
-    for (uint32_t i = 0; i < places->reservations.count; i++)
+    for (uint32_t i = 0; i < places->reservations.count; i++) {
+        executor_disown_space(places->reservations.data[i].range.start);
         unmap_around(places->quarantine.data, kept, places->reservations.data[i].range);
+    }
     places_destroy(places);
     os_release(process);
 }

@@ -61,6 +61,38 @@ struct jitscope_error *places_add(struct places *places, struct range range, boo
     return NULL;
 }
 
+/* The largest of what the batch puts into memory, and what that is called, are likely why. */
+static struct coordinates find_largest(const struct graph *graph, uint64_t *size) {
+    uint32_t largest = NO_BLOCK, name = NO_SYMBOL;
+    for (uint32_t id = 0; id < graph->blocks.count; id++) {
+        const struct block *block = &graph->blocks.data[id];
+        if (!(block->flags & BLOCK_REMOVED) && section_in_memory(&graph->sections.data[block->section]) &&
+            (largest == NO_BLOCK || block->size > graph->blocks.data[largest].size))
+            largest = id;
+    }
+    *size = largest == NO_BLOCK ? 0 : graph->blocks.data[largest].size;
+    for (uint32_t id = 0; id < graph->symbols.count && largest != NO_BLOCK; id++) {
+        const struct symbol *symbol = &graph->symbols.data[id];
+        if (symbol->block == largest && (name == NO_SYMBOL || symbol->size > graph->symbols.data[name].size))
+            name = id;
+    }
+    return largest == NO_BLOCK
+               ? NOWHERE
+               : graph_coordinates(graph, largest, name == NO_SYMBOL ? 0 : graph->symbols.data[name].value,
+                                   name);
+}
+
+static struct jitscope_error *too_large(const struct graph *graph, uint64_t size) {
+    uint64_t part;
+    struct coordinates where = find_largest(graph, &part);
+    return error_with_help(error_at(JITSCOPE_ERROR_ADDRESS_SPACE, &where,
+                                    "the largest part, 0x%" PRIx64
+                                    " bytes, of a batch with a segment of 0x%" PRIx64
+                                    " bytes, which cannot be reached from everywhere in the batch",
+                                    part, size),
+                           "link less at once, or have large arrays allocated when the program runs");
+}
+
 /* A new reservation in which SIZE bytes at a multiple of ALIGNMENT fit. */
 static struct jitscope_error *reserve(struct places *places, const struct graph *graph, uint64_t size,
                                       uint64_t alignment) {
@@ -68,8 +100,7 @@ static struct jitscope_error *reserve(struct places *places, const struct graph 
     uint64_t needed = size;
     if ((alignment > CHUNK && __builtin_add_overflow(needed, alignment, &needed)) ||
         !align_up(needed, CHUNK, &needed) || needed > REACH)
-        return error_create(JITSCOPE_ERROR_ADDRESS_SPACE,
-                            "a segment of 0x%" PRIx64 " bytes cannot be reached from all of its batch", size);
+        return too_large(graph, size);
     TRY(vec_reserve(&places->reservations, 1));
     TRY(places->map(places->context, needed, graph->wants_low_memory, &range));
     struct jitscope_error *error = places_add(places, range, graph->wants_low_memory);

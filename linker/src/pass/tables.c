@@ -1,6 +1,7 @@
 #include "pass/tables.h"
 
 #include "pass/ifuncs.h"
+#include "pass/low_functions.h"
 #include "pass/synthetic.h"
 
 /* What entries hold before edges are applied. */
@@ -60,9 +61,10 @@ static struct jitscope_error *got_entry(struct got_table *got, struct graph *gra
     *symbol = got->entry_of.data[target];
     if (*symbol != NO_SYMBOL)
         return NULL;
-    uint32_t section, block;
-    TRY(synthetic_section(graph, ".got", PROTECT_READ, &section));
-    TRY(add_entry(graph, section, zero_entry, graph->arch->pointer_size, 3,
+    uint32_t block;
+    if (got->section == NO_SECTION)
+        TRY(synthetic_section(graph, ".got", PROTECT_READ, &got->section));
+    TRY(add_entry(graph, got->section, zero_entry, graph->arch->pointer_size, 3,
                   (struct edge){.kind = graph->arch->pointer64, .target = target}, SYMBOL_KIND_OBJECT, symbol,
                   &block));
     got->entry_of.data[target] = *symbol;
@@ -89,7 +91,8 @@ static struct jitscope_error *visit_got(struct edge_visitor *visitor, struct gra
 void got_table_create(struct got_table *got, const struct graph *graph) {
     *got =
         (struct got_table){.visitor = {.kinds = graph->arch->got_request_kinds | graph->arch->got_base_kinds,
-                                       .visit = visit_got}};
+                                       .visit = visit_got},
+                           .section = NO_SECTION};
 }
 
 void got_table_destroy(struct got_table *got) {
@@ -119,6 +122,11 @@ static struct jitscope_error *plt_entry(struct plt_table *plt, struct graph *gra
     plt->entry_of.data[target] = *symbol;
     trace_entry(graph, TABLE_PLT, plt->count++, *symbol, block, target, request);
     return NULL;
+}
+
+struct jitscope_error *plt_table_entry(struct plt_table *plt, struct graph *graph, uint32_t target,
+                                       uint32_t block, uint64_t offset, uint32_t *symbol) {
+    return plt_entry(plt, graph, target, (struct request){block, offset}, symbol);
 }
 
 static struct jitscope_error *visit_plt(struct edge_visitor *visitor, struct graph *graph, uint32_t block,
@@ -169,7 +177,7 @@ static struct jitscope_error *add_gaps(struct graph *graph, enum tls_entry kind,
     bool own = !(graph->symbols.data[target].flags & SYMBOL_EXTERNAL);
     switch (kind) {
     case TLS_ENTRY_BLOCK:
-        return add_gap(graph, block, 0, target, TLS_WORD_MODULE);
+        return add_gap(graph, block, 0, NO_SYMBOL, TLS_WORD_MODULE);
     case TLS_ENTRY_PAIR:
         TRY(add_gap(graph, block, 0, target, TLS_WORD_MODULE));
         return own ? NULL : add_gap(graph, block, 1, target, TLS_WORD_OFFSET);
@@ -298,12 +306,14 @@ struct jitscope_error *build_tables(struct graph *graph, void *unused) {
     struct got_table got;
     struct plt_table plt;
     struct tls_table tls;
+    struct low_functions low;
     got_table_create(&got, graph);
     plt_table_create(&plt, graph, &got);
     tls_table_create(&tls, graph);
+    low_functions_create(&low, graph, &plt);
     struct jitscope_error *error = add_ifunc_entries(graph, &got, &plt);
     if (!error)
-        error = visit_existing_edges(graph, &got.visitor, &plt.visitor, &tls.visitor);
+        error = visit_existing_edges(graph, &got.visitor, &plt.visitor, &tls.visitor, &low.visitor);
     if (!error)
         error = ensure_got_base(graph, &got);
     tls_table_destroy(&tls);

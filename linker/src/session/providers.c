@@ -41,17 +41,40 @@ static struct jitscope_error *member_of_header(struct indexing *indexing, uint64
     return NULL;
 }
 
-static struct jitscope_error *index_symbol(void *context, const char *text, size_t length, uint64_t header) {
-    struct indexing *indexing = context;
-    struct jitscope_session *session = indexing->session;
-    uint32_t name, member;
+static struct jitscope_error *index_name(struct jitscope_session *session, const char *text, size_t length,
+                                         uint32_t member) {
+    uint32_t name;
     TRY(string_pool_intern(&session->names, text, length, &name));
     TRY(graph_cover_name(&session->member_by_name, name));
-    TRY(member_of_header(indexing, header, &member));
     uint32_t *slot = &session->member_by_name.data[name];
     if (*slot == UINT32_MAX || rank_of_member(session, *slot) > rank_of_member(session, member))
         *slot = member;
     return NULL;
+}
+
+/* The member has "name@@version": who wants "name" or "name@version" gets it too. */
+static struct jitscope_error *index_default_version(struct jitscope_session *session, const char *text,
+                                                    size_t length, size_t plain, uint32_t member) {
+    char *other = os_allocate(length);
+    if (!other)
+        return error_no_memory();
+    memcpy(other, text, plain);
+    memcpy(other + plain, text + plain + 1, length - plain - 1);
+    struct jitscope_error *error = index_name(session, other, length - 1, member);
+    os_release(other);
+    return error ? error : index_name(session, text, plain, member);
+}
+
+static struct jitscope_error *index_symbol(void *context, const char *text, size_t length, uint64_t header) {
+    struct indexing *indexing = context;
+    uint32_t member;
+    TRY(member_of_header(indexing, header, &member));
+    TRY(index_name(indexing->session, text, length, member));
+    const char *at = memchr(text, '@', length);
+    size_t plain = at ? (size_t)(at - text) : 0;
+    return plain && plain + 1 < length && at[1] == '@'
+               ? index_default_version(indexing->session, text, length, plain, member)
+               : NULL;
 }
 
 /* The bytes of a member; a thin archive's are read from the file it names. */
@@ -73,7 +96,7 @@ static struct jitscope_error *member_bytes(struct jitscope_session *session,
                        error,
                        "the thin archive %s holds no more than this name: bring the file back, or make "
                        "the archive again",
-                       session_text(session, session->inputs.data[archive->input].name))
+                       session_text(session, session_input(session, archive->input)->name))
                  : NULL;
 }
 
@@ -82,7 +105,7 @@ static struct jitscope_error *open_member(struct jitscope_session *session, uint
                                           uint64_t header, uint32_t pulled_by, uint32_t *input,
                                           uint64_t *next) {
     const struct archive_provider archive = session->archives.data[provider];
-    const char *name = session_text(session, session->inputs.data[archive.input].name);
+    const char *name = session_text(session, session_input(session, archive.input)->name);
     struct archive_member member;
     struct bytes bytes;
     uint8_t ownership;
@@ -91,9 +114,13 @@ static struct jitscope_error *open_member(struct jitscope_session *session, uint
     TRY(session_intern_format(session, &full_name, "%s(%.*s)", name, (int)member.name_length, member.name));
     TRY(member_bytes(session, &archive, &member, &bytes, &ownership));
     *next = member.next;
-    struct jitscope_error *error = session_new_input(
-        session, (struct input){bytes, full_name, archive.input, INPUT_KIND_MEMBER, ownership}, pulled_by,
-        input);
+    struct jitscope_error *error = session_new_input(session,
+                                                     (struct input){.bytes = bytes,
+                                                                    .name = full_name,
+                                                                    .container = archive.input,
+                                                                    .kind = INPUT_KIND_MEMBER,
+                                                                    .ownership = ownership},
+                                                     pulled_by, input);
     if (error)
         session_release_bytes(bytes, ownership);
     return error;
@@ -117,7 +144,7 @@ static struct jitscope_error *in_member(struct jitscope_session *session,
                                         const struct archive_member *member, struct jitscope_error *error) {
     uint32_t name = NO_NAME;
     jitscope_error_destroy(session_intern_format(
-        session, &name, "%s(%.*s)", session_text(session, session->inputs.data[archive->input].name),
+        session, &name, "%s(%.*s)", session_text(session, session_input(session, archive->input)->name),
         (int)member->name_length, member->name));
     return name == NO_NAME ? error : error_in_input(error, session_text(session, name));
 }
@@ -173,7 +200,7 @@ struct jitscope_error *session_add_archive(struct jitscope_session *session, uin
                                            const char *path) {
     struct archive_provider provider = {
         .input = input, .rank = session->next_rank++, .whole = session->whole_archive};
-    TRY(error_in_input(archive_open(session->inputs.data[input].bytes, &provider.archive), path));
+    TRY(error_in_input(archive_open(session_input(session, input)->bytes, &provider.archive), path));
     const char *slash = strrchr(path, '/');
     if (provider.archive.thin && slash)
         TRY(session_intern_format(session, &provider.folder, "%.*s", (int)(slash - path), path));
@@ -213,7 +240,7 @@ static struct jitscope_error *intern_path(struct jitscope_session *session, cons
 struct jitscope_error *session_add_shared(struct jitscope_session *session, uint32_t input,
                                           const char *path) {
     struct shared_provider provider = {.input = input, .rank = session->next_rank++};
-    TRY(error_in_input(elf_shared_open(session->inputs.data[input].bytes, &provider.library), path));
+    TRY(error_in_input(elf_shared_open(session_input(session, input)->bytes, &provider.library), path));
     TRY(intern_path(session, path, &provider.path));
     TRY(error_in_input(open_now(session, &provider), path));
     provider.base = session->next_library_base;
@@ -237,13 +264,21 @@ int64_t session_find_shared(const struct jitscope_session *session, uint32_t nam
 /* --- reading a batch
  * ----------------------------------------------------------------------------------------------- */
 
+/* What an earlier link defines; compilers make objects unique that inline functions and templates have. */
+static bool is_elsewhere(const void *context, uint32_t name) {
+    const struct definition *definition = session_find_definition(context, name, SCOPE_DEFAULT);
+    return definition && definition->link && !definition->thread_local;
+}
+
 static struct jitscope_error *read_object(struct jitscope_session *session, struct graph *graph,
                                           uint32_t input) {
     const struct elf_read_options options = {.keep_no_alloc = session->keep_debug_sections,
-                                             .note_debug = session->debug != JITSCOPE_DEBUG_OFF};
-    struct bytes bytes = session->inputs.data[input].bytes;
+                                             .note_debug = session->debug != JITSCOPE_DEBUG_OFF,
+                                             .is_elsewhere = is_elsewhere,
+                                             .context = session};
+    struct bytes bytes = session_input(session, input)->bytes;
     struct jitscope_error *error = elf_read_object(graph, bytes, input, &options, &session->scratch);
-    return error ? error_in_input(error, session_text(session, session->inputs.data[input].name)) : NULL;
+    return error ? error_in_input(error, session_text(session, session_input(session, input)->name)) : NULL;
 }
 
 struct wanted_data {
@@ -266,7 +301,7 @@ static struct jitscope_error *member_defines_data(struct jitscope_session *sessi
     struct bytes bytes;
     uint8_t ownership;
     TRY(error_in_input(archive_member_at(&archive.archive, session->members.data[member].header, &content),
-                       session_text(session, session->inputs.data[archive.input].name)));
+                       session_text(session, session_input(session, archive.input)->name)));
     TRY(member_bytes(session, &archive, &content, &bytes, &ownership));
     struct jitscope_error *error = elf_each_definition(bytes, match_data, &wanted);
     session_release_bytes(bytes, ownership);

@@ -2,6 +2,8 @@
 #include "session/session_state.h"
 
 #include "executor/executor_remote.h"
+#include "pass/executable_stack.h"
+
 #include "memory/managers.h"
 #include "session/pass_watch.h"
 #include "session/session_replay.h"
@@ -53,10 +55,15 @@ struct jitscope_error *session_enter(struct jitscope_session *session) {
         "returned");
 }
 
-struct jitscope_error *session_leave(struct jitscope_session *session, struct jitscope_error *error) {
+struct jitscope_error *session_note_failure(struct jitscope_session *session, struct jitscope_error *error) {
     if (error)
         TRACE_ANSWER(&session->trace, call_failed,
                      .error = trace_text(&session->trace, &session->names, jitscope_error_message(error)));
+    return error;
+}
+
+struct jitscope_error *session_leave(struct jitscope_session *session, struct jitscope_error *error) {
+    session_note_failure(session, error);
     session_unlock(session);
     return error;
 }
@@ -212,6 +219,7 @@ static void take_options(struct jitscope_session *session, const struct jitscope
     session->phony_externals = options->phony_externals;
     session->keep_debug_sections = options->keep_debug_sections;
     session->debug = options->simulate ? JITSCOPE_DEBUG_OFF : options->debug;
+    session->free_definition = NO_DEFINITION;
     session->no_default_libraries = options->no_default_libraries || options->simulate;
     session->base = options->base;
     session->next_library_base = options->base + LIBRARY_DISTANCE;
@@ -390,10 +398,8 @@ void session_exit(struct jitscope_session *session) {
 static void destroy_links(struct jitscope_session *session) {
     if (session->executor)
         executor_begin_end(session->executor);
-    for (uint32_t i = session->links.count; i-- > 0;) {
-        struct jitscope_link *link = session->links.data[i];
-        if (!link)
-            continue;
+    struct jitscope_link *link;
+    while ((link = numbered_latest(&session->links))) {
         trace_enter_link(&session->trace, link->number);
         TRACE(&session->trace, unload, .link = link->number, .time = trace_time(&session->trace));
         jitscope_error_destroy(memory_deallocate(&session->memory, link->allocation));
@@ -403,10 +409,11 @@ static void destroy_links(struct jitscope_session *session) {
 }
 
 static void destroy_tables(struct jitscope_session *session) {
-    for (uint32_t i = 0; i < session->inputs.count; i++)
-        session_release_bytes(session->inputs.data[i].bytes, session->inputs.data[i].ownership);
-    vec_destroy(&session->inputs);
+    for (uint32_t i = 0; i < session->held_inputs.count; i++)
+        session_release_bytes(session->held_inputs.data[i].bytes, session->held_inputs.data[i].ownership);
+    vec_destroy(&session->held_inputs);
     vec_destroy(&session->queue);
+    vec_destroy(&session->set_aside);
     vec_destroy(&session->library_paths);
     vec_destroy(&session->roots);
     vec_destroy(&session->archives);
@@ -414,9 +421,8 @@ static void destroy_tables(struct jitscope_session *session) {
     vec_destroy(&session->members);
     vec_destroy(&session->member_by_name);
     vec_destroy(&session->definitions);
-    vec_destroy(&session->free_definitions);
     vec_destroy(&session->definition_by_name);
-    vec_destroy(&session->links);
+    numbered_destroy(&session->links);
     pass_list_destroy(&session->passes);
     for (uint32_t i = 0; i < session->user_passes.count; i++)
         os_release(session->user_passes.data[i]);
@@ -535,13 +541,18 @@ struct jitscope_error *jitscope_session_register_action(struct jitscope_session 
                                                         jitscope_action action, void *context) {
     if (!session->executor)
         return error_create(JITSCOPE_ERROR_USAGE, "a simulated session runs no actions");
-    if (executor_is_remote(session->executor))
+    if (executor_is_remote(session->executor) && action != executor_make_stacks_executable)
         return error_create(JITSCOPE_ERROR_USAGE, "an executor in another process has actions of its own");
     TRY(session_enter(session));
     TRACE_ANSWER(&session->trace, call_register_action,
                  .name = trace_text(&session->trace, &session->names, name));
     struct jitscope_error *error = executor_register_action(session->executor, name, action, context);
     return session_leave(session, error);
+}
+
+struct jitscope_error *jitscope_session_allow_executable_stack(struct jitscope_session *session) {
+    return jitscope_session_register_action(session, MAKE_STACKS_EXECUTABLE, executor_make_stacks_executable,
+                                            NULL);
 }
 
 struct jitscope_error *jitscope_session_set_event_callback(struct jitscope_session *session,
