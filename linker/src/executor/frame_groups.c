@@ -99,16 +99,24 @@ static struct grouped_section *make_section(struct bytes section) {
     return made;
 }
 
+static uint64_t waiting; /* atomic */
+
+uint64_t frame_groups_waiting(void) {
+    return __atomic_load_n(&waiting, __ATOMIC_RELAXED);
+}
+
 static struct libgcc_object *take_object(struct frame_groups *groups) {
     struct libgcc_object *oldest = groups->withdrawn;
     if (!oldest || os_time_ns() - oldest->withdrawn < GRACE)
         return os_allocate_zeroed(sizeof *oldest);
     groups->withdrawn = oldest->next;
+    __atomic_sub_fetch(&waiting, 1, __ATOMIC_RELAXED);
     return oldest;
 }
 
 static void give_object(struct frame_groups *groups, struct libgcc_object *object) {
     object->withdrawn = os_time_ns();
+    __atomic_add_fetch(&waiting, 1, __ATOMIC_RELAXED);
     object->next = NULL;
     if (!groups->withdrawn)
         groups->withdrawn_end = &groups->withdrawn;
@@ -367,6 +375,7 @@ void frame_groups_destroy(struct frame_groups *groups) {
     for (struct libgcc_object *next; groups->withdrawn; groups->withdrawn = next) {
         next = groups->withdrawn->next;
         os_release(groups->withdrawn);
+        __atomic_sub_fetch(&waiting, 1, __ATOMIC_RELAXED);
     }
     vec_destroy(&groups->groups);
     os_release(groups);

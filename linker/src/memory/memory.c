@@ -28,10 +28,11 @@ void memory_create(struct memory *memory, const struct jitscope_memory_ops *ops,
 }
 
 void memory_destroy(struct memory *memory) {
-    for (uint32_t i = memory->finalized.count; i-- > 0;)
-        if (memory->finalized.data[i])
-            jitscope_error_destroy(memory_deallocate(memory, (uint64_t)i + 1));
-    vec_destroy(&memory->finalized);
+    while (numbered_latest(&memory->finalized)) {
+        uint32_t last = memory->finalized.entries.count - 1;
+        jitscope_error_destroy(memory_deallocate(memory, memory->finalized.entries.data[last].number));
+    }
+    numbered_destroy(&memory->finalized);
     if (memory->ops && OFFERS(memory->ops, destroy))
         memory->ops->destroy(memory->context);
     *memory = (struct memory){0};
@@ -330,7 +331,7 @@ static void release_segments(const struct in_flight *in_flight, struct finalized
 static struct jitscope_error *finalize(struct in_flight *in_flight, struct finalized **finalized) {
     struct memory *memory = in_flight->memory;
     segments_tell_digests(&in_flight->layout, in_flight->graph);
-    TRY(vec_reserve(&memory->finalized, 1));
+    TRY(numbered_reserve(&memory->finalized));
     TRY(keep(in_flight, finalized));
     struct jitscope_error *error = memory->ops->finalize(memory->context, in_flight->allocation,
                                                          in_flight->views, in_flight->layout.alloc_count);
@@ -354,8 +355,7 @@ struct jitscope_error *memory_finalize(struct in_flight *in_flight, uint64_t *ha
         return error;
     }
     release_segments(in_flight, finalized);
-    vec_put(&memory->finalized, finalized);
-    *handle = memory->finalized.count;
+    *handle = numbered_add(&memory->finalized, finalized);
     graph_tell_digest(in_flight->graph, STAGE_FINALIZED, GRAPH_ADDRESSES | GRAPH_ACTIONS);
     trace_allocation(memory, in_flight->number, MEMORY_STATE_FINALIZED, start, in_flight->views,
                      in_flight->layout.alloc_count);
@@ -429,17 +429,18 @@ static void roll_back_interrupted(struct memory *memory) {
 void memory_run_exit_actions(struct memory *memory) {
     end_interrupted(memory);
     roll_back_interrupted(memory);
-    for (uint32_t i = memory->finalized.count; i-- > 0;)
-        if (memory->finalized.data[i])
-            jitscope_error_destroy(run_deallocate_actions(memory, memory->finalized.data[i]));
+    for (uint32_t i = memory->finalized.entries.count; i-- > 0;)
+        if (memory->finalized.entries.data[i].thing)
+            jitscope_error_destroy(run_deallocate_actions(memory, memory->finalized.entries.data[i].thing));
 }
 
 struct jitscope_error *memory_deallocate(struct memory *memory, uint64_t handle) {
-    if (handle == 0 || handle > memory->finalized.count || !memory->finalized.data[handle - 1])
+    struct finalized *finalized =
+        handle <= UINT32_MAX ? numbered_find(&memory->finalized, (uint32_t)handle) : NULL;
+    if (!finalized)
         return error_create(JITSCOPE_ERROR_USAGE, "there is no finalized allocation %" PRIu64, handle);
-    struct finalized *finalized = memory->finalized.data[handle - 1];
     uint64_t start = trace_time(memory->trace);
-    memory->finalized.data[handle - 1] = NULL;
+    numbered_remove(&memory->finalized, (uint32_t)handle);
     struct jitscope_error *error = run_deallocate_actions(memory, finalized);
     let_debuggers_go(memory);
     struct jitscope_error *second = memory->ops->deallocate(memory->context, finalized->allocation);
@@ -474,9 +475,9 @@ static size_t read_piece(const struct memory *memory, const struct finalized *fi
 bool memory_read(const struct memory *memory, uint64_t address, void *buffer, size_t size) {
     while (size) {
         size_t got = 0;
-        for (uint32_t i = 0; i < memory->finalized.count && !got; i++)
-            if (memory->finalized.data[i])
-                got = read_piece(memory, memory->finalized.data[i], address, buffer, size);
+        for (uint32_t i = 0; i < memory->finalized.entries.count && !got; i++)
+            if (memory->finalized.entries.data[i].thing)
+                got = read_piece(memory, memory->finalized.entries.data[i].thing, address, buffer, size);
         if (!got)
             return false;
         address += got;

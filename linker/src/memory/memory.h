@@ -9,6 +9,7 @@
 #ifndef MEMORY_MEMORY_H
 #define MEMORY_MEMORY_H
 
+#include "base/numbered.h"
 #include "executor/executor.h"
 #include "graph/graph.h"
 #include "jitscope/memory.h"
@@ -25,7 +26,7 @@ struct memory {
     uint64_t page_size;
     uint32_t next_allocation;
     uint32_t halves;                    /* of actions that have run */
-    VEC(struct finalized *) finalized;  /* by handle - 1; NULL when deallocated */
+    struct numbered finalized;          /* struct finalized, by handle */
     const struct in_flight *finalizing; /* whose finalize actions are running */
     const struct action_results *finalizing_results;
     struct finalized *deallocating; /* whose deallocate actions are running */

@@ -87,6 +87,15 @@ CALL(call_link) {
     return jitscope_session_link(session, NULL);
 }
 
+CALL(call_batch) {
+    (void)replay;
+    if (call->open)
+        session_open_batch(session);
+    else
+        session_close_batch(session);
+    return NULL;
+}
+
 CALL(call_unload) {
     struct jitscope_link *link = session_link_by_number(session, call->link);
     return link ? jitscope_session_unload(session, link)
@@ -146,6 +155,7 @@ CALL(state_session) {
     X(call_register_action)                                                                                  \
     X(call_set_resolver)                                                                                     \
     X(call_link)                                                                                             \
+    X(call_batch)                                                                                            \
     X(call_unload)                                                                                           \
     X(call_exit)                                                                                             \
     X(call_destroy) X(state_input) X(state_definition) X(state_link) X(state_use) X(state_session)

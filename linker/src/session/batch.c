@@ -9,12 +9,12 @@ enum {
 }; /* phony externals lie so far above a simulated batch: still in rip-relative reach */
 
 struct jitscope_link *session_link_by_number(const struct jitscope_session *session, uint32_t number) {
-    return number && number <= session->links.count ? session->links.data[number - 1] : NULL;
+    return numbered_find(&session->links, number);
 }
 
 static const char *name_input(const void *context, uint32_t input) {
     const struct jitscope_session *session = context;
-    return session_text(session, session->inputs.data[input].name);
+    return session_text(session, session_input(session, input)->name);
 }
 
 static bool knows_action(const void *context, const char *name) {
@@ -32,12 +32,11 @@ static bool is_library_function(const void *context, uint32_t name) {
 }
 
 static struct jitscope_error *new_link(struct jitscope_session *session, struct jitscope_link **out) {
-    TRY(vec_reserve(&session->links, 1));
+    TRY(numbered_reserve(&session->links));
     struct jitscope_link *link = os_allocate_zeroed(sizeof *link);
     if (!link)
         return error_no_memory();
-    link->number = session->links.count + 1;
-    vec_put(&session->links, link);
+    link->number = numbered_add(&session->links, link);
     *out = link;
     return NULL;
 }
@@ -49,7 +48,7 @@ void session_forget_link(struct jitscope_session *session, struct jitscope_link 
         link->uses.data[i]->users--;
         link->uses.data[i]->stamp = 0;
     }
-    session->links.data[link->number - 1] = NULL;
+    numbered_remove(&session->links, link->number);
     if (session->executor)
         executor_close_tls(session->executor, link->number);
     vec_destroy(&link->definitions);
@@ -106,7 +105,7 @@ static struct jitscope_error *link_queue(struct jitscope_session *session, struc
     TRY(session_add_default_libraries(session));
     TRY(new_link(session, &link));
     uint64_t began = trace_time(&session->trace);
-    uint32_t first_input = session->inputs.count;
+    uint32_t first_input = session->next_input;
     trace_enter_link(&session->trace, link->number);
     TRACE(&session->trace, link_begin, .link = link->number, .time = began);
     struct jitscope_error *error = error_with_usual_help(link_batch(session, link));
@@ -120,13 +119,19 @@ static struct jitscope_error *link_queue(struct jitscope_session *session, struc
     return error;
 }
 
-struct jitscope_error *jitscope_session_link(struct jitscope_session *session, struct jitscope_link **link) {
-    TRY(session_enter(session));
+struct jitscope_error *session_link_queue(struct jitscope_session *session, struct jitscope_link **link) {
     TRACE_ANSWER(&session->trace, call_link, .time = trace_time(&session->trace));
     struct jitscope_error *error = link_queue(session, link);
     if (error)
-        session_drop_queue(session, session->inputs.count);
-    return session_leave(session, error);
+        session_drop_queue(session, session->next_input);
+    return session_note_failure(session, error);
+}
+
+struct jitscope_error *jitscope_session_link(struct jitscope_session *session, struct jitscope_link **link) {
+    TRY(session_enter(session));
+    struct jitscope_error *error = session_link_queue(session, link);
+    session_unlock(session);
+    return error;
 }
 
 uint32_t jitscope_link_number(const struct jitscope_link *link) {

@@ -54,10 +54,15 @@ struct jitscope_error *session_enter(struct jitscope_session *session) {
         "returned");
 }
 
-struct jitscope_error *session_leave(struct jitscope_session *session, struct jitscope_error *error) {
+struct jitscope_error *session_note_failure(struct jitscope_session *session, struct jitscope_error *error) {
     if (error)
         TRACE_ANSWER(&session->trace, call_failed,
                      .error = trace_text(&session->trace, &session->names, jitscope_error_message(error)));
+    return error;
+}
+
+struct jitscope_error *session_leave(struct jitscope_session *session, struct jitscope_error *error) {
+    session_note_failure(session, error);
     session_unlock(session);
     return error;
 }
@@ -360,10 +365,8 @@ void session_exit(struct jitscope_session *session) {
 static void destroy_links(struct jitscope_session *session) {
     if (session->executor)
         executor_begin_end(session->executor);
-    for (uint32_t i = session->links.count; i-- > 0;) {
-        struct jitscope_link *link = session->links.data[i];
-        if (!link)
-            continue;
+    struct jitscope_link *link;
+    while ((link = numbered_latest(&session->links))) {
         trace_enter_link(&session->trace, link->number);
         TRACE(&session->trace, unload, .link = link->number, .time = trace_time(&session->trace));
         if (session->executor)
@@ -375,10 +378,11 @@ static void destroy_links(struct jitscope_session *session) {
 }
 
 static void destroy_tables(struct jitscope_session *session) {
-    for (uint32_t i = 0; i < session->inputs.count; i++)
-        session_release_bytes(session->inputs.data[i].bytes, session->inputs.data[i].ownership);
-    vec_destroy(&session->inputs);
+    for (uint32_t i = 0; i < session->held_inputs.count; i++)
+        session_release_bytes(session->held_inputs.data[i].bytes, session->held_inputs.data[i].ownership);
+    vec_destroy(&session->held_inputs);
     vec_destroy(&session->queue);
+    vec_destroy(&session->set_aside);
     vec_destroy(&session->library_paths);
     vec_destroy(&session->roots);
     vec_destroy(&session->archives);
@@ -387,7 +391,7 @@ static void destroy_tables(struct jitscope_session *session) {
     vec_destroy(&session->member_by_name);
     vec_destroy(&session->definitions);
     vec_destroy(&session->definition_by_name);
-    vec_destroy(&session->links);
+    numbered_destroy(&session->links);
     pass_list_destroy(&session->passes);
     for (uint32_t i = 0; i < session->user_passes.count; i++)
         os_release(session->user_passes.data[i]);
