@@ -558,7 +558,8 @@ static void libraries_answer_lookups(void **state) {
     assert_int_equal(c, again);
     assert_int_not_equal(c, m);
     struct jitscope_error *error = executor_open_library(executor, "libnobody.so.9", &again);
-    assert_non_null(strstr(jitscope_error_message(error), "libnobody.so.9"));
+    assert_non_null(strstr(jitscope_error_message(error),
+                           "cannot open shared object file")); /* whose fault it is, the caller knows */
     assert_code(error, JITSCOPE_ERROR_NOT_FOUND);
 
     const uint32_t libraries[] = {c, m, m, c};

@@ -77,9 +77,12 @@ static struct jitscope_error *open_library(struct executor *executor, const char
     const char *text;
     (void)executor;
     *handle = os_library_open(path, &text);
-    if (!*handle)
-        return error_create(JITSCOPE_ERROR_NOT_FOUND, "%s", text);
-    return NULL;
+    if (*handle)
+        return NULL;
+    size_t length = strlen(path); /* the loader says first whose fault it is */
+    if (!strncmp(text, path, length) && !strncmp(text + length, ": ", 2))
+        text += length + 2;
+    return error_create(JITSCOPE_ERROR_NOT_FOUND, "%s", text);
 }
 
 static struct jitscope_error *lookup(struct executor *executor, const uint32_t *libraries,

@@ -402,6 +402,8 @@ static void destroy_links(struct jitscope_session *session) {
     while ((link = numbered_latest(&session->links))) {
         trace_enter_link(&session->trace, link->number);
         TRACE(&session->trace, unload, .link = link->number, .time = trace_time(&session->trace));
+        if (session->executor)
+            executor_close_exports(session->executor, link->number);
         jitscope_error_destroy(memory_deallocate(&session->memory, link->allocation));
         trace_enter_link(&session->trace, 0);
         session_forget_link(session, link);
