@@ -57,8 +57,7 @@ struct options {
 
     bool help, json, man, completion;
     bool no_default_libraries, gc_sections, export_dynamic, phony_externals, executable_stack, stats,
-        progress, unpack, show, inspectable, list, ascii, no_mouse,
-        in_process, out_of_process;
+        progress, unpack, show, inspectable, list, ascii, no_mouse, in_process, out_of_process;
     const char *entry, *record, *filter, *to, *output, *redact, *batch, *script, *size;
     struct optional_number base, at, colors, pid, session;
     enum jitscope_level level; /* 0: not given */
