@@ -325,6 +325,28 @@ class Libraries(OutOfProcess):
         self.assertIn(b"libneeded.so: cannot open shared object file", outcome.err)
         self.assertIn(b"libuser.so", outcome.err)
 
+    def refused(self, *inputs):
+        """The same words, and the same help, as of a library that is opened in the linker's process."""
+        here = self.jitscope("run", "--in-process", *inputs)
+        there = self.jitscope("run", *inputs)
+        self.assertEqual(here.status, 1)
+        self.assertIn(b"help: ", here.err)
+        self.assertEqual((there.status, there.out, there.err), (here.status, here.out, here.err))
+
+    def test_what_is_said_of_libraries(self):
+        main = self.compile("extern int ask(void);\nint answer(void) { return 24; }\nint main(void) { return ask(); }\n", name="main.o")
+        quiet = self.compile("int main(void) { return 0; }\n", name="quiet.o")
+        local = self.compile("extern __thread int kept;\nint main(void) { return kept; }\n", "-fPIC", name="local.o")
+        self.text("ask.c", "extern int answer(void);\n__thread int kept;\nint ask(void) { return answer(); }\n")
+        self.text("large.c", '__attribute__((tls_model("initial-exec"))) __thread char large[1 << 20];\n'
+                  "int ask(void) { return large[0]; }\n")
+        for name in ("ask", "large"):
+            self.must("gcc", "-shared", "-fPIC", f"{name}.c", "-o", f"lib{name}.so")
+        for program, library in ((main, "libask.so"), (quiet, "libask.so"), (local, "libask.so"), (main, "liblarge.so"),
+                                 (quiet, "liblarge.so")):
+            with self.subTest(program=program.name, library=library):
+                self.refused(program, self.folder / library)
+
     def test_a_library_that_nothing_is_taken_from(self):
         """It is opened all the same: its constructors run."""
         self.text("loud.c", '#include <stdio.h>\n__attribute__((constructor)) static void f(void) { puts("loud"); }\n')

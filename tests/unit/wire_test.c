@@ -70,6 +70,10 @@ static void what_is_written_is_read(void **state) {
     message_blob(&message, "blob", 4);
     message_blob(&message, NULL, 0);
     message_error(&message, NULL);
+    struct jitscope_error *error =
+        error_in_input(error_with_help(error_create(JITSCOPE_ERROR_NOT_FOUND, "what"), "help"), "input");
+    message_error(&message, error);
+    jitscope_error_destroy(error);
     assert_fine(wire_send(&pair.linker, MESSAGE_LOOKUP, 5, &message, -1, &serial));
     assert_int_equal(serial, 1);
     struct frame frame = receive(&pair.executor);
@@ -87,6 +91,12 @@ static void what_is_written_is_read(void **state) {
     assert_memory_equal(blob.data, "blob", 4);
     assert_int_equal(take_blob(&cursor).size, 0);
     assert_null(take_error(&cursor));
+    error = take_error(&cursor);
+    assert_int_equal(jitscope_error_code(error), JITSCOPE_ERROR_NOT_FOUND);
+    assert_string_equal(jitscope_error_input(error), "input");
+    assert_string_equal(error_text(error), "what");
+    assert_string_equal(error_help(error), "help");
+    jitscope_error_destroy(error);
     assert_fine(cursor_end(&cursor, frame.kind));
     take_u32(&cursor);
     assert_gone(cursor_end(&cursor, frame.kind), "'lookup' is malformed");

@@ -50,7 +50,7 @@
  *     libraries    u32 first number, u32 n, n texts: paths, opened in this order
  *     arguments    u32 given; if so u32 argc, argc texts, u32 given; if so u32 n, n texts: the environment
  *     call         text name of the action or empty, blob arguments
- *     error        u32 code (errors.def, 0: none), text
+ *     error        u32 code (errors.def, 0: none), text; if any: text input, text what would help
  *     results      u32 n, n of: u32 action, u32 half, u32 failed, u64 nanoseconds, text message,
  *                  u32 n, n u64 values
  *

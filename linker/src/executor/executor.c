@@ -161,6 +161,19 @@ uint32_t executor_unwinders(struct executor *executor, const char *names[EXECUTO
 
 /* --- libraries, thread-local storage */
 
+/* Libraries are there before the program is: what one wants of it, it cannot have. */
+struct jitscope_error *executor_refusal(const char *text) {
+    struct jitscope_error *error = error_create(JITSCOPE_ERROR_NOT_FOUND, "%s", text);
+    if (strstr(text, "static TLS"))
+        return error_with_help(error, "have it in the process from its start: LD_PRELOAD=FILE");
+    if (strstr(text, "undefined symbol"))
+        return error_with_help(
+            error,
+            "libraries among the inputs are opened before the program is linked, and cannot refer to it: "
+            "let the program open this one with dlopen, and give -rdynamic");
+    return error;
+}
+
 struct jitscope_error *executor_open_library(struct executor *executor, const char *path, uint32_t *library) {
     for (uint32_t i = 0; i < executor->libraries.count; i++)
         if (strcmp(executor->libraries.data[i].path, path) == 0) {

@@ -82,7 +82,7 @@ static struct jitscope_error *open_library(struct executor *executor, const char
     size_t length = strlen(path); /* the loader says first whose fault it is */
     if (!strncmp(text, path, length) && !strncmp(text + length, ": ", 2))
         text += length + 2;
-    return error_create(JITSCOPE_ERROR_NOT_FOUND, "%s", text);
+    return executor_refusal(text);
 }
 
 static struct jitscope_error *lookup(struct executor *executor, const uint32_t *libraries,

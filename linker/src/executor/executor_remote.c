@@ -108,7 +108,7 @@ static struct jitscope_error *open_library(struct executor *executor, const char
 
 static struct jitscope_error *not_opened(const struct executor *executor, uint32_t library,
                                          const char *text) {
-    struct jitscope_error *error = error_create(JITSCOPE_ERROR_NOT_FOUND, "%s", text);
+    struct jitscope_error *error = executor_refusal(text);
     return library < executor->libraries.count ? error_in_input(error, executor->libraries.data[library].path)
                                                : error;
 }

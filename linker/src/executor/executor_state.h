@@ -87,6 +87,8 @@ struct jitscope_error *executor_create_of_kind(const struct executor_ops *ops, s
 const struct registered_action *executor_find_action(const struct executor *executor, const char *name);
 /* NULL without memory. */
 char *executor_copy_text(const char *text);
+/* The loader does not open a library, and says TEXT. */
+struct jitscope_error *executor_refusal(const char *text);
 struct jitscope_error *executor_action_error(uint32_t index, const char *name, const char *failure);
 
 /* No exit callback any more: executor_at_exit(). */

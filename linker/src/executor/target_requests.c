@@ -29,7 +29,7 @@ static struct jitscope_error *take_libraries(struct jitscope_target *target, str
         uint32_t library = first + i;
         if (*why || cursor->failed || first + i < executor->libraries.count)
             continue;
-        *why = executor_open_library(executor, path, &library);
+        *why = error_in_input(executor_open_library(executor, path, &library), path);
         if (*why)
             *failed = first + i + 1;
         cursor->failed |= library != first + i; /* the linker names each once */

@@ -97,6 +97,10 @@ void message_blob(struct message *message, const void *data, uint64_t size) {
 void message_error(struct message *message, const struct jitscope_error *error) {
     message_u32(message, (uint32_t)jitscope_error_code(error));
     message_text(message, error ? error_text(error) : NULL);
+    if (!error)
+        return;
+    message_text(message, jitscope_error_input(error));
+    message_text(message, error_help(error));
 }
 
 void message_destroy(struct message *message) {
@@ -311,11 +315,15 @@ uint32_t take_count(struct cursor *cursor, uint32_t least) {
 struct jitscope_error *take_error(struct cursor *cursor) {
     uint32_t code = take_u32(cursor);
     const char *text = take_text(cursor);
+    const char *input = code ? take_text(cursor) : "", *help = code ? take_text(cursor) : "";
     if (!code || cursor->failed)
         return NULL;
     if (code > JITSCOPE_ERROR_EXECUTOR_GONE)
         code = JITSCOPE_ERROR_EXECUTOR_GONE;
-    return error_create((enum jitscope_error_code)code, "%s", text);
+    struct jitscope_error *error = error_create((enum jitscope_error_code)code, "%s", text);
+    if (*help)
+        error = error_with_help(error, "%s", help);
+    return *input ? error_in_input(error, input) : error;
 }
 
 struct jitscope_error *cursor_end(const struct cursor *cursor, uint16_t kind) {
