@@ -51,6 +51,12 @@ static struct jitscope_error *validate(const struct options *options) {
                                "name an object, an archive or -l NAME");
     if (options->in_process && options->out_of_process)
         return error_create(JITSCOPE_ERROR_USAGE, "--in-process and --out-of-process exclude each other");
+    if (options->inspectable && options->out_of_process)
+        return error_with_help(
+            error_create(JITSCOPE_ERROR_USAGE,
+                         "--inspectable and --out-of-process exclude each other: inspectors "
+                         "read memory of the process that links"),
+            "--record FILE works with both");
     if (has_checks(options) && !level_holds_symbols(options))
         return error_create(JITSCOPE_ERROR_USAGE, "--check needs what --trace=block or --trace=edges tells");
     if (options->level && options->level != JITSCOPE_LEVEL_OFF && !options->record && !has_checks(options) &&

@@ -35,7 +35,8 @@ static struct jitscope_session *start(struct jitscope_executor_options options) 
     options.size = sizeof options;
     options.command = command;
     check(jitscope_executor_spawn(&options, &connection));
-    struct jitscope_session_options wanted = {.size = sizeof wanted, .executor = connection};
+    struct jitscope_session_options wanted = {
+        .size = sizeof wanted, .inspectable = true, .executor = connection};
     check(jitscope_session_create(&wanted, &session));
     return session;
 }
@@ -115,6 +116,7 @@ int main(int argc, char **argv) {
 
     printf("memory is shared:\n");
     session = start((struct jitscope_executor_options){0});
+    printf("no inspectors: %s\n", jitscope_session_inspection_failure(session));
     live(session);
     fail(session);
     jitscope_session_destroy(session);

@@ -113,6 +113,13 @@ class Messages(OutOfProcess):
         self.assertEqual(outcome.status, 42)
         self.assertRegex(outcome.err, rb"executor +5 messages")
 
+    def test_what_excludes_it(self):
+        main = self.compile(HELLO_C)
+        for option in ("--in-process", "--inspectable"):
+            outcome = self.run_command(JITSCOPE, "run", "--out-of-process", option, main)
+            self.assertEqual((outcome.status, outcome.out), (2, b""))
+            self.assertIn(b"exclude each other", outcome.err)
+
     def test_a_large_program_takes_no_more(self):
         host = self.compile("../../demo/host.c", "-O2", "-I/usr/include/lua5.4")
         script = self.text("one.lua", "print(1 + 1)\nreturn 'done'\n")

@@ -125,7 +125,7 @@ struct jitscope_session_options {
 
     /* Code runs in the process at the other end (executor.h); NULL: in this one.  Taken over, also when
      * creating the session fails.  Addresses are that process's then, and actions are registered there.
-     * Excludes MEMORY and SIMULATE. */
+     * Excludes MEMORY and SIMULATE; the session cannot be inspected. */
     struct jitscope_executor_connection *executor;
 };
 

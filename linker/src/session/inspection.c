@@ -37,6 +37,14 @@ static bool environment_allows(void) {
     return value && !strcmp(value, "1");
 }
 
+/* Inspectors read the memory of whom they talk to. */
+static struct jitscope_error *open_door(struct jitscope_session *session,
+                                        const struct jitscope_session_options *options) {
+    if (options->executor)
+        return error_create(JITSCOPE_ERROR_UNSUPPORTED, "its code runs in another process");
+    return inspect_server_open(session->trace.began, &session->door);
+}
+
 void session_open_door(struct jitscope_session *session, const struct jitscope_session_options *options) {
     if (!options->inspectable && !environment_allows())
         return;
@@ -44,7 +52,7 @@ void session_open_door(struct jitscope_session *session, const struct jitscope_s
     session->inspection_level = !options->inspectable                  ? LEVEL_BLOCK
                                 : options->level == JITSCOPE_LEVEL_OFF ? LEVEL_OFF
                                                                        : (enum event_level)options->level;
-    struct jitscope_error *error = inspect_server_open(session->trace.began, &session->door);
+    struct jitscope_error *error = open_door(session, options);
     if (!error)
         return;
     if (!options->inspectable)
