@@ -15,6 +15,7 @@ struct source {
     uint32_t block;
     uint64_t size;
     bool alloc;
+    bool code;
     bool eh_frame;
 };
 
@@ -75,6 +76,24 @@ static void note_absolute_32(struct graph *graph, const struct source *source, u
         graph->wants_low_memory = true;
 }
 
+/* What these stand for is an entry of which code takes the address, with the last four bytes of an
+ * instruction, or which it reads, and then up to four bytes may follow.  There is nothing to have beside an
+ * entry. */
+static struct jitscope_error *check_entry_addend(const struct elf_reader *reader, const struct source *source,
+                                                 const Elf64_Rela *rela, const struct relocation_info *info) {
+    bool is_read = info->edge == EDGE_X86_64_REQUEST_TP_OFFSET32;
+    if (!source->code || (rela->r_addend <= -4 && rela->r_addend >= (is_read ? -8 : -4)) ||
+        (!is_read && info->edge != EDGE_X86_64_REQUEST_TLS_PAIR32 &&
+         info->edge != EDGE_X86_64_REQUEST_TLS_BLOCK32 && info->edge != EDGE_X86_64_REQUEST_TLS_DESCRIPTOR32))
+        return NULL;
+    return error_with_help(elf_error(reader, JITSCOPE_ERROR_FORMAT, source->section, rela->r_offset,
+                                     (uint32_t)ELF64_R_SYM(rela->r_info),
+                                     "%s with an addend of %" PRId64
+                                     ", not %s-4: nothing lies beside its entry",
+                                     info->name, (int64_t)rela->r_addend, is_read ? "-8 .. " : ""),
+                           "add the offset to the address that the code gets, not to the symbol");
+}
+
 /* The address of a thread-local symbol is an offset, which means nothing to other kinds of relocations. */
 static struct jitscope_error *check_thread_local(const struct elf_reader *reader, const struct source *source,
                                                  const Elf64_Rela *rela, uint32_t target) {
@@ -86,6 +105,7 @@ static struct jitscope_error *check_thread_local(const struct elf_reader *reader
         return elf_error(reader, JITSCOPE_ERROR_OUT_OF_RANGE, source->section, rela->r_offset, symbol,
                          "%s marks a call that lies behind the end of the section (0x%" PRIx64 " bytes)",
                          info->name, source->size);
+    TRY(check_entry_addend(reader, source, rela, info));
     if (by_kind == is_thread_local || info->edge == EDGE_X86_64_KEEP_ALIVE || !source->alloc ||
         type == R_X86_64_TLSLD || arch_x86_64.size_kinds >> info->edge & 1)
         return NULL;
@@ -186,7 +206,9 @@ static struct jitscope_error *read_table(struct elf_reader *reader, uint32_t ind
     if (source.block == NO_BLOCK)
         return NULL;
     source.size = reader->graph->blocks.data[source.block].size;
-    source.alloc = elf_section(reader, source.section).sh_flags & SHF_ALLOC;
+    uint64_t flags = elf_section(reader, source.section).sh_flags;
+    source.alloc = flags & SHF_ALLOC;
+    source.code = source.alloc && flags & SHF_EXECINSTR;
     source.eh_frame = !strcmp(elf_reader_section_name(reader, source.section), ".eh_frame");
     struct jitscope_error *error = read_entries(reader, index, table, &source);
     return error && source.eh_frame && source.alloc ? go_without(reader, source.block, error) : error;
