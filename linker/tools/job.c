@@ -157,6 +157,8 @@ static struct jitscope_error *add_items(struct job *job, const struct job_settin
 static struct jitscope_error *link_items(struct job *job, const struct job_settings *settings) {
     if (settings->argv)
         TRY(jitscope_session_set_arguments(job->session, settings->argc, settings->argv, settings->envp));
+    if (job->options->lazy)
+        TRY(jitscope_session_set_lazy(job->session, true));
     TRY(add_items(job, settings));
     return jitscope_session_link(job->session, &job->link);
 }

@@ -23,8 +23,9 @@
  * have it on its stack, and nobody may keep a pointer into it: signal handlers, threads' destructors
  * (pthread_key_create), functions handed to the host. What it registered with atexit or __cxa_atexit runs at
  * unload by itself, and so do destructors of the unloading thread's thread_local objects; other threads'
- * objects are destroyed when those threads end, if that is before, and never otherwise.  When the process exits with sessions left, finalisers and other deallocate actions run
- * once, and the memory stays.  In a child of fork(2) linked code runs on; the recording stays the parent's.
+ * objects are destroyed when those threads end, if that is before, and never otherwise.  When the process
+ * exits with sessions left, finalisers and other deallocate actions run once, and the memory stays.  In a
+ * child of fork(2) linked code runs on; the recording stays the parent's.
  *
  * Names (char *) are copied unless the function says otherwise; they are what the input's string table holds,
  * mangled for C++. Sizes are in bytes, addresses are the executor's, which is this process unless the session
@@ -196,6 +197,63 @@ struct jitscope_error *jitscope_session_set_event_callback(struct jitscope_sessi
                                                            enum jitscope_level level,
                                                            jitscope_event_callback callback, void *context);
 
+/* --- lazy links
+ * ------------------------------------------------------------------------------------------------ */
+
+/* From now on a link takes only what is needed at once: of the objects queued those that define a root
+ * (jitscope_session_add_root(); all of them when none does) or have initialisers, and, transitively, objects
+ * and archive members of which something that was taken uses data or takes a function's address.  A function
+ * of the rest that is only called gets a stub: the first call links what it needs, by a link made on behalf
+ * of the one that was asked for, and binds the stub's slot, for all threads at once; no code is ever changed.
+ *
+ * What waits is not found by lookups, and what was given with jitscope_session_add_borrowed() must stay
+ * unchanged until it is unloaded or the session destroyed.  Initialisers of archive members run when these
+ * are linked, on the thread that called.  A lazy call may come from any thread, and from initialisers,
+ * finalisers and actions, but not from a signal handler, nor from a pass, resolver, event callback or memory
+ * manager.  A call that comes while an initialiser runs is served, whichever thread it comes from.  Unloading
+ * a link unloads what was made on its behalf; slots of other links that lead there wait again.  Such a
+ * session is recorded from its start or not at all.  Off at first.  Errors: USAGE (with gc_sections). */
+struct jitscope_error *jitscope_session_set_lazy(struct jitscope_session *session, bool lazy);
+
+/* A lazy call of FUNCTION could not be served: MESSAGE says why.  Both are valid during the call.  There is
+ * nothing to call, so it must not return: it ends the process, or leaves by longjmp or an exception, which
+ * passes the frames up to the caller.  No lock is held. When it returns all the same, the process ends as if
+ * there were none. */
+typedef void (*jitscope_lazy_failure)(void *context, const char *function, const char *message);
+/* Sets the one such function; NULL: the message goes to standard error and the process ends with status 127,
+ * as when the dynamic loader cannot bind a symbol. */
+struct jitscope_error *jitscope_session_set_lazy_failure(struct jitscope_session *session,
+                                                         jitscope_lazy_failure failure, void *context);
+
+/* --- code that is replaced
+ * ---------------------------------------------------------------------------------------- */
+
+/* From now on calls of global functions with default visibility, whichever link of the session defines them,
+ * go through slots, so that jitscope_session_replace() can let them lead elsewhere; as with the compilers'
+ * -fsemantic-interposition, which the inputs should be compiled with (-fPIC): what was inlined cannot be
+ * replaced. Off at first. */
+struct jitscope_error *jitscope_session_set_replaceable(struct jitscope_session *session, bool replaceable);
+
+/* Links what is queued, as jitscope_session_link(), and lets it take the place of OLD: every call in the
+ * session that leads to a function of OLD which the new link defines too leads there from now on, old code's
+ * own calls included.  Each slot swings at once for all threads; one after the other, so that for a moment
+ * some calls lead to the old functions and some to the new; threads that are in the old code go on in it.
+ * Nothing but slots is written.
+ *
+ * Variables stay: a global variable with default visibility that the session has keeps its place and its
+ * value, and the new code refers to it.  Constants, static variables and hidden ones are the new link's own.
+ * Addresses of functions that were taken, by code or by lookups, lead to the old functions; later lookups and
+ * links get the new.
+ *
+ * OLD stays, for debuggers too, until its owner unloads it, when no thread is in it any more: that can be
+ * done once nothing else refers to it, which slots do until they have swung, and the new link while it uses
+ * its variables. Both may be replaced again.  *link, when LINK is not NULL, is as of jitscope_session_link();
+ * on an error nothing is replaced.  Errors: USAGE (OLD, or a link that calls it, was linked before
+ * jitscope_session_set_replaceable()), FORMAT (a variable has another size now), and as
+ * jitscope_session_link(). */
+struct jitscope_error *jitscope_session_replace(struct jitscope_session *session, struct jitscope_link *old,
+                                                struct jitscope_link **link);
+
 /* --- linking
  * ------------------------------------------------------------------------------------------------------ */
 
@@ -210,7 +268,8 @@ struct jitscope_error *jitscope_session_set_event_callback(struct jitscope_sessi
  * memory manager return. */
 struct jitscope_error *jitscope_session_link(struct jitscope_session *session, struct jitscope_link **link);
 /* The address of a global, default-visibility definition of any link (the latest link that has it), or of a
- * jitscope_session_define(), whichever is younger.  Of a thread-local variable it is the calling thread's.  Shared libraries are not asked.  Errors: NOT_FOUND. */
+ * jitscope_session_define(), whichever is younger.  Of a thread-local variable it is the calling thread's.
+ * Shared libraries are not asked.  Errors: NOT_FOUND. */
 struct jitscope_error *jitscope_session_lookup(struct jitscope_session *session, const char *name,
                                                uint64_t *address);
 /* Same in one link; hidden symbols are found too.  LINK must not have been unloaded.  Errors: NOT_FOUND. */

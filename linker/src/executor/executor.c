@@ -1,6 +1,7 @@
 #include "executor/executor.h"
 #include "executor/executor_state.h"
 #include "executor/jit_interface.h"
+#include "executor/lazy_resolver.h"
 #include "executor/thread_exit.h"
 
 #include <pthread.h>
@@ -295,52 +296,104 @@ static struct jitscope_error *undo(struct executor *executor, const struct actio
 }
 
 /* Each half once: one that calls exit(3) leaves those before it to executor_roll_back_interrupted(). */
-static void roll_back(struct executor *executor, const struct action *actions, uint32_t count,
-                      struct action_results *results) {
-    for (uint32_t i = count; i-- > 0 && executor->running;) {
-        executor->running_index = i;
-        run_half(executor, &actions[i].deallocate, i, ACTION_ROLLBACK, results);
+static void roll_back(struct executor *executor, struct executor_run *run, uint32_t count) {
+    for (uint32_t i = count; i-- > 0 && !run->rolled_back;) {
+        run->index = i;
+        run_half(executor, &run->actions[i].deallocate, i, ACTION_ROLLBACK, run->results);
     }
+}
+
+/* What the half that is interrupted has found out so far. */
+struct put_aside {
+    uint64_t *values;
+    uint32_t count;
+};
+
+static struct put_aside put_aside(struct executor *executor) {
+    struct put_aside aside = {executor->values, executor->value_count};
+    executor->values = NULL;
+    executor->value_count = 0;
+    return aside;
+}
+
+static void take_up(struct executor *executor, struct put_aside aside) {
+    drop_values(executor);
+    executor->values = aside.values;
+    executor->value_count = aside.count;
 }
 
 struct jitscope_error *executor_finalize(struct executor *executor, const struct action *actions,
                                          uint32_t count, struct action_results *results) {
     TRY(vec_reserve(&results->results, 2 * (uint64_t)count));
     struct jitscope_error *error = NULL;
-    executor->running = actions;
-    executor->running_results = results;
+    struct executor_run run = {.actions = actions, .results = results, .outer = executor->running};
+    struct put_aside aside = put_aside(executor);
+    executor->running = &run;
     for (uint32_t i = 0; i < count && !error; i++) {
-        executor->running_index = i;
+        run.index = i;
         const char *failure = run_half(executor, &actions[i].finalize, i, ACTION_FINALIZE, results);
         if (failure) {
             error = action_error(i, actions[i].finalize.function, failure);
-            roll_back(executor, actions, i, results); /* not behind a replayed exit(3), which did */
+            roll_back(executor, &run, i); /* not behind a replayed exit(3), which did */
         }
     }
-    executor->running = NULL;
+    executor->running = run.outer;
+    take_up(executor, aside);
     return error;
 }
 
 bool executor_roll_back_interrupted(struct executor *executor) {
-    const struct action *actions = executor->running;
-    if (!actions)
+    struct executor_run *run = executor->running;
+    if (!run)
         return false;
-    executor->running = NULL;
-    jitscope_error_destroy(
-        undo(executor, actions, executor->running_index, ACTION_ROLLBACK, executor->running_results));
+    executor->running = run->outer;
+    run->rolled_back = true;
+    jitscope_error_destroy(undo(executor, run->actions, run->index, ACTION_ROLLBACK, run->results));
     return true;
 }
 
 struct jitscope_error *executor_deallocate(struct executor *executor, const struct action *actions,
                                            uint32_t count, struct action_results *results) {
     TRY(vec_reserve(&results->results, count));
-    return undo(executor, actions, count, ACTION_DEALLOCATE, results);
+    struct put_aside aside = put_aside(executor);
+    struct jitscope_error *error = undo(executor, actions, count, ACTION_DEALLOCATE, results);
+    take_up(executor, aside);
+    return error;
 }
 
 uint32_t executor_unwinders(const struct executor *executor, const char *names[EXECUTOR_UNWINDERS]) {
     if (executor_is_answered(executor))
         return executor->answers.registrars(executor->answers.context, names);
     return executor_unwinder_names(&executor->unwinders, names);
+}
+
+/* --- lazy slots */
+
+const char executor_lazy_resolver_name[] = "jitscope's lazy resolver";
+
+struct jitscope_error *executor_lazy_resolver(struct executor *executor, uint64_t *address) {
+    const char *names[] = {executor_lazy_resolver_name};
+    if (executor_is_answered(executor))
+        return executor->answers.lookup(executor->answers.context, names, 1, address);
+    *address = lazy_resolver_address();
+    return NULL;
+}
+
+void executor_set_lazy_answer(struct executor *executor, uint64_t (*answer)(void *context, uint64_t slot),
+                              void *context) {
+    executor->lazy_answer = answer;
+    executor->lazy_context = context;
+}
+
+void executor_store_slots(struct executor *executor, const struct slot_store *stores, uint32_t count) {
+    if (!executor_is_answered(executor))
+        executor_debug_announce();
+    for (uint32_t i = 0; i < count; i++) {
+        if (executor_is_answered(executor))
+            executor->answers.store_slot(executor->answers.context, stores[i].slot, stores[i].function);
+        else
+            lazy_slot_store(stores[i].slot, stores[i].function);
+    }
 }
 
 /* --- libraries */

@@ -35,6 +35,8 @@ struct executor_answers {
                                      uint64_t *addresses);
     struct jitscope_error *(*open_tls)(void *context, const struct tls_request *request,
                                        struct tls_answer *answers);
+    /* FUNCTION is stored into SLOT. */
+    void (*store_slot)(void *context, uint64_t slot, uint64_t function);
     /* Whom the registration that was asked for last was made with; static or long-lived texts. */
     uint32_t (*registrars)(void *context, const char *names[EXECUTOR_UNWINDERS]);
 };
@@ -62,7 +64,8 @@ void executor_set_arguments(struct executor *executor, int argc, char **argv, ch
 /* Results of a run of actions, in the order in which they ran. */
 struct action_results {
     VEC(struct action_result) results;
-    bool timed; /* durations are wanted: else they are 0 */
+    uint32_t told; /* so many of them have been told of: the caller's to count */
+    bool timed;    /* durations are wanted: else they are 0 */
 };
 void executor_results_destroy(struct action_results *results);
 
@@ -73,7 +76,8 @@ struct jitscope_error *executor_finalize(struct executor *executor, const struct
                                          uint32_t count, struct action_results *results);
 /* exit(3) was called inside one of these actions, or while they were rolled back, so that executor_finalize()
  * never returns: rolls back those before it, as if it had failed, once.  The results are still where they
- * were asked for.  False when none is running. */
+ * were asked for.  False when none is running.  Runs nest, when code that an action runs has something
+ * linked: it is the innermost that is rolled back. */
 bool executor_roll_back_interrupted(struct executor *executor);
 /* Runs the deallocate halves in reverse, all of them whatever fails; the first failure is the error.  Only
  * NO_MEMORY for RESULTS keeps them from running: reserve room beforehand where that must not be. */
@@ -118,6 +122,19 @@ struct jitscope_error *executor_open_tls(struct executor *executor, const struct
 void executor_close_tls(struct executor *executor, uint32_t link);
 /* Where what is OFFSET bytes into the block of LINK lies for the calling thread; 0 without such a block. */
 uint64_t executor_tls_address(struct executor *executor, uint32_t link, uint64_t offset);
+
+/* Where lazy stubs' unbound slots lead to in the end (executor/lazy_resolver.h).  ANSWER is asked about them:
+ * the function of the slot at an address.  It comes back with an address, or not at all. */
+struct jitscope_error *executor_lazy_resolver(struct executor *executor, uint64_t *address);
+void executor_set_lazy_answer(struct executor *executor, uint64_t (*answer)(void *context, uint64_t slot),
+                              void *context);
+extern const char executor_lazy_resolver_name[];
+/* Slots lead elsewhere from now on, one after the other, each at once for all threads.  Debuggers that listen
+ * hear of what they lead to first. */
+struct slot_store {
+    uint64_t slot, function;
+};
+void executor_store_slots(struct executor *executor, const struct slot_store *stores, uint32_t count);
 
 /* Calls the function at ADDRESS as main(argc, argv, envp) on this thread; *status is what it returned. */
 void executor_run_main(struct executor *executor, uint64_t address, int *status);

@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "executor/debug_image.h"
 #include "executor/executor_state.h"
+#include "executor/lazy_resolver.h"
 #include "executor/thread_exit.h"
 
 #include <inttypes.h>
@@ -177,6 +178,28 @@ static const char *run_DEREGISTER_EH_FRAMES(void *context, const uint8_t *argume
     const char *failure = read_range(executor, arguments, size, &section);
     return failure ? failure
                    : executor_deregister_eh_frame(&executor->unwinders, section.address, section.size);
+}
+
+static uint64_t answer_slot(void *context, uint64_t slot) {
+    const struct executor *executor = context;
+    return executor->lazy_answer(executor->lazy_context, slot);
+}
+
+static const char *run_REGISTER_LAZY_SLOTS(void *context, const uint8_t *arguments, size_t size) {
+    struct executor *executor = context;
+    struct range slots;
+    const char *failure = read_range(executor, arguments, size, &slots);
+    if (!failure && !executor->lazy_answer)
+        failure = "nobody answers for slots";
+    return failure ? failure : lazy_slots_register(slots.address, slots.size, answer_slot, executor);
+}
+
+static const char *run_DEREGISTER_LAZY_SLOTS(void *context, const uint8_t *arguments, size_t size) {
+    struct range slots;
+    const char *failure = read_range(context, arguments, size, &slots);
+    if (!failure)
+        lazy_slots_forget(slots.address);
+    return failure;
 }
 
 static const char *run_REGISTER_DEBUG_IMAGE(void *context, const uint8_t *arguments, size_t size) {

@@ -18,6 +18,15 @@ struct library {
     void *handle;
 };
 
+/* Finalize actions that are running; what is found while an inner run interrupts them is put aside here. */
+struct executor_run {
+    const struct action *actions;
+    uint32_t index;
+    struct action_results *results;
+    struct executor_run *outer;
+    bool rolled_back; /* by exit(3) */
+};
+
 struct executor {
     struct executor_answers answers; /* all NULL: this executor is real */
     VEC(struct registered_action) actions;
@@ -35,10 +44,11 @@ struct executor {
     uint32_t value_count;
     char message[192]; /* the last failure of a built-in action */
 
-    /* What executor_finalize() is in the middle of; NULL when it is not running. */
-    const struct action *running;
-    uint32_t running_index;
-    struct action_results *running_results;
+    struct executor_run *running; /* what executor_finalize() is in the middle of; NULL: it is not running */
+
+    /* See executor_set_lazy_answer(). */
+    uint64_t (*lazy_answer)(void *context, uint64_t slot);
+    void *lazy_context;
 
     /* At exit; see executor_at_exit(). */
     void (*exit_callback)(void *);

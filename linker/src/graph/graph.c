@@ -58,6 +58,7 @@ void graph_destroy(struct graph *graph) {
     vec_destroy(&graph->tls.gaps);
     vec_destroy(&graph->tls.externals);
     vec_destroy(&graph->tls.reached);
+    vec_destroy(&graph->lazy.stubs);
     vec_destroy(&graph->claimed_groups);
     vec_destroy(&graph->section_next);
     os_release(graph->addresses);

@@ -1,6 +1,7 @@
 #include "pass/tables.h"
 
 #include "pass/ifuncs.h"
+#include "pass/lazy_stubs.h"
 #include "pass/synthetic.h"
 
 /* What entries hold before edges are applied. */
@@ -68,6 +69,11 @@ static struct jitscope_error *got_entry(struct got_table *got, struct graph *gra
     got->entry_of.data[target] = *symbol;
     trace_entry(graph, TABLE_GOT, got->count++, *symbol, block, target, request);
     return NULL;
+}
+
+struct jitscope_error *got_table_entry(struct got_table *got, struct graph *graph, uint32_t target,
+                                       uint32_t block, uint64_t offset, uint32_t *symbol) {
+    return got_entry(got, graph, target, (struct request){block, offset}, symbol);
 }
 
 static struct jitscope_error *visit_got(struct edge_visitor *visitor, struct graph *graph, uint32_t block,
@@ -298,14 +304,17 @@ struct jitscope_error *build_tables(struct graph *graph, void *unused) {
     struct got_table got;
     struct plt_table plt;
     struct tls_table tls;
+    struct lazy_table lazy;
     got_table_create(&got, graph);
     plt_table_create(&plt, graph, &got);
     tls_table_create(&tls, graph);
+    lazy_table_create(&lazy, graph, &got, &plt);
     struct jitscope_error *error = add_ifunc_entries(graph, &got, &plt);
     if (!error)
-        error = visit_existing_edges(graph, &got.visitor, &plt.visitor, &tls.visitor);
+        error = visit_existing_edges(graph, &lazy.visitor, &got.visitor, &plt.visitor, &tls.visitor);
     if (!error)
         error = ensure_got_base(graph, &got);
+    lazy_table_destroy(&lazy);
     tls_table_destroy(&tls);
     plt_table_destroy(&plt);
     got_table_destroy(&got);

@@ -53,6 +53,11 @@ void plt_table_destroy(struct plt_table *plt);
 void tls_table_create(struct tls_table *table, const struct graph *graph);
 void tls_table_destroy(struct tls_table *table);
 
+/* For other tables' entries that hold TARGET's address: *symbol is the GOT entry, made when it is new. BLOCK
+ * and OFFSET are what asks. */
+struct jitscope_error *got_table_entry(struct got_table *got, struct graph *graph, uint32_t target,
+                                       uint32_t block, uint64_t offset, uint32_t *symbol);
+
 /* The pass (post-prune): all tables over all existing edges. */
 struct jitscope_error *build_tables(struct graph *graph, void *unused);
 

@@ -27,7 +27,8 @@ static struct jitscope_error *new_link(struct jitscope_session *session, struct 
     struct jitscope_link *link = os_allocate_zeroed(sizeof *link);
     if (!link)
         return error_no_memory();
-    link->number = session->links.count + 1;
+    link->number = link->family = session->links.count + 1;
+    link->wanted = NO_NAME;
     vec_put(&session->links, link);
     *out = link;
     return NULL;
@@ -45,6 +46,11 @@ void session_forget_link(struct jitscope_session *session, struct jitscope_link 
         executor_close_tls(session->executor, link->number);
     vec_destroy(&link->definitions);
     vec_destroy(&link->uses);
+    vec_destroy(&link->slots);
+    vec_destroy(&link->groups);
+    session_let_wait(session, link->number);
+    if (link->family == link->number)
+        session_forget_waiting(session, link->number);
     os_release(link);
 }
 
@@ -54,7 +60,7 @@ static struct jitscope_error *run_job(struct jitscope_session *session, struct g
         .graph = graph,
         .memory = &session->memory,
         .user_passes = &session->passes,
-        .roots = {.everything = !session->gc_sections,
+        .roots = {.everything = !session->gc_sections || session->lazy,
                   .names = session->roots.data,
                   .count = session->roots.count},
         .phony_externals = session->phony_externals,
@@ -77,6 +83,8 @@ static struct jitscope_error *link_batch(struct jitscope_session *session, struc
     graph.knows_action = session->executor ? knows_action : NULL;
     graph.relocation_name = elf_x86_64_relocation_name;
     struct jitscope_error *error = run_job(session, &graph, link);
+    if (!error)
+        error = session_note_groups(&graph, session);
     graph_destroy(&graph);
     return error;
 }
@@ -91,29 +99,104 @@ static void trace_link_end(struct jitscope_session *session, const struct jitsco
           .duration = trace_time(&session->trace) - began, .error = trace_name(&session->trace, text));
 }
 
-static struct jitscope_error *link_queue(struct jitscope_session *session, struct jitscope_link **out) {
-    struct jitscope_link *link;
-    TRY(session_add_default_libraries(session));
-    TRY(new_link(session, &link));
+/* What was read stays while it waits, or can wait again. */
+static void drop_inputs(struct jitscope_session *session, const struct jitscope_link *link, bool failed,
+                        uint32_t first_input) {
+    if (link->family != link->number)
+        session_drop_members(session, first_input);
+    else if (session->lazy && !failed)
+        session_keep_queue(session, first_input);
+    else
+        session_drop_queue(session, first_input);
+}
+
+static struct jitscope_error *make_link(struct jitscope_session *session, struct jitscope_link *link) {
     uint64_t began = trace_time(&session->trace);
-    uint32_t first_input = session->inputs.count;
+    link->running = true;
+    link->runner = pthread_self();
     trace_enter_link(&session->trace, link->number);
     TRACE(&session->trace, link_begin, .link = link->number, .time = began);
     struct jitscope_error *error = error_with_usual_help(link_batch(session, link));
     trace_link_end(session, error, began);
     trace_enter_link(&session->trace, 0);
-    session_drop_queue(session, first_input);
+    link->running = false;
+    return error;
+}
+
+struct jitscope_error *session_link(struct jitscope_session *session, const struct link_request *request,
+                                    struct jitscope_link **out) {
+    struct jitscope_link *link;
+    if (!request->family)
+        TRY(session_add_default_libraries(session));
+    TRY(new_link(session, &link));
+    uint32_t first_input = session->inputs.count;
+    if (request->family) {
+        link->family = request->family;
+        link->wanted = request->name;
+    }
+    link->replaces = request->replaces;
+    link->replaceable = session->replaceable;
+    struct jitscope_error *error = make_link(session, link);
+    drop_inputs(session, link, error, first_input);
     if (error)
         session_forget_link(session, link);
     else if (out)
         *out = link;
+    if (session->has_slots)
+        session_tell_ended_link(session);
     return error;
 }
 
 struct jitscope_error *jitscope_session_link(struct jitscope_session *session, struct jitscope_link **link) {
+    const struct link_request request = {0};
     TRY(session_enter(session));
     TRACE_ANSWER(&session->trace, call_link, .time = trace_time(&session->trace));
-    struct jitscope_error *error = link_queue(session, link);
+    struct jitscope_error *error = session_link(session, &request, link);
+    if (error)
+        session_drop_queue(session, session->inputs.count);
+    return session_leave(session, error);
+}
+
+/* --- replacing */
+
+/* Callers that do not come through slots would go on to call what is replaced. */
+static struct jitscope_error *check_callers(const struct jitscope_session *session,
+                                            const struct jitscope_link *old) {
+    const char *help = "jitscope_session_set_replaceable() before links whose functions, or callers, are "
+                       "involved";
+    if (!old->replaceable)
+        return error_with_help(
+            error_create(JITSCOPE_ERROR_USAGE, "link %u was not made to be replaced", old->number), "%s",
+            help);
+    for (uint32_t i = 0; i < session->links.count; i++) {
+        const struct jitscope_link *link = session->links.data[i];
+        for (uint32_t at = 0; link && !link->replaceable && at < link->uses.count; at++)
+            if (link->uses.data[at] == old)
+                return error_with_help(error_create(JITSCOPE_ERROR_USAGE,
+                                                    "link %u cannot be replaced: link %u calls it directly",
+                                                    old->number, link->number),
+                                       "%s", help);
+    }
+    return NULL;
+}
+
+static struct jitscope_error *replace(struct jitscope_session *session, const struct jitscope_link *old,
+                                      struct jitscope_link **out) {
+    struct jitscope_link *link;
+    const struct link_request request = {.replaces = old->number};
+    TRY(check_callers(session, old));
+    TRY(session_link(session, &request, &link));
+    session_swing_slots(session, link);
+    if (out)
+        *out = link;
+    return NULL;
+}
+
+struct jitscope_error *jitscope_session_replace(struct jitscope_session *session, struct jitscope_link *old,
+                                                struct jitscope_link **link) {
+    TRY(session_enter(session));
+    TRACE_ANSWER(&session->trace, call_replace, .link = old->number, .time = trace_time(&session->trace));
+    struct jitscope_error *error = replace(session, old, link);
     if (error)
         session_drop_queue(session, session->inputs.count);
     return session_leave(session, error);
@@ -123,18 +206,86 @@ uint32_t jitscope_link_number(const struct jitscope_link *link) {
     return link->number;
 }
 
+/* --- taking down */
+
+static bool is_of(const struct jitscope_link *link, uint32_t family) {
+    return link && (!family || link->family == family);
+}
+
+static void keep_first(struct jitscope_error **first, struct jitscope_error *error) {
+    if (*first)
+        jitscope_error_destroy(error);
+    else
+        *first = error;
+}
+
+static void tell_unload(struct jitscope_session *session, struct jitscope_link *link) {
+    trace_enter_link(&session->trace, link->number);
+    if (!link->leaves)
+        TRACE(&session->trace, unload, .link = link->number, .time = trace_time(&session->trace));
+    link->leaves = true;
+}
+
+/* Finalisers may call what waits: then one more link of the family leaves, before the others. */
+static struct jitscope_error *end_code(struct jitscope_session *session, uint32_t family) {
+    struct jitscope_error *first = NULL;
+    for (uint32_t i = session->links.count; i-- > 0;) {
+        struct jitscope_link *link = session->links.data[i];
+        uint32_t links = session->links.count;
+        bool any;
+        if (!is_of(link, family))
+            continue;
+        tell_unload(session, link);
+        keep_first(&first, memory_run_deallocate_actions(&session->memory, link->allocation, &any));
+        if (session->links.count > links)
+            i = session->links.count;
+    }
+    return first;
+}
+
+struct jitscope_error *session_take_down(struct jitscope_session *session, uint32_t family) {
+    struct jitscope_error *first = NULL;
+    if (session->has_slots && session->executor)
+        first = end_code(session, family);
+    if (family)
+        session_withdraw_slots(session, family);
+    for (uint32_t i = session->links.count; i-- > 0;) {
+        struct jitscope_link *link = session->links.data[i];
+        if (!is_of(link, family))
+            continue;
+        tell_unload(session, link);
+        keep_first(&first, memory_deallocate(&session->memory, link->allocation));
+        trace_enter_link(&session->trace, 0);
+        session_forget_link(session, link);
+    }
+    return first;
+}
+
+void session_end_nested(void *context) {
+    struct jitscope_session *session = context;
+    uint32_t outer = session->trace.link;
+    for (uint32_t i = session->links.count; i-- > outer;) {
+        struct jitscope_link *link = session->links.data[i];
+        bool any;
+        if (!link)
+            continue;
+        tell_unload(session, link);
+        session_withdraw_link(session, link->number);
+        jitscope_error_destroy(memory_run_deallocate_actions(&session->memory, link->allocation, &any));
+        jitscope_error_destroy(memory_deallocate(&session->memory, link->allocation));
+        session_forget_link(session, link);
+    }
+    trace_enter_link(&session->trace, outer);
+}
+
 static struct jitscope_error *unload(struct jitscope_session *session, struct jitscope_link *link) {
     if (link->users)
         return error_with_help(error_create(JITSCOPE_ERROR_IN_USE,
                                             "link %u cannot be unloaded: %u later link%s to it", link->number,
                                             link->users, link->users == 1 ? " refers" : "s refer"),
                                "unload those first");
-    trace_enter_link(&session->trace, link->number);
-    TRACE(&session->trace, unload, .link = link->number, .time = trace_time(&session->trace));
-    struct jitscope_error *error = memory_deallocate(&session->memory, link->allocation);
-    trace_enter_link(&session->trace, 0);
-    session_forget_link(session, link);
-    return error;
+    TRY(session_check_slots(session, link->family));
+    return session_take_down(session, link->family);
 }
 
 struct jitscope_error *jitscope_session_unload(struct jitscope_session *session, struct jitscope_link *link) {

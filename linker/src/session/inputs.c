@@ -135,13 +135,21 @@ static struct jitscope_error *forget_bytes(struct input *input) {
 
 /* Members live in their archive's bytes, but for thin archives; archives and libraries stay for later links.
  */
-void session_drop_queue(struct jitscope_session *session, uint32_t first_input) {
-    for (uint32_t i = 0; i < session->queue.count; i++)
-        forget_bytes(&session->inputs.data[session->queue.data[i]]);
+void session_drop_members(struct jitscope_session *session, uint32_t first_input) {
     for (uint32_t id = first_input; id < session->inputs.count; id++)
         if (session->inputs.data[id].kind == INPUT_KIND_MEMBER)
             forget_bytes(&session->inputs.data[id]);
+}
+
+void session_keep_queue(struct jitscope_session *session, uint32_t first_input) {
+    session_drop_members(session, first_input);
     session->queue.count = 0;
+}
+
+void session_drop_queue(struct jitscope_session *session, uint32_t first_input) {
+    for (uint32_t i = 0; i < session->queue.count; i++)
+        forget_bytes(&session->inputs.data[session->queue.data[i]]);
+    session_keep_queue(session, first_input);
 }
 
 /* --- kinds

@@ -1,0 +1,71 @@
+/* Lazy links: objects wait until they are called.  And what becomes of a call that cannot be served. */
+#include "check.h"
+
+#include <setjmp.h>
+#include <string.h>
+
+static jmp_buf out;
+
+/* The stack unwinds to whoever called the linked code; the session is free again. */
+static void give_up(void *context, const char *function, const char *message) {
+    struct jitscope_session *session = context;
+    const char *line = strchr(message, '\n');
+    uint64_t address;
+    check(jitscope_session_lookup(session, "caller", &address));
+    printf("%s: %.*s\n", function, (int)(line ? (size_t)(line - message) : strlen(message)), message);
+    longjmp(out, 1);
+}
+
+static const char *is_there(struct jitscope_session *session, const char *name) {
+    uint64_t address;
+    struct jitscope_error *error = jitscope_session_lookup(session, name, &address);
+    bool found = !error;
+    jitscope_error_destroy(error);
+    return found ? "is there" : "waits";
+}
+
+static void print_refusal(struct jitscope_error *error) {
+    printf("%s: %s\n", jitscope_error_code_name(jitscope_error_code(error)), jitscope_error_message(error));
+    jitscope_error_destroy(error);
+}
+
+static void refuse(void) {
+    struct jitscope_session_options options = {.size = sizeof options, .gc_sections = true};
+    struct jitscope_session *session;
+    check(jitscope_session_create(&options, &session));
+    print_refusal(jitscope_session_set_lazy(session, true));
+    jitscope_session_destroy(session);
+}
+
+int main(void) {
+    struct jitscope_session *session;
+    struct jitscope_link *link;
+    uint64_t address;
+    check(jitscope_session_create(NULL, &session));
+    check(jitscope_session_set_lazy(session, true));
+    check(jitscope_session_set_lazy_failure(session, give_up, session));
+    check(jitscope_session_add_root(session, "caller"));
+    check(jitscope_session_add_file(session, OBJECTS "caller.o"));
+    check(jitscope_session_add_file(session, OBJECTS "answer_1.o"));
+    check(jitscope_session_add_file(session, OBJECTS "called.o"));
+    check(jitscope_session_link(session, &link));
+    printf("answer %s\n", is_there(session, "answer"));
+
+    check(jitscope_session_lookup(session, "caller", &address));
+    printf("caller() = %d\n", call(address));
+    printf("answer %s, called %s\n", is_there(session, "answer"), is_there(session, "called"));
+
+    check(jitscope_session_lookup(session, "failing", &address));
+    if (!setjmp(out))
+        call(address);
+    check(jitscope_session_define(session, "nowhere", 1));
+    if (!setjmp(out))
+        printf("once that is there: %d\n", call(address));
+
+    /* With the link goes what was linked on its behalf. */
+    check(jitscope_session_unload(session, link));
+    printf("answer %s\n", is_there(session, "answer"));
+    jitscope_session_destroy(session);
+    refuse();
+    return 0;
+}
