@@ -406,6 +406,12 @@ class Shown(Lazy):
         self.assertIn("f of link 2, since it was called", text)
         text = self.must(JITSCOPE, "why", "lazy.jsr", "plt:g").out.decode()
         self.assertIn("jumps to the resolver: g is linked when it is called", text)
+        self.assertIn("calls of g go through slot 1, which has it linked first", text)
+
+    def test_redacted(self):
+        self.record()
+        self.must(JITSCOPE, "bug-report", "--redact", "paths,names", "lazy.jsr", "-o", "redacted.jsr")
+        self.must(JITSCOPE, "replay", "redacted.jsr")
 
     def test_simulated(self):
         main = self.object("main", "int f(void); int main(void) { return f(); }")

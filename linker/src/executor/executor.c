@@ -369,12 +369,9 @@ uint32_t executor_unwinders(const struct executor *executor, const char *names[E
 
 /* --- lazy slots */
 
-const char executor_lazy_resolver_name[] = "jitscope's lazy resolver";
-
 struct jitscope_error *executor_lazy_resolver(struct executor *executor, uint64_t *address) {
-    const char *names[] = {executor_lazy_resolver_name};
     if (executor_is_answered(executor))
-        return executor->answers.lookup(executor->answers.context, names, 1, address);
+        return executor->answers.lazy_resolver(executor->answers.context, address);
     *address = lazy_resolver_address();
     return NULL;
 }

@@ -35,6 +35,7 @@ struct executor_answers {
                                      uint64_t *addresses);
     struct jitscope_error *(*open_tls)(void *context, const struct tls_request *request,
                                        struct tls_answer *answers);
+    struct jitscope_error *(*lazy_resolver)(void *context, uint64_t *address);
     /* FUNCTION is stored into SLOT. */
     void (*store_slot)(void *context, uint64_t slot, uint64_t function);
     /* Whom the registration that was asked for last was made with; static or long-lived texts. */
@@ -128,7 +129,7 @@ uint64_t executor_tls_address(struct executor *executor, uint32_t link, uint64_t
 struct jitscope_error *executor_lazy_resolver(struct executor *executor, uint64_t *address);
 void executor_set_lazy_answer(struct executor *executor, uint64_t (*answer)(void *context, uint64_t slot),
                               void *context);
-extern const char executor_lazy_resolver_name[];
+
 /* Slots lead elsewhere from now on, one after the other, each at once for all threads.  Debuggers that listen
  * hear of what they lead to first. */
 struct slot_store {

@@ -40,6 +40,7 @@ static void give_tables_back(struct graph *graph) {
             tables->sections.data[graph->sections.data[id].name] = NO_SECTION;
     for (uint32_t i = 0; i < graph->claimed_groups.count; i++)
         tables->groups.data[graph->claimed_groups.data[i]] = NO_INPUT;
+    name_tables_destroy(graph->lender); /* of a link that was made meanwhile, inside of this one */
     *graph->lender = *tables;
 }
 

@@ -170,8 +170,9 @@ CALL(state_session) {
     X(call_set_linking)                                                                                      \
     X(call_lazy)                                                                                             \
     X(call_replace)                                                                                          \
-    X(call_unload) X(call_exit) X(call_destroy) X(state_input) X(state_definition) X(state_link)             \
-        X(state_use) X(state_session)
+    X(call_unload)                                                                                           \
+    X(call_exit)                                                                                             \
+    X(call_destroy) X(state_input) X(state_definition) X(state_link) X(state_use) X(state_session)
 
 bool replay_is_call(uint32_t id) {
     switch (id) {

@@ -233,6 +233,15 @@ static void values(void *context, const struct action_call *call, uint64_t *valu
         replay_write_slot(replay, load_u64(call->arguments + 16 + 16 * (size_t)i), values[i]);
 }
 
+static struct jitscope_error *lazy_resolver(void *context, uint64_t *address) {
+    struct replay *replay = context;
+    struct answer answer;
+    if (!replay_find(replay, EVENT_ID_answer_lazy_resolver, &answer))
+        return replay_no_answer(replay, "where slots of functions that wait led");
+    *address = decode_event(&replay->recorded.decoder, &answer.view)->answer_lazy_resolver.address;
+    return NULL;
+}
+
 static void store_slot(void *context, uint64_t slot, uint64_t function) {
     replay_write_slot(context, slot, function);
 }
@@ -261,6 +270,7 @@ void replay_give_world(struct replay *replay, struct session_replay *setting) {
                                                   .open_library = open_library,
                                                   .lookup = lookup,
                                                   .open_tls = open_tls,
+                                                  .lazy_resolver = lazy_resolver,
                                                   .store_slot = store_slot,
                                                   .registrars = registrars};
 }

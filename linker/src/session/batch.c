@@ -55,7 +55,7 @@ void session_forget_link(struct jitscope_session *session, struct jitscope_link 
 }
 
 static struct jitscope_error *run_job(struct jitscope_session *session, struct graph *graph,
-                                      struct jitscope_link *link) {
+                                      struct jitscope_link *link, struct debug_scratch *scratch) {
     struct link_job job = {
         .graph = graph,
         .memory = &session->memory,
@@ -68,7 +68,7 @@ static struct jitscope_error *run_job(struct jitscope_session *session, struct g
         .resolve_externals = session_resolve_externals,
         .announce_definitions = session_announce,
         .session = session,
-        .debug = session->debug == JITSCOPE_DEBUG_OFF ? NULL : &session->debug_scratch,
+        .debug = session->debug == JITSCOPE_DEBUG_OFF ? NULL : scratch,
     };
     TRY(pass_run(graph, &job.pass_number, PHASE_READ, "read-inputs", session_read_inputs, session));
     return link_run(&job, &link->allocation);
@@ -82,10 +82,13 @@ static struct jitscope_error *link_batch(struct jitscope_session *session, struc
     graph.input_context = session;
     graph.knows_action = session->executor ? knows_action : NULL;
     graph.relocation_name = elf_x86_64_relocation_name;
-    struct jitscope_error *error = run_job(session, &graph, link);
+    struct debug_scratch own = {0}; /* inside another link, whose image is still to be read */
+    bool is_nested = session->memory.running;
+    struct jitscope_error *error = run_job(session, &graph, link, is_nested ? &own : &session->debug_scratch);
     if (!error)
         error = session_note_groups(&graph, session);
     graph_destroy(&graph);
+    debug_scratch_destroy(&own);
     return error;
 }
 

@@ -126,11 +126,10 @@ struct jitscope_error *session_new_input(struct jitscope_session *session, struc
     return NULL;
 }
 
-static struct jitscope_error *forget_bytes(struct input *input) {
+void session_forget_bytes(struct input *input) {
     session_release_bytes(input->bytes, input->ownership);
     input->bytes = (struct bytes){0};
     input->ownership = BORROWED;
-    return NULL;
 }
 
 /* Members live in their archive's bytes, but for thin archives; archives and libraries stay for later links.
@@ -138,7 +137,7 @@ static struct jitscope_error *forget_bytes(struct input *input) {
 void session_drop_members(struct jitscope_session *session, uint32_t first_input) {
     for (uint32_t id = first_input; id < session->inputs.count; id++)
         if (session->inputs.data[id].kind == INPUT_KIND_MEMBER)
-            forget_bytes(&session->inputs.data[id]);
+            session_forget_bytes(&session->inputs.data[id]);
 }
 
 void session_keep_queue(struct jitscope_session *session, uint32_t first_input) {
@@ -148,7 +147,7 @@ void session_keep_queue(struct jitscope_session *session, uint32_t first_input) 
 
 void session_drop_queue(struct jitscope_session *session, uint32_t first_input) {
     for (uint32_t i = 0; i < session->queue.count; i++)
-        forget_bytes(&session->inputs.data[session->queue.data[i]]);
+        session_forget_bytes(&session->inputs.data[session->queue.data[i]]);
     session_keep_queue(session, first_input);
 }
 
@@ -267,14 +266,14 @@ static struct jitscope_error *add_bytes(struct jitscope_session *session, struct
     if (input.kind != INPUT_KIND_SCRIPT)
         return enqueue(session, id, session_text(session, input.name));
     error = add_script(session, bytes, session_text(session, input.name));
-    forget_bytes(&session->inputs.data[id]);
+    session_forget_bytes(&session->inputs.data[id]);
     return error;
 }
 
 /* Objects of an archive or script that could not be taken whole do not wait for a link. */
 static void take_back(struct jitscope_session *session, uint32_t queued, uint32_t roots, uint32_t paths) {
     for (uint32_t i = queued; i < session->queue.count; i++)
-        forget_bytes(&session->inputs.data[session->queue.data[i]]);
+        session_forget_bytes(&session->inputs.data[session->queue.data[i]]);
     session->queue.count = queued;
     session->roots.count = roots;
     session->library_paths.count = paths;

@@ -79,14 +79,11 @@ struct jitscope_error *session_note_groups(const struct graph *graph, struct jit
 }
 
 struct jitscope_error *session_want_resolver(struct jitscope_session *session, uint64_t *address) {
-    uint32_t name;
     if (!session->executor) /* nothing will ever go there */
         session->lazy_resolver = session->base + 0x5f000000;
     if (!session->lazy_resolver) {
-        TRY(session_intern(session, executor_lazy_resolver_name, &name));
         TRY(executor_lazy_resolver(session->executor, &session->lazy_resolver));
-        TRACE_ANSWER(&session->trace, answer_symbol, .name = trace_name(&session->trace, name),
-                     .provider = PROVIDER_LINKER, .address = session->lazy_resolver);
+        TRACE_ANSWER(&session->trace, answer_lazy_resolver, .address = session->lazy_resolver);
     }
     *address = session->lazy_resolver;
     return NULL;

@@ -90,15 +90,16 @@ void session_let_wait(struct jitscope_session *session, uint32_t link) {
             session->waiting.data[i].taken_by = 0;
 }
 
-static void relist(struct jitscope_session *session, const uint32_t *moved) {
+/* Names of objects that go leave, those of others follow where their object moves to. */
+static void relist(struct jitscope_session *session) {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < session->waiting_names.count; i++)
         session->waiting_by_name.data[session->waiting_names.data[i].name] = UINT32_MAX;
     for (uint32_t i = 0; i < session->waiting_names.count; i++) {
         struct waiting_name entry = session->waiting_names.data[i];
-        if (moved[entry.object] == UINT32_MAX)
+        entry.object = session->waiting.data[entry.object].moves_to;
+        if (entry.object == UINT32_MAX)
             continue;
-        entry.object = moved[entry.object];
         entry.next = session->waiting_by_name.data[entry.name];
         session->waiting_names.data[kept] = entry;
         session->waiting_by_name.data[entry.name] = kept++;
@@ -106,27 +107,22 @@ static void relist(struct jitscope_session *session, const uint32_t *moved) {
     session->waiting_names.count = kept;
 }
 
-/* Without memory for the list of what moves nothing does: such objects are of no family any more. */
+/* Needs no memory: a link that leaves does so for good. */
 void session_forget_waiting(struct jitscope_session *session, uint32_t family) {
     uint32_t kept = 0;
-    uint32_t *moved = session->waiting.count ? os_allocate(session->waiting.count * sizeof *moved) : NULL;
-    if (!moved)
-        return;
     for (uint32_t i = 0; i < session->waiting.count; i++) {
-        struct waiting object = session->waiting.data[i];
-        struct input *input = &session->inputs.data[object.input];
-        moved[i] = object.family == family ? UINT32_MAX : kept;
-        if (object.family != family) {
-            session->waiting.data[kept++] = object;
-            continue;
-        }
-        session_release_bytes(input->bytes, input->ownership);
-        input->bytes = (struct bytes){0};
-        input->ownership = BORROWED;
+        struct waiting *object = &session->waiting.data[i];
+        object->moves_to = object->family == family ? UINT32_MAX : kept++;
+        if (object->family == family)
+            session_forget_bytes(&session->inputs.data[object->input]);
     }
+    if (kept == session->waiting.count)
+        return;
+    relist(session);
+    for (uint32_t i = 0; i < session->waiting.count; i++)
+        if (session->waiting.data[i].moves_to != UINT32_MAX)
+            session->waiting.data[session->waiting.data[i].moves_to] = session->waiting.data[i];
     session->waiting.count = kept;
-    relist(session, moved);
-    os_release(moved);
 }
 
 /* --- what is done with symbols */

@@ -70,6 +70,7 @@ struct waiting {
     uint32_t input;
     uint32_t family;   /* of the link that it was queued for */
     uint32_t taken_by; /* link; 0: it waits */
+    uint32_t moves_to; /* while others leave the list */
     struct elf_outline outline;
 };
 
@@ -262,6 +263,7 @@ struct jitscope_error *world_read_file(void *unused, const char *path, struct by
                                        uint8_t *ownership);
 struct jitscope_error *world_newest_compiler(void *unused, uint32_t *version);
 void session_release_bytes(struct bytes bytes, uint8_t ownership);
+void session_forget_bytes(struct input *input);
 struct jitscope_error *session_new_input(struct jitscope_session *session, struct input input,
                                          uint32_t pulled_by, uint32_t *id);
 /* "-l": by name through the search path. */
