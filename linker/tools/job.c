@@ -159,8 +159,11 @@ static struct jitscope_error *link_items(struct job *job, const struct job_setti
         TRY(jitscope_session_set_arguments(job->session, settings->argc, settings->argv, settings->envp));
     if (job->options->lazy)
         TRY(jitscope_session_set_lazy(job->session, true));
+    if (job->options->executable_stack)
+        TRY(jitscope_session_allow_executable_stack(job->session));
     TRY(add_items(job, settings));
-    return jitscope_session_link(job->session, &job->link);
+    TRY(jitscope_session_link(job->session, &job->link));
+    return job->options->export_dynamic ? jitscope_session_export(job->session, job->link) : NULL;
 }
 
 /* --- all of it --- */

@@ -31,13 +31,14 @@ enum {
     ALL = (1 << COMMAND_COUNT) - 1,
 };
 
-#define TARGET_FLAG(field)   offsetof(struct options, field)
-#define TARGET_TEXT(field)   offsetof(struct options, field)
-#define TARGET_NUMBER(field) offsetof(struct options, field)
-#define TARGET_LEVEL(field)  offsetof(struct options, field)
-#define TARGET_DEBUG(field)  offsetof(struct options, field)
-#define TARGET_ITEM(item)    ITEM_##item
-#define TARGET_NOTHING(none) none
+#define TARGET_FLAG(field)    offsetof(struct options, field)
+#define TARGET_TEXT(field)    offsetof(struct options, field)
+#define TARGET_NUMBER(field)  offsetof(struct options, field)
+#define TARGET_LEVEL(field)   offsetof(struct options, field)
+#define TARGET_DEBUG(field)   offsetof(struct options, field)
+#define TARGET_KEYWORD(field) offsetof(struct options, field)
+#define TARGET_ITEM(item)     ITEM_##item
+#define TARGET_NOTHING(none)  none
 
 const struct option option_table[] = {
 #define OPTION(name, letter, argument, commands, kind, target, help)                                         \
@@ -165,7 +166,7 @@ static struct jitscope_error *unknown_option(const struct parser *parser, const 
 static struct jitscope_error *foreign_option(const struct parser *parser, const struct option *option) {
     const char *others = "";
     for (enum command_id id = 0; id < COMMAND_COUNT; id++)
-        if (option_belongs(option, id))
+        if (!*others && option_belongs(option, id))
             others = commands[id].name;
     struct jitscope_error *error = error_create(JITSCOPE_ERROR_USAGE, "`jitscope %s` has no option --%s",
                                                 commands[parser->command].name, option->name);
@@ -215,6 +216,15 @@ static struct jitscope_error *set_debug(struct parser *parser, const struct opti
     return wrong_argument(parser, option, text, "one of auto, eager, lazy, off");
 }
 
+static struct jitscope_error *set_keyword(struct parser *parser, const struct option *option,
+                                          const char *text) {
+    if (strcmp(text, option->argument) != 0)
+        return error_with_help(wrong_argument(parser, option, text, option->argument),
+                               "there is no output file to mark: leave it out");
+    *(bool *)((char *)parser->options + option->target) = true;
+    return NULL;
+}
+
 static struct jitscope_error *apply(struct parser *parser, const struct option *option, const char *text) {
     void *field = (char *)parser->options + option->target;
     switch (option->kind) {
@@ -233,6 +243,8 @@ static struct jitscope_error *apply(struct parser *parser, const struct option *
         return set_level(parser, option, text);
     case OPTION_DEBUG:
         return set_debug(parser, option, text);
+    case OPTION_KEYWORD:
+        return set_keyword(parser, option, text);
     case OPTION_ITEM:
         if (option->target == ITEM_DEFINE)
             return add_definition(parser, option, text);

@@ -37,6 +37,42 @@ static void refuse(void) {
     jitscope_session_destroy(session);
 }
 
+static const char *fail_or_not(void *context, const uint8_t *arguments, size_t size) {
+    const bool *fails = context;
+    (void)arguments, (void)size;
+    return *fails ? "not now" : NULL;
+}
+
+static struct jitscope_error *attach(struct jitscope_graph *graph, void *context) {
+    (void)context;
+    return jitscope_graph_find_symbol(graph, "eager") == JITSCOPE_NONE
+               ? NULL
+               : jitscope_graph_add_action(graph, "fail-or-not", NULL, 0, NULL, NULL, 0);
+}
+
+/* An initialiser has something linked, and then its own link fails: both are gone. */
+static void fail_outside(void) {
+    struct jitscope_session *session;
+    bool fails = true;
+    uint64_t address;
+    check(jitscope_session_create(NULL, &session));
+    check(jitscope_session_set_lazy(session, true));
+    check(jitscope_session_register_action(session, "fail-or-not", fail_or_not, &fails));
+    check(jitscope_session_add_pass(session, JITSCOPE_POST_FIXUP, "attach", attach, NULL));
+    check(jitscope_session_add_root(session, "eager"));
+    for (int i = 0; i < 2; i++, fails = false) {
+        check(jitscope_session_add_file(session, OBJECTS "eager.o"));
+        check(jitscope_session_add_file(session, OBJECTS "answer_1.o"));
+        struct jitscope_error *error = jitscope_session_link(session, NULL);
+        if (error)
+            print_refusal(error);
+        printf("answer %s\n", is_there(session, "answer"));
+    }
+    check(jitscope_session_lookup(session, "eager", &address));
+    printf("eager() = %d\n", call(address));
+    jitscope_session_destroy(session);
+}
+
 int main(void) {
     struct jitscope_session *session;
     struct jitscope_link *link;
@@ -67,5 +103,6 @@ int main(void) {
     printf("answer %s\n", is_there(session, "answer"));
     jitscope_session_destroy(session);
     refuse();
+    fail_outside();
     return 0;
 }

@@ -5,16 +5,19 @@ import io
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import tempfile
 import unittest
 
 import debuggers
 import recordings
-from bench import CONTESTANTS, Bench, main
+import throws
+from bench import CONTESTANTS, GROWTH, Bench, grow, main
 
 PROGRAMS = pathlib.Path(os.environ["BENCH_PROGRAMS"])
 OWN = [contestant for contestant in CONTESTANTS if contestant.program in ("jitscope", "floor")]
+COMPOSED = ["functions", "sections", "comdats", "commons", "prefixes"]
 CALLER = """
 #include <stdio.h>
 unsigned long %s(unsigned long);
@@ -28,9 +31,12 @@ class Smoke(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = pathlib.Path(folder.name)
 
-    def check(self, name):
+    def check(self, name, contestants=OWN):
         bench = Bench(PROGRAMS, self.folder, 300)
-        for contestant in OWN:
+        error = bench.prepare(name)
+        if error:
+            self.skipTest(error)
+        for contestant in contestants:
             with self.subTest(contestant=contestant.label):
                 figures, error, _ = bench.run(contestant, name)
                 self.assertIsNone(error)
@@ -46,20 +52,54 @@ class Smoke(unittest.TestCase):
     def test_crypto(self):
         self.check("crypto")
 
+    def test_python(self):
+        self.check("python")
+
+    def test_llvm(self):
+        self.check("llvm")
+
+    def test_composed(self):
+        for shape in COMPOSED:
+            self.check(f"{shape}:200")
+
+    def test_more_sections_than_16_bits_hold(self):
+        """Their numbers stand in SHT_SYMTAB_SHNDX, their count in section 0."""
+        self.check("sections:70000", [contestant for contestant in OWN if contestant.mode == ""])
+
     def test_system_linker_agrees(self):
         """What the generated objects are said to compute, they compute when ld links them."""
-        done = subprocess.run([PROGRAMS / "write_objects", "generated:100", self.folder], check=True,
-                              capture_output=True, text=True)
+        counts = {f"{shape}:200": 1 for shape in COMPOSED} | {"comdats:200": 2, "generated:100": 100}
+        for name, count in counts.items():
+            with self.subTest(name):
+                self.link_with_system_linker(name, count)
+
+    def link_with_system_linker(self, name, count):
+        for old in self.folder.iterdir():
+            old.unlink()
+        done = subprocess.run([PROGRAMS / "write_objects", name, self.folder], check=True, capture_output=True,
+                              text=True)
         entry, argument, expected = done.stdout.split()
         (self.folder / "caller.c").write_text(CALLER % (entry, entry, argument))
         objects = sorted(self.folder.glob("*.o"))
-        self.assertEqual(len(objects), 100)
-        subprocess.run(["gcc", self.folder / "caller.c", *objects, "-o", self.folder / "caller"], check=True)
+        self.assertEqual(len(objects), count)
+        subprocess.run(["gcc", "-z", "noexecstack", self.folder / "caller.c", *objects, "-o", self.folder / "caller"],
+                       check=True)
         done = subprocess.run([self.folder / "caller"], check=True, capture_output=True, text=True)
         self.assertEqual(done.stdout.strip(), expected)
 
     def test_driver(self):
         self.assertEqual(main(["generated:10", "--rounds=1", "--only=^(floor|jitscope)$", f"--programs={PROGRAMS}"]), 0)
+
+    @unittest.skipUnless(shutil.which("valgrind"), "valgrind counts instructions")
+    def test_growth(self):
+        """Twice as much of anything takes twice the instructions and memory, or less: these are counts, not times."""
+        for shape, (smallest, largest) in GROWTH.items():
+            lines = grow(Bench(PROGRAMS, self.folder, 300), shape, smallest // 10, smallest // 10 * 4)[1:]
+            self.assertEqual(len(lines), 3, lines)
+            for smaller, larger in zip(lines, lines[1:]):
+                with self.subTest(shape, size=larger[0]):
+                    self.assertLess(float(larger[1]), float(smaller[1]) * 1.1)
+                    self.assertLess(float(larger[2]), float(smaller[2]) * 1.5)
 
     def test_debuggers(self):
         """Breakpoints stop, attached debuggers find functions, the naive way ends too."""
@@ -83,6 +123,14 @@ class Smoke(unittest.TestCase):
         self.assertRegex(out.getvalue(), r"\n  10,000,000 events/s( +\d+(\.\d+)?){5}\n")
         for what in ("open, ms", "build the mirror, ms", *recordings.WHAT):
             self.assertRegex(out.getvalue(), rf"\n  {what}( +\d+){{3}}\n")
+
+    def test_throws(self):
+        """Every throw is caught and every object destroyed, however the functions were linked."""
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            self.assertEqual(throws.main(["--functions=60", "--batches=1,7,60", "--throws=50", "--rounds=1", f"--programs={PROGRAMS}"]), 0)
+        for name in ("linked by the system", "1 batch", "7 batches", "60 batches"):
+            self.assertRegex(out.getvalue(), rf"\n  {name}( +\d+\.\d+){{5}}\n")
 
     def test_a_large_recording_is_whole(self):
         """Every event that was written is read, whoever reads: from 32 MiB on chunks come in one by one."""

@@ -7,6 +7,7 @@
  *
  * loads INPUT, calls bench_link() once under the clock, then calls the input's entry function and compares
  * what it returns: nothing can be left unlinked without being noticed.  One line of figures goes to stdout.
+ * With BENCH_LINK_ONLY in the environment it ends before that call.
  */
 #ifndef BENCH_CONTESTANT_H
 #define BENCH_CONTESTANT_H

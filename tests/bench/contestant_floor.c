@@ -2,6 +2,8 @@
  * a place, hashes global names, copies, patches every relocation; one mapping, two changes of protection.  It
  * believes its input, tells nothing, keeps nothing and cannot say what went wrong.
  *
+ * Thread-local variables get GOT entries of the right size that say nothing: they cannot be used.
+ *
  * GOT loads of symbols in the batch become address computations, as linkers relax them; other GOT entries and
  * calls to the C library get a slot, and a jump, on demand. */
 #include "contestant.h"
@@ -15,7 +17,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-enum { PAGE = 4096, STUB_SIZE = 8 };
+enum { PAGE = 4096, STUB_SIZE = 8, SPARE_SLOTS = 4096 };
 enum segment { CODE, CONSTANTS, DATA, ZEROES, SEGMENTS, NOWHERE = SEGMENTS };
 
 struct global {
@@ -32,6 +34,7 @@ struct object {
     const Elf64_Shdr *sections;
     const Elf64_Sym *symbols;
     const char *names;
+    const uint32_t *extended; /* section numbers that 16 bits do not hold */
     uint32_t section_count, symbol_count, first_global;
     uint32_t first_section; /* number of its section 0 among all sections */
     uint32_t *globals;      /* number of each symbol from first_global on */
@@ -45,7 +48,7 @@ struct floor {
     uint32_t *numbers;
     uint64_t *addresses; /* of sections; before the mapping, offsets in their segment */
     uint8_t *segments_of;
-    uint32_t global_count, section_count, symbol_count, mask, got_count;
+    uint32_t global_count, section_count, symbol_count, mask, got_count, thread_local_count;
     uint64_t sizes[SEGMENTS];
     uint8_t *starts[SEGMENTS];
     uint64_t *got;
@@ -58,9 +61,11 @@ static void read_header(struct object *object, const struct bench_object *file) 
     const Elf64_Ehdr *header = (const void *)file->data;
     object->data = file->data;
     object->sections = (const void *)(file->data + header->e_shoff);
-    object->section_count = header->e_shnum;
+    object->section_count = header->e_shnum ? header->e_shnum : (uint32_t)object->sections->sh_size;
     for (uint32_t i = 1; i < object->section_count; i++) {
         const Elf64_Shdr *section = &object->sections[i];
+        if (section->sh_type == SHT_SYMTAB_SHNDX)
+            object->extended = (const void *)(file->data + section->sh_offset);
         if (section->sh_type != SHT_SYMTAB)
             continue;
         object->symbols = (const void *)(file->data + section->sh_offset);
@@ -127,14 +132,18 @@ static uint32_t find_global(struct floor *floor, const char *name) {
     return floor->slots[at] = floor->global_count++;
 }
 
-static void define(struct floor *floor, struct global *global, const Elf64_Sym *symbol,
-                   uint32_t first_section) {
+static uint32_t section_of(const struct object *object, uint32_t symbol) {
+    uint32_t section = object->symbols[symbol].st_shndx;
+    return section == SHN_XINDEX ? object->extended[symbol] : section;
+}
+
+static void define(struct floor *floor, struct global *global, const Elf64_Sym *symbol, uint32_t section) {
     bool weak = ELF64_ST_BIND(symbol->st_info) == STB_WEAK;
     if (symbol->st_shndx == SHN_UNDEF || (global->section && (weak || !global->weak)))
         return;
     global->weak = weak;
     global->address = symbol->st_value;
-    global->section = first_section + symbol->st_shndx;
+    global->section = section;
     if (symbol->st_shndx != SHN_COMMON)
         return;
     global->address = (floor->sizes[ZEROES] + symbol->st_value - 1) & ~(symbol->st_value - 1);
@@ -147,7 +156,8 @@ static void read_globals(struct floor *floor, struct object *object, uint32_t *n
     for (uint32_t i = object->first_global; i < object->symbol_count; i++) {
         uint32_t number = find_global(floor, object->names + object->symbols[i].st_name);
         object->globals[i - object->first_global] = number;
-        define(floor, &floor->globals[number], &object->symbols[i], object->first_section);
+        define(floor, &floor->globals[number], &object->symbols[i],
+               object->first_section + section_of(object, i));
     }
 }
 
@@ -162,7 +172,7 @@ static bool map_segments(struct floor *floor) {
     uint64_t stubs = floor->sizes[CODE] = (floor->sizes[CODE] + STUB_SIZE - 1) & ~(uint64_t)(STUB_SIZE - 1);
     uint64_t got = floor->sizes[DATA] = (floor->sizes[DATA] + 7) & ~UINT64_C(7), total = 0;
     floor->sizes[CODE] += (uint64_t)floor->global_count * STUB_SIZE;
-    floor->sizes[DATA] += floor->global_count * sizeof *floor->got;
+    floor->sizes[DATA] += (floor->global_count + SPARE_SLOTS) * sizeof *floor->got;
     for (enum segment i = CODE; i < SEGMENTS; i++)
         total += pages(floor->sizes[i]);
     uint8_t *start = mmap(NULL, total, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -263,6 +273,13 @@ static bool patch(struct floor *floor, uint8_t *at, const Elf64_Rela *relocation
             return false;
         put32(at, target + addend - here);
         return true;
+    case R_X86_64_TLSGD:
+    case R_X86_64_TLSLD:
+        put32(at, (uint64_t)(uintptr_t)&floor->got[floor->got_count] + addend - here);
+        floor->got_count += 2;
+        return (floor->thread_local_count += 2) <= SPARE_SLOTS;
+    case R_X86_64_DTPOFF32:
+        return true;
     default:
         return false;
     }
@@ -284,7 +301,7 @@ static bool patch_section(struct floor *floor, const struct object *object, cons
             target = global->address;
         } else {
             const Elf64_Sym *local = &object->symbols[symbol];
-            target = floor->addresses[object->first_section + local->st_shndx] + local->st_value;
+            target = floor->addresses[object->first_section + section_of(object, symbol)] + local->st_value;
         }
         if (!patch(floor, content + relocations[i].r_offset, &relocations[i], target, global))
             return false;

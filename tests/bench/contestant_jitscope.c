@@ -35,6 +35,11 @@ static struct jitscope_error *link_all(struct jitscope_session *session, const s
     for (size_t i = 0; i < input->count && !error; i++)
         error = jitscope_session_add_borrowed(session, input->objects[i].name, input->objects[i].data,
                                               input->objects[i].size);
+    for (const char *const *library = input->libraries; *library && !error; library++) {
+        char name[256];
+        snprintf(name, sizeof name, ":%s", *library);
+        error = jitscope_session_add_library(session, name);
+    }
     if (!error)
         error = jitscope_session_add_library(session, "m");
     if (!error)

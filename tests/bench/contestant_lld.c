@@ -33,7 +33,9 @@ const char *bench_link(const struct bench_job *job, uint64_t *address) {
     snprintf(library, sizeof library, "%s/lld.so", job->folder);
     snprintf(response, sizeof response, "%s/lld.rsp", job->folder);
     snprintf(at_response, sizeof at_response, "@%s", response);
-    char *arguments[] = {LLD_PROGRAM, "-shared", "-Bsymbolic", "-o", library, at_response, NULL};
+    /* With the C library, so that names get the versions that programs get, not the oldest. */
+    char *arguments[] = {LLD_PROGRAM, "-shared", "-Bsymbolic", "-o", library,
+                         at_response, LIBC_FILE, LIBM_FILE,    NULL};
     const char *error = write_response(job, response);
     if (!error)
         error = run(arguments);

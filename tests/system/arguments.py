@@ -135,6 +135,22 @@ class Libraries(SystemTest):
             self.assertEqual(self.same([main], [f"-L{self.folder}", "-lscript"],
                                        env={"LD_LIBRARY_PATH": str(self.folder)}).status, 27)
 
+    def test_a_script_names_a_file_of_the_search_path(self):
+        """As that of libgcc_s does, whose library lies in another folder."""
+        main = self.compile(MAIN, name="main.o")
+        self.archive("libone.a", self.compile(member(27), name="one.o"))
+        elsewhere = self.folder / "elsewhere"
+        elsewhere.mkdir()
+        (elsewhere / "libscript.so").write_text("GROUP ( libone.a -lgcc_s )\n")
+        working, words = elsewhere, [f"-L{elsewhere}", f"-L{self.folder}", "-lscript"]
+        self.must("gcc", main, *words, "-o", "program", cwd=working)
+        for outcome in self.run_command("./program", cwd=working), self.jitscope("run", main, *words, cwd=working):
+            self.assertEqual(outcome.status, 27, outcome)
+        (elsewhere / "libscript.so").write_text("GROUP ( libnowhere.a )\n")
+        outcome = self.jitscope("run", main, *words, cwd=working)
+        self.assertEqual(outcome.status, 1)
+        self.assertIn(b"libnowhere.a: cannot open", outcome.err)
+
     def test_the_c_librarys_own_script(self):
         main = self.compile("#include <stdio.h>\nint main(void) { puts(\"hello\"); return 3; }\n", name="main.o")
         self.assertEqual(self.same([main], ["-lc"]).out, b"hello\n")
@@ -215,6 +231,33 @@ class Options(SystemTest):
             names[words] = {row["name"] for row in rows}
         self.assertEqual([sorted(found & {"used", "unused", "main"}) for found in names.values()],
                          [["main", "unused", "used"], ["main", "used"], ["main", "unused", "used"]])
+
+    def test_rdynamic(self):
+        """A plug-in finds functions and data of the program that opens it; but not what is hidden."""
+        plugin = self.folder / "plugin.so"
+        self.must("gcc", "-shared", "-fPIC", "-o", plugin, self.text("plugin.c", """
+            extern int give(int), given, *where;
+            int plugged(void) { given++; return give(given) + (where == &given) * 100; }
+            """))
+        main = self.compile("""
+            #include <dlfcn.h>
+            #include <stdio.h>
+            int given = 4, *where = &given;
+            int give(int n) { return n * 2; }
+            __attribute__((visibility("hidden"))) int hidden(void) { return 0; }
+            int main(int count, char **arguments) {
+                void *plugin = dlopen(arguments[count - 1], RTLD_NOW);
+                int (*plugged)(void) = plugin ? dlsym(plugin, "plugged") : NULL;
+                if (!plugged)
+                    return puts(strstr(dlerror(), "undefined")) & 0;
+                int result = plugged();
+                return printf("%d %d %d\\n", result, given, dlsym(RTLD_DEFAULT, "hidden") != NULL);
+            }
+            """.replace("#include <stdio.h>", "#include <stdio.h>\n#include <string.h>"), "-D_GNU_SOURCE", name="main.o")
+        self.assertIn(b"undefined symbol", self.same([main], (), [plugin]).out)
+        for option in "-rdynamic", "-Wl,--export-dynamic":
+            outcome = self.same([main], [option], [plugin])
+            self.assertEqual((outcome.status, outcome.out), (8, b"110 5 0\n"))
 
     def test_link_prints_segments_and_entry(self):
         main = self.compile("int data = 5;\nint main(void) { return data; }\n", name="main.o")

@@ -81,7 +81,7 @@ class SystemTest(unittest.TestCase):
             path.write_text(source)
         target = self.folder / (name or f"{path.stem}.o")
         if path.suffix == ".cpp":
-            compiler = {"gcc": "g++", "clang": "clang++"}[compiler]
+            compiler = "g++" if compiler == "gcc" else compiler.replace("clang", "clang++")
         self.must(compiler, *flags, "-c", path, "-o", target)
         return target
 
@@ -95,13 +95,18 @@ class SystemTest(unittest.TestCase):
         self.must("ar", flags, path, *members)
         return path
 
-    def same(self, inputs, libraries=(), arguments=(), linker="gcc", stdin=b"", env=None, flags=()):
-        """Links with the system's linker and in memory; both must do the same.  Returns what they did."""
+    def same(self, inputs, libraries=(), arguments=(), linker="gcc", stdin=b"", env=None, flags=(),
+             measured=None, dies=False):
+        """Links with the system's linker and in memory; both must do the same.  Returns what they did.  measured() gets
+        the second with the link's statistics in front of its standard error, and takes them away."""
         program = self.folder / "program"
         self.must(linker, *flags, *inputs, *libraries, "-o", program)
         expected = self.run_command(program, *arguments, stdin=stdin, env=env)
-        self.assertGreaterEqual(expected.status, 0, f"the system's own link died: {expected!r}")
-        actual = self.jitscope("run", *inputs, *libraries, "--", *arguments, stdin=stdin, env=env)
+        self.assertEqual(expected.status < 0, dies, f"the system's own link ended by a signal or not: {expected!r}")
+        options = ["--stats"] if measured else []
+        actual = self.jitscope("run", *options, *inputs, *libraries, "--", *arguments, stdin=stdin, env=env)
+        if measured:
+            measured(actual)
         self.assertEqual(repr(actual), repr(expected))
         return actual
 

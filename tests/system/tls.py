@@ -1,4 +1,6 @@
 """Thread-local storage: each access model that compilers have, run and compared with the system's own link."""
+import os
+import pathlib
 import shutil
 import unittest
 
@@ -200,6 +202,10 @@ int main(void) {{ return (uintptr_t)&value % {n} == 0 ? odd + value : 9; }}
         for n in (64, 128, 4096, 1 << 16):
             self.assertEqual(self.same([self.compile(text.format(n=n), "-fPIC")]).status, 3)
         self.assertEqual(self.same([self.compile(text.format(n=64), "-fPIE")]).status, 3)
+        outcome = self.jitscope("run", self.compile(text.format(n=4096), "-fPIE"))
+        self.assertEqual(outcome.status, 1)
+        self.assertIn(b"static TLS to spare, aligned to 4096", outcome.err)
+        self.assertIn(b"compile with -fPIC, or align to 64 bytes at most", outcome.err)
 
     def test_kinds_do_not_agree(self):
         self.text("a.c", "extern int x; int main(void) { return x; }\n")
@@ -218,6 +224,77 @@ int main(void) {{ return (uintptr_t)&value % {n} == 0 ? odd + value : 9; }}
         outcome = self.jitscope("run", code)
         self.assertEqual(outcome.status, 1)
         self.assertIn(b"symbol 'x'", outcome.err)
+
+
+class Embedded(SystemTest):
+    """In a program that links: tls_host.c says what must be."""
+    COUNT = """
+__thread int value = 5;
+__thread char zero[{size}];
+int count(int more) {{ zero[sizeof zero - 1]++; return value += more; }}
+long module(void) {{
+    long number = 0;
+#ifdef __PIC__
+    __asm__("lea value@tlsgd(%%rip), %0\\n mov (%0), %0" : "=r"(number));
+#endif
+    return number;
+}}
+"""
+
+    def counting(self, *flags, size=100, name="count.o"):
+        return self.compile(self.COUNT.format(size=size), "-O1", *flags, name=name)
+
+    def host(self, *words, program=None, env=None):
+        outcome = self.run_command(program or os.environ["TLS_HOST"], *words, env=env)
+        self.assertEqual((outcome.status, outcome.out, outcome.err), (0, b"as it should be\n", b""), outcome)
+
+    def library(self):
+        self.must("gcc", "-shared", "-fPIC", self.text("with_tls.c", "__thread int x = 3; int *f(void) { return &x; }\n"), "-o", "libwith.so")
+        return self.folder / "libwith.so"
+
+    def test_threads_of_before(self):
+        library = self.library()
+        for flags in (("-fPIC",), ("-fPIE",), ("-fno-pic",), ("-fPIC", "-mtls-dialect=gnu2"), ("-fPIC", "-ftls-model=initial-exec")):
+            with self.subTest(flags=flags):
+                self.host("threads", self.counting(*flags), library)
+
+    def test_many_batches(self):
+        """All are unloaded: what they had is there again, for any number of others."""
+        self.host("many", self.counting("-fPIC"), "-")
+
+    def test_use_that_comes_too_late(self):
+        """What a thread has found dynamically cannot lie at one distance from the thread pointer any more."""
+        user = self.compile("extern __thread int value;\nint use(void) { return ++value; }\n", "-fPIE", name="user.o")
+        links = os.environ["LINKS"]
+        outcome = self.run_command(links, "", self.counting("-fPIC"), ".module", ".count", user, ".use")
+        self.assertEqual(outcome.status, 1, outcome)
+        self.assertRegex(outcome.err.decode(), r"user\.o: \.text\+0x\w+: symbol 'value': R_X86_64_GOTTPOFF reaches it .* its block must be in static TLS, or fit "
+                                               r"there and not have been used")
+
+    def test_users_of_another_batch(self):
+        for flags in (("-fPIC",), ("-fPIE",), ("-fPIC", "-ftls-model=initial-exec")):
+            user = self.compile("extern __thread int value;\nint use(void) { return ++value; }\n", "-O1", *flags, name="user.o")
+            self.host("users", self.counting("-fPIC"), user)
+
+    def test_any_order(self):
+        small = self.counting("-fno-pic", size=3, name="small.o")
+        self.host("order", small, self.counting("-fno-pic", size=200, name="large.o"))
+
+    def test_two_copies_of_the_library(self):
+        for flags in (("-fPIC",), ("-fPIE",)):
+            self.host("copies", self.counting(*flags), os.environ["TLS_PLUGIN"])
+
+    def test_sanitized_programs(self):
+        """AddressSanitizer and ThreadSanitizer know threads and their storage: they hear of ours as of any library's."""
+        if b"__asan_init" in pathlib.Path(os.environ["LIBRARY"]).read_bytes():
+            self.skipTest("the library has a sanitizer's code already")
+        here = pathlib.Path(__file__).resolve()
+        include = here.parents[2] / "linker/include"
+        for sanitizer in ("address", "thread"):
+            with self.subTest(sanitizer=sanitizer):
+                self.must("gcc", "-g", f"-fsanitize={sanitizer}", "-I", include, here.with_name("tls_host.c"), os.environ["LIBRARY"],
+                          "-lxxhash", "-lz", "-lzstd", "-o", "host")
+                self.host("threads", self.counting("-fPIC"), self.library(), program=self.folder / "host", env={"TSAN_OPTIONS": "die_after_fork=0"} if sanitizer == "thread" else None)
 
 
 class Recorded(SystemTest):

@@ -421,6 +421,64 @@ static void nongnu_libunwind_steps_through_registered_frames(void **state) {
     os_library_close(library);
 }
 
+/* What a linked unwinder was told, in order. */
+static struct {
+    uintptr_t added[8], removed[8];
+    unsigned add_count, remove_count;
+} told;
+
+static void note_added(uintptr_t section) {
+    told.added[told.add_count++] = section;
+}
+
+static void note_removed(uintptr_t section) {
+    told.removed[told.remove_count++] = section;
+}
+
+static bool run_unwinder(struct executor *executor, const char *name, void (*add)(uintptr_t),
+                         void (*remove)(uintptr_t), uint64_t each_fde, uint32_t size) {
+    uint64_t arguments[] = {(uintptr_t)add, (uintptr_t)remove, each_fde};
+    struct action action = {{name, (const uint8_t *)arguments, size}, {0}};
+    struct action_results results = {0};
+    struct jitscope_error *error = executor_finalize(executor, &action, 1, &results);
+    bool done = !error;
+    jitscope_error_destroy(error);
+    vec_destroy(&results.results);
+    return done;
+}
+
+static void linked_unwinders_are_told(void **state) {
+    (void)state;
+    struct executor *executor = make_executor();
+    uint8_t *page = make_thunk();
+    uint64_t at = (uint64_t)(uintptr_t)page + EH_FRAME_AT, fde = at + 24;
+    const char *come = bridge_action_ADOPT_UNWINDER, *go = bridge_action_DISMISS_UNWINDER;
+    for (uint32_t size = 0; size < 24; size += 8)
+        assert_false(run_unwinder(executor, come, note_added, note_removed, 0, size));
+    assert_false(run_unwinder(executor, come, NULL, note_removed, 0, 24));
+    assert_false(run_unwinder(executor, come, note_added, NULL, 0, 24));
+    assert_false(run_unwinder(executor, go, note_added, note_removed, 0, 24));
+    for (unsigned each_fde = 0; each_fde < 2; each_fde++) {
+        uint64_t what = each_fde ? fde : at;
+        memset(&told, 0, sizeof told);
+        assert_true(run(executor, bridge_action_REGISTER_EH_FRAMES, at, EH_FRAME_SIZE));
+        assert_true(run_unwinder(executor, come, note_added, note_removed, each_fde, 24));
+        assert_int_equal(told.add_count, 1);
+        assert_int_equal(told.added[0], what);
+        assert_true(run(executor, bridge_action_DEREGISTER_EH_FRAMES, at, EH_FRAME_SIZE));
+        assert_int_equal(told.remove_count, 1);
+        assert_int_equal(told.removed[0], what);
+        assert_true(run(executor, bridge_action_REGISTER_EH_FRAMES, at, EH_FRAME_SIZE));
+        assert_int_equal(told.add_count, 2);
+        assert_true(run_unwinder(executor, go, note_added, note_removed, each_fde, 24));
+        assert_int_equal(told.remove_count, 2);
+        assert_true(run(executor, bridge_action_DEREGISTER_EH_FRAMES, at, EH_FRAME_SIZE));
+        assert_int_equal(told.remove_count, 2);
+    }
+    munmap(page, 4096);
+    executor_destroy(executor);
+}
+
 static void broken_eh_frames_are_failures(void **state) {
     (void)state;
     struct executor *executor = make_executor();
@@ -445,6 +503,50 @@ static void broken_eh_frames_are_failures(void **state) {
 }
 
 /* --- libraries, main, exit */
+
+/* Many names share buckets; each is found, and found where it is now. */
+static void exports_are_found_until_they_go(void **state) {
+    (void)state;
+    enum { COUNT = 300 };
+    static char names[COUNT][24];
+    struct exported_symbol symbols[COUNT];
+    struct executor *executor = make_executor();
+    for (uint64_t i = 0; i < COUNT; i++) {
+        snprintf(names[i], sizeof names[i], "exported_name_%u", (unsigned)i);
+        symbols[i] = (struct exported_symbol){names[i], 0x7000000000000000 + i};
+    }
+    assert_code(executor_open_exports(executor, 1, symbols, COUNT - 1), JITSCOPE_SUCCESS);
+    assert_code(executor_open_exports(executor, 2, symbols + COUNT - 1, 1), JITSCOPE_SUCCESS);
+    assert_code(executor_open_exports(executor, 3, NULL, 0), JITSCOPE_SUCCESS);
+    for (unsigned i = 0; i < COUNT; i++)
+        assert_int_equal((uintptr_t)os_library_symbol(NULL, names[i]), symbols[i].address);
+    assert_null(os_library_symbol(NULL, "exported_name_300"));
+    executor_close_exports(executor, 1);
+    assert_null(os_library_symbol(NULL, names[0]));
+    assert_int_equal((uintptr_t)os_library_symbol(NULL, names[COUNT - 1]), symbols[COUNT - 1].address);
+    executor_destroy(executor);
+    assert_null(os_library_symbol(NULL, names[COUNT - 1]));
+}
+
+static void no_failing_call_exports_by_halves(void **state) {
+    (void)state;
+    const struct exported_symbol symbol = {"exported_by_halves", 1};
+    int64_t before = os_live_allocations();
+    bool done = false;
+    for (uint64_t n = 1; !done; n++) {
+        struct executor *executor = make_executor();
+        os_fail_after(n, false);
+        struct jitscope_error *error = executor_open_exports(executor, 1, &symbol, 1);
+        done = os_call_count() < n;
+        os_fail_after(0, false);
+        assert_int_equal(os_library_symbol(NULL, symbol.name) != NULL, !error);
+        assert_true(!done || !error);
+        jitscope_error_destroy(error);
+        executor_destroy(executor);
+        assert_int_equal(os_live_allocations(), before);
+        assert_true(n < 100);
+    }
+}
 
 static void libraries_answer_lookups(void **state) {
     (void)state;
@@ -599,7 +701,10 @@ int main(void) {
         cmocka_unit_test_setup(finalize_dso_runs_what_was_registered_for_it, reset),
         cmocka_unit_test_setup(registered_frames_are_walked_through, reset),
         cmocka_unit_test_setup(nongnu_libunwind_steps_through_registered_frames, reset),
+        cmocka_unit_test_setup(linked_unwinders_are_told, reset),
         cmocka_unit_test_setup(broken_eh_frames_are_failures, reset),
+        cmocka_unit_test_setup(exports_are_found_until_they_go, reset),
+        cmocka_unit_test_setup(no_failing_call_exports_by_halves, reset),
         cmocka_unit_test_setup(libraries_answer_lookups, reset),
         cmocka_unit_test_setup(main_gets_its_arguments_and_returns_its_status, reset),
         cmocka_unit_test_setup(exit_calls_back_once_for_each_executor_left, reset),

@@ -224,7 +224,7 @@ static void refusals_help(void **state) {
         {COMMAND_run, "--shared", "leave it out"},
         {COMMAND_run, "-O2", "nothing is compiled here"},
         {COMMAND_run, "-fPIC", "nothing is compiled here"},
-        {COMMAND_run, "-export-dynamic", "leave it out"},
+        {COMMAND_link, "-export-dynamic", "it is an option of `jitscope run`"},
         {COMMAND_run, "-Wl,-rpath,/x", "found through -L"},
         {COMMAND_run, "--phony-externals a.o", "it is an option of `jitscope link`"},
         {COMMAND_run, "--base 0x1000 a.o", "it is an option of `jitscope link`"},

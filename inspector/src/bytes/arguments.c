@@ -74,6 +74,12 @@ static struct jitscope_error *tell_dso(const struct half *half) {
     return add_place(half, "handle", argument(half, 0));
 }
 
+static struct jitscope_error *tell_unwinder(const struct half *half) {
+    TRY(add_place(half, "adds by", argument(half, 0)));
+    TRY(add_place(half, "removes by", argument(half, 1)));
+    return add_text(half, "of what", argument(half, 2) ? "one FDE" : "a section");
+}
+
 /* Each function, in the order in which they run. */
 static struct jitscope_error *tell_functions(const struct half *half, bool forward, bool skips) {
     enum { MOST = 1 << 16 };
@@ -161,6 +167,8 @@ static const struct {
 } known[] = {
     {bridge_action_REGISTER_EH_FRAMES, 16, tell_range},
     {bridge_action_DEREGISTER_EH_FRAMES, 16, tell_range},
+    {bridge_action_ADOPT_UNWINDER, 24, tell_unwinder},
+    {bridge_action_DISMISS_UNWINDER, 24, tell_unwinder},
     {bridge_action_REGISTER_DEBUG_IMAGE, sizeof(struct debug_image_header), tell_image},
     {bridge_action_DEREGISTER_DEBUG_IMAGE, sizeof(struct debug_image_name), tell_image_name},
     {bridge_action_RUN_INITIALISERS, 16, tell_initialisers},

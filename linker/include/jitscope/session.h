@@ -188,6 +188,13 @@ typedef const char *(*jitscope_action)(void *context, const uint8_t *arguments, 
 struct jitscope_error *jitscope_session_register_action(struct jitscope_session *session, const char *name,
                                                         jitscope_action action, void *context);
 
+/* Lets links have what they want an executable stack for, as gcc's code does that takes the address of a
+ * nested function; without it such a link fails with UNSUPPORTED.  When one does, the action
+ * "make-stacks-executable" makes the stacks of all threads, and of those to come, writable and executable at
+ * once, for the rest of the process's life.  It fails where the C library does not let it (glibc 2.41 and
+ * later).  Errors: as for jitscope_session_register_action(). */
+struct jitscope_error *jitscope_session_allow_executable_stack(struct jitscope_session *session);
+
 /* Gets one event (event.h), which lives during the call only. */
 typedef void (*jitscope_event_callback)(void *context, const struct jitscope_event *event);
 /* Calls CALLBACK for each event up to LEVEL from here on, in order; it is the session's only one, and NULL
@@ -276,6 +283,14 @@ struct jitscope_error *jitscope_session_lookup(struct jitscope_session *session,
 struct jitscope_error *jitscope_link_lookup(struct jitscope_session *session,
                                             const struct jitscope_link *link, const char *name,
                                             uint64_t *address);
+/* Lets shared libraries that the process opens from here on (dlopen(3)), and dlsym(3) with RTLD_DEFAULT, find
+ * the link's global definitions of default visibility, as those of a program linked with -rdynamic: plug-ins
+ * take names from who opens them.  The program's own names, and those of libraries opened before, go before
+ * these; thread-local variables are not among them.  Ends when LINK is unloaded; libraries that took
+ * something from it must be closed first.  Replaying does nothing here.  Errors: USAGE (a simulated session),
+ * UNSUPPORTED (the dynamic loader refuses), ADDRESS_SPACE, SYSTEM. */
+struct jitscope_error *jitscope_session_export(struct jitscope_session *session,
+                                               const struct jitscope_link *link);
 /* Runs the link's finalisers and other deallocate actions, in reverse, and gives its memory back; LINK is
  * gone afterwards, and its names are free or fall back to older links'.  No code of it may be running: see
  * "Code that goes" above.  Errors: IN_USE when a later link refers to it (nothing happens then: unload that

@@ -96,16 +96,21 @@ static bool reaches(uint16_t kind, uint64_t place, uint64_t target, int64_t adde
     return fits(target + (uint64_t)addend - place, 4, CHECK_SIGNED);
 }
 
+enum { OPERAND_SIZE = 0x66, REX2_PREFIX = 0xd5 };
+
 /* call *slot(%rip) -> addr32 call target;  jmp *slot(%rip) -> jmp target; nop.  ROOM bytes lie before the
  * instruction. */
 static bool relax_branch(uint8_t *instruction, uint64_t room, uint64_t place, uint64_t target,
                          uint16_t *new_kind, int64_t *addend, uint64_t *first) {
     bool is_call = instruction[1] == 0x15;
+    /* Some processors take a direct branch behind that prefix for one of 16 bits. */
+    if (room && instruction[-1] == OPERAND_SIZE)
+        return false;
     /* The displacement of the jump moves one byte forward, and with it the place. */
     uint64_t new_place = is_call ? place : place - 1;
     if (!fits(target - 4 - new_place, 4, CHECK_SIGNED))
         return false;
-    bool padded = is_call && room >= 2 && instruction[-2] == 0x66 && instruction[-1] == 0x48;
+    bool padded = is_call && room >= 2 && instruction[-2] == OPERAND_SIZE && instruction[-1] == 0x48;
     instruction[0] = is_call ? 0x67 : 0xe9;
     if (is_call)
         instruction[1] = 0xe8;
@@ -154,8 +159,22 @@ static bool find_prefix(uint16_t kind, const uint8_t *content, uint64_t offset, 
                                                     : NO_PREFIX;
     if ((!*prefix && kind != EDGE_X86_64_GOT_LOAD32) || offset < 2u + *prefix)
         return false;
-    /* Behind 0xd5 comes a byte whose highest bit selects the opcodes that 0x0f introduces: none of ours. */
-    return *prefix != REX2 || (content[offset - 4] == 0xd5 && !(content[offset - 3] & 0x80));
+    /* Behind REX2 comes a byte whose highest bit selects the opcodes that 0x0f introduces: none of ours. */
+    return *prefix == REX    ? (content[offset - 3] & 0xf0) == 0x40
+           : *prefix == REX2 ? content[offset - 4] == REX2_PREFIX && !(content[offset - 3] & 0x80)
+                             : true;
+}
+
+/* Whether the operand may be something else than the prefix says, which changes what an immediate means: it
+ * has 16 bits; or the register's number stands as REX2 has it, for which clang 19 has the relocation type of
+ * REX. */
+static bool is_unusual(const uint8_t *content, uint64_t offset, enum prefix prefix) {
+    uint64_t before = 3 + (uint64_t)prefix;
+    if (offset < before)
+        return false;
+    bool is_wide = prefix && content[offset - 3] & 8;
+    return (content[offset - before] == OPERAND_SIZE && !is_wide) ||
+           (prefix == REX && content[offset - before] == REX2_PREFIX);
 }
 
 static bool relax_got_load(uint16_t kind, uint8_t *content, uint64_t offset, uint64_t place, uint64_t target,
@@ -176,7 +195,8 @@ static bool relax_got_load(uint16_t kind, uint8_t *content, uint64_t offset, uin
         *addend = -4;
         return true;
     }
-    return relax_to_immediate(instruction, prefix, target, new_kind, addend);
+    return !is_unusual(content, offset, prefix) &&
+           relax_to_immediate(instruction, prefix, target, new_kind, addend);
 }
 
 /* jmp *slot(%rip), padded to eight bytes with a trap so that falling past it is seen */

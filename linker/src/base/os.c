@@ -85,6 +85,14 @@ static size_t mapped_size(size_t size) {
     return (size + page - 1) & ~(page - 1);
 }
 
+/* Whole pages; but a table must not get into another way of being mapped by that. */
+size_t os_table_room(size_t size) {
+    if (size < TABLE_MAPPED_FROM || size > SIZE_MAX / 2)
+        return size;
+    size_t room = mapped_size(size);
+    return size < TABLE_HUGE_FROM && room >= TABLE_HUGE_FROM ? size : room;
+}
+
 static void *map_pages(size_t size) {
     void *memory =
         mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

@@ -22,6 +22,8 @@ void os_release(void *memory);
  */
 void *os_resize_table(void *old, size_t old_size, size_t new_size);
 void os_release_table(void *table, size_t size);
+/* The size, SIZE or larger, that is as cheap as SIZE. */
+size_t os_table_room(size_t size);
 
 int os_open(const char *path, int flags, mode_t mode);
 /* memfd_create(2): a file without a name in any folder. */
@@ -114,7 +116,16 @@ void os_library_hide(void *library);
 void *os_library_symbol(void *library, const char *name);
 /* dlsym(3) as it is. */
 void *os_library_symbol_alone(void *library, const char *name);
+/* The same, of the library itself: NULL when one that it needs would have been the answer. */
+void *os_library_own_symbol(void *library, const char *name);
 void os_library_close(void *library);
+/* How many libraries have come into this process, and gone. */
+void os_count_libraries(uint64_t *come, uint64_t *gone);
+/* Calls FUNCTION with the name of each library in this process, those that came last last; the program's own
+ * is "".  FUNCTION must not open or close any. */
+void os_each_library(void (*function)(void *context, const char *name), void *context);
+/* ADDRESS is in the same library, or program, as the caller's own code. */
+bool os_is_own_address(const void *address);
 /* The handle of a library that is already in the process, to be closed; NULL when it is not. */
 void *os_library_find(const char *path);
 /* atexit(3), pthread_atfork(3), sigaction(2). */

@@ -258,6 +258,52 @@ void *os_library_symbol_alone(void *library, const char *name) {
     return dlsym(library, name);
 }
 
+void *os_library_own_symbol(void *library, const char *name) {
+    Dl_info info;
+    struct link_map *map = NULL;
+    void *address = dlsym(library, name);
+    bool known = address && dladdr1(address, &info, (void **)&map, RTLD_DL_LINKMAP);
+    return known && map == link_map_of(library) ? address : NULL;
+}
+
+static int take_counts(struct dl_phdr_info *info, size_t size, void *context) {
+    uint64_t *counts = context;
+    (void)size;
+    counts[0] = info->dlpi_adds;
+    counts[1] = info->dlpi_subs;
+    return 1; /* the first knows it */
+}
+
+void os_count_libraries(uint64_t *come, uint64_t *gone) {
+    uint64_t counts[2] = {0, 0};
+    dl_iterate_phdr(take_counts, counts);
+    *come = counts[0];
+    *gone = counts[1];
+}
+
+struct library_visit {
+    void (*function)(void *context, const char *name);
+    void *context;
+};
+
+static int visit_library(struct dl_phdr_info *info, size_t size, void *context) {
+    const struct library_visit *visit = context;
+    (void)size;
+    visit->function(visit->context, info->dlpi_name);
+    return 0;
+}
+
+void os_each_library(void (*function)(void *context, const char *name), void *context) {
+    struct library_visit visit = {function, context};
+    dl_iterate_phdr(visit_library, &visit);
+}
+
+bool os_is_own_address(const void *address) {
+    static const char here;
+    Dl_info ours, theirs;
+    return dladdr(&here, &ours) && dladdr(address, &theirs) && ours.dli_fbase == theirs.dli_fbase;
+}
+
 void os_library_close(void *library) {
     dlclose(library);
 }

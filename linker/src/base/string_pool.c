@@ -1,5 +1,6 @@
 #include "base/string_pool.h"
 
+#include <stdbool.h>
 #include <string.h>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -43,8 +44,15 @@ static inline uint32_t *find_slot(const struct string_pool *pool, const char *by
     }
 }
 
-static struct jitscope_error *double_slots(struct string_pool *pool) {
-    uint32_t mask = pool->mask * 2 + 1;
+static bool has_room(uint32_t mask, uint64_t count) {
+    return count < mask / 4 * 3;
+}
+
+/* As many slots as COUNT names need. */
+static struct jitscope_error *grow_slots(struct string_pool *pool, uint64_t count) {
+    uint32_t mask = pool->mask;
+    while (!has_room(mask, count) && mask < UINT32_MAX)
+        mask = mask * 2 + 1;
     uint32_t *slots = os_allocate_zeroed(((size_t)mask + 1) * sizeof *slots);
     if (!slots)
         return error_no_memory();
@@ -58,6 +66,12 @@ static struct jitscope_error *double_slots(struct string_pool *pool) {
     pool->slots = slots;
     pool->mask = mask;
     return NULL;
+}
+
+struct jitscope_error *string_pool_reserve(struct string_pool *pool, uint32_t more) {
+    uint64_t count = (uint64_t)pool->strings.count + more;
+    TRY(vec_reserve(&pool->strings, more));
+    return has_room(pool->mask, count) ? NULL : grow_slots(pool, count);
 }
 
 uint32_t string_pool_find(const struct string_pool *pool, const char *bytes, size_t length) {
@@ -77,8 +91,8 @@ struct jitscope_error *string_pool_intern(struct string_pool *pool, const char *
         *id = *slot;
         return NULL;
     }
-    if (pool->strings.count >= pool->mask / 4 * 3) {
-        TRY(double_slots(pool));
+    if (!has_room(pool->mask, pool->strings.count)) {
+        TRY(grow_slots(pool, pool->strings.count));
         slot = find_slot(pool, bytes, length, hash);
     }
     TRY(vec_reserve(&pool->strings, 1));

@@ -26,6 +26,8 @@ struct jitscope_error *string_pool_create(struct string_pool *pool);
 void string_pool_destroy(struct string_pool *pool);
 struct jitscope_error *string_pool_intern(struct string_pool *pool, const char *bytes, size_t length,
                                           uint32_t *id);
+/* Room for as many more names as there may be: finding it bit by bit costs several times as much. */
+struct jitscope_error *string_pool_reserve(struct string_pool *pool, uint32_t more);
 /* The id of a name already seen, or NO_NAME. */
 uint32_t string_pool_find(const struct string_pool *pool, const char *bytes, size_t length);
 

@@ -8,15 +8,24 @@ struct any_vec {
     uint32_t capacity;
 };
 
+/* A large table's pages move when it grows, not its bytes: what counts is not to touch too many. */
+static uint64_t next_capacity(uint64_t capacity, size_t element_size) {
+    enum { LARGE = 256 << 10 };
+    if (!capacity)
+        return 16;
+    return capacity + (capacity * element_size < LARGE ? capacity : capacity / 2);
+}
+
 struct jitscope_error *vec_grow(void *vec, uint64_t more, size_t element_size) {
     struct any_vec any;
     memcpy(&any, vec, sizeof any);
     uint64_t needed = any.count + more;
-    uint64_t wanted = any.capacity ? (uint64_t)any.capacity * 2 : 16;
+    uint64_t wanted = next_capacity(any.capacity, element_size);
     if (needed < more || needed > UINT32_MAX - 1)
         return error_create(JITSCOPE_ERROR_UNSUPPORTED, "more than 2^32 elements in one table");
     if (wanted < needed)
         wanted = needed;
+    wanted = os_table_room((size_t)wanted * element_size) / element_size;
     if (wanted > UINT32_MAX)
         wanted = UINT32_MAX;
     any.data = os_resize_table(any.data, any.capacity * element_size, (size_t)wanted * element_size);

@@ -1,5 +1,7 @@
 #include "executor/executor.h"
 #include "executor/executor_state.h"
+#include "executor/executor_unwind.h"
+#include "executor/frame_groups.h"
 #include "executor/jit_interface.h"
 #include "executor/lazy_resolver.h"
 #include "executor/thread_exit.h"
@@ -73,6 +75,7 @@ struct jitscope_error *executor_create(struct executor **out) {
     struct executor *executor = os_allocate_zeroed(sizeof *executor);
     if (!executor)
         return error_no_memory();
+    executor_enter_unwinders();
     static uint32_t executors;
     executor->number = __atomic_add_fetch(&executors, 1, __ATOMIC_RELAXED);
     executor_set_arguments(executor, 0, no_arguments, environ);
@@ -111,7 +114,7 @@ static void leave_process(struct executor *executor) {
     if (executor_is_answered(executor))
         return;
     leave_exit_list(executor);
-    executor_unwinders_destroy(&executor->unwinders);
+    executor_leave_unwinders();
     executor_debug_end();
 }
 
@@ -119,6 +122,8 @@ void executor_destroy(struct executor *executor) {
     if (!executor)
         return;
     leave_process(executor);
+    for (uint32_t i = executor->exports.count; i-- > 0;)
+        exports_close(&executor->exports.data[i]);
     for (uint32_t i = executor->tls_modules.count; i-- > 0;)
         tls_module_close(&executor->tls_modules.data[i]);
     for (uint32_t i = executor->libraries.count; i-- > 0;) {
@@ -128,6 +133,7 @@ void executor_destroy(struct executor *executor) {
     }
     vec_destroy(&executor->libraries);
     vec_destroy(&executor->tls_modules);
+    vec_destroy(&executor->exports);
     os_release(executor->values);
     for (uint32_t i = 0; i < executor->actions.count; i++)
         os_release(executor->actions.data[i].owned_name);
@@ -150,6 +156,7 @@ void executor_tell_at_once(struct executor *executor) {
 }
 
 void executor_announce(void) {
+    executor_look_for_unwinders();
     executor_debug_announce();
 }
 
@@ -179,7 +186,7 @@ bool executor_debugger_listens(void) {
 
 void executor_run_main(struct executor *executor, uint64_t address, int *status) {
     int (*function)(int, char **, char **) = (int (*)(int, char **, char **))(uintptr_t)address;
-    executor_debug_announce();
+    executor_announce();
     *status = function(executor->argc, executor->argv, executor->envp);
 }
 
@@ -255,6 +262,28 @@ static struct action_result take_values(struct executor *executor, struct action
     return result;
 }
 
+/* Whether the action calls functions that are not the executor's. */
+static bool runs_code(const struct registered_action *action) {
+    const char *const names[] = {bridge_action_RESOLVE_IFUNCS, bridge_action_RUN_INITIALISERS,
+                                 bridge_action_RUN_CTORS,      bridge_action_RUN_FINALISERS,
+                                 bridge_action_RUN_DTORS,      bridge_action_FINALIZE_DSO};
+    for (size_t i = 0; !action->owned_name && i < sizeof names / sizeof *names; i++)
+        if (action->name == names[i])
+            return true;
+    return action->owned_name;
+}
+
+static const char *run_action(const struct executor *executor, const struct registered_action *action,
+                              const struct action_call *call) {
+    const struct executor_code_hooks *hooks = &executor->code;
+    if (!hooks->begin || !runs_code(action))
+        return action->function(action->context, call->arguments, call->size);
+    uint32_t before = hooks->begin(hooks->context);
+    const char *failure = action->function(action->context, call->arguments, call->size);
+    hooks->end(hooks->context, before);
+    return failure;
+}
+
 /* Runs one half and notes its result, for which there is room.  NULL, or why it failed: good until the next
  * action runs. */
 static const char *run_half(struct executor *executor, const struct action_call *call, uint32_t index,
@@ -263,12 +292,12 @@ static const char *run_half(struct executor *executor, const struct action_call 
         return NULL;
     const struct registered_action *action = find_action(executor, call->function);
     if (action && action->owned_name) /* a user's own, which can run whatever it knows of */
-        executor_debug_announce();
+        executor_announce();
     drop_values(executor);
     uint64_t start = results->timed ? os_time_ns() : 0;
     const char *failure = executor_is_answered(executor) ? answer(executor, call)
-                          : action ? action->function(action->context, call->arguments, call->size)
-                                   : "the executor has no action of this name";
+                          : action                       ? run_action(executor, action, call)
+                                                         : "the executor has no action of this name";
     uint64_t duration = results->timed ? os_time_ns() - start : 0;
     vec_put(&results->results,
             take_values(executor, (struct action_result){.action = index,
@@ -364,10 +393,22 @@ struct jitscope_error *executor_deallocate(struct executor *executor, const stru
 uint32_t executor_unwinders(const struct executor *executor, const char *names[EXECUTOR_UNWINDERS]) {
     if (executor_is_answered(executor))
         return executor->answers.registrars(executor->answers.context, names);
-    return executor_unwinder_names(&executor->unwinders, names);
+    return executor_unwinder_names(names);
+}
+
+void executor_own_space(uint64_t start, uint64_t size) {
+    frame_groups_allow(start, size);
+}
+
+void executor_disown_space(uint64_t start) {
+    frame_groups_forbid(start);
 }
 
 /* --- lazy slots */
+
+void executor_set_code_hooks(struct executor *executor, struct executor_code_hooks hooks) {
+    executor->code = hooks;
+}
 
 struct jitscope_error *executor_lazy_resolver(struct executor *executor, uint64_t *address) {
     if (executor_is_answered(executor))
@@ -384,7 +425,7 @@ void executor_set_lazy_answer(struct executor *executor, uint64_t (*answer)(void
 
 void executor_store_slots(struct executor *executor, const struct slot_store *stores, uint32_t count) {
     if (!executor_is_answered(executor))
-        executor_debug_announce();
+        executor_announce();
     for (uint32_t i = 0; i < count; i++) {
         if (executor_is_answered(executor))
             executor->answers.store_slot(executor->answers.context, stores[i].slot, stores[i].function);
@@ -421,7 +462,6 @@ struct jitscope_error *executor_open_library(struct executor *executor, const ch
     }
     *library = executor->libraries.count;
     vec_put(&executor->libraries, (struct library){copy, handle});
-    executor->unwinders.found = false; /* it may have brought one */
     return NULL;
 }
 
@@ -434,6 +474,8 @@ struct jitscope_error *executor_lookup(struct executor *executor, const uint32_t
         return executor->answers.lookup(executor->answers.context, names, count, addresses);
     for (size_t i = 0; i < count; i++) {
         const void *ours = thread_exit_function(names[i]);
+        if (!ours)
+            ours = executor_unwinder_function(names[i]);
         addresses[i] =
             (uint64_t)(uintptr_t)(ours ? ours
                                        : os_library_symbol(executor->libraries.data[libraries[i]].handle,
@@ -472,6 +514,27 @@ static struct jitscope_error *find_needed(const struct executor *executor, const
     return NULL;
 }
 
+/* Whether the module is needed when it has answered: for its block, or for what the loader's descriptors
+ * point at.  The loader's lists are linear: what need not be there is not. */
+static bool is_lasting(const struct tls_request *request) {
+    for (uint32_t i = 0; i < request->wish_count; i++)
+        if (request->wishes[i].kind == TLS_WORD_DESCRIPTOR)
+            return true;
+    return request->size != 0;
+}
+
+/* A block whose distance from the thread pointer was asked for has one from now on, whichever link's it is.
+ */
+static void note_static_blocks(struct executor *executor, const struct tls_request *request) {
+    for (uint32_t i = 0; i < request->wish_count; i++) {
+        const struct tls_wish *wish = &request->wishes[i];
+        struct tls_module *module =
+            wish->kind == TLS_WORD_TP_OFFSET && !wish->name ? find_tls_module(executor, wish->link) : NULL;
+        if (module && !module->static_rank)
+            module->static_rank = ++executor->static_tls_blocks;
+    }
+}
+
 struct jitscope_error *executor_open_tls(struct executor *executor, const struct tls_request *request,
                                          struct tls_answer *answers) {
     if (executor_is_answered(executor))
@@ -487,23 +550,69 @@ struct jitscope_error *executor_open_tls(struct executor *executor, const struct
     if (!error)
         error = tls_module_open(&module, request, needed, count, answers);
     os_release(needed);
-    if (!error)
+    if (error)
+        return error;
+    if (is_lasting(request))
         vec_put(&executor->tls_modules, module);
-    return error;
+    else
+        tls_module_close(&module);
+    note_static_blocks(executor, request);
+    return NULL;
 }
 
-void executor_close_tls(struct executor *executor, uint32_t link) {
-    struct tls_module *module = find_tls_module(executor, link);
-    if (!module)
-        return;
+static void remove_tls_module(struct executor *executor, struct tls_module *module) {
     tls_module_close(module);
     size_t behind = (size_t)(executor->tls_modules.data + executor->tls_modules.count - (module + 1));
     memmove(module, module + 1, behind * sizeof *module);
     executor->tls_modules.count--;
 }
 
+/* The block that lies at the end of what is used of static TLS. */
+static struct tls_module *last_static_block(const struct executor *executor) {
+    struct tls_module *last = NULL;
+    for (uint32_t i = 0; i < executor->tls_modules.count; i++) {
+        struct tls_module *module = &executor->tls_modules.data[i];
+        if (module->static_rank && (!last || module->static_rank > last->static_rank))
+            last = module;
+    }
+    return last;
+}
+
+/* The loader takes room in static TLS back from its end only: what is closed before a later block is lost for
+ * good.  So such a module waits until those behind it are closed too. */
+void executor_close_tls(struct executor *executor, uint32_t link) {
+    struct tls_module *module = find_tls_module(executor, link);
+    if (!module)
+        return;
+    if (!module->static_rank) {
+        remove_tls_module(executor, module);
+        return;
+    }
+    module->link = 0;
+    while ((module = last_static_block(executor)) && !module->link)
+        remove_tls_module(executor, module);
+}
+
 uint64_t executor_tls_address(struct executor *executor, uint32_t link, uint64_t offset) {
     const struct tls_module *module = find_tls_module(executor, link);
     uint64_t block = module ? tls_module_block(module) : 0;
     return block ? block + offset : 0;
+}
+
+struct jitscope_error *executor_open_exports(struct executor *executor, uint32_t link,
+                                             const struct exported_symbol *symbols, uint32_t count) {
+    struct exports exports;
+    TRY(vec_reserve(&executor->exports, 1));
+    TRY(exports_open(&exports, link, symbols, count));
+    vec_put(&executor->exports, exports);
+    return NULL;
+}
+
+void executor_close_exports(struct executor *executor, uint32_t link) {
+    for (uint32_t i = executor->exports.count; i-- > 0;) {
+        if (executor->exports.data[i].link != link)
+            continue;
+        exports_close(&executor->exports.data[i]);
+        executor->exports.data[i] = executor->exports.data[--executor->exports.count];
+    }
 }

@@ -9,6 +9,7 @@
 #include "base/vec.h"
 #include "executor/bridge.h"
 #include "executor/debuggee.h"
+#include "executor/exports.h"
 #include "executor/tls_module.h"
 
 #include <stdbool.h>
@@ -54,6 +55,9 @@ void executor_destroy(struct executor *executor);
 struct jitscope_error *executor_register_action(struct executor *executor, const char *name,
                                                 executor_action_function function, void *context);
 
+/* An action, known only when it is registered: makes the stacks of all threads executable. */
+const char *executor_make_stacks_executable(void *context, const uint8_t *arguments, size_t size);
+
 /* Names of the actions that executor_register_action() has made known, in order. */
 void executor_each_user_action(const struct executor *executor, void (*function)(void *, const char *name),
                                void *context);
@@ -89,13 +93,18 @@ struct jitscope_error *executor_deallocate(struct executor *executor, const stru
  * first registration. */
 uint32_t executor_unwinders(const struct executor *executor, const char *names[EXECUTOR_UNWINDERS]);
 
+/* SIZE bytes of address space from START on hold nothing but what this library links; and no more.  Then
+ * unwinders can be told of neighbours there together. */
+void executor_own_space(uint64_t start, uint64_t size);
+void executor_disown_space(uint64_t start);
+
 /* What debuggers are told; DEBUGGEE_AUTO before. */
 void executor_set_debug_policy(struct executor *executor, enum debuggee_policy policy);
 /* Addresses of what is finalized get out in other ways than executor_announce() knows of: from now on
  * debuggers are told of each batch when it is finalized. */
 void executor_tell_at_once(struct executor *executor);
-/* To be called before an address of what was finalized is given away: debuggers that listen hear of it first.
- */
+/* To be called before an address of what was finalized is given away: debuggers that listen hear of it first,
+ * and unwinders that have come into the process meanwhile. */
 void executor_announce(void);
 /* Whom the last debug image was made known to, or withdrawn from, for events; static. */
 const char *executor_debug_audience(const struct executor *executor);
@@ -121,8 +130,22 @@ struct jitscope_error *executor_open_tls(struct executor *executor, const struct
                                          struct tls_answer *answers);
 /* The block of LINK, if there is one, goes: no thread may use it any more. */
 void executor_close_tls(struct executor *executor, uint32_t link);
+/* Lets libraries that the process opens find SYMBOLS, as those of LINK.  Errors: as exports_open(). */
+struct jitscope_error *executor_open_exports(struct executor *executor, uint32_t link,
+                                             const struct exported_symbol *symbols, uint32_t count);
+/* Nobody finds those of LINK any more. */
+void executor_close_exports(struct executor *executor, uint32_t link);
 /* Where what is OFFSET bytes into the block of LINK lies for the calling thread; 0 without such a block. */
 uint64_t executor_tls_address(struct executor *executor, uint32_t link, uint64_t offset);
+
+/* Called around each action that calls functions which are not the executor's, and which may come back:
+ * between the two the executor does nothing itself. */
+struct executor_code_hooks {
+    uint32_t (*begin)(void *context); /* what END is to get */
+    void (*end)(void *context, uint32_t before);
+    void *context;
+};
+void executor_set_code_hooks(struct executor *executor, struct executor_code_hooks hooks);
 
 /* Where lazy stubs' unbound slots lead to in the end (executor/lazy_resolver.h).  ANSWER is asked about them:
  * the function of the slot at an address.  It comes back with an address, or not at all. */

@@ -10,8 +10,10 @@
 #include "base/bytes.h"
 #include "executor/debug_image.h"
 #include "executor/executor_state.h"
+#include "executor/executor_unwind.h"
 #include "executor/lazy_resolver.h"
 #include "executor/thread_exit.h"
+#include "executor/tls_module.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -20,7 +22,9 @@
 #include "executor/actions.def"
 #undef ACTION
 
-/* What every built-in action takes. */
+enum { ADOPT_SIZE = 24 };
+
+/* What nearly every built-in action takes. */
 struct range {
     uint64_t address;
     uint64_t size;
@@ -81,7 +85,7 @@ static const char *run_array(struct executor *executor, const uint8_t *arguments
     if (failure)
         return failure;
     uint64_t count = array.size / 8;
-    executor_debug_announce();
+    executor_announce();
     for (uint64_t i = 0; i < count; i++) {
         uint64_t entry = array_entry(array, backwards ? count - 1 - i : i);
         if (!markers || !is_marker(entry))
@@ -121,13 +125,32 @@ static const char *run_RESOLVE_IFUNCS(void *context, const uint8_t *arguments, s
         failure = executor_reserve_values(executor, (uint32_t)size);
     if (failure)
         return failure;
-    executor_debug_announce();
-    for (uint32_t i = 0; i < executor->value_count; i++) {
+    executor_announce();
+    uint64_t *values = executor->values; /* the executor's are others while a resolver has something linked */
+    for (uint32_t i = 0, count = executor->value_count; i < count; i++) {
         const uint8_t *pair = arguments + IFUNC_HEADER + (size_t)i * IFUNC_PAIR;
         uint64_t (*resolver)(void) = (uint64_t(*)(void))(uintptr_t)load_u64(pair + 8);
-        executor->values[i] = resolver();
-        store_u64((void *)(uintptr_t)load_u64(pair), executor->values[i]);
+        values[i] = resolver();
+        store_u64((void *)(uintptr_t)load_u64(pair), values[i]);
     }
+    return NULL;
+}
+
+/* --- the stack */
+
+/* The dynamic loader does it for a library whose PT_GNU_STACK asks for it, to stacks that there are and to
+ * those to come; an empty one will do. */
+const char *executor_make_stacks_executable(void *context, const uint8_t *arguments, size_t size) {
+    struct tls_request request = {.executable_stack = true};
+    struct tls_answer answer;
+    struct tls_module module;
+    (void)context, (void)arguments, (void)size;
+    struct jitscope_error *error = tls_module_open(&module, &request, NULL, 0, &answer);
+    if (error) {
+        jitscope_error_destroy(error);
+        return "the dynamic loader does not make stacks executable";
+    }
+    tls_module_close(&module);
     return NULL;
 }
 
@@ -158,7 +181,7 @@ static void end_dso(void *dso) {
 static const char *run_FINALIZE_DSO(void *context, const uint8_t *arguments, size_t size) {
     struct range dso;
     const char *failure = read_range(context, arguments, size, &dso); /* 0 would end the whole process */
-    executor_debug_announce();
+    executor_announce();
     if (!failure)
         end_dso((void *)(uintptr_t)dso.address);
     return failure;
@@ -168,16 +191,29 @@ static const char *run_REGISTER_EH_FRAMES(void *context, const uint8_t *argument
     struct executor *executor = context;
     struct range section;
     const char *failure = read_range(executor, arguments, size, &section);
-    return failure ? failure
-                   : executor_register_eh_frame(&executor->unwinders, section.address, section.size);
+    return failure ? failure : executor_register_eh_frame(section.address, section.size);
 }
 
 static const char *run_DEREGISTER_EH_FRAMES(void *context, const uint8_t *arguments, size_t size) {
     struct executor *executor = context;
     struct range section;
     const char *failure = read_range(executor, arguments, size, &section);
-    return failure ? failure
-                   : executor_deregister_eh_frame(&executor->unwinders, section.address, section.size);
+    return failure ? failure : executor_deregister_eh_frame(section.address, section.size);
+}
+
+/* Its functions are the batch's own: JIT'd code runs. */
+static const char *run_ADOPT_UNWINDER(void *context, const uint8_t *arguments, size_t size) {
+    if (size != ADOPT_SIZE)
+        return FAIL((struct executor *)context, "takes %d bytes of arguments, not %zu", ADOPT_SIZE, size);
+    executor_announce();
+    return executor_adopt_unwinder(load_u64(arguments + 16), load_u64(arguments), load_u64(arguments + 8));
+}
+
+static const char *run_DISMISS_UNWINDER(void *context, const uint8_t *arguments, size_t size) {
+    if (size != ADOPT_SIZE)
+        return FAIL((struct executor *)context, "takes %d bytes of arguments, not %zu", ADOPT_SIZE, size);
+    executor_announce();
+    return executor_dismiss_unwinder(load_u64(arguments));
 }
 
 static uint64_t answer_slot(void *context, uint64_t slot) {

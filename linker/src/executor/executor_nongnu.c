@@ -159,6 +159,23 @@ struct nongnu_table *executor_nongnu_table_create(struct bytes section, uint64_t
     return table;
 }
 
+bool executor_nongnu_extent(struct bytes section, uint64_t address, uint64_t most, uint64_t *low,
+                            uint64_t *high, uint64_t *records) {
+    *low = UINT64_MAX;
+    *high = *records = 0;
+    for (uint64_t at = 0; load_u32(section.data + at) && *records < most; at = next_record(section, at)) {
+        uint64_t start, end;
+        if (!is_fde(section, at))
+            continue;
+        if (!read_fde(section, address, at, &start, &end) || end < start)
+            return false;
+        *low = start < *low ? start : *low;
+        *high = end > *high ? end : *high;
+        ++*records;
+    }
+    return *records != 0;
+}
+
 void executor_nongnu_table_destroy(struct nongnu_table *table) {
     os_release(table);
 }

@@ -4,6 +4,8 @@
 
 #include "base/bytes.h"
 
+#include <stdbool.h>
+
 /* unw_dyn_info_t of <libunwind-dynamic.h>, 1.6: part of that library's binary interface.  The library links
  * it into a list of its own, so it must stay where it is until cancelled. */
 struct nongnu_info {
@@ -37,6 +39,10 @@ struct nongnu_table {
  * process (this one or another); NULL when there is nothing to
  * tell: no FDE, an encoding or a distance that does not fit, no memory. */
 struct nongnu_table *executor_nongnu_table_create(struct bytes section, uint64_t address);
+/* The code that the first MOST records of such a section are about, and how many records that is; false when
+ * one cannot be read, or there is none. */
+bool executor_nongnu_extent(struct bytes section, uint64_t address, uint64_t most, uint64_t *low,
+                            uint64_t *high, uint64_t *records);
 void executor_nongnu_table_destroy(struct nongnu_table *table);
 
 #endif

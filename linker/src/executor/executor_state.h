@@ -4,7 +4,6 @@
 
 #include "executor/executor.h"
 #include "executor/executor_debug.h"
-#include "executor/executor_unwind.h"
 
 struct registered_action {
     const char *name;
@@ -32,7 +31,8 @@ struct executor {
     VEC(struct registered_action) actions;
     VEC(struct library) libraries;
     VEC(struct tls_module) tls_modules; /* in the order in which they were opened */
-    struct unwinders unwinders;
+    uint32_t static_tls_blocks;         /* how many went into static TLS */
+    VEC(struct exports) exports;
     int argc;
     char **argv;
     char **envp;
@@ -45,6 +45,8 @@ struct executor {
     char message[192]; /* the last failure of a built-in action */
 
     struct executor_run *running; /* what executor_finalize() is in the middle of; NULL: it is not running */
+
+    struct executor_code_hooks code;
 
     /* See executor_set_lazy_answer(). */
     uint64_t (*lazy_answer)(void *context, uint64_t slot);

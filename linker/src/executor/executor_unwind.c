@@ -2,181 +2,301 @@
  *
  * An exception passes JIT'd frames only if the unwinder that runs it knows their .eh_frame.  Shared libraries
  * are found through dl_iterate_phdr; JIT'd code has to be registered, with each unwinder in the process,
- * since each keeps a list of its own:
+ * since each keeps a list of its own (unwinder.h says how).  Who throws does not choose the unwinder: C++'s
+ * runtime, backtrace(3) and pthread_cancel(3) each bring theirs.  So two lists are kept, of sections and of
+ * unwinders, and every unwinder is told of every section: of a new section all unwinders hear, and of all
+ * sections a new unwinder.
  *
- * - libgcc: __register_frame takes a whole section up to its terminator and aborts the process when asked to
- *   forget what it does not know.  Its list is searched linearly, so one section for a batch matters.
- * - LLVM's libunwind: a function of the same name takes one FDE, so the name alone must never be trusted:
- *   libgcc's is taken from libgcc_s itself.  __unw_add_dynamic_eh_frame_section reads on behind the
- * terminator in the releases up to 16 (and crashes, or registers what it finds there); __unw_add_dynamic_fde
- * does the same job in all of them, one FDE at a time.
+ * An unwinder can come at any time: with a library, or with a batch that has libgcc_eh.a among its inputs.
+ * The loader counts what it has loaded; when the count has changed, new libraries are looked through.  That
+ * is done whenever a section is registered, and before JIT'd code can run in a way that is known here
+ * (executor_announce()).  Code that is running already can load a library with an unwinder behind our back:
+ * that one learns of the sections at the next link, lookup or call.
  *
- * The format is that of the Linux Standard Base, Core, section 10.6.1 ("The .eh_frame section"): records of a
- * 32-bit length, a 32-bit id (0: a CIE; else an FDE, and the distance back to its CIE), and a length of 0 at
- * the end. */
+ * An unwinder that knows of sections must not leave, or those could not be withdrawn: its library is held
+ * open, whoever else closes it.
+ *
+ * Libraries are looked for without the lock, which a library's initialiser may want that links, with the
+ * loader's own lock held. */
 #include "executor/executor_unwind.h"
-#include "base/bytes.h"
+#include "executor/executor.h"
 #include "executor/executor_debug.h"
 #include "executor/executor_nongnu.h"
+#include "executor/unwinder.h"
 
-#define EXTENDED_LENGTH 0xffffffffu
+#include <pthread.h>
+#include <string.h>
 
-static const char libgcc_name[] = "libgcc", llvm_name[] = "LLVM libunwind",
-                  nongnu_name[] = "nongnu libunwind";
+struct registered_eh_frame {
+    struct bytes section;       /* as it lies in memory */
+    struct nongnu_table *table; /* what nongnu libunwind was told; NULL when nothing */
+};
 
-/* nongnu libunwind's names hold the machine's. */
-#if defined(__x86_64__)
-#define NONGNU_FLUSH_CACHE "_Ux86_64_flush_cache"
-#define NONGNU_LOCAL_SPACE "_ULx86_64_local_addr_space"
-#elif defined(__aarch64__)
-#define NONGNU_FLUSH_CACHE "_Uaarch64_flush_cache"
-#define NONGNU_LOCAL_SPACE "_ULaarch64_local_addr_space"
-#endif
+typedef VEC(struct unwinder) unwinder_list;
 
-/* POSIX wants object and function pointers to be the same; ISO C has no cast between them. */
-static void find_function(void *library, const char *name, void *function) {
-    void *symbol = os_library_symbol(library, name);
-    memcpy(function, &symbol, sizeof symbol);
-}
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static VEC(struct registered_eh_frame) sections;
+static unwinder_list unwinders;
+static uint64_t libraries_come, libraries_gone; /* when they were looked through last */
+static uint32_t libraries_seen;                 /* how many, then */
+static bool looked;
+static uint32_t executors;
 
-/* Half a pair is none. */
-static void find_unwinders(struct unwinders *unwinders) {
-    const char *text;
-    if (unwinders->found)
+/* --- telling one unwinder of one section */
+
+static void tell(const struct unwinder *unwinder, struct registered_eh_frame *frames) {
+    if (unwinder->kind == UNWINDER_NONGNU && !frames->table)
+        frames->table = executor_nongnu_table_create(frames->section, (uintptr_t)frames->section.data);
+    if (unwinder->kind == UNWINDER_NONGNU && !frames->table)
         return;
-    unwinders->found = true;
-    if (!unwinders->libgcc)
-        unwinders->libgcc = os_library_open("libgcc_s.so.1", &text);
-    if (unwinders->libgcc) {
-        find_function(unwinders->libgcc, "__register_frame", &unwinders->gcc_register);
-        find_function(unwinders->libgcc, "__deregister_frame", &unwinders->gcc_deregister);
+    unwinder_add(unwinder, frames->section, frames->table);
+    executor_debug_count_section(unwinder->name, 1);
+}
+
+static void withdraw(const struct unwinder *unwinder, const struct registered_eh_frame *frames) {
+    if (unwinder->kind == UNWINDER_NONGNU && !frames->table)
+        return;
+    unwinder_remove(unwinder, frames->section, frames->table);
+    executor_debug_count_section(unwinder->name, -1);
+}
+
+/* --- unwinders */
+
+static struct unwinder *find_unwinder(const struct unwinder *like) {
+    for (uint32_t i = 0; i < unwinders.count; i++)
+        if (unwinder_is_same(&unwinders.data[i], like))
+            return &unwinders.data[i];
+    return NULL;
+}
+
+/* False when it is known already, or there is no memory for it: then it stays the caller's. */
+static bool add_unwinder(const struct unwinder *unwinder) {
+    if (find_unwinder(unwinder))
+        return false;
+    struct jitscope_error *error = vec_push(&unwinders, *unwinder);
+    if (error) {
+        jitscope_error_destroy(error);
+        return false;
     }
-    find_function(NULL, "__unw_add_dynamic_fde", &unwinders->llvm_register);
-    find_function(NULL, "__unw_remove_dynamic_fde", &unwinders->llvm_deregister);
-    if (!unwinders->nongnu)
-        unwinders->nongnu = os_library_find("libunwind.so.8");
-    if (unwinders->nongnu) {
-        find_function(unwinders->nongnu, "_U_dyn_register", &unwinders->nongnu_register);
-        find_function(unwinders->nongnu, "_U_dyn_cancel", &unwinders->nongnu_deregister);
-        find_function(unwinders->nongnu, NONGNU_FLUSH_CACHE, &unwinders->nongnu_flush);
-        unwinders->nongnu_space = os_library_symbol(unwinders->nongnu, NONGNU_LOCAL_SPACE);
+    struct unwinder *added = &unwinders.data[unwinders.count - 1];
+    unwinder_settle(added);
+    for (uint32_t i = 0; i < sections.count; i++)
+        tell(added, &sections.data[i]);
+    return true;
+}
+
+struct names {
+    VEC(char *) list;
+    uint32_t skipped, skip;
+    bool failed;
+};
+
+static void take_name(void *context, const char *name) {
+    struct names *names = context;
+    size_t size = strlen(name) + 1;
+    if (names->skipped < names->skip) {
+        names->skipped++;
+        return;
+    }
+    char *copy = os_allocate(size);
+    struct jitscope_error *error = copy ? vec_push(&names->list, memcpy(copy, name, size)) : NULL;
+    names->failed |= !copy || error;
+    if (error)
+        os_release(copy);
+    jitscope_error_destroy(error);
+}
+
+/* What the library of that name has; the program's is "", and so is that of libraries that hide. */
+static void look_into(const char *name, bool is_program) {
+    void *library = *name || is_program ? os_library_find(*name ? name : NULL) : NULL;
+    struct unwinder found[UNWINDERS_PER_LIBRARY];
+    uint32_t count = library ? unwinders_of_library(library, found) : 0;
+    bool needed = false;
+    pthread_mutex_lock(&lock);
+    for (uint32_t i = 0; i < count; i++) {
+        found[i].library = needed ? NULL : library;
+        needed |= add_unwinder(&found[i]);
+    }
+    pthread_mutex_unlock(&lock);
+    if (library && !needed)
+        os_library_close(library);
+}
+
+/* The C library loads it when a thread is cancelled; then it is too late to tell it anything.  Nobody else is
+ * to be bound to it. */
+static void load_libgcc(void) {
+    const char *text;
+    void *library = os_library_open_alone("libgcc_s.so.1", &text);
+    if (library) {
+        look_into("libgcc_s.so.1", false);
+        os_library_close(library);
     }
 }
 
-static uint8_t known_unwinders(const struct unwinders *unwinders) {
-    bool nongnu = unwinders->nongnu_register && unwinders->nongnu_deregister && unwinders->nongnu_flush &&
-                  unwinders->nongnu_space;
-    return (uint8_t)((unwinders->gcc_register && unwinders->gcc_deregister ? UNWINDER_LIBGCC : 0) |
-                     (unwinders->llvm_register && unwinders->llvm_deregister ? UNWINDER_LLVM : 0) |
-                     (nongnu ? UNWINDER_NONGNU : 0));
-}
-
-/* Calls FUNCTION for each FDE; with NULL it only checks the records. */
-static const char *each_fde(struct bytes section, void (*function)(uintptr_t)) {
-    for (uint64_t at = 0; bytes_contain(section, at, 4);) {
-        uint32_t length = load_u32(section.data + at);
-        if (length == 0)
-            return NULL;
-        if (length == EXTENDED_LENGTH)
-            return "the section has a record in the 64-bit format, which unwinders do not read";
-        if (length < 4 || !bytes_contain(section, at + 4, length))
-            return "the section has a record that is cut short";
-        if (function && load_u32(section.data + at + 4) != 0)
-            function((uintptr_t)(section.data + at));
-        at += 4 + (uint64_t)length;
+/* The libraries behind the first SKIP. */
+static void look_through_libraries(uint32_t skip) {
+    struct names names = {.skip = skip};
+    os_each_library(take_name, &names);
+    for (uint32_t i = 0; i < names.list.count; i++) {
+        look_into(names.list.data[i], i + skip == 0);
+        os_release(names.list.data[i]);
     }
-    return "the section has no terminator";
+    pthread_mutex_lock(&lock);
+    libraries_seen = names.failed ? 0 : skip + names.list.count;
+    pthread_mutex_unlock(&lock);
+    vec_destroy(&names.list);
 }
 
-/* For plug-ins of debuggers. */
-static void count_section(uint8_t with, const struct nongnu_table *table, int change) {
-    if (with & UNWINDER_LIBGCC)
-        executor_debug_count_section(libgcc_name, change);
-    if (with & UNWINDER_LLVM)
-        executor_debug_count_section(llvm_name, change);
-    if (table)
-        executor_debug_count_section(nongnu_name, change);
+static void look_for_first_time(void) {
+    struct unwinder own;
+    load_libgcc();
+    if (!unwinder_of_this_program(&own))
+        return;
+    pthread_mutex_lock(&lock);
+    add_unwinder(&own);
+    pthread_mutex_unlock(&lock);
 }
 
-const char *executor_register_eh_frame(struct unwinders *unwinders, uint64_t address, uint64_t size) {
-    struct bytes section = {(const uint8_t *)(uintptr_t)address, size};
-    const char *failure = each_fde(section, NULL);
+void executor_look_for_unwinders(void) {
+    uint64_t come, gone;
+    os_count_libraries(&come, &gone);
+    pthread_mutex_lock(&lock);
+    bool wanted = sections.count && (!looked || come != libraries_come || gone != libraries_gone);
+    bool first = wanted && !looked;
+    uint32_t skip = gone == libraries_gone ? libraries_seen : 0;
+    looked |= wanted;
+    if (wanted) {
+        libraries_come = come;
+        libraries_gone = gone;
+    }
+    pthread_mutex_unlock(&lock);
+    if (first)
+        look_for_first_time();
+    if (wanted)
+        look_through_libraries(skip);
+}
+
+const char *executor_adopt_unwinder(uint64_t kind, uint64_t add, uint64_t remove) {
+    struct unwinder unwinder;
+    if (!add || !remove || !unwinder_of_batch(kind, add, remove, &unwinder))
+        return "an unwinder's function is at 0, or its kind is not known";
+    pthread_mutex_lock(&lock);
+    bool added = add_unwinder(&unwinder);
+    pthread_mutex_unlock(&lock);
+    return added ? NULL : "the unwinder is known already, or there is no memory for it";
+}
+
+const char *executor_dismiss_unwinder(uint64_t add) {
+    pthread_mutex_lock(&lock);
+    uint32_t at = 0;
+    while (at < unwinders.count && !unwinder_is_batch_s(&unwinders.data[at], add))
+        at++;
+    bool found = at < unwinders.count;
+    if (found) {
+        for (uint32_t i = sections.count; i-- > 0;)
+            withdraw(&unwinders.data[at], &sections.data[i]);
+        memmove(&unwinders.data[at], &unwinders.data[at + 1],
+                (--unwinders.count - at) * sizeof unwinders.data[at]);
+    }
+    pthread_mutex_unlock(&lock);
+    return found ? NULL : "no unwinder of this address was adopted";
+}
+
+/* An exception is one unwinder's from its throw to its catch: whoever goes on with it must ask the one that
+ * the C++ runtime has asked.  Libraries are bound to the first that the process has to offer to all, in the
+ * order in which they came; so JIT'd code is too, in whichever library it was found. */
+void *executor_unwinder_function(const char *name) {
+    static const char prefix[] = "_Unwind_";
+    bool is_one = !strncmp(name, prefix, sizeof prefix - 1) && !strchr(name, '@');
+    return is_one ? os_library_symbol_alone(NULL, name) : NULL;
+}
+
+/* --- sections */
+
+const char *executor_register_eh_frame(uint64_t address, uint64_t size) {
+    struct registered_eh_frame frames = {.section = {(const uint8_t *)(uintptr_t)address, size}};
+    const char *failure = unwinder_check_section(frames.section);
     if (failure)
         return failure;
-    struct jitscope_error *error = vec_reserve(&unwinders->registered, 1);
+    pthread_mutex_lock(&lock);
+    struct jitscope_error *error = vec_push(&sections, frames);
+    for (uint32_t i = 0; !error && i < unwinders.count; i++)
+        tell(&unwinders.data[i], &sections.data[sections.count - 1]);
+    pthread_mutex_unlock(&lock);
     if (error) {
         jitscope_error_destroy(error);
         return "out of memory";
     }
-    find_unwinders(unwinders);
-    uint8_t with = known_unwinders(unwinders);
-    struct nongnu_table *table =
-        with & UNWINDER_NONGNU ? executor_nongnu_table_create(section, address) : NULL;
-    vec_put(&unwinders->registered, (struct registered_eh_frame){address, size, table, with});
-    if (with & UNWINDER_LIBGCC)
-        unwinders->gcc_register(section.data);
-    if (with & UNWINDER_LLVM)
-        each_fde(section, unwinders->llvm_register);
-    if (table)
-        unwinders->nongnu_register(&table->info);
-    count_section(with, table, 1);
+    executor_look_for_unwinders();
     return NULL;
 }
 
 /* Last first: that is the order in which memory goes. */
-static struct registered_eh_frame *find_registered(struct unwinders *unwinders, uint64_t address,
-                                                   uint64_t size) {
-    for (uint32_t i = unwinders->registered.count; i-- > 0;) {
-        struct registered_eh_frame *at = &unwinders->registered.data[i];
-        if (at->address == address && at->size == size)
+static struct registered_eh_frame *find_section(uint64_t address, uint64_t size) {
+    for (uint32_t i = sections.count; i-- > 0;) {
+        struct registered_eh_frame *at = &sections.data[i];
+        if ((uintptr_t)at->section.data == address && at->section.size == size)
             return at;
     }
     return NULL;
 }
 
-/* What it cached of the frames that it met there would outlive them. */
-static void forget_nongnu(const struct unwinders *unwinders, struct nongnu_table *table) {
-    unwinders->nongnu_deregister(&table->info);
-    unwinders->nongnu_flush(*unwinders->nongnu_space, 0, 0);
-    executor_nongnu_table_destroy(table);
+static void forget(struct registered_eh_frame *found) {
+    for (uint32_t i = unwinders.count; i-- > 0;)
+        withdraw(&unwinders.data[i], found);
+    executor_nongnu_table_destroy(found->table);
+    size_t behind = (size_t)(sections.data + sections.count - (found + 1));
+    memmove(found, found + 1, behind * sizeof *found);
+    sections.count--;
 }
 
-const char *executor_deregister_eh_frame(struct unwinders *unwinders, uint64_t address, uint64_t size) {
-    struct bytes section = {(const uint8_t *)(uintptr_t)address, size};
-    struct registered_eh_frame *found = find_registered(unwinders, address, size);
-    if (!found)
-        return "no section of this address and size is registered";
-    count_section(found->with, found->table, -1);
-    if (found->table)
-        forget_nongnu(unwinders, found->table);
-    if (found->with & UNWINDER_LLVM)
-        each_fde(section, unwinders->llvm_deregister);
-    if (found->with & UNWINDER_LIBGCC)
-        unwinders->gcc_deregister(section.data);
-    uint32_t after = (uint32_t)(unwinders->registered.data + unwinders->registered.count - (found + 1));
-    memmove(found, found + 1, after * sizeof *found);
-    unwinders->registered.count--;
-    return NULL;
+const char *executor_deregister_eh_frame(uint64_t address, uint64_t size) {
+    pthread_mutex_lock(&lock);
+    struct registered_eh_frame *found = find_section(address, size);
+    if (found)
+        forget(found);
+    pthread_mutex_unlock(&lock);
+    return found ? NULL : "no section of this address and size is registered";
 }
 
-/* What is still registered keeps the libraries that know it. */
-void executor_unwinders_destroy(struct unwinders *unwinders) {
-    if (unwinders->libgcc && !unwinders->registered.count)
-        os_library_close(unwinders->libgcc);
-    if (unwinders->nongnu && !unwinders->registered.count)
-        os_library_close(unwinders->nongnu);
-    vec_destroy(&unwinders->registered);
-    *unwinders = (struct unwinders){0};
+/* --- life */
+
+void executor_enter_unwinders(void) {
+    pthread_mutex_lock(&lock);
+    executors++;
+    pthread_mutex_unlock(&lock);
 }
 
-uint32_t executor_unwinder_names(const struct unwinders *unwinders, const char **names) {
-    uint8_t with = known_unwinders(unwinders);
+/* What is still registered keeps the unwinders that know it. */
+void executor_leave_unwinders(void) {
+    unwinder_list left = {0};
+    pthread_mutex_lock(&lock);
+    if (!--executors && !sections.count) {
+        left = unwinders;
+        memset(&unwinders, 0, sizeof unwinders);
+        vec_destroy(&sections);
+        memset(&sections, 0, sizeof sections);
+        looked = false;
+        libraries_seen = 0;
+    }
+    pthread_mutex_unlock(&lock);
+    for (uint32_t i = 0; i < left.count; i++) {
+        unwinder_forget(&left.data[i]);
+        if (left.data[i].library)
+            os_library_close(left.data[i].library);
+    }
+    vec_destroy(&left);
+}
+
+uint32_t executor_unwinder_names(const char **names) {
     uint32_t count = 0;
-    if (with & UNWINDER_LIBGCC)
-        names[count++] = libgcc_name;
-    if (with & UNWINDER_LLVM)
-        names[count++] = llvm_name;
-    if (with & UNWINDER_NONGNU)
-        names[count++] = nongnu_name;
+    pthread_mutex_lock(&lock);
+    for (unsigned kind = 0; kind < UNWINDER_KINDS; kind++)
+        for (uint32_t i = 0; i < unwinders.count; i++)
+            if (unwinders.data[i].kind == kind && !unwinders.data[i].is_batch_s) {
+                names[count++] = unwinders.data[i].name;
+                break;
+            }
+    pthread_mutex_unlock(&lock);
     return count;
 }

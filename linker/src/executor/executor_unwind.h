@@ -1,45 +1,34 @@
-/* executor_unwind: making .eh_frame sections known to every unwinder of this process. */
+/* executor_unwind: making .eh_frame sections known to every unwinder of this process.
+ *
+ * What is here is the process's, shared by all executors, under one lock: an exception that one session's
+ * code throws may pass another's. */
 #ifndef EXECUTOR_UNWIND_H
 #define EXECUTOR_UNWIND_H
 
-#include "base/vec.h"
-
-#include <stdbool.h>
 #include <stdint.h>
 
-/* The unwinders a section can be registered with, one bit each. */
-enum { UNWINDER_LIBGCC = 1, UNWINDER_LLVM = 2, UNWINDER_NONGNU = 4 };
-
-struct nongnu_table;
-
-struct registered_eh_frame {
-    uint64_t address;
-    uint64_t size;
-    struct nongnu_table *table; /* what nongnu libunwind was told; NULL when nothing */
-    uint8_t with;               /* UNWINDER_* */
-};
-
-/* Zero-initialised is ready. */
-struct unwinders {
-    bool found; /* the functions below were looked for; false again after a library was opened */
-    void *libgcc;
-    void (*gcc_register)(const void *);
-    void (*gcc_deregister)(const void *);
-    void (*llvm_register)(uintptr_t);
-    void (*llvm_deregister)(uintptr_t);
-    void *nongnu;
-    void (*nongnu_register)(void *);
-    void (*nongnu_deregister)(void *);
-    void (*nongnu_flush)(void *space, uintptr_t low, uintptr_t high);
-    void **nongnu_space; /* the address space of this process, for nongnu_flush */
-    VEC(struct registered_eh_frame) registered;
-};
-
 /* Both return NULL, or why it failed (a static text). */
-const char *executor_register_eh_frame(struct unwinders *unwinders, uint64_t address, uint64_t size);
-const char *executor_deregister_eh_frame(struct unwinders *unwinders, uint64_t address, uint64_t size);
-void executor_unwinders_destroy(struct unwinders *unwinders);
-/* The names of the unwinders found so far; how many, at most EXECUTOR_UNWINDERS. */
-uint32_t executor_unwinder_names(const struct unwinders *unwinders, const char **names);
+const char *executor_register_eh_frame(uint64_t address, uint64_t size);
+const char *executor_deregister_eh_frame(uint64_t address, uint64_t size);
+
+/* A batch brings an unwinder of its own: ADD and REMOVE are the addresses of its __register_frame and
+ * __deregister_frame, of libgcc (KIND 0), or of its __unw_add_dynamic_fde and __unw_remove_dynamic_fde, of
+ * LLVM's libunwind (KIND 1).  It hears of all sections, until it is dismissed.  Both return NULL, or why it
+ * failed. */
+const char *executor_adopt_unwinder(uint64_t kind, uint64_t add, uint64_t remove);
+const char *executor_dismiss_unwinder(uint64_t add);
+
+/* Unwinders that came into the process since are told of what is registered.  Cheap when none came. */
+void executor_look_for_unwinders(void);
+
+/* The function of an unwinder that JIT'd code gets when it asks for NAME; NULL: there is no choice to be
+ * made. */
+void *executor_unwinder_function(const char *name);
+
+/* An executor comes, goes.  What nobody needs any more is given back behind the last. */
+void executor_enter_unwinders(void);
+void executor_leave_unwinders(void);
+/* The names of the unwinders found so far, but for those of batches; how many, at most EXECUTOR_UNWINDERS. */
+uint32_t executor_unwinder_names(const char **names);
 
 #endif

@@ -2,7 +2,7 @@
 
 #include "base/bytes.h"
 #include "base/os.h"
-#include "base/text.h"
+#include "executor/loaded_file.h"
 
 #include <elf.h>
 #include <fcntl.h>
@@ -52,18 +52,25 @@ static uint64_t round_up(uint64_t value, uint64_t alignment) {
     return (value + alignment - 1) & ~(alignment - 1);
 }
 
+/* What is enough for most blocks.  All have that at least, and sizes that are multiples of it, so that in
+ * static TLS they lie without gaps, which the loader would not take back with them. */
+enum { USUAL_ALIGNMENT = 32 };
+
+static uint64_t block_alignment(const struct tls_request *request) {
+    return request->alignment < USUAL_ALIGNMENT ? USUAL_ALIGNMENT : request->alignment;
+}
+
 /* Sizes are far below 2^63: the layout of a batch has 4 GiB at most. */
 static void measure(struct shape *shape) {
     const struct tls_request *request = shape->request;
-    uint64_t alignment = request->alignment ? request->alignment : 1;
     shape->symbols = FIRST_WISH_SYMBOL + request->wish_count;
     shape->hash = sizeof(Elf64_Ehdr) + HEADERS * sizeof(Elf64_Phdr);
     shape->symbol_table = round_up(shape->hash + (3 + (uint64_t)shape->symbols) * 4, 8);
     shape->strings = shape->symbol_table + shape->symbols * sizeof(Elf64_Sym);
     shape->strings_size = measure_strings(shape);
     shape->relocations = round_up(shape->strings + shape->strings_size, 8);
-    shape->image = round_up(shape->relocations + request->wish_count * sizeof(Elf64_Rela),
-                            alignment < 8 ? 8 : alignment);
+    shape->image =
+        round_up(shape->relocations + request->wish_count * sizeof(Elf64_Rela), block_alignment(request));
     shape->dynamic = round_up(shape->image + request->image_size, PAGE);
     shape->words = shape->dynamic + (MOST_DYNAMIC + shape->needed_count) * sizeof(Elf64_Dyn);
     shape->end = shape->words + request->wish_count * sizeof(struct tls_answer);
@@ -87,9 +94,9 @@ static void put_headers(const struct shape *shape, uint8_t *file) {
         {PT_LOAD, PF_R | PF_W, shape->dynamic, shape->dynamic, shape->dynamic, writable, writable, PAGE},
         {PT_DYNAMIC, PF_R | PF_W, shape->dynamic, shape->dynamic, shape->dynamic,
          shape->words - shape->dynamic, shape->words - shape->dynamic, 8},
-        {PT_GNU_STACK, PF_R | PF_W, 0, 0, 0, 0, 0, 16},
+        {PT_GNU_STACK, PF_R | PF_W | (request->executable_stack ? PF_X : 0), 0, 0, 0, 0, 0, 16},
         {request->size ? PT_TLS : PT_NULL, PF_R, shape->image, shape->image, shape->image,
-         request->image_size, request->size, request->alignment ? request->alignment : 1},
+         request->image_size, round_up(request->size, block_alignment(request)), block_alignment(request)},
     };
     memcpy(file, &header, sizeof header);
     memcpy(file + sizeof header, segments, sizeof segments);
@@ -177,16 +184,6 @@ static void put_dynamic(const struct shape *shape, uint8_t *dynamic, struct stri
 
 /* --- the file */
 
-static struct jitscope_error *write_at(int fd, const void *bytes, uint64_t size, uint64_t offset) {
-    for (uint64_t done = 0; done < size;) {
-        ssize_t written = os_write_at(fd, (const uint8_t *)bytes + done, size - done, offset + done);
-        if (written < 0)
-            return error_system("pwrite", "a module for thread-local storage");
-        done += (uint64_t)written;
-    }
-    return NULL;
-}
-
 static struct jitscope_error *write_parts(int fd, const struct shape *shape, uint8_t *head,
                                           uint8_t *dynamic) {
     const struct tls_request *request = shape->request;
@@ -198,9 +195,9 @@ static struct jitscope_error *write_parts(int fd, const struct shape *shape, uin
     put_dynamic(shape, dynamic, &strings);
     if (os_resize(fd, shape->end))
         return error_system("ftruncate", "a module for thread-local storage");
-    TRY(write_at(fd, head, shape->relocations + request->wish_count * sizeof(Elf64_Rela), 0));
-    TRY(write_at(fd, request->image, request->image_size, shape->image));
-    return write_at(fd, dynamic, shape->words - shape->dynamic, shape->dynamic);
+    TRY(loaded_file_write(fd, head, shape->relocations + request->wish_count * sizeof(Elf64_Rela), 0));
+    TRY(loaded_file_write(fd, request->image, request->image_size, shape->image));
+    return loaded_file_write(fd, dynamic, shape->words - shape->dynamic, shape->dynamic);
 }
 
 static struct jitscope_error *write_file(int fd, const struct shape *shape) {
@@ -215,20 +212,6 @@ static struct jitscope_error *write_file(int fd, const struct shape *shape) {
 
 /* --- the loader */
 
-/* A path, good for debuggers too that hear of the library at once, that no other module of this process has,
- * although descriptors' numbers come again: the bits of a number as "/." and "/", which change nothing in
- * where it leads. */
-static char *new_path(int fd) {
-    static uint64_t modules;
-    struct text path = {0};
-    uint64_t number = __atomic_add_fetch(&modules, 1, __ATOMIC_RELAXED);
-    text_print(&path, "/proc/%d/fd", os_process_id());
-    for (; number; number >>= 1)
-        text_append(&path, number & 1 ? "/." : "/");
-    text_print(&path, "/%d", fd);
-    return text_take(&path);
-}
-
 /* "PATH: what is wrong", and the path means nothing to anybody. */
 static struct jitscope_error *refusal(const struct tls_module *module, const char *text) {
     size_t length = strlen(module->path);
@@ -236,16 +219,22 @@ static struct jitscope_error *refusal(const struct tls_module *module, const cha
         return error_no_memory();
     if (!strncmp(text, module->path, length) && text[length] == ':')
         text += length + 1 + strspn(text + length + 1, " ");
-    bool is_static = strstr(text, "static TLS") != NULL;
-    return error_create(is_static ? JITSCOPE_ERROR_ADDRESS_SPACE : JITSCOPE_ERROR_UNRESOLVED,
-                        "the dynamic loader says of the batch's thread-local storage: %s", text);
+    bool is_static = strstr(text, "static TLS") != NULL, is_hidden = strstr(text, "cannot open") != NULL;
+    struct jitscope_error *error =
+        error_create(is_static ? JITSCOPE_ERROR_ADDRESS_SPACE : JITSCOPE_ERROR_UNRESOLVED,
+                     "the dynamic loader says of the batch's thread-local storage: %s", text);
+    return is_hidden
+               ? error_with_help(
+                     error,
+                     "the block is opened through /proc, which must be mounted and tell of this process")
+               : error;
 }
 
 static struct jitscope_error *open_file(struct tls_module *module, int fd, const struct shape *shape,
                                         struct tls_answer *answers) {
     const char *text;
     TRY(write_file(fd, shape));
-    module->path = new_path(fd);
+    module->path = loaded_file_path(fd);
     if (!module->path)
         return error_no_memory();
     module->library = os_library_open_alone(module->path, &text);

@@ -6,7 +6,8 @@
  * when that starts or first asks, copies initial values, frees blocks when a thread ends or a module goes,
  * and only it knows all threads.  So a batch's block becomes what the C library knows: a module.  The
  * smallest shared library that will do, made in memory, has nothing but a PT_TLS segment with the batch's
- * initial values; it is opened by dlopen(3) and closed when the batch goes.
+ * initial values; it is opened by dlopen(3) and closed when the batch goes (or, when it has no block, as soon
+ * as it has answered).
  *
  * That library also asks the loader what the linker needs to know: one relocation for each word (DTPMOD64,
  * DTPOFF64, TPOFF64, TLSDESC), against the batch's own block, variables of shared libraries, or the block of
@@ -18,12 +19,18 @@
  *
  * The library's file is a memfd that the loader opens through /proc; its path, by which the loader tells
  * libraries apart, is spelled anew each time.  The file is closed then: debuggers that come later are not to
- * open what has its descriptor's number by that time, so the name is taken out of the loader's list. */
+ * open what has its descriptor's number by that time, so the name is taken out of the loader's list.
+ *
+ * What is relied on, besides dlopen's own contract: that a relocated word stands in the library's memory
+ * afterwards, that static TLS which is closed last is had again (what never happens costs room, not truth),
+ * and that link_map.l_name may be emptied.  Nothing is known of how the C library keeps blocks and threads;
+ * one that cannot do this says so in dlopen. */
 #ifndef EXECUTOR_TLS_MODULE_H
 #define EXECUTOR_TLS_MODULE_H
 
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -48,6 +55,7 @@ struct tls_request {
     uint64_t image_size;
     uint64_t size; /* 0: no block */
     uint64_t alignment;
+    bool executable_stack; /* stacks become executable with it, and stay so */
     const struct tls_wish *wishes;
     uint32_t wish_count;
 };
@@ -55,7 +63,8 @@ struct tls_request {
 struct tls_module {
     void *library;
     char *path;
-    uint32_t link;
+    uint32_t link;        /* 0: closed, as far as anybody else can tell */
+    uint32_t static_rank; /* its block is the so-many-th that went into static TLS; 0: it is not there */
 };
 
 /* NEEDED are the modules of earlier links that wishes name, in any order; ANSWERS has room for one each.

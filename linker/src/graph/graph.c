@@ -11,6 +11,7 @@ struct jitscope_error *graph_create(struct graph *graph, const struct arch *arch
                             .trace = trace,
                             .link = link,
                             .zero_symbol = NO_SYMBOL,
+                            .wants_executable_stack = NO_INPUT,
                             .tls.own.block = NO_BLOCK};
     return NULL;
 }

@@ -204,6 +204,7 @@ struct graph {
     uint8_t phase;         /* PHASE_*: of the pass that runs */
     bool has_ifuncs;       /* some input defines one */
     bool wants_low_memory; /* some edge needs 32-bit absolute addresses */
+    uint32_t wants_executable_stack; /* the first input that does, or NO_INPUT */
 
     struct graph_tls tls;
     struct graph_lazy lazy;
@@ -217,6 +218,9 @@ struct graph {
     const char *(*relocation_name)(uint32_t origin);
     /* Whether the executor knows an action of that name; NULL when nothing is executed. */
     bool (*knows_action)(const void *context, const char *name);
+    /* Whether a shared library, and nothing else, will answer for NAME, and with a function; NULL: nobody
+     * knows. */
+    bool (*is_library_function)(const void *context, uint32_t name);
     const void *input_context;
 };
 

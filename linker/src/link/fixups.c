@@ -41,7 +41,8 @@ static struct jitscope_error *out_of_range(const struct graph *graph, uint32_t i
                  negative ? 0 - value : value, limit_text(kind));
     if (symbol->flags & SYMBOL_EXTERNAL)
         return error_with_help(error, "the target lies outside the batch: compile with -fPIC so that it is "
-                                      "reached through the GOT");
+                                      "reached through the GOT, or link an archive that defines it, as "
+                                      "-l:libstdc++.a instead of -lstdc++");
     return error_with_help(error, "the target lies in the batch: compile with -mcmodel=medium or -fPIC, or "
                                   "link less at once");
 }
@@ -60,39 +61,45 @@ static bool apply_traced(const struct graph *graph, uint32_t id, const struct ed
 }
 
 /* What stands for the address in a formula with Z.  Of what lies outside only shared libraries tell the size;
- * what nobody defines has none. */
+ * what nobody defines has none; a stub that is a name's address has its own. */
 static struct jitscope_error *find_size(const struct graph *graph, uint32_t id, const struct edge *edge,
                                         uint64_t *size) {
     const struct symbol *symbol = &graph->symbols.data[edge->target];
     *size = symbol->size;
-    if (!(symbol->flags & SYMBOL_EXTERNAL) || symbol->size || !graph->addresses[edge->target])
+    bool outside = symbol->flags & SYMBOL_EXTERNAL;
+    if (outside ? symbol->size || !graph->addresses[edge->target] : !(symbol->flags & SYMBOL_TABLE_ENTRY))
         return NULL;
     struct coordinates where = graph_coordinates(graph, id, edge->offset, edge->target);
     return error_with_help(error_at(JITSCOPE_ERROR_UNSUPPORTED, &where,
-                                    "%s: the size of what lies outside the batch is not known",
-                                    graph_edge_name(graph, edge)),
+                                    "%s: the size of what %s is not known", graph_edge_name(graph, edge),
+                                    outside ? "lies outside the batch" : "a stub stands for"),
                            "link the object that defines it in the same batch");
+}
+
+static struct jitscope_error *behind_the_end(const struct graph *graph, uint32_t id,
+                                             const struct edge *edge) {
+    struct coordinates where = graph_coordinates(graph, id, edge->offset, edge->target);
+    return error_at(JITSCOPE_ERROR_OUT_OF_RANGE, &where, "%s reaches behind the end of its block",
+                    graph_edge_name(graph, edge));
 }
 
 static struct jitscope_error *fix_block(const struct graph *graph, uint32_t id, uint8_t *content,
                                         bool traced) {
     const struct block *block = &graph->blocks.data[id];
     const struct edge *edge = graph->edges.data + block->first_edge;
-    const uint64_t sizes = graph->arch->size_kinds;
+    const uint64_t sizes = graph->arch->size_kinds, start = block->address, size = block->size;
+    const struct edge_kind_info *kinds = graph->arch->kinds;
+    const uint64_t *addresses = graph->addresses;
+    struct fixup fixup = {.got = graph->got_base, .tp = graph->tls.tp};
     for (const struct edge *end = edge + block->edge_count; edge < end; edge++) {
-        struct fixup fixup = {.kind = edge->kind,
-                              .addend = edge->addend,
-                              .symbol = graph->addresses[edge->target],
-                              .place = block->address + edge->offset,
-                              .got = graph->got_base,
-                              .tp = graph->tls.tp,
-                              .content = content + edge->offset};
         uint64_t value;
-        if ((uint64_t)edge->offset + graph->arch->kinds[edge->kind].width > block->size) {
-            struct coordinates where = graph_coordinates(graph, id, edge->offset, edge->target);
-            return error_at(JITSCOPE_ERROR_OUT_OF_RANGE, &where, "%s reaches behind the end of its block",
-                            graph_edge_name(graph, edge));
-        }
+        fixup.kind = edge->kind;
+        fixup.addend = edge->addend;
+        fixup.symbol = addresses[edge->target];
+        fixup.place = start + edge->offset;
+        fixup.content = content + edge->offset;
+        if (__builtin_expect((uint64_t)edge->offset + kinds[edge->kind].width > size, 0))
+            return behind_the_end(graph, id, edge);
         if (__builtin_expect(sizes >> edge->kind & 1, 0))
             TRY(find_size(graph, id, edge, &fixup.symbol));
         bool done =

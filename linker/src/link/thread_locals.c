@@ -1,5 +1,6 @@
 #include "link/thread_locals.h"
 
+#include "base/text.h"
 #include "link/fixups.h"
 #include "trace/answers.h"
 
@@ -8,6 +9,9 @@
 
 /* The wishes about the batch's own block come first. */
 enum { OWN_MODULE, OWN_TP, OWN_WISHES };
+
+/* What the C library gives static TLS where no program asked for more. */
+enum { STATIC_ALIGNMENT = 64 };
 
 struct placer {
     struct graph *graph;
@@ -77,6 +81,39 @@ static int by_symbol(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
+static bool leads_to(const struct graph *graph, const struct edge *edge, uint32_t symbol) {
+    const struct symbol *target = &graph->symbols.data[edge->target];
+    return edge->target == symbol ||
+           (target->flags & SYMBOL_TABLE_ENTRY &&
+            graph->edges.data[graph->blocks.data[target->block].first_edge].target == symbol);
+}
+
+/* The first of an input's edges that refers to SYMBOL, itself or by a table entry; NULL when none does. */
+static const struct edge *find_reference(const struct graph *graph, uint32_t symbol, uint32_t *id) {
+    for (*id = 0; *id < graph->blocks.count; ++*id) {
+        const struct block *block = &graph->blocks.data[*id];
+        if (block->flags & BLOCK_REMOVED || block->input == NO_INPUT)
+            continue;
+        for (uint32_t i = 0; i < block->edge_count; i++)
+            if (leads_to(graph, &graph->edges.data[block->first_edge + i], symbol))
+                return &graph->edges.data[block->first_edge + i];
+    }
+    return NULL;
+}
+
+static struct jitscope_error *nobody_defines(const struct graph *graph, uint32_t symbol) {
+    uint32_t block;
+    const struct edge *edge = find_reference(graph, symbol, &block);
+    struct coordinates where = {.offset = NO_OFFSET, .symbol = graph_symbol_name(graph, symbol)};
+    if (edge)
+        where = graph_coordinates(graph, block, edge->offset, symbol);
+    return error_with_help(
+        error_at(JITSCOPE_ERROR_UNRESOLVED, &where,
+                 "%s against a weak thread-local symbol that nobody defines: it has no address",
+                 edge ? graph_edge_name(graph, edge) : "a reference"),
+        "add the input or library that defines it");
+}
+
 /* What a reference to SYMBOL is a reference to: its place in the batch's block, in an earlier link's, or a
  * library's variable. */
 static struct jitscope_error *wish_for(const struct graph *graph, uint32_t symbol, uint8_t kind,
@@ -90,12 +127,8 @@ static struct jitscope_error *wish_for(const struct graph *graph, uint32_t symbo
         graph->tls.externals.count
             ? bsearch(&key, graph->tls.externals.data, graph->tls.externals.count, sizeof key, by_symbol)
             : NULL;
-    if (!external && target->linkage == LINKAGE_WEAK) {
-        struct coordinates where = {.offset = NO_OFFSET, .symbol = graph_symbol_name(graph, symbol)};
-        return error_with_help(error_at(JITSCOPE_ERROR_UNRESOLVED, &where,
-                                        "a weak thread-local symbol that nobody defines has no address"),
-                               "add the input or library that defines it");
-    }
+    if (!external && target->linkage == LINKAGE_WEAK)
+        return nobody_defines(graph, symbol);
     if (external && external->link) {
         wish->link = external->link;
     } else {
@@ -180,12 +213,22 @@ static struct jitscope_error *no_room(const struct placer *placer, struct jitsco
     if (!reach || jitscope_error_code(error) != JITSCOPE_ERROR_ADDRESS_SPACE)
         return error;
     struct coordinates where = graph_coordinates(graph, reach->block, reach->offset, reach->symbol);
-    struct jitscope_error *better = error_at(
-        JITSCOPE_ERROR_ADDRESS_SPACE, &where,
-        "%s reaches it at a constant distance from the thread pointer, for which all threads must have "
-        "%llu bytes of static TLS to spare: %s",
-        name_of(graph, reach), (unsigned long long)placer->request.size, error_text(error));
+    const struct tls_request *request = &placer->request;
+    struct text needs = {0};
+    if (reach == &graph->tls.own)
+        text_print(&needs, "all threads must have %llu bytes of static TLS to spare, aligned to %llu",
+                   (unsigned long long)request->size, (unsigned long long)request->alignment);
+    else
+        text_print(&needs,
+                   "its block must be in static TLS, or fit there and not have been used by any thread");
+    struct jitscope_error *better =
+        error_at(JITSCOPE_ERROR_ADDRESS_SPACE, &where,
+                 "%s reaches it at a constant distance from the thread pointer, for which %s: %s",
+                 name_of(graph, reach), needs.data ? needs.data : "there is no room", error_text(error));
+    text_destroy(&needs);
     jitscope_error_destroy(error);
+    if (reach == &graph->tls.own && request->alignment > STATIC_ALIGNMENT)
+        return error_with_help(better, "compile with -fPIC, or align to %d bytes at most", STATIC_ALIGNMENT);
     return error_with_help(better, "compile with -fPIC, or start the process with "
                                    "GLIBC_TUNABLES=glibc.rtld.optional_static_tls=BYTES in its environment");
 }

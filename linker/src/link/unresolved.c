@@ -5,6 +5,10 @@
 #include <inttypes.h>
 #include <string.h>
 
+#define ARRAYS                                                                                               \
+    " (initialisers and finalisers are run by the linker, and have no place of their own in memory)"
+#define START_UP " (the system's start-up files have it, which only programs in files are linked with)"
+
 enum { SHOWN_SYMBOLS = 20, SHOWN_REFERRERS = 3 };
 
 /* The result of a resolver that is still to run is not, nor is what is linked when it is called. */
@@ -63,10 +67,34 @@ static void collect_referrers(const struct graph *graph, struct referrers *lists
     }
 }
 
+/* Names of a program file's parts that code in memory does not have. */
+static const char *missing_part(const char *name) {
+    static const struct {
+        const char *name, *remark;
+    } parts[] = {
+        {"__ehdr_start", " (the ELF header of a file: there is none in memory)"},
+        {"_DYNAMIC", " (the dynamic section of a file: there is none in memory)"},
+        {"__preinit_array_start", ARRAYS},
+        {"__preinit_array_end", ARRAYS},
+        {"__init_array_start", ARRAYS},
+        {"__init_array_end", ARRAYS},
+        {"__fini_array_start", ARRAYS},
+        {"__fini_array_end", ARRAYS},
+        {"_init", START_UP},
+        {"_fini", START_UP},
+        {"_start", START_UP},
+    };
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (!strcmp(name, parts[i].name))
+            return parts[i].remark;
+    return NULL;
+}
+
 static const char *remark(const struct graph *graph, uint32_t id) {
     const struct symbol *symbol = &graph->symbols.data[id];
-    if (!strcmp(graph_symbol_name(graph, id), "__ehdr_start"))
-        return " (the ELF header of a file: there is none in memory)";
+    const char *part = missing_part(graph_symbol_name(graph, id));
+    if (part)
+        return part;
     if (symbol->kind == SYMBOL_KIND_IFUNC)
         return " (an indirect function: its resolver would have to run)";
     return symbol->scope == SCOPE_HIDDEN ? " (hidden: only an input of this link can define it)" : "";
@@ -88,6 +116,10 @@ static const char *runtime_of(const char *name) {
         {"llvm_gcda_", "--coverage wants clang's libclang_rt.profile"},
         {"llvm_gcov_", "--coverage wants clang's libclang_rt.profile"},
         {"__llvm_profile_", "-fprofile-instr-generate wants clang's libclang_rt.profile"},
+        {"GOMP_", "-fopenmp wants -lgomp"},
+        {"__kmpc_", "-fopenmp wants -lomp, from the folder of clang's LLVM"},
+        {"omp_", "-fopenmp wants -lgomp (clang: -lomp, from the folder of its LLVM)"},
+        {"__atomic_", "what the processor does not do at once wants -latomic"},
         {"__sanitizer_cov_", "-fsanitize-coverage wants a library that defines its callbacks"},
     };
     for (size_t i = 0; i < sizeof runtimes / sizeof *runtimes; i++)

@@ -123,6 +123,7 @@ static void destroy(void *context) {
     struct in_process *process = context;
     uint32_t kept = executor_debugger_listens() ? process->quarantine.count : 0;
     for (uint32_t i = 0; i < process->reservations.count; i++) {
+        executor_disown_space(process->reservations.data[i].range.start);
         unmap_around(process->quarantine.data, kept, process->reservations.data[i].range);
         reservation_destroy(&process->reservations.data[i]);
     }
@@ -217,6 +218,38 @@ static void trace_reservation(struct in_process *process, const struct graph *gr
           .why = trace_name(process->trace, why));
 }
 
+/* The largest of what the batch puts into memory, and what that is called, are likely why. */
+static struct coordinates find_largest(const struct graph *graph, uint64_t *size) {
+    uint32_t largest = NO_BLOCK, name = NO_SYMBOL;
+    for (uint32_t id = 0; id < graph->blocks.count; id++) {
+        const struct block *block = &graph->blocks.data[id];
+        if (!(block->flags & BLOCK_REMOVED) && section_in_memory(&graph->sections.data[block->section]) &&
+            (largest == NO_BLOCK || block->size > graph->blocks.data[largest].size))
+            largest = id;
+    }
+    *size = largest == NO_BLOCK ? 0 : graph->blocks.data[largest].size;
+    for (uint32_t id = 0; id < graph->symbols.count && largest != NO_BLOCK; id++) {
+        const struct symbol *symbol = &graph->symbols.data[id];
+        if (symbol->block == largest && (name == NO_SYMBOL || symbol->size > graph->symbols.data[name].size))
+            name = id;
+    }
+    return largest == NO_BLOCK
+               ? NOWHERE
+               : graph_coordinates(graph, largest, name == NO_SYMBOL ? 0 : graph->symbols.data[name].value,
+                                   name);
+}
+
+static struct jitscope_error *too_large(const struct graph *graph, uint64_t size) {
+    uint64_t part;
+    struct coordinates where = find_largest(graph, &part);
+    return error_with_help(error_at(JITSCOPE_ERROR_ADDRESS_SPACE, &where,
+                                    "the largest part, 0x%" PRIx64
+                                    " bytes, of a batch with a segment of 0x%" PRIx64
+                                    " bytes, which cannot be reached from everywhere in the batch",
+                                    part, size),
+                           "link less at once, or have large arrays allocated when the program runs");
+}
+
 /* A new reservation in which SIZE bytes at a multiple of ALIGNMENT fit. */
 static struct jitscope_error *reserve(struct in_process *process, const struct graph *graph, uint64_t size,
                                       uint64_t alignment) {
@@ -224,8 +257,7 @@ static struct jitscope_error *reserve(struct in_process *process, const struct g
     uint64_t needed = size;
     if ((alignment > CHUNK && __builtin_add_overflow(needed, alignment, &needed)) ||
         !align_up(needed, CHUNK, &needed) || needed > REACH)
-        return error_create(JITSCOPE_ERROR_ADDRESS_SPACE,
-                            "a segment of 0x%" PRIx64 " bytes cannot be reached from all of its batch", size);
+        return too_large(graph, size);
     TRY(vec_reserve(&process->reservations, 1));
     TRY(map_reservation(process, needed, reservation.low, &reservation.range));
     struct jitscope_error *error =
@@ -238,6 +270,7 @@ static struct jitscope_error *reserve(struct in_process *process, const struct g
     os_advise((void *)(uintptr_t)reservation.range.start, reservation.range.size, MADV_HUGEPAGE);
     range_list_give(&reservation.unassigned, reservation.range.start, reservation.range.size);
     vec_put(&process->reservations, reservation);
+    executor_own_space(reservation.range.start, reservation.range.size);
     trace_reservation(process, graph, &reservation);
     return NULL;
 }

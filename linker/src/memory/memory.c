@@ -301,15 +301,12 @@ static struct jitscope_error *keep(const struct in_flight *in_flight, struct fin
 
 /* --- runs of actions */
 
-static uint32_t begin_run(struct memory *memory, struct memory_run *run) {
+static void begin_run(struct memory *memory, struct memory_run *run) {
     run->outer = memory->running;
     memory->running = run;
-    return memory->code.begin ? memory->code.begin(memory->code.context) : 0;
 }
 
-static void end_run(struct memory *memory, const struct memory_run *run, uint32_t before) {
-    if (memory->code.end)
-        memory->code.end(memory->code.context, before);
+static void end_run(struct memory *memory, const struct memory_run *run) {
     memory->running = run->outer;
 }
 
@@ -321,10 +318,10 @@ static struct jitscope_error *run_finalize_actions(const struct in_flight *in_fl
     if (!memory->executor)
         return NULL;
     struct memory_run run = {.finalizing = in_flight, .results = &results};
-    uint32_t before = begin_run(memory, &run);
+    begin_run(memory, &run);
     struct jitscope_error *error =
         executor_finalize(memory->executor, graph->actions.data, graph->actions.count, &results);
-    end_run(memory, &run, before);
+    end_run(memory, &run);
     tell_finalization(memory, in_flight, &results);
     executor_results_destroy(&results);
     return error;
@@ -366,7 +363,7 @@ struct jitscope_error *memory_finalize(struct in_flight *in_flight, uint64_t *ha
     struct jitscope_error *error = finalize(in_flight, &finalized);
     if (error) {
         if (memory->before_abandon)
-            memory->before_abandon(memory->code.context);
+            memory->before_abandon(memory->abandon_context);
         memory_abandon(in_flight);
         return error;
     }
@@ -413,10 +410,10 @@ static struct jitscope_error *run_deallocate_actions(struct memory *memory, stru
     if (!memory->executor || !count)
         return NULL;
     struct memory_run run = {.deallocating = finalized, .results = &finalized->results};
-    uint32_t before = begin_run(memory, &run);
+    begin_run(memory, &run);
     struct jitscope_error *error =
         executor_deallocate(memory->executor, finalized->actions, count, &finalized->results);
-    end_run(memory, &run, before);
+    end_run(memory, &run);
     tell_deallocation(memory, finalized, &finalized->results);
     return error;
 }

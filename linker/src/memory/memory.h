@@ -16,13 +16,6 @@
 
 struct finalized; /* what is kept of a batch: memory.c */
 
-/* Called around runs of actions: code that they run may come back to the session, see session_lock.c. */
-struct memory_code_hooks {
-    uint32_t (*begin)(void *context); /* what END is to get */
-    void (*end)(void *context, uint32_t before);
-    void *context;
-};
-
 struct memory {
     const struct jitscope_memory_ops *ops;
     void *context;
@@ -34,9 +27,10 @@ struct memory {
     uint32_t halves;                   /* of actions that have run */
     VEC(struct finalized *) finalized; /* by handle - 1; NULL when deallocated */
     struct memory_run *running;        /* whose actions are running: the innermost; NULL: none are */
-    struct memory_code_hooks code;
+
     /* A link whose actions failed, and were rolled back, is about to lose its memory; NULL: nobody cares. */
     void (*before_abandon)(void *context);
+    void *abandon_context;
 };
 
 /* A run of actions that has not come to its end: of an allocation that is finalized, or deallocated. */

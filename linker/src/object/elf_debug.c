@@ -226,6 +226,32 @@ static bool edge_of(uint32_t type, uint16_t *edge) {
            !((arch_x86_64.got_base_kinds | arch_x86_64.size_kinds | arch_x86_64.tls_kinds) >> *edge & 1);
 }
 
+/* Where a thread-local variable is, only the loader could say, and debuggers ask it about the files of
+ * libraries: gdb takes what it cannot find for a variable of the first module's, and shows another's value.
+ * So that expression (DW_OP_const4u or const8u OFFSET, DW_OP_form_tls_address or DW_OP_GNU_push_tls_address)
+ * becomes one of the same length for an address that nobody can read, 2^64 - 1. */
+static void hide_thread_local(const struct patch *patch, uint64_t offset) {
+    enum {
+        CONST4U = 0x0c,
+        CONST8U = 0x0e,
+        NOT = 0x20,
+        LIT0 = 0x30,
+        NOP = 0x96,
+        FORM_TLS = 0x9b,
+        GNU_PUSH_TLS = 0xe0
+    };
+    if (!offset)
+        return;
+    uint8_t *expression = patch->out->bytes[patch->kind].data + patch->at.value + offset - 1;
+    uint64_t length = *expression == CONST4U ? 6 : *expression == CONST8U ? 10 : 0;
+    if (!length || length > patch->at.size - offset + 1 ||
+        (expression[length - 1] != FORM_TLS && expression[length - 1] != GNU_PUSH_TLS))
+        return;
+    memset(expression, NOP, length);
+    expression[0] = LIT0;
+    expression[1] = NOT;
+}
+
 static struct jitscope_error *apply(const struct patch *patch, const Elf64_Rela *rela) {
     uint32_t type = (uint32_t)ELF64_R_TYPE(rela->r_info), symbol = (uint32_t)ELF64_R_SYM(rela->r_info);
     uint16_t edge;
@@ -249,6 +275,8 @@ static struct jitscope_error *apply(const struct patch *patch, const Elf64_Rela 
     if (!arch_x86_64.apply(&fixup, &written))
         return elf_error(patch->reader, JITSCOPE_ERROR_OUT_OF_RANGE, patch->section, rela->r_offset, symbol,
                          "the value 0x%llx does not fit", (unsigned long long)written);
+    if (edge == EDGE_X86_64_TLS_OFFSET32 || edge == EDGE_X86_64_TLS_OFFSET64)
+        hide_thread_local(patch, rela->r_offset);
     if (target.kind < DEBUG_SECTION_COUNT && (width == 4 || width == 8)) /* there is room */
         vec_put(&patch->out->references,
                 (struct debug_reference){

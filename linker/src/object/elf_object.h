@@ -8,6 +8,10 @@
 struct elf_read_options {
     bool keep_no_alloc; /* debug sections enter the graph (lifetime no-alloc) */
     bool note_debug;    /* otherwise: objects that have some are noted in graph->debug_inputs */
+    /* Whether there is an object called NAME already, which a definition that is to be the only one in the
+     * process (STB_GNU_UNIQUE) stands back for; NULL: there never is. */
+    bool (*is_elsewhere)(const void *context, uint32_t name);
+    const void *context;
 };
 
 /* Buffers reused from object to object, so that reading a small object allocates nothing; zero-initialised is

@@ -43,6 +43,7 @@ struct elf_reader {
     uint32_t symbol_table; /* index of its section; 0 when there is none */
     struct bytes symbol_names;
     bool has_thread_locals;          /* a symbol that was read so far is one */
+    bool has_versions;               /* names with '@' are among those of symbols */
     const uint8_t *extended_indices; /* SHT_SYMTAB_SHNDX content, or NULL */
 };
 

@@ -7,6 +7,8 @@
 
 #include <inttypes.h>
 
+enum { TLS_CALL_SIZE = 2 }; /* call *(%rax) */
+
 /* One RELA section while it is read. */
 struct source {
     uint32_t section; /* index of the section that is relocated */
@@ -68,10 +70,8 @@ static struct jitscope_error *unusual_target(struct elf_reader *reader, const st
         "the objects were compiled from different versions of an inline function or template");
 }
 
-static void note_absolute_32(struct graph *graph, const struct source *source, uint8_t kind,
-                             uint32_t target) {
-    bool low = graph->arch->low_kinds >> kind & 1;
-    if (low && source->alloc && graph->symbols.data[target].kind != SYMBOL_KIND_ABSOLUTE)
+static void note_absolute_32(struct graph *graph, const struct source *source, uint32_t target) {
+    if (source->alloc && graph->symbols.data[target].kind != SYMBOL_KIND_ABSOLUTE)
         graph->wants_low_memory = true;
 }
 
@@ -82,8 +82,12 @@ static struct jitscope_error *check_thread_local(const struct elf_reader *reader
     const struct relocation_info *info = &relocations_x86_64[type];
     bool by_kind = arch_x86_64.tls_kinds >> info->edge & 1,
          is_thread_local = reader->graph->symbols.data[target].kind == SYMBOL_KIND_TLS;
+    if (type == R_X86_64_TLSDESC_CALL && source->size - rela->r_offset < TLS_CALL_SIZE)
+        return elf_error(reader, JITSCOPE_ERROR_OUT_OF_RANGE, source->section, rela->r_offset, symbol,
+                         "%s marks a call that lies behind the end of the section (0x%" PRIx64 " bytes)",
+                         info->name, source->size);
     if (by_kind == is_thread_local || info->edge == EDGE_X86_64_KEEP_ALIVE || !source->alloc ||
-        type == R_X86_64_TLSLD)
+        type == R_X86_64_TLSLD || arch_x86_64.size_kinds >> info->edge & 1)
         return NULL;
     return error_with_help(elf_error(reader, JITSCOPE_ERROR_FORMAT, source->section, rela->r_offset, symbol,
                                      by_kind ? "%s against a symbol that is not thread-local"
@@ -113,7 +117,8 @@ static struct jitscope_error *read_relocation(struct elf_reader *reader, const s
         return NULL;
     if (__builtin_expect(reader->has_thread_locals || arch_x86_64.tls_kinds >> info->edge & 1, 0))
         TRY(check_thread_local(reader, source, rela, target));
-    note_absolute_32(reader->graph, source, info->edge, target);
+    if (__builtin_expect(arch_x86_64.low_kinds >> info->edge & 1, 0))
+        note_absolute_32(reader->graph, source, target);
     graph_put_edge(reader->graph, source->block,
                    (struct edge){.addend = rela->r_addend,
                                  .offset = (uint32_t)rela->r_offset,

@@ -197,6 +197,14 @@ static struct jitscope_error *leave_out(struct elf_reader *reader, uint32_t inde
     return NULL;
 }
 
+/* The only section outside memory that is executable: its name and this flag are all there is to it. */
+static void note_stack(struct elf_reader *reader, const Elf64_Shdr *section) {
+    size_t length;
+    const char *name = bytes_string(reader->section_names, section->sh_name, &length);
+    if (name && !strcmp(name, ".note.GNU-stack") && reader->graph->wants_executable_stack == NO_INPUT)
+        reader->graph->wants_executable_stack = reader->input;
+}
+
 struct jitscope_error *elf_read_sections(struct elf_reader *reader) {
     uint32_t first = reader->graph->blocks.count;
     bool has_debug = false, has_linked = false;
@@ -204,6 +212,8 @@ struct jitscope_error *elf_read_sections(struct elf_reader *reader) {
         Elf64_Shdr section = elf_section(reader, i);
         bool alloc = section.sh_flags & SHF_ALLOC;
         size_t length;
+        if (!alloc && section.sh_flags & SHF_EXECINSTR)
+            note_stack(reader, &section);
         has_linked |= (section.sh_flags & SHF_LINK_ORDER) != 0;
         if (reader->scratch->section_state.data[i] == SECTION_DISCARDED || !has_content_type(&section) ||
             (section.sh_flags & SHF_EXCLUDE) ||

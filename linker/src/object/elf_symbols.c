@@ -97,6 +97,14 @@ static struct jitscope_error *place_symbol(struct elf_reader *reader, uint32_t i
     return check_thread_local(reader, index, symbol);
 }
 
+/* A unique definition that is not the first. */
+static bool is_elsewhere(const struct elf_reader *reader, const Elf64_Sym *from,
+                         const struct symbol *symbol) {
+    return ELF64_ST_BIND(from->st_info) == STB_GNU_UNIQUE && from->st_shndx != SHN_UNDEF &&
+           symbol->scope == SCOPE_DEFAULT && reader->options->is_elsewhere &&
+           reader->options->is_elsewhere(reader->options->context, symbol->name);
+}
+
 static struct jitscope_error *read_global(struct elf_reader *reader, uint32_t index, const Elf64_Sym *from,
                                           struct symbol symbol) {
     uint32_t *id = &reader->scratch->symbol_of_index.data[index];
@@ -106,6 +114,9 @@ static struct jitscope_error *read_global(struct elf_reader *reader, uint32_t in
     bool won;
     symbol.scope = scope_of(from);
     symbol.linkage = weak || unique ? LINKAGE_WEAK : LINKAGE_STRONG;
+    if (__builtin_expect(is_elsewhere(reader, from, &symbol), 0))
+        return graph_refer(reader->graph, symbol.name, LINKAGE_STRONG, symbol.scope, symbol.kind,
+                           reader->input, id);
     if (from->st_shndx != SHN_UNDEF)
         TRY(place_symbol(reader, index, from, &symbol, &state));
     reader->has_thread_locals |= symbol.kind == SYMBOL_KIND_TLS;
@@ -137,6 +148,30 @@ static struct jitscope_error *read_local(struct elf_reader *reader, uint32_t ind
     return NULL;
 }
 
+/* "name@@version" defines "name" and "name@version" (the version that those who ask for none get, and by
+ * name); AT is its first '@'.  To relocations of this object it is the first of these. */
+static struct jitscope_error *read_versioned(struct elf_reader *reader, uint32_t index, const Elf64_Sym *from,
+                                             struct symbol symbol, const char *name, const char *at) {
+    struct string_pool *names = reader->graph->names;
+    size_t plain = (size_t)(at - name), version = strlen(at + 1);
+    char *text = arena_allocate(&reader->graph->arena, plain + version);
+    if (!text)
+        return error_no_memory();
+    memcpy(text, name, plain);
+    memcpy(text + plain, at + 1, version);
+    TRY(string_pool_intern(names, text, plain + version, &symbol.name));
+    TRY(read_global(reader, index, from, symbol));
+    TRY(string_pool_intern(names, name, plain, &symbol.name));
+    return read_global(reader, index, from, symbol);
+}
+
+/* Where the version begins in the name of a definition that is its name's default; NULL for others. */
+static const char *find_default_version(const struct elf_reader *reader, const Elf64_Sym *from,
+                                        const char *name) {
+    const char *at = reader->has_versions && from->st_shndx != SHN_UNDEF ? strchr(name, '@') : NULL;
+    return at && at > name && at[1] == '@' && at[2] ? at : NULL;
+}
+
 static struct jitscope_error *read_symbol(struct elf_reader *reader, uint32_t index, bool wanted) {
     Elf64_Sym from = elf_symbol(reader, index);
     bool is_section = ELF64_ST_TYPE(from.st_info) == STT_SECTION;
@@ -165,7 +200,9 @@ static struct jitscope_error *read_symbol(struct elf_reader *reader, uint32_t in
         return error_with_help(
             error_create(JITSCOPE_ERROR_UNSUPPORTED, "GCC's LTO bytecode, not machine code"),
             "compile without -flto, or with -ffat-lto-objects");
-    return read_global(reader, index, &from, symbol);
+    const char *version = find_default_version(reader, &from, name);
+    return version ? read_versioned(reader, index, &from, symbol, name, version)
+                   : read_global(reader, index, &from, symbol);
 }
 
 struct jitscope_error *elf_reader_want_symbol(struct elf_reader *reader, uint32_t index) {
@@ -173,6 +210,9 @@ struct jitscope_error *elf_reader_want_symbol(struct elf_reader *reader, uint32_
 }
 
 struct jitscope_error *elf_read_symbols(struct elf_reader *reader) {
+    const struct bytes names = reader->symbol_names;
+    reader->has_versions = names.size && memchr(names.data, '@', names.size);
+    TRY(string_pool_reserve(reader->graph->names, reader->symbol_count));
     for (uint32_t i = 1; i < reader->symbol_count; i++)
         TRY(read_symbol(reader, i, false));
     return NULL;

@@ -10,7 +10,9 @@
 #include "pass/section_actions.h"
 
 #include "base/bytes.h"
+#include "pass/executable_stack.h"
 #include "pass/ifuncs.h"
+#include "pass/unwind_tables.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -41,9 +43,10 @@ enum { GROUP_COUNT = sizeof groups / sizeof *groups };
 
 /* Whether NAME is the family's section; then *priority is when it runs among them, small first. */
 static bool belongs(const struct family *family, const char *name, uint32_t *priority) {
+    if (name[0] != '.' || name[1] != family->name[1])
+        return false;
     size_t length = strlen(family->name);
-    if (name[0] != '.' || name[1] != family->name[1] || strncmp(name, family->name, length) ||
-        (name[length] && name[length] != '.'))
+    if (strncmp(name, family->name, length) || (name[length] && name[length] != '.'))
         return false;
     *priority = NO_SUFFIX;
     if (!name[length])
@@ -100,14 +103,23 @@ static int by_order_of_running(const void *a, const void *b) {
     return names ? names : (x->block > y->block) - (x->block < y->block);
 }
 
-/* What each section is of the group, by id: what its blocks have in common.  *any: there is one at all. */
-static void classify(const struct graph *graph, const struct family *group, struct array *kinds, bool *any) {
-    for (uint32_t id = 0; id < graph->sections.count; id++) {
+/* The first section of the group, or NO_SECTION: most batches have none. */
+static uint32_t find_first(const struct graph *graph, const struct family *group) {
+    uint32_t priority;
+    for (uint32_t id = 0; id < graph->sections.count; id++)
+        if (family_of(graph, id, group, &priority))
+            return id;
+    return NO_SECTION;
+}
+
+/* What each section from FIRST on is of the group, by id: what its blocks have in common. */
+static void classify(const struct graph *graph, const struct family *group, uint32_t first,
+                     struct array *kinds) {
+    for (uint32_t id = first; id < graph->sections.count; id++) {
         struct array *kind = &kinds[id];
         kind->family = family_of(graph, id, group, &kind->priority);
         kind->name = string_pool_text(graph->names, graph->sections.data[id].name);
         kind->section = id;
-        *any |= kind->family != NULL;
     }
 }
 
@@ -126,14 +138,14 @@ static struct jitscope_error *collect_blocks(const struct graph *graph, const st
 /* The group's blocks in the order in which they run. */
 static struct jitscope_error *collect(const struct graph *graph, const struct family *group,
                                       array_list *arrays) {
-    bool any = false;
-    if (!graph->sections.count)
+    uint32_t first = find_first(graph, group);
+    if (first == NO_SECTION)
         return NULL;
     struct array *kinds = os_allocate_zeroed(graph->sections.count * sizeof *kinds);
     if (!kinds)
         return error_no_memory();
-    classify(graph, group, kinds, &any);
-    struct jitscope_error *error = any ? collect_blocks(graph, kinds, arrays) : NULL;
+    classify(graph, group, first, kinds);
+    struct jitscope_error *error = collect_blocks(graph, kinds, arrays);
     os_release(kinds);
     if (arrays->count)
         qsort(arrays->data, arrays->count, sizeof *arrays->data, by_order_of_running);
@@ -185,7 +197,9 @@ static struct jitscope_error *attach_dso_finaliser(struct graph *graph) {
 
 struct jitscope_error *attach_initialisers(struct graph *graph, void *unused) {
     (void)unused;
+    TRY(attach_executable_stack(graph));
     TRY(attach_ifunc_resolvers(graph)); /* initialisers may call what they find */
+    TRY(attach_unwinder(graph));        /* and throw */
     TRY(attach_group(graph, finalisers));
     TRY(attach_dso_finaliser(graph));
     TRY(attach_group(graph, preinitialisers));

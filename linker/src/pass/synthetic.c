@@ -94,15 +94,26 @@ static void extend(struct bounds *bounds, uint64_t start, uint64_t end) {
     bounds->any = true;
 }
 
-/* Over the live blocks for which section NAME (or, with NO_NAME, protection PROT under MASK) fits. */
-static struct bounds find_bounds(const struct graph *graph, uint32_t name, uint8_t mask, uint8_t prot) {
+/* What the names at the edges of a program are about. */
+enum part { PART_ALL, PART_CODE, PART_WRITABLE, PART_DATA, PART_ZERO };
+
+static bool is_of_part(const struct section *section, enum part part) {
+    bool is_writable = section->prot & PROTECT_WRITE;
+    return part == PART_ALL || (part == PART_CODE   ? section->prot & PROTECT_EXECUTE
+                                : part == PART_DATA ? is_writable && !section->zero_fill
+                                : part == PART_ZERO ? is_writable && section->zero_fill
+                                                    : is_writable);
+}
+
+/* Over the live blocks of section NAME, or, with NO_NAME, of PART. */
+static struct bounds find_bounds(const struct graph *graph, uint32_t name, enum part part) {
     struct bounds bounds = {0};
     for (uint32_t id = 0; id < graph->blocks.count; id++) {
         const struct block *block = &graph->blocks.data[id];
         const struct section *section = &graph->sections.data[block->section];
         if (block->flags & BLOCK_REMOVED || !section_in_memory(section))
             continue;
-        if (name != NO_NAME ? section->name == name : (section->prot & mask) == prot)
+        if (name != NO_NAME ? section->name == name : is_of_part(section, part))
             extend(&bounds, block->address, block->address + block->size);
     }
     return bounds;
@@ -168,7 +179,7 @@ static uint64_t any_address(const struct graph *graph) {
  * the table, and one place is as good as another. */
 static void define_got(struct graph *graph) {
     uint32_t name = string_pool_find(graph->names, ".got", 4);
-    struct bounds got = name == NO_NAME ? (struct bounds){0} : find_bounds(graph, name, 0, 0);
+    struct bounds got = name == NO_NAME ? (struct bounds){0} : find_bounds(graph, name, PART_ALL);
     graph->got_base = got.start;
     uint32_t symbol = find_wanted(graph, "_GLOBAL_OFFSET_TABLE_", strlen("_GLOBAL_OFFSET_TABLE_"));
     if (symbol != NO_SYMBOL)
@@ -189,32 +200,49 @@ struct jitscope_error *define_bounds(struct graph *graph, void *unused) {
     return NULL;
 }
 
+/* Nothing of that part: data and what is zero begin and end where the other does, all else where everything
+ * ends. */
+static struct bounds find_part(const struct graph *graph, enum part part, bool *end) {
+    struct bounds bounds = find_bounds(graph, NO_NAME, part);
+    if (!bounds.any && (part == PART_DATA || part == PART_ZERO)) {
+        bounds = find_bounds(graph, NO_NAME, part == PART_DATA ? PART_ZERO : PART_DATA);
+        *end = part == PART_ZERO;
+    }
+    if (!bounds.any) {
+        bounds = find_bounds(graph, NO_NAME, PART_ALL);
+        *end = true;
+    }
+    return bounds;
+}
+
 /* Names at the edges of the program (ld's default script: PROVIDE). */
 struct jitscope_error *provide_program_bounds(struct graph *graph, void *unused) {
     (void)unused;
     static const struct {
         const char *name;
-        uint8_t mask, prot;
+        enum part part;
         bool end;
     } names[] = {
-        {"__executable_start", 0, 0, false},
-        {"etext", PROTECT_EXECUTE, PROTECT_EXECUTE, true},
-        {"_etext", PROTECT_EXECUTE, PROTECT_EXECUTE, true},
-        {"__etext", PROTECT_EXECUTE, PROTECT_EXECUTE, true},
-        {"edata", PROTECT_WRITE, PROTECT_WRITE, true},
-        {"_edata", PROTECT_WRITE, PROTECT_WRITE, true},
-        {"end", PROTECT_WRITE, PROTECT_WRITE, true},
-        {"_end", PROTECT_WRITE, PROTECT_WRITE, true},
+        {"__executable_start", PART_ALL, false},
+        {"etext", PART_CODE, true},
+        {"_etext", PART_CODE, true},
+        {"__etext", PART_CODE, true},
+        {"data_start", PART_DATA, false},
+        {"__data_start", PART_DATA, false},
+        {"edata", PART_DATA, true},
+        {"_edata", PART_DATA, true},
+        {"__bss_start", PART_ZERO, false},
+        {"end", PART_WRITABLE, true},
+        {"_end", PART_WRITABLE, true},
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         uint32_t symbol = find_wanted(graph, names[i].name, strlen(names[i].name));
         if (symbol == NO_SYMBOL || graph->symbols.data[symbol].flags & SYMBOL_RESOLVED)
             continue;
-        struct bounds bounds = find_bounds(graph, NO_NAME, names[i].mask, names[i].prot);
-        if (!bounds.any) /* nothing of the kind: it ends where all ends */
-            bounds = find_bounds(graph, NO_NAME, 0, 0);
+        bool end = names[i].end;
+        struct bounds bounds = find_part(graph, names[i].part, &end);
         if (bounds.any)
-            define(graph, symbol, names[i].end ? bounds.end : bounds.start);
+            define(graph, symbol, end ? bounds.end : bounds.start);
     }
     return NULL;
 }

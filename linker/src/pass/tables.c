@@ -2,6 +2,7 @@
 
 #include "pass/ifuncs.h"
 #include "pass/lazy_stubs.h"
+#include "pass/low_functions.h"
 #include "pass/synthetic.h"
 
 /* What entries hold before edges are applied. */
@@ -61,9 +62,10 @@ static struct jitscope_error *got_entry(struct got_table *got, struct graph *gra
     *symbol = got->entry_of.data[target];
     if (*symbol != NO_SYMBOL)
         return NULL;
-    uint32_t section, block;
-    TRY(synthetic_section(graph, ".got", PROTECT_READ, &section));
-    TRY(add_entry(graph, section, zero_entry, graph->arch->pointer_size, 3,
+    uint32_t block;
+    if (got->section == NO_SECTION)
+        TRY(synthetic_section(graph, ".got", PROTECT_READ, &got->section));
+    TRY(add_entry(graph, got->section, zero_entry, graph->arch->pointer_size, 3,
                   (struct edge){.kind = graph->arch->pointer64, .target = target}, SYMBOL_KIND_OBJECT, symbol,
                   &block));
     got->entry_of.data[target] = *symbol;
@@ -95,7 +97,8 @@ static struct jitscope_error *visit_got(struct edge_visitor *visitor, struct gra
 void got_table_create(struct got_table *got, const struct graph *graph) {
     *got =
         (struct got_table){.visitor = {.kinds = graph->arch->got_request_kinds | graph->arch->got_base_kinds,
-                                       .visit = visit_got}};
+                                       .visit = visit_got},
+                           .section = NO_SECTION};
 }
 
 void got_table_destroy(struct got_table *got) {
@@ -125,6 +128,11 @@ static struct jitscope_error *plt_entry(struct plt_table *plt, struct graph *gra
     plt->entry_of.data[target] = *symbol;
     trace_entry(graph, TABLE_PLT, plt->count++, *symbol, block, target, request);
     return NULL;
+}
+
+struct jitscope_error *plt_table_entry(struct plt_table *plt, struct graph *graph, uint32_t target,
+                                       uint32_t block, uint64_t offset, uint32_t *symbol) {
+    return plt_entry(plt, graph, target, (struct request){block, offset}, symbol);
 }
 
 static struct jitscope_error *visit_plt(struct edge_visitor *visitor, struct graph *graph, uint32_t block,
@@ -304,14 +312,17 @@ struct jitscope_error *build_tables(struct graph *graph, void *unused) {
     struct got_table got;
     struct plt_table plt;
     struct tls_table tls;
+    struct low_functions low;
     struct lazy_table lazy;
     got_table_create(&got, graph);
     plt_table_create(&plt, graph, &got);
     tls_table_create(&tls, graph);
+    low_functions_create(&low, graph, &plt);
     lazy_table_create(&lazy, graph, &got, &plt);
     struct jitscope_error *error = add_ifunc_entries(graph, &got, &plt);
     if (!error)
-        error = visit_existing_edges(graph, &lazy.visitor, &got.visitor, &plt.visitor, &tls.visitor);
+        error = visit_existing_edges(graph, &lazy.visitor, &got.visitor, &plt.visitor, &tls.visitor,
+                                     &low.visitor);
     if (!error)
         error = ensure_got_base(graph, &got);
     lazy_table_destroy(&lazy);

@@ -18,7 +18,8 @@ struct got_table {
     struct edge_visitor visitor; /* takes edges that ask for a GOT entry */
     entry_map entry_of;
     uint32_t count;
-    bool needs_base; /* something computes with the address of the table itself */
+    uint32_t section; /* NO_SECTION until there is an entry */
+    bool needs_base;  /* something computes with the address of the table itself */
 };
 
 struct plt_table {
@@ -49,6 +50,9 @@ void got_table_create(struct got_table *got, const struct graph *graph);
 void got_table_destroy(struct got_table *got);
 void plt_table_create(struct plt_table *plt, const struct graph *graph, struct got_table *got);
 void plt_table_destroy(struct plt_table *plt);
+/* The stub of TARGET, made when there is none yet: asked for at OFFSET in BLOCK. */
+struct jitscope_error *plt_table_entry(struct plt_table *plt, struct graph *graph, uint32_t target,
+                                       uint32_t block, uint64_t offset, uint32_t *symbol);
 
 void tls_table_create(struct tls_table *table, const struct graph *graph);
 void tls_table_destroy(struct tls_table *table);

@@ -22,6 +22,15 @@ static bool knows_action(const void *context, const char *name) {
     return executor_knows_action(session->executor, name);
 }
 
+/* Shared libraries are asked last, for what earlier links and the program itself do not define. */
+static bool is_library_function(const void *context, uint32_t name) {
+    const struct jitscope_session *session = context;
+    struct elf_shared_symbol found;
+    return !session_find_definition(session, name, SCOPE_DEFAULT, 0) &&
+           session_find_shared(session, name, UINT32_MAX, &found) >= 0 &&
+           (found.kind == SYMBOL_KIND_FUNCTION || found.kind == SYMBOL_KIND_IFUNC);
+}
+
 static struct jitscope_error *new_link(struct jitscope_session *session, struct jitscope_link **out) {
     TRY(vec_reserve(&session->links, 1));
     struct jitscope_link *link = os_allocate_zeroed(sizeof *link);
@@ -80,6 +89,7 @@ static struct jitscope_error *link_batch(struct jitscope_session *session, struc
     graph_borrow_tables(&graph, &session->name_tables);
     graph.input_name = name_input;
     graph.input_context = session;
+    graph.is_library_function = is_library_function;
     graph.knows_action = session->executor ? knows_action : NULL;
     graph.relocation_name = elf_x86_64_relocation_name;
     struct debug_scratch own = {0}; /* inside another link, whose image is still to be read */
@@ -257,6 +267,8 @@ struct jitscope_error *session_take_down(struct jitscope_session *session, uint3
         if (!is_of(link, family))
             continue;
         tell_unload(session, link);
+        if (family && session->executor)
+            executor_close_exports(session->executor, link->number);
         keep_first(&first, memory_deallocate(&session->memory, link->allocation));
         trace_enter_link(&session->trace, 0);
         session_forget_link(session, link);

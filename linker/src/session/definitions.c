@@ -35,11 +35,10 @@ const struct definition *session_find_definition(const struct jitscope_session *
 struct jitscope_error *session_add_definition(struct jitscope_session *session, struct definition definition,
                                               uint32_t *index) {
     TRY(graph_cover_name(&session->definition_by_name, definition.name));
-    if (session->free_definitions.count) {
-        *index = session->free_definitions.data[--session->free_definitions.count];
+    if (session->free_definition != NO_DEFINITION) {
+        *index = session->free_definition;
+        session->free_definition = session->definitions.data[*index].previous;
     } else {
-        /* Room in the free list beforehand, so that removing cannot fail. */
-        TRY(vec_reserve(&session->free_definitions, session->definitions.count + 1));
         TRY(vec_push(&session->definitions, definition));
         *index = session->definitions.count - 1;
     }
@@ -50,12 +49,13 @@ struct jitscope_error *session_add_definition(struct jitscope_session *session, 
 }
 
 void session_remove_definition(struct jitscope_session *session, uint32_t index) {
-    const struct definition *definition = &session->definitions.data[index];
+    struct definition *definition = &session->definitions.data[index];
     uint32_t *at = &session->definition_by_name.data[definition->name];
     while (*at != index)
         at = &session->definitions.data[*at].previous;
     *at = definition->previous;
-    vec_put(&session->free_definitions, index);
+    definition->previous = session->free_definition;
+    session->free_definition = index;
 }
 
 struct jitscope_error *session_announce(struct graph *graph, void *context) {
@@ -143,6 +143,37 @@ struct jitscope_error *jitscope_link_lookup(struct jitscope_session *session,
     struct jitscope_error *error = at != NO_DEFINITION
                                        ? give(session, &session->definitions.data[at], address)
                                        : not_found(name, "this link");
+    session_unlock(session);
+    return error;
+}
+
+/* --- for shared libraries */
+
+static struct jitscope_error *export_definitions(struct jitscope_session *session,
+                                                 const struct jitscope_link *link) {
+    VEC(struct exported_symbol) symbols = {0};
+    struct jitscope_error *error = vec_reserve(&symbols, link->definitions.count + 1);
+    for (uint32_t i = 0; i < link->definitions.count && !error; i++) {
+        const struct definition *definition = &session->definitions.data[link->definitions.data[i]];
+        if (!definition->hidden && !definition->thread_local)
+            vec_put(&symbols,
+                    (struct exported_symbol){session_text(session, definition->name), definition->address});
+    }
+    if (!error)
+        error = executor_open_exports(session->executor, link->number, symbols.data, symbols.count);
+    vec_destroy(&symbols);
+    return error;
+}
+
+struct jitscope_error *jitscope_session_export(struct jitscope_session *session,
+                                               const struct jitscope_link *link) {
+    TRY(session_enter(session));
+    struct jitscope_error *error =
+        session->executor ? export_definitions(session, link)
+                          : error_create(JITSCOPE_ERROR_USAGE,
+                                         "nothing runs in a simulated session that could ask for names");
+    if (!error)
+        executor_announce();
     session_unlock(session);
     return error;
 }

@@ -136,6 +136,7 @@ static struct jitscope_error *choose_library(struct jitscope_session *session, s
     if (thread_local) {
         if (session->executor)
             TRY(session_open_library(session, provider));
+        graph->symbols.data[symbol].size = found.size;
         return graph_resolve_thread_local(graph, symbol, found.value, PROVIDER_SHARED, provider->path, 0);
     }
     if (!session->executor) {

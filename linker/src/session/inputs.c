@@ -179,6 +179,36 @@ static struct jitscope_error *add_path(struct jitscope_session *session, const c
     return session_add_bytes(session, bytes, ownership, path);
 }
 
+static bool is_not_found(struct jitscope_error *error) {
+    return jitscope_error_code(error) == JITSCOPE_ERROR_NOT_FOUND;
+}
+
+/* ld looks beside the script first, then in the working directory, then in the search path. */
+static struct jitscope_error *add_script_file(struct jitscope_session *session, const char *script,
+                                              const char *file) {
+    const char *slash = strrchr(script, '/');
+    struct jitscope_error *error, *last;
+    uint32_t name;
+    if (file[0] == '/')
+        return add_path(session, file);
+    if (slash) {
+        TRY(session_intern_format(session, &name, "%.*s/%s", (int)(slash - script), script, file));
+        error = add_path(session, session_text(session, name));
+        if (!is_not_found(error))
+            return error;
+        jitscope_error_destroy(error);
+    }
+    error = add_path(session, file);
+    if (!is_not_found(error))
+        return error;
+    last = session_intern_format(session, &name, ":%s", file);
+    if (!last)
+        last = session_find_library(session, session_text(session, name));
+    struct jitscope_error *told = is_not_found(last) ? error : last;
+    jitscope_error_destroy(told == error ? last : error);
+    return told;
+}
+
 static struct jitscope_error *add_script_item(struct jitscope_session *session, const char *script,
                                               const struct ld_script_item *item) {
     uint32_t name;
@@ -192,28 +222,14 @@ static struct jitscope_error *add_script_item(struct jitscope_session *session, 
     }
     bool as_needed = session->as_needed;
     session->as_needed |= item->as_needed;
-    struct jitscope_error *error;
-    const char *slash = strrchr(script, '/');
-    if (item->is_library) {
-        error = session_find_library(session, item->text);
-    } else if (item->text[0] == '/' || !slash) {
-        error = add_path(session, item->text);
-    } else {
-        /* ld looks beside the script first, then in the working directory. */
-        error = session_intern_format(session, &name, "%.*s/%s", (int)(slash - script), script, item->text);
-        if (!error)
-            error = add_path(session, session_text(session, name));
-        if (jitscope_error_code(error) == JITSCOPE_ERROR_NOT_FOUND) {
-            jitscope_error_destroy(error);
-            error = add_path(session, item->text);
-        }
-    }
+    struct jitscope_error *error = item->is_library ? session_find_library(session, item->text)
+                                                    : add_script_file(session, script, item->text);
     session->as_needed = as_needed;
     return error;
 }
 
 static struct jitscope_error *named_by(const char *script, struct jitscope_error *error) {
-    if (jitscope_error_code(error) != JITSCOPE_ERROR_NOT_FOUND)
+    if (!is_not_found(error))
         return error;
     return error_with_help(
         error, "the ld script %s names it: install what belongs to the script, or leave it out", script);

@@ -41,17 +41,40 @@ static struct jitscope_error *member_of_header(struct indexing *indexing, uint64
     return NULL;
 }
 
-static struct jitscope_error *index_symbol(void *context, const char *text, size_t length, uint64_t header) {
-    struct indexing *indexing = context;
-    struct jitscope_session *session = indexing->session;
-    uint32_t name, member;
+static struct jitscope_error *index_name(struct jitscope_session *session, const char *text, size_t length,
+                                         uint32_t member) {
+    uint32_t name;
     TRY(string_pool_intern(&session->names, text, length, &name));
     TRY(graph_cover_name(&session->member_by_name, name));
-    TRY(member_of_header(indexing, header, &member));
     uint32_t *slot = &session->member_by_name.data[name];
     if (*slot == UINT32_MAX || rank_of_member(session, *slot) > rank_of_member(session, member))
         *slot = member;
     return NULL;
+}
+
+/* The member has "name@@version": who wants "name" or "name@version" gets it too. */
+static struct jitscope_error *index_default_version(struct jitscope_session *session, const char *text,
+                                                    size_t length, size_t plain, uint32_t member) {
+    char *other = os_allocate(length);
+    if (!other)
+        return error_no_memory();
+    memcpy(other, text, plain);
+    memcpy(other + plain, text + plain + 1, length - plain - 1);
+    struct jitscope_error *error = index_name(session, other, length - 1, member);
+    os_release(other);
+    return error ? error : index_name(session, text, plain, member);
+}
+
+static struct jitscope_error *index_symbol(void *context, const char *text, size_t length, uint64_t header) {
+    struct indexing *indexing = context;
+    uint32_t member;
+    TRY(member_of_header(indexing, header, &member));
+    TRY(index_name(indexing->session, text, length, member));
+    const char *at = memchr(text, '@', length);
+    size_t plain = at ? (size_t)(at - text) : 0;
+    return plain && plain + 1 < length && at[1] == '@'
+               ? index_default_version(indexing->session, text, length, plain, member)
+               : NULL;
 }
 
 /* The bytes of a member; a thin archive's are read from the file it names. */
@@ -238,10 +261,18 @@ int64_t session_find_shared(const struct jitscope_session *session, uint32_t nam
 /* --- reading a batch
  * ----------------------------------------------------------------------------------------------- */
 
+/* What an earlier link defines; compilers make objects unique that inline functions and templates have. */
+static bool is_elsewhere(const void *context, uint32_t name) {
+    const struct definition *definition = session_find_definition(context, name, SCOPE_DEFAULT, 0);
+    return definition && definition->link && !definition->thread_local;
+}
+
 struct jitscope_error *session_read_object(struct jitscope_session *session, struct graph *graph,
                                            uint32_t input) {
     const struct elf_read_options options = {.keep_no_alloc = session->keep_debug_sections,
-                                             .note_debug = session->debug != JITSCOPE_DEBUG_OFF};
+                                             .note_debug = session->debug != JITSCOPE_DEBUG_OFF,
+                                             .is_elsewhere = is_elsewhere,
+                                             .context = session};
     struct bytes bytes = session->inputs.data[input].bytes;
     struct jitscope_error *error = elf_read_object(graph, bytes, input, &options, &session->scratch);
     return error ? error_in_input(error, session_text(session, session->inputs.data[input].name)) : NULL;

@@ -1,6 +1,8 @@
 /* A session: one namespace, one memory manager, one trace, one executor. */
 #include "session/session_state.h"
 
+#include "pass/executable_stack.h"
+
 #include "memory/managers.h"
 #include "session/pass_watch.h"
 #include "session/session_replay.h"
@@ -116,7 +118,10 @@ static struct jitscope_error *create_memory(struct jitscope_session *session,
     }
     memory_create(&session->memory, ops, context, session->executor, &session->trace, page);
     session->memory.before_abandon = session_end_nested;
-    session->memory.code = (struct memory_code_hooks){session_open, session_shut, session};
+    session->memory.abandon_context = session;
+    if (session->executor)
+        executor_set_code_hooks(session->executor,
+                                (struct executor_code_hooks){session_open, session_shut, session});
     return NULL;
 }
 
@@ -164,6 +169,7 @@ static void take_options(struct jitscope_session *session, const struct jitscope
     session->phony_externals = options->phony_externals;
     session->keep_debug_sections = options->keep_debug_sections;
     session->debug = options->simulate ? JITSCOPE_DEBUG_OFF : options->debug;
+    session->free_definition = NO_DEFINITION;
     session->no_default_libraries = options->no_default_libraries || options->simulate;
     session->base = options->base;
     session->next_library_base = options->base + LIBRARY_DISTANCE;
@@ -341,7 +347,6 @@ static void destroy_tables(struct jitscope_session *session) {
     vec_destroy(&session->members);
     vec_destroy(&session->member_by_name);
     vec_destroy(&session->definitions);
-    vec_destroy(&session->free_definitions);
     vec_destroy(&session->definition_by_name);
     vec_destroy(&session->links);
     vec_destroy(&session->waiting);
@@ -471,6 +476,11 @@ struct jitscope_error *jitscope_session_register_action(struct jitscope_session 
                  .name = trace_text(&session->trace, &session->names, name));
     struct jitscope_error *error = executor_register_action(session->executor, name, action, context);
     return session_leave(session, error);
+}
+
+struct jitscope_error *jitscope_session_allow_executable_stack(struct jitscope_session *session) {
+    return jitscope_session_register_action(session, MAKE_STACKS_EXECUTABLE, executor_make_stacks_executable,
+                                            NULL);
 }
 
 struct jitscope_error *jitscope_session_set_event_callback(struct jitscope_session *session,

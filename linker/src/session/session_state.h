@@ -59,7 +59,7 @@ struct definition {
     uint32_t link;     /* number; 0: jitscope_session_define() */
     uint32_t family;   /* the link's */
     uint32_t size;     /* bytes; UINT32_MAX: that many, or more */
-    uint32_t previous; /* next older of the name; NO_DEFINITION */
+    uint32_t previous; /* next older of the name, or next free one; NO_DEFINITION */
     bool hidden;
     bool thread_local; /* the address is an offset in the link's block */
 };
@@ -184,7 +184,7 @@ struct jitscope_session {
 
     /* links and their definitions */
     VEC(struct definition) definitions;
-    VEC(uint32_t) free_definitions;
+    uint32_t free_definition;          /* first of those that no link has any more */
     VEC(uint32_t) definition_by_name;  /* name table: latest definition */
     VEC(struct jitscope_link *) links; /* by number - 1; NULL when unloaded or failed */
 
@@ -219,7 +219,7 @@ void session_lock(struct jitscope_session *session);
 void session_lock_to_read(struct jitscope_session *session);
 void session_unlock(struct jitscope_session *session);
 bool session_is_lost(struct jitscope_session *session);
-/* Around code that is not the linker's; struct memory_code_hooks. */
+/* Around code that is not the linker's; struct executor_code_hooks. */
 uint32_t session_open(void *session);
 void session_shut(void *session, uint32_t before);
 /* For a lazy call; false when this thread is in the middle of the linker, or the session was lost by fork().
