@@ -285,6 +285,21 @@ int main(void) { printf("%d\n", early); return 0; }""")
         outcome = self.jitscope("run", "--lazy", "--record", "lazy.jsr", main, self.archive("libparts.a", f, g, h, late))
         self.assertEqual((outcome.status, outcome.out, outcome.err), (0, b"41\nend 9\nlate is over\n", b""))
 
+    def test_finalisers_find_everything(self):
+        """Of all links code ends before anything else does: unwind tables and slots of later ones are still there."""
+        main = self.object("main", r"""
+#include <cstdio>
+int first(int), late();
+struct Last { ~Last() { std::printf("%d %d\n", first(3), late()); std::fflush(stdout); } };
+static Last last;
+int main() { return first(1) - 2; }""", suffix=".cpp")
+        first = self.object("first", "int thrower(int); int first(int a) { try { return thrower(a); } catch (int got) { return got; } }",
+                            suffix=".cpp")
+        thrower = self.object("thrower", "int thrower(int a) { throw a + 1; }", suffix=".cpp")
+        late = self.object("late", "int deeper(); int late() { return deeper(); }", suffix=".cpp")
+        deeper = self.object("deeper", "int deeper() { try { throw 6; } catch (int got) { return got; } }", suffix=".cpp")
+        self.lazily([main, self.archive("libparts.a", first, thrower, late, deeper)], ["-lstdc++"], linker="g++")
+
     def test_an_initialiser_waits_for_a_thread(self):
         """Which calls lazily: it borrows the session from the thread that waits."""
         main = self.object("main", r"""

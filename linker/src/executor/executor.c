@@ -312,16 +312,16 @@ static struct jitscope_error *action_error(uint32_t index, const char *name, con
     return error_create(JITSCOPE_ERROR_ACTION_FAILED, "allocation action %u '%s': %s", index, name, failure);
 }
 
-/* The deallocate halves of the first COUNT actions, last first; the first failure is the error. */
-static struct jitscope_error *undo(struct executor *executor, const struct action *actions, uint32_t count,
-                                   uint8_t half, struct action_results *results) {
-    struct jitscope_error *first = NULL;
-    for (uint32_t i = count; i-- > 0;) {
+/* The deallocate halves of the actions from FIRST to COUNT, last first; the first failure is the error. */
+static struct jitscope_error *undo(struct executor *executor, const struct action *actions, uint32_t first,
+                                   uint32_t count, uint8_t half, struct action_results *results) {
+    struct jitscope_error *error = NULL;
+    for (uint32_t i = count; i-- > first;) {
         const char *failure = run_half(executor, &actions[i].deallocate, i, half, results);
-        if (failure && !first)
-            first = action_error(i, actions[i].deallocate.function, failure);
+        if (failure && !error)
+            error = action_error(i, actions[i].deallocate.function, failure);
     }
-    return first;
+    return error;
 }
 
 /* Each half once: one that calls exit(3) leaves those before it to executor_roll_back_interrupted(). */
@@ -377,17 +377,22 @@ bool executor_roll_back_interrupted(struct executor *executor) {
         return false;
     executor->running = run->outer;
     run->rolled_back = true;
-    jitscope_error_destroy(undo(executor, run->actions, run->index, ACTION_ROLLBACK, run->results));
+    jitscope_error_destroy(undo(executor, run->actions, 0, run->index, ACTION_ROLLBACK, run->results));
     return true;
 }
 
 struct jitscope_error *executor_deallocate(struct executor *executor, const struct action *actions,
-                                           uint32_t count, struct action_results *results) {
+                                           uint32_t first, uint32_t count, struct action_results *results) {
     TRY(vec_reserve(&results->results, count));
     struct put_aside aside = put_aside(executor);
-    struct jitscope_error *error = undo(executor, actions, count, ACTION_DEALLOCATE, results);
+    struct jitscope_error *error = undo(executor, actions, first, count, ACTION_DEALLOCATE, results);
     take_up(executor, aside);
     return error;
+}
+
+bool executor_runs_code(const struct executor *executor, const char *name) {
+    const struct registered_action *action = find_action(executor, name);
+    return action && runs_code(action);
 }
 
 uint32_t executor_unwinders(const struct executor *executor, const char *names[EXECUTOR_UNWINDERS]) {

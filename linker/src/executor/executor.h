@@ -84,10 +84,13 @@ struct jitscope_error *executor_finalize(struct executor *executor, const struct
  * were asked for.  False when none is running.  Runs nest, when code that an action runs has something
  * linked: it is the innermost that is rolled back. */
 bool executor_roll_back_interrupted(struct executor *executor);
-/* Runs the deallocate halves in reverse, all of them whatever fails; the first failure is the error.  Only
- * NO_MEMORY for RESULTS keeps them from running: reserve room beforehand where that must not be. */
+/* Runs the deallocate halves from FIRST on in reverse, all of them whatever fails; the first failure is the
+ * error.  Only NO_MEMORY for RESULTS keeps them from running: reserve room beforehand where that must not be.
+ */
 struct jitscope_error *executor_deallocate(struct executor *executor, const struct action *actions,
-                                           uint32_t count, struct action_results *results);
+                                           uint32_t first, uint32_t count, struct action_results *results);
+/* Whether the action of that NAME calls functions that are not the executor's. */
+bool executor_runs_code(const struct executor *executor, const char *name);
 
 /* The unwinders that .eh_frame sections are registered with, by name ("libgcc", ...); how many.  0 before the
  * first registration. */

@@ -403,19 +403,37 @@ static void tell_deallocation(struct memory *memory, const struct finalized *fin
     results->told = results->results.count;
 }
 
-/* Once: afterwards there are none left. */
-static struct jitscope_error *run_deallocate_actions(struct memory *memory, struct finalized *finalized) {
+/* The first of the last actions that run code. */
+static uint32_t first_of_code(const struct memory *memory, const struct finalized *finalized) {
+    uint32_t first = finalized->action_count;
+    while (first && (!finalized->actions[first - 1].deallocate.function ||
+                     executor_runs_code(memory->executor, finalized->actions[first - 1].deallocate.function)))
+        first--;
+    return first;
+}
+
+/* Once: afterwards those from FIRST on are not left. */
+static struct jitscope_error *run_from(struct memory *memory, struct finalized *finalized, uint32_t first) {
     uint32_t count = finalized->action_count;
-    finalized->action_count = 0;
-    if (!memory->executor || !count)
+    finalized->action_count = first;
+    if (!memory->executor || first == count)
         return NULL;
     struct memory_run run = {.deallocating = finalized, .results = &finalized->results};
     begin_run(memory, &run);
     struct jitscope_error *error =
-        executor_deallocate(memory->executor, finalized->actions, count, &finalized->results);
+        executor_deallocate(memory->executor, finalized->actions, first, count, &finalized->results);
     end_run(memory, &run);
     tell_deallocation(memory, finalized, &finalized->results);
     return error;
+}
+
+static struct jitscope_error *run_deallocate_actions(struct memory *memory, struct finalized *finalized) {
+    return run_from(memory, finalized, 0);
+}
+
+struct jitscope_error *memory_end_code(struct memory *memory, uint64_t handle) {
+    struct finalized *finalized = memory->finalized.data[handle - 1];
+    return memory->executor ? run_from(memory, finalized, first_of_code(memory, finalized)) : NULL;
 }
 
 static void tell_run(struct memory *memory, const struct memory_run *run) {
@@ -447,6 +465,17 @@ static void end_interrupted(struct memory *memory) {
     tell_run(memory, run);
 }
 
+/* Last first; what finalisers have linked lazily is last then. */
+static void end_all_code(struct memory *memory) {
+    for (uint32_t i = memory->finalized.count; i-- > 0;) {
+        uint32_t before = memory->finalized.count;
+        if (memory->finalized.data[i])
+            jitscope_error_destroy(memory_end_code(memory, (uint64_t)i + 1));
+        if (memory->finalized.count > before)
+            i = memory->finalized.count;
+    }
+}
+
 static bool has_actions(const struct memory *memory, uint32_t *at) {
     for (*at = memory->finalized.count; (*at)-- > 0;)
         if (memory->finalized.data[*at] && memory->finalized.data[*at]->action_count)
@@ -454,7 +483,6 @@ static bool has_actions(const struct memory *memory, uint32_t *at) {
     return false;
 }
 
-/* Last first; what finalisers have linked lazily is last then. */
 void memory_run_exit_actions(struct memory *memory) {
     uint32_t at;
     while (memory->running) {
@@ -462,14 +490,10 @@ void memory_run_exit_actions(struct memory *memory) {
         end_interrupted(memory);
         memory->running = outer;
     }
+    if (memory->code_ends_first && memory->executor)
+        end_all_code(memory);
     while (has_actions(memory, &at))
         jitscope_error_destroy(run_deallocate_actions(memory, memory->finalized.data[at]));
-}
-
-struct jitscope_error *memory_run_deallocate_actions(struct memory *memory, uint64_t handle, bool *any) {
-    struct finalized *finalized = memory->finalized.data[handle - 1];
-    *any = finalized->action_count;
-    return run_deallocate_actions(memory, finalized);
 }
 
 struct jitscope_error *memory_deallocate(struct memory *memory, uint64_t handle) {

@@ -26,6 +26,7 @@ struct memory {
     uint32_t next_allocation;
     uint32_t halves;                   /* of actions that have run */
     VEC(struct finalized *) finalized; /* by handle - 1; NULL when deallocated */
+    bool code_ends_first;              /* at exit too: allocations call each other */
     struct memory_run *running;        /* whose actions are running: the innermost; NULL: none are */
 
     /* A link whose actions failed, and were rolled back, is about to lose its memory; NULL: nobody cares. */
@@ -92,9 +93,9 @@ void memory_store_slot(struct memory *memory, uint64_t address, uint64_t value);
 void memory_set_aside(struct memory *memory);
 /* Halves of actions that have run in the session. */
 uint32_t memory_halves(const struct memory *memory);
-/* Runs the deallocate actions, which memory_deallocate() then does not run again: of things that go together
- * first all actions run, then all memory goes.  *any says whether there were some. */
-struct jitscope_error *memory_run_deallocate_actions(struct memory *memory, uint64_t finalized, bool *any);
+/* Runs those deallocate actions that run code, which memory_deallocate() then does not run again: of things
+ * that go together all code runs first, while all of them are registered. */
+struct jitscope_error *memory_end_code(struct memory *memory, uint64_t finalized);
 
 /* exit(3) is running in the executor: runs all deallocate actions, last allocation first, but leaves the
  * memory in place, since other threads may still be running in it.  Deallocation afterwards runs none again.

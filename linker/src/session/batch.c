@@ -245,11 +245,10 @@ static struct jitscope_error *end_code(struct jitscope_session *session, uint32_
     for (uint32_t i = session->links.count; i-- > 0;) {
         struct jitscope_link *link = session->links.data[i];
         uint32_t links = session->links.count;
-        bool any;
         if (!is_of(link, family))
             continue;
         tell_unload(session, link);
-        keep_first(&first, memory_run_deallocate_actions(&session->memory, link->allocation, &any));
+        keep_first(&first, memory_end_code(&session->memory, link->allocation));
         if (session->links.count > links)
             i = session->links.count;
     }
@@ -281,12 +280,10 @@ void session_end_nested(void *context) {
     uint32_t outer = session->trace.link;
     for (uint32_t i = session->links.count; i-- > outer;) {
         struct jitscope_link *link = session->links.data[i];
-        bool any;
         if (!link)
             continue;
         tell_unload(session, link);
         session_withdraw_link(session, link->number);
-        jitscope_error_destroy(memory_run_deallocate_actions(&session->memory, link->allocation, &any));
         jitscope_error_destroy(memory_deallocate(&session->memory, link->allocation));
         session_forget_link(session, link);
     }

@@ -60,7 +60,7 @@ struct jitscope_error *session_note_slots(struct graph *graph, struct jitscope_s
         }
         vec_put(&link->slots, slot);
     }
-    session->has_slots = true;
+    session->has_slots = session->memory.code_ends_first = true;
     return NULL;
 }
 
