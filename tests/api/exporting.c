@@ -26,6 +26,26 @@ static void refuse(void) {
     jitscope_session_destroy(session);
 }
 
+/* What a finaliser finds of a link that is gone already. */
+static int say_and_look(const char *text) {
+    printf("  %s: %s\n", text, dlsym(RTLD_DEFAULT, "fib") ? "fib is there" : "no fib");
+    return 0;
+}
+
+static void end_session(void) {
+    struct jitscope_session *session;
+    struct jitscope_link *early, *late;
+    check(jitscope_session_create(NULL, &session));
+    check(jitscope_session_define(session, "host_say", address_of(say_and_look)));
+    check(jitscope_session_add_file(session, OBJECTS "lifecycle.o"));
+    check(jitscope_session_link(session, &early));
+    check(jitscope_session_add_file(session, OBJECTS "fib.o"));
+    check(jitscope_session_link(session, &late));
+    check(jitscope_session_export(session, late));
+    say_and_look("exported");
+    jitscope_session_destroy(session);
+}
+
 int main(void) {
     struct jitscope_session *session;
     struct jitscope_link *link;
@@ -39,6 +59,7 @@ int main(void) {
     check(jitscope_session_unload(session, link));
     look("unloaded");
     jitscope_session_destroy(session);
+    end_session();
     refuse();
     return 0;
 }

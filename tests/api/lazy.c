@@ -73,6 +73,44 @@ static void fail_outside(void) {
     jitscope_session_destroy(session);
 }
 
+/* What waits of a batch that was prepared apart waits on behind it, and what is queued stays queued.  Other
+ * links stay while families come, grow and go. */
+static void link_apart(void) {
+    enum { FAMILIES = 60 };
+    struct jitscope_session *session;
+    struct jitscope_batch *batch;
+    struct jitscope_link *family;
+    uint64_t address;
+    int waited = 0, right = 0;
+    check(jitscope_session_create(NULL, &session));
+    check(jitscope_session_set_lazy(session, true));
+    check(jitscope_session_define(session, "nowhere", 1));
+    check(jitscope_session_add_file(session, OBJECTS "called.o"));
+    check(jitscope_session_link(session, NULL));
+    check(jitscope_session_add_root(session, "caller"));
+    check(jitscope_session_add_file(session, OBJECTS "eager.o"));
+    check(jitscope_session_add_file(session, OBJECTS "caller.o"));
+    check(jitscope_session_add_file(session, OBJECTS "answer_1.o"));
+    check(jitscope_batch_create(session, &batch));
+    for (int i = 0; i < FAMILIES; i++) {
+        check(jitscope_batch_add_file(batch, OBJECTS "caller.o"));
+        check(jitscope_batch_add_file(batch, OBJECTS "answer_1.o"));
+        check(jitscope_batch_link(batch, &family));
+        waited += is_there(session, "answer")[0] == 'w';
+        check(jitscope_session_lookup(session, "caller", &address));
+        right += call(address) == 11;
+        check(jitscope_batch_add_file(batch, OBJECTS "called.o"));
+        check(jitscope_batch_link(batch, NULL));
+        check(jitscope_session_unload(session, family));
+    }
+    jitscope_batch_destroy(batch);
+    printf("%d waited, %d were right\n", waited, right);
+    check(jitscope_session_link(session, NULL));
+    check(jitscope_session_lookup(session, "eager", &address));
+    printf("eager() = %d\n", call(address));
+    jitscope_session_destroy(session);
+}
+
 int main(void) {
     struct jitscope_session *session;
     struct jitscope_link *link;
@@ -104,5 +142,6 @@ int main(void) {
     jitscope_session_destroy(session);
     refuse();
     fail_outside();
+    link_apart();
     return 0;
 }

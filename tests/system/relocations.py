@@ -168,6 +168,12 @@ cell: .quad 5
                     rex = made[1] & 0xf0 == 0x40
                     self.assertEqual(made[1 if rex else 2:4].hex(), theirs[1 if rex else 2:4].hex())
 
+    def test_bytes_before_a_call_are_no_prefix(self):
+        """A constant that ends as the padding of a call of __tls_get_addr does."""
+        user = self.compile("int same(int); int main(void) { return same(0x48661234) == 0x48661234 ? 6 : 0; }\n", "-O1", "-fPIC", "-fno-plt", name="user.o")
+        self.assertIn(bytes.fromhex("bf34126648ff15"), user.read_bytes())
+        self.assertEqual(self.same([user, self.compile("int same(int x) { return x; }\n", name="other.o")]).status, 6)
+
     def relaxed(self, recording):
         return self.show("events", recording, "--filter", "event = edge_relaxed")
 

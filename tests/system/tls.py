@@ -115,6 +115,15 @@ value: .quad 21
         self.assertIn(b"R_X86_64_DTPOFF64", self.must("readelf", "-rW", "code.o").out)
         self.assertEqual(self.jitscope("run", "code.o").status, 21)
 
+    def test_tlsld_against_another_block_s_variable(self):
+        """It asks for the block of the code's own module, whatever symbol stands there."""
+        code = ("    .text\n    .globl main\nmain:\n    push %rbx\n    lea x@tlsld(%rip), %rdi\n    call __tls_get_addr@PLT\n"
+                "    mov value@dtpoff(%rax), %eax\n    pop %rbx\n    ret\n" + self.DATA)
+        self.must("gcc", "-shared", "-fPIC", self.text("other.c", "__thread int padding[9] = {1, 2, 3}, x = 4;\n"), "-o", "libother.so")
+        self.must("gcc", "-c", self.text("code.s", code), "-o", "code.o")
+        outcome = self.same([self.folder / "code.o"], [self.folder / "libother.so"], flags=("-no-pie", f"-Wl,-rpath,{self.folder}"))
+        self.assertEqual(outcome.status, 21)
+
 
 class Libraries(SystemTest):
     LIBRARY = """

@@ -5,9 +5,15 @@
  * is unloaded as a whole.
  *
  * Threads.  Every function here but jitscope_session_create() and _destroy() may be called by any thread at
- * any time: a session has one lock, held for the whole call.  Nobody may use a session while it is destroyed.
- * Adding and linking are two calls: when several threads do both, a lock of the program's own around the two
- * keeps another's inputs out of the batch.  Different sessions do not wait for each other.
+ * any time: a session has one lock, held for the whole call, so links and unloads of one session come one
+ * after the other, in an order that its recording keeps; compiling, reading files and running what was linked
+ * go on beside them.  Nobody may use a session while it is destroyed.  The queue is the session's: adding and
+ * linking are two calls, and the link takes what others have added in between.  Threads that link each on its
+ * own prepare a batch apart (jitscope_batch_create()), which nobody else's link takes or sees.  When a link
+ * has returned, all threads find what it defines, and may call it; what a batch refers to has to be linked
+ * before, by whatever thread (threads whose batches need each other make one batch of them).  A thread that
+ * unloads a link which another's link is about to use gets IN_USE, or the other one gets UNRESOLVED or an
+ * older definition: never an address of what is gone.  Different sessions do not wait for each other.
  *
  * Callbacks: passes, resolvers, actions, event callbacks, memory managers; and linked code that the session
  * itself calls, which is initialisers and finalisers.  They run under the lock, on the thread of the call
@@ -26,6 +32,10 @@
  * objects are destroyed when those threads end, if that is before, and never otherwise.  When the process
  * exits with sessions left, finalisers and other deallocate actions run once, and the memory stays.  In a
  * child of fork(2) linked code runs on; the recording stays the parent's.
+ *
+ * Memory.  What a batch takes is given back when it is unloaded, however many there have been.  Three things
+ * stay until the session is destroyed: archives and shared libraries, a recording in memory, and each name
+ * that the session has met, of symbols, sections and inputs: less than 100 bytes besides its own.
  *
  * Names (char *) are copied unless the function says otherwise; they are what the input's string table holds,
  * mangled for C++. Sizes are in bytes, addresses are the executor's, which is this process unless the session
@@ -157,6 +167,33 @@ struct jitscope_error *jitscope_session_define(struct jitscope_session *session,
 /* NAME must be defined by the next link (archive members are taken for it) or an earlier one, and what it
  * names stays whatever gc_sections says, in all later links; the link fails with UNRESOLVED otherwise. */
 struct jitscope_error *jitscope_session_add_root(struct jitscope_session *session, const char *name);
+
+/* --- batches prepared apart
+ * ------------------------------------------------------------------------------------ */
+
+/* Inputs that one thread collects and links together, whatever other threads add and link meanwhile.  Used by
+ * one thread at a time; the program's, to be ended with jitscope_batch_destroy(), before the session or after
+ * it. */
+struct jitscope_batch;
+/* An empty one for SESSION.  *batch is not written on an error. */
+struct jitscope_error *jitscope_batch_create(struct jitscope_session *session, struct jitscope_batch **batch);
+/* Drops what was not linked; NULL is allowed. */
+void jitscope_batch_destroy(struct jitscope_batch *batch);
+/* As jitscope_session_add_file(), but the session hears of the input when the batch is linked: until then it
+ * is neither locked nor changed, callbacks may do this too, and what is wrong with the input is told by the
+ * link.  Errors: NOT_FOUND, SYSTEM, UNSUPPORTED (a file that cannot be read). */
+struct jitscope_error *jitscope_batch_add_file(struct jitscope_batch *batch, const char *path);
+/* The same from SIZE bytes of memory, as jitscope_session_add_memory(). */
+struct jitscope_error *jitscope_batch_add_memory(struct jitscope_batch *batch, const char *name,
+                                                 const void *data, size_t size);
+/* The same without the copy, as jitscope_session_add_borrowed(). */
+struct jitscope_error *jitscope_batch_add_borrowed(struct jitscope_batch *batch, const char *name,
+                                                   const void *data, size_t size);
+/* Links the batch's objects, as jitscope_session_link() does the queue's, which stays as it is.  Archives and
+ * shared libraries of the batch become the session's, behind those that it has, for this link and all later
+ * ones.  The batch is empty afterwards, linked or not, and can be filled again; after USAGE it has what it
+ * had.  Errors: as jitscope_session_add_file() and jitscope_session_link(). */
+struct jitscope_error *jitscope_batch_link(struct jitscope_batch *batch, struct jitscope_link **link);
 
 /* --- hooks
  * ----------------------------------------------------------------------------------------------------- */

@@ -96,31 +96,27 @@ static bool reaches(uint16_t kind, uint64_t place, uint64_t target, int64_t adde
     return fits(target + (uint64_t)addend - place, 4, CHECK_SIGNED);
 }
 
-enum { OPERAND_SIZE = 0x66, REX2_PREFIX = 0xd5 };
+enum { OPERAND_SIZE = 0x66, REX_W = 0x48, REX2_PREFIX = 0xd5 };
 
 /* call *slot(%rip) -> addr32 call target;  jmp *slot(%rip) -> jmp target; nop.  ROOM bytes lie before the
  * instruction. */
 static bool relax_branch(uint8_t *instruction, uint64_t room, uint64_t place, uint64_t target,
                          uint16_t *new_kind, int64_t *addend, uint64_t *first) {
     bool is_call = instruction[1] == 0x15;
-    /* Some processors take a direct branch behind that prefix for one of 16 bits. */
-    if (room && instruction[-1] == OPERAND_SIZE)
+    /* Some processors take a direct branch behind that prefix for one of 16 bits.  With REX.W between them it
+     * would mean nothing, but these bytes may as well be the end of the instruction before. */
+    if ((room && instruction[-1] == OPERAND_SIZE) ||
+        (room >= 2 && instruction[-2] == OPERAND_SIZE && instruction[-1] == REX_W))
         return false;
     /* The displacement of the jump moves one byte forward, and with it the place. */
     uint64_t new_place = is_call ? place : place - 1;
     if (!fits(target - 4 - new_place, 4, CHECK_SIGNED))
         return false;
-    bool padded = is_call && room >= 2 && instruction[-2] == OPERAND_SIZE && instruction[-1] == 0x48;
     instruction[0] = is_call ? 0x67 : 0xe9;
     if (is_call)
         instruction[1] = 0xe8;
     else
         instruction[5] = 0x90;
-    if (padded) { /* of a call of __tls_get_addr: REX.W, which keeps 0x66 from meaning anything, must come
-                     last */
-        instruction[-1] = 0x67;
-        instruction[0] = 0x48;
-    }
     *new_kind = EDGE_X86_64_BRANCH32;
     *addend = -4;
     *first = is_call ? 0 : 1; /* how far the edge moves back */

@@ -1,10 +1,10 @@
 #include "executor/executor.h"
 #include "executor/executor_state.h"
 #include "executor/executor_unwind.h"
+#include "executor/exit_list.h"
 #include "executor/frame_groups.h"
 #include "executor/jit_interface.h"
 #include "executor/lazy_resolver.h"
-#include "executor/thread_exit.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -478,7 +478,7 @@ struct jitscope_error *executor_lookup(struct executor *executor, const uint32_t
     if (executor_is_answered(executor))
         return executor->answers.lookup(executor->answers.context, names, count, addresses);
     for (size_t i = 0; i < count; i++) {
-        const void *ours = thread_exit_function(names[i]);
+        const void *ours = exit_list_function(names[i]);
         if (!ours)
             ours = executor_unwinder_function(names[i]);
         addresses[i] =

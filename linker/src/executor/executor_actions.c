@@ -11,8 +11,8 @@
 #include "executor/debug_image.h"
 #include "executor/executor_state.h"
 #include "executor/executor_unwind.h"
+#include "executor/exit_list.h"
 #include "executor/lazy_resolver.h"
-#include "executor/thread_exit.h"
 #include "executor/tls_module.h"
 
 #include <inttypes.h>
@@ -172,9 +172,10 @@ static const char *run_RUN_DTORS(void *context, const uint8_t *arguments, size_t
     return run_array(context, arguments, size, false, true);
 }
 
-/* Thread-local objects go before those that live as long as the program, as in exit(3). */
+/* Thread-local objects go before those that live as long as the program, as in exit(3).  The C library has
+ * what the batch registered by other ways than ours, and with pthread_atfork(3). */
 static void end_dso(void *dso) {
-    thread_exit_end(dso);
+    exit_list_end(dso);
     __cxa_finalize(dso);
 }
 

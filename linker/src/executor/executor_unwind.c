@@ -133,8 +133,8 @@ static void load_libgcc(void) {
     }
 }
 
-/* The libraries behind the first SKIP. */
-static void look_through_libraries(uint32_t skip) {
+/* The libraries behind the first SKIP; COME and GONE as they were before. */
+static void look_through_libraries(uint32_t skip, uint64_t come, uint64_t gone) {
     struct names names = {.skip = skip};
     os_each_library(take_name, &names);
     for (uint32_t i = 0; i < names.list.count; i++) {
@@ -142,6 +142,9 @@ static void look_through_libraries(uint32_t skip) {
         os_release(names.list.data[i]);
     }
     pthread_mutex_lock(&lock);
+    looked = true;
+    libraries_come = come;
+    libraries_gone = gone;
     libraries_seen = names.failed ? 0 : skip + names.list.count;
     pthread_mutex_unlock(&lock);
     vec_destroy(&names.list);
@@ -157,23 +160,20 @@ static void look_for_first_time(void) {
     pthread_mutex_unlock(&lock);
 }
 
+/* Two threads may look at the same time: neither may wait for the other, which the loader may hold up, nor go
+ * on before all unwinders know its section. */
 void executor_look_for_unwinders(void) {
     uint64_t come, gone;
     os_count_libraries(&come, &gone);
     pthread_mutex_lock(&lock);
     bool wanted = sections.count && (!looked || come != libraries_come || gone != libraries_gone);
     bool first = wanted && !looked;
-    uint32_t skip = gone == libraries_gone ? libraries_seen : 0;
-    looked |= wanted;
-    if (wanted) {
-        libraries_come = come;
-        libraries_gone = gone;
-    }
+    uint32_t skip = looked && gone == libraries_gone ? libraries_seen : 0;
     pthread_mutex_unlock(&lock);
     if (first)
         look_for_first_time();
     if (wanted)
-        look_through_libraries(skip);
+        look_through_libraries(skip, come, gone);
 }
 
 const char *executor_adopt_unwinder(uint64_t kind, uint64_t add, uint64_t remove) {

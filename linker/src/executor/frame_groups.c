@@ -22,10 +22,9 @@ struct libgcc_object {
 struct grouped_section {
     uint64_t low, high; /* the code it is about; of large ones, one address there */
     uint64_t records;
-    uint64_t range; /* start of the address space that it shares with its like; 0: none */
-    const void
-        *alone[2]; /* the table that has only it, and the object, when there is no memory for another */
-    struct libgcc_object object;
+    uint64_t range;              /* start of the address space that it shares with its like; 0: none */
+    const void *alone[3];        /* the table that has only it, */
+    struct libgcc_object object; /* and the object, when there is no memory for another */
     struct grouped_section *next;
 };
 
@@ -71,6 +70,18 @@ static uint64_t range_of(uint64_t low, uint64_t high) {
 
 /* --- tables */
 
+/* A table whose first 32 bits are 0 is to libgcc an empty section, which it has not kept and will not forget.
+ * Half an address of a section can be that; so a table begins with a section of nothing but its end, at
+ * another address. */
+static const void *first_of_table(void) {
+    static const uint32_t ends[2];
+    return (uint32_t)(uintptr_t)ends ? &ends[0] : &ends[1];
+}
+
+static const void *content_of(const struct grouped_section *section) {
+    return section->alone[1];
+}
+
 static struct grouped_section *make_section(struct bytes section) {
     struct grouped_section *made = os_allocate_zeroed(sizeof *made);
     bool small = section.size <= MOST_BYTES;
@@ -83,8 +94,15 @@ static struct grouped_section *make_section(struct bytes section) {
     }
     made->records = small ? made->records : MOST_RECORDS;
     made->range = range_of(made->low, made->high);
-    made->alone[0] = section.data;
+    made->alone[0] = first_of_table();
+    made->alone[1] = section.data;
     return made;
+}
+
+static uint64_t waiting; /* atomic */
+
+uint64_t frame_groups_waiting(void) {
+    return __atomic_load_n(&waiting, __ATOMIC_RELAXED);
 }
 
 static struct libgcc_object *take_object(struct frame_groups *groups) {
@@ -92,11 +110,13 @@ static struct libgcc_object *take_object(struct frame_groups *groups) {
     if (!oldest || os_time_ns() - oldest->withdrawn < GRACE)
         return os_allocate_zeroed(sizeof *oldest);
     groups->withdrawn = oldest->next;
+    __atomic_sub_fetch(&waiting, 1, __ATOMIC_RELAXED);
     return oldest;
 }
 
 static void give_object(struct frame_groups *groups, struct libgcc_object *object) {
     object->withdrawn = os_time_ns();
+    __atomic_add_fetch(&waiting, 1, __ATOMIC_RELAXED);
     object->next = NULL;
     if (!groups->withdrawn)
         groups->withdrawn_end = &groups->withdrawn;
@@ -111,15 +131,16 @@ static bool tell(struct frame_groups *groups, struct grouped_section *first, uin
     *group = (struct frame_group){
         .first = first, .count = count, .table = first->alone, .object = take_object(groups)};
     if (count > 1 && group->object)
-        group->table = os_allocate_zeroed(((size_t)count + 1) * sizeof *group->table);
+        group->table = os_allocate_zeroed(((size_t)count + 2) * sizeof *group->table);
     if (!group->object && count == 1)
         group->object = &first->object;
     if (!group->table || !group->object) {
         os_release(group->object);
         return false;
     }
+    group->table[0] = first_of_table();
     for (uint32_t i = 0; i < count; i++, first = first->next) {
-        group->table[i] = first->alone[0];
+        group->table[i + 1] = content_of(first);
         group->records += first->records;
         group->last = first->low;
     }
@@ -310,17 +331,16 @@ void frame_groups_add(struct frame_groups *groups, struct bytes section) {
 }
 
 /* The group that SECTION, which begins to be about ADDRESS, is in, and its number there; false: it is in
- * none. */
+ * none.  Other groups may have sections about the same address. */
 static bool find(const struct frame_groups *groups, struct bytes section, uint64_t address, uint32_t *at,
                  uint32_t *index) {
-    *at = find_behind(groups, address);
-    if (!*at)
-        return false;
-    const struct frame_group *group = &groups->groups.data[--*at];
-    const struct grouped_section *member = group->first;
-    for (*index = 0; *index < group->count; ++*index, member = member->next)
-        if (member->alone[0] == section.data)
-            return true;
+    for (*at = find_behind(groups, address); *at && groups->groups.data[*at - 1].last >= address;) {
+        const struct frame_group *group = &groups->groups.data[--*at];
+        const struct grouped_section *member = group->first;
+        for (*index = 0; *index < group->count; ++*index, member = member->next)
+            if (content_of(member) == section.data)
+                return true;
+    }
     return false;
 }
 
@@ -355,6 +375,7 @@ void frame_groups_destroy(struct frame_groups *groups) {
     for (struct libgcc_object *next; groups->withdrawn; groups->withdrawn = next) {
         next = groups->withdrawn->next;
         os_release(groups->withdrawn);
+        __atomic_sub_fetch(&waiting, 1, __ATOMIC_RELAXED);
     }
     vec_destroy(&groups->groups);
     os_release(groups);

@@ -33,7 +33,7 @@ struct frame_group {
     uint64_t last;                 /* where the last one's code begins */
     uint32_t count;
     uint64_t records;
-    const void **table; /* what libgcc was told: its sections, and NULL */
+    const void **table; /* what libgcc was told: an empty section, its own, and NULL */
     struct libgcc_object *object;
 };
 
@@ -58,5 +58,8 @@ void frame_groups_add(struct frame_groups *groups, struct bytes section);
 void frame_groups_remove(struct frame_groups *groups, struct bytes section);
 /* All sections were removed. */
 void frame_groups_destroy(struct frame_groups *groups);
+/* How many objects of all groups wait for their time: they were withdrawn, and are used again, or go with
+ * their groups. */
+uint64_t frame_groups_waiting(void);
 
 #endif

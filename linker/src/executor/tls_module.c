@@ -256,6 +256,8 @@ struct jitscope_error *tls_module_open(struct tls_module *module, const struct t
                             "thread-local storage aligned to %llu bytes: %d at most",
                             (unsigned long long)request->alignment, LARGEST_ALIGNMENT);
     measure(&shape);
+    if (shape.strings_size > INT32_MAX)
+        return error_create(JITSCOPE_ERROR_ADDRESS_SPACE, "more names than a shared library can have");
     int fd = os_memory_file("jitscope-tls");
     if (fd < 0)
         return error_system("memfd_create", "a module for thread-local storage");

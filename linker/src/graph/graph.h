@@ -126,7 +126,7 @@ struct elf_reader;
 struct tls_gap {
     uint32_t block;
     uint32_t edge;   /* which of the block's edges puts it there */
-    uint32_t symbol; /* thread-local */
+    uint32_t symbol; /* thread-local; NO_SYMBOL: the batch's own block */
     uint8_t kind;    /* enum tls_word */
 };
 

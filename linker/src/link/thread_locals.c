@@ -118,9 +118,12 @@ static struct jitscope_error *nobody_defines(const struct graph *graph, uint32_t
  * library's variable. */
 static struct jitscope_error *wish_for(const struct graph *graph, uint32_t symbol, uint8_t kind,
                                        struct tls_wish *wish) {
-    const struct symbol *target = &graph->symbols.data[symbol];
     const struct tls_external key = {.symbol = symbol};
-    *wish = (struct tls_wish){.link = graph->link, .kind = kind, .addend = graph->addresses[symbol]};
+    *wish = (struct tls_wish){.link = graph->link, .kind = kind};
+    if (symbol == NO_SYMBOL)
+        return NULL;
+    const struct symbol *target = &graph->symbols.data[symbol];
+    wish->addend = graph->addresses[symbol];
     if (!(target->flags & SYMBOL_EXTERNAL))
         return NULL;
     const struct tls_external *external =

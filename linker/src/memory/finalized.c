@@ -49,7 +49,8 @@ void finalized_destroy(struct finalized *finalized) {
 /* --- recordings that begin in the middle */
 
 uint32_t memory_allocation_number(const struct memory *memory, uint64_t handle) {
-    return memory->finalized.data[handle - 1]->number;
+    const struct finalized *finalized = numbered_find(&memory->finalized, (uint32_t)handle);
+    return finalized->number;
 }
 
 static void tell_action(const struct memory *memory, struct string_pool *names, uint32_t number,
@@ -60,7 +61,7 @@ static void tell_action(const struct memory *memory, struct string_pool *names, 
 }
 
 void memory_tell_state(const struct memory *memory, struct string_pool *names, uint64_t handle) {
-    const struct finalized *finalized = memory->finalized.data[handle - 1];
+    const struct finalized *finalized = numbered_find(&memory->finalized, (uint32_t)handle);
     for (uint32_t i = 0; i < finalized->segment_count; i++) {
         const struct jitscope_segment *segment = &finalized->segments[i];
         TRACE_ANSWER(memory->trace, state_segment, .segment = i, .prot = segment->prot,
@@ -75,7 +76,7 @@ void memory_tell_state(const struct memory *memory, struct string_pool *names, u
 struct jitscope_error *memory_restore(struct memory *memory, struct string_pool *names,
                                       const struct memory_state *state, uint64_t *handle) {
     struct finalized *finalized;
-    TRY(vec_reserve(&memory->finalized, 1));
+    TRY(numbered_reserve(&memory->finalized));
     TRY(finalized_create(state->segment_count, state->actions, state->action_count, &finalized));
     if (state->segment_count)
         memcpy(finalized->segments, state->segments, state->segment_count * sizeof *state->segments);
@@ -84,8 +85,7 @@ struct jitscope_error *memory_restore(struct memory *memory, struct string_pool 
     finalized->allocation = state->allocation;
     finalized->names = names;
     finalized->results.timed = trace_wants(memory->trace, LEVEL_BLOCK);
-    vec_put(&memory->finalized, finalized);
-    *handle = memory->finalized.count;
+    *handle = numbered_add(&memory->finalized, finalized);
     memory_tell_state(memory, names, *handle);
     return NULL;
 }

@@ -28,10 +28,11 @@ void memory_create(struct memory *memory, const struct jitscope_memory_ops *ops,
 }
 
 void memory_destroy(struct memory *memory) {
-    for (uint32_t i = memory->finalized.count; i-- > 0;)
-        if (memory->finalized.data[i])
-            jitscope_error_destroy(memory_deallocate(memory, (uint64_t)i + 1));
-    vec_destroy(&memory->finalized);
+    while (numbered_latest(&memory->finalized)) {
+        uint32_t last = memory->finalized.entries.count - 1;
+        jitscope_error_destroy(memory_deallocate(memory, memory->finalized.entries.data[last].number));
+    }
+    numbered_destroy(&memory->finalized);
     if (memory->ops && OFFERS(memory->ops, destroy))
         memory->ops->destroy(memory->context);
     *memory = (struct memory){0};
@@ -342,7 +343,7 @@ static void release_segments(const struct in_flight *in_flight, struct finalized
 static struct jitscope_error *finalize(struct in_flight *in_flight, struct finalized **finalized) {
     struct memory *memory = in_flight->memory;
     segments_tell_digests(&in_flight->layout, in_flight->graph);
-    TRY(vec_reserve(&memory->finalized, 1));
+    TRY(numbered_reserve(&memory->finalized));
     TRY(keep(in_flight, finalized));
     struct jitscope_error *error = memory->ops->finalize(memory->context, in_flight->allocation,
                                                          in_flight->views, in_flight->layout.alloc_count);
@@ -368,8 +369,7 @@ struct jitscope_error *memory_finalize(struct in_flight *in_flight, uint64_t *ha
         return error;
     }
     release_segments(in_flight, finalized);
-    vec_put(&memory->finalized, finalized);
-    *handle = memory->finalized.count;
+    *handle = numbered_add(&memory->finalized, finalized);
     graph_tell_digest(in_flight->graph, STAGE_FINALIZED, GRAPH_ADDRESSES | GRAPH_ACTIONS);
     trace_allocation(memory, in_flight->number, MEMORY_STATE_FINALIZED, start, in_flight->views,
                      in_flight->layout.alloc_count);
@@ -431,9 +431,14 @@ static struct jitscope_error *run_deallocate_actions(struct memory *memory, stru
     return run_from(memory, finalized, 0);
 }
 
+static struct finalized *find_finalized(const struct memory *memory, uint64_t handle) {
+    return handle <= UINT32_MAX ? numbered_find(&memory->finalized, (uint32_t)handle) : NULL;
+}
+
 struct jitscope_error *memory_end_code(struct memory *memory, uint64_t handle) {
-    struct finalized *finalized = memory->finalized.data[handle - 1];
-    return memory->executor ? run_from(memory, finalized, first_of_code(memory, finalized)) : NULL;
+    struct finalized *finalized = find_finalized(memory, handle);
+    return finalized && memory->executor ? run_from(memory, finalized, first_of_code(memory, finalized))
+                                         : NULL;
 }
 
 static void tell_run(struct memory *memory, const struct memory_run *run) {
@@ -467,24 +472,27 @@ static void end_interrupted(struct memory *memory) {
 
 /* Last first; what finalisers have linked lazily is last then. */
 static void end_all_code(struct memory *memory) {
-    for (uint32_t i = memory->finalized.count; i-- > 0;) {
-        uint32_t before = memory->finalized.count;
-        if (memory->finalized.data[i])
-            jitscope_error_destroy(memory_end_code(memory, (uint64_t)i + 1));
-        if (memory->finalized.count > before)
-            i = memory->finalized.count;
+    const struct numbered_entry *entry;
+    for (uint32_t number = memory->finalized.last; (entry = numbered_up_to(&memory->finalized, number));) {
+        uint32_t last = memory->finalized.last;
+        number = entry->number - 1;
+        jitscope_error_destroy(memory_end_code(memory, entry->number));
+        if (memory->finalized.last > last)
+            number = memory->finalized.last;
     }
 }
 
-static bool has_actions(const struct memory *memory, uint32_t *at) {
-    for (*at = memory->finalized.count; (*at)-- > 0;)
-        if (memory->finalized.data[*at] && memory->finalized.data[*at]->action_count)
-            return true;
-    return false;
+static struct finalized *latest_with_actions(const struct memory *memory) {
+    for (uint32_t i = memory->finalized.entries.count; i-- > 0;) {
+        struct finalized *finalized = memory->finalized.entries.data[i].thing;
+        if (finalized && finalized->action_count)
+            return finalized;
+    }
+    return NULL;
 }
 
 void memory_run_exit_actions(struct memory *memory) {
-    uint32_t at;
+    struct finalized *finalized;
     while (memory->running) {
         struct memory_run *outer = memory->running->outer;
         end_interrupted(memory);
@@ -492,16 +500,16 @@ void memory_run_exit_actions(struct memory *memory) {
     }
     if (memory->code_ends_first && memory->executor)
         end_all_code(memory);
-    while (has_actions(memory, &at))
-        jitscope_error_destroy(run_deallocate_actions(memory, memory->finalized.data[at]));
+    while ((finalized = latest_with_actions(memory)))
+        jitscope_error_destroy(run_deallocate_actions(memory, finalized));
 }
 
 struct jitscope_error *memory_deallocate(struct memory *memory, uint64_t handle) {
-    if (handle == 0 || handle > memory->finalized.count || !memory->finalized.data[handle - 1])
+    struct finalized *finalized = find_finalized(memory, handle);
+    if (!finalized)
         return error_create(JITSCOPE_ERROR_USAGE, "there is no finalized allocation %" PRIu64, handle);
-    struct finalized *finalized = memory->finalized.data[handle - 1];
     uint64_t start = trace_time(memory->trace);
-    memory->finalized.data[handle - 1] = NULL;
+    numbered_remove(&memory->finalized, (uint32_t)handle);
     struct jitscope_error *error = run_deallocate_actions(memory, finalized);
     let_debuggers_go(memory);
     struct jitscope_error *second = memory->ops->deallocate(memory->context, finalized->allocation);
@@ -536,9 +544,9 @@ static size_t read_piece(const struct memory *memory, const struct finalized *fi
 bool memory_read(const struct memory *memory, uint64_t address, void *buffer, size_t size) {
     while (size) {
         size_t got = 0;
-        for (uint32_t i = 0; i < memory->finalized.count && !got; i++)
-            if (memory->finalized.data[i])
-                got = read_piece(memory, memory->finalized.data[i], address, buffer, size);
+        for (uint32_t i = 0; i < memory->finalized.entries.count && !got; i++)
+            if (memory->finalized.entries.data[i].thing)
+                got = read_piece(memory, memory->finalized.entries.data[i].thing, address, buffer, size);
         if (!got)
             return false;
         address += got;
@@ -550,13 +558,14 @@ bool memory_read(const struct memory *memory, uint64_t address, void *buffer, si
 
 /* Managers that execute nothing keep the working memory. */
 void memory_store_slot(struct memory *memory, uint64_t address, uint64_t value) {
-    for (uint32_t i = 0; i < memory->finalized.count; i++)
-        for (uint32_t at = 0; memory->finalized.data[i] && at < memory->finalized.data[i]->segment_count;
-             at++) {
-            const struct jitscope_segment *segment = &memory->finalized.data[i]->segments[at];
+    for (uint32_t i = 0; i < memory->finalized.entries.count; i++) {
+        const struct finalized *finalized = memory->finalized.entries.data[i].thing;
+        for (uint32_t at = 0; finalized && at < finalized->segment_count; at++) {
+            const struct jitscope_segment *segment = &finalized->segments[at];
             uint64_t offset = address - segment->address;
             if (address >= segment->address && segment->content_size >= 8 &&
                 offset <= segment->content_size - 8)
                 store_u64(segment->working + offset, value);
         }
+    }
 }

@@ -9,6 +9,7 @@
 #ifndef MEMORY_MEMORY_H
 #define MEMORY_MEMORY_H
 
+#include "base/numbered.h"
 #include "executor/executor.h"
 #include "graph/graph.h"
 #include "jitscope/memory.h"
@@ -24,10 +25,10 @@ struct memory {
     struct trace *trace;
     uint64_t page_size;
     uint32_t next_allocation;
-    uint32_t halves;                   /* of actions that have run */
-    VEC(struct finalized *) finalized; /* by handle - 1; NULL when deallocated */
-    bool code_ends_first;              /* at exit too: allocations call each other */
-    struct memory_run *running;        /* whose actions are running: the innermost; NULL: none are */
+    uint32_t halves;            /* of actions that have run */
+    struct numbered finalized;  /* struct finalized, by handle */
+    bool code_ends_first;       /* at exit too: allocations call each other */
+    struct memory_run *running; /* whose actions are running: the innermost; NULL: none are */
 
     /* A link whose actions failed, and were rolled back, is about to lose its memory; NULL: nobody cares. */
     void (*before_abandon)(void *context);

@@ -183,7 +183,7 @@ static struct jitscope_error *add_gaps(struct graph *graph, enum tls_entry kind,
     bool own = !(graph->symbols.data[target].flags & SYMBOL_EXTERNAL);
     switch (kind) {
     case TLS_ENTRY_BLOCK:
-        return add_gap(graph, block, 0, target, TLS_WORD_MODULE);
+        return add_gap(graph, block, 0, NO_SYMBOL, TLS_WORD_MODULE);
     case TLS_ENTRY_PAIR:
         TRY(add_gap(graph, block, 0, target, TLS_WORD_MODULE));
         return own ? NULL : add_gap(graph, block, 1, target, TLS_WORD_OFFSET);

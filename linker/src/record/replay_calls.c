@@ -108,6 +108,15 @@ CALL(call_lazy) {
     return session_call_lazy(session, link, call->slot);
 }
 
+CALL(call_batch) {
+    (void)replay;
+    if (call->open)
+        session_open_batch(session);
+    else
+        session_close_batch(session);
+    return NULL;
+}
+
 CALL(call_unload) {
     struct jitscope_link *link = session_link_by_number(session, call->link);
     return link ? jitscope_session_unload(session, link)
@@ -170,6 +179,7 @@ CALL(state_session) {
     X(call_set_linking)                                                                                      \
     X(call_lazy)                                                                                             \
     X(call_replace)                                                                                          \
+    X(call_batch)                                                                                            \
     X(call_unload)                                                                                           \
     X(call_exit)                                                                                             \
     X(call_destroy) X(state_input) X(state_definition) X(state_link) X(state_use) X(state_session)

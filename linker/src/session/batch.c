@@ -9,12 +9,12 @@ enum {
 }; /* phony externals lie so far above a simulated batch: still in rip-relative reach */
 
 struct jitscope_link *session_link_by_number(const struct jitscope_session *session, uint32_t number) {
-    return number && number <= session->links.count ? session->links.data[number - 1] : NULL;
+    return numbered_find(&session->links, number);
 }
 
 static const char *name_input(const void *context, uint32_t input) {
     const struct jitscope_session *session = context;
-    return session_text(session, session->inputs.data[input].name);
+    return session_text(session, session_input(session, input)->name);
 }
 
 static bool knows_action(const void *context, const char *name) {
@@ -32,13 +32,12 @@ static bool is_library_function(const void *context, uint32_t name) {
 }
 
 static struct jitscope_error *new_link(struct jitscope_session *session, struct jitscope_link **out) {
-    TRY(vec_reserve(&session->links, 1));
+    TRY(numbered_reserve(&session->links));
     struct jitscope_link *link = os_allocate_zeroed(sizeof *link);
     if (!link)
         return error_no_memory();
-    link->number = link->family = session->links.count + 1;
+    link->number = link->family = numbered_add(&session->links, link);
     link->wanted = NO_NAME;
-    vec_put(&session->links, link);
     *out = link;
     return NULL;
 }
@@ -50,7 +49,7 @@ void session_forget_link(struct jitscope_session *session, struct jitscope_link 
         link->uses.data[i]->users--;
         link->uses.data[i]->stamp = 0;
     }
-    session->links.data[link->number - 1] = NULL;
+    numbered_remove(&session->links, link->number);
     if (session->executor)
         executor_close_tls(session->executor, link->number);
     vec_destroy(&link->definitions);
@@ -113,9 +112,9 @@ static void trace_link_end(struct jitscope_session *session, const struct jitsco
 }
 
 /* What was read stays while it waits, or can wait again. */
-static void drop_inputs(struct jitscope_session *session, const struct jitscope_link *link, bool failed,
+static void drop_inputs(struct jitscope_session *session, const struct link_request *request, bool failed,
                         uint32_t first_input) {
-    if (link->family != link->number)
+    if (request->family)
         session_drop_members(session, first_input);
     else if (session->lazy && !failed)
         session_keep_queue(session, first_input);
@@ -142,7 +141,7 @@ struct jitscope_error *session_link(struct jitscope_session *session, const stru
     if (!request->family)
         TRY(session_add_default_libraries(session));
     TRY(new_link(session, &link));
-    uint32_t first_input = session->inputs.count;
+    uint32_t first_input = session->next_input;
     if (request->family) {
         link->family = request->family;
         link->wanted = request->name;
@@ -150,24 +149,30 @@ struct jitscope_error *session_link(struct jitscope_session *session, const stru
     link->replaces = request->replaces;
     link->replaceable = session->replaceable;
     struct jitscope_error *error = make_link(session, link);
-    drop_inputs(session, link, error, first_input);
     if (error)
         session_forget_link(session, link);
     else if (out)
         *out = link;
+    drop_inputs(session, request, error, first_input); /* what waited for the link goes with the queue */
     if (session->has_slots)
         session_tell_ended_link(session);
     return error;
 }
 
-struct jitscope_error *jitscope_session_link(struct jitscope_session *session, struct jitscope_link **link) {
+struct jitscope_error *session_link_queue(struct jitscope_session *session, struct jitscope_link **link) {
     const struct link_request request = {0};
-    TRY(session_enter(session));
     TRACE_ANSWER(&session->trace, call_link, .time = trace_time(&session->trace));
     struct jitscope_error *error = session_link(session, &request, link);
     if (error)
-        session_drop_queue(session, session->inputs.count);
-    return session_leave(session, error);
+        session_drop_queue(session, session->next_input);
+    return session_note_failure(session, error);
+}
+
+struct jitscope_error *jitscope_session_link(struct jitscope_session *session, struct jitscope_link **link) {
+    TRY(session_enter(session));
+    struct jitscope_error *error = session_link_queue(session, link);
+    session_unlock(session);
+    return error;
 }
 
 /* --- replacing */
@@ -181,8 +186,8 @@ static struct jitscope_error *check_callers(const struct jitscope_session *sessi
         return error_with_help(
             error_create(JITSCOPE_ERROR_USAGE, "link %u was not made to be replaced", old->number), "%s",
             help);
-    for (uint32_t i = 0; i < session->links.count; i++) {
-        const struct jitscope_link *link = session->links.data[i];
+    for (uint32_t i = 0; i < session->links.entries.count; i++) {
+        const struct jitscope_link *link = session->links.entries.data[i].thing;
         for (uint32_t at = 0; link && !link->replaceable && at < link->uses.count; at++)
             if (link->uses.data[at] == old)
                 return error_with_help(error_create(JITSCOPE_ERROR_USAGE,
@@ -211,7 +216,7 @@ struct jitscope_error *jitscope_session_replace(struct jitscope_session *session
     TRACE_ANSWER(&session->trace, call_replace, .link = old->number, .time = trace_time(&session->trace));
     struct jitscope_error *error = replace(session, old, link);
     if (error)
-        session_drop_queue(session, session->inputs.count);
+        session_drop_queue(session, session->next_input);
     return session_leave(session, error);
 }
 
@@ -221,8 +226,23 @@ uint32_t jitscope_link_number(const struct jitscope_link *link) {
 
 /* --- taking down */
 
-static bool is_of(const struct jitscope_link *link, uint32_t family) {
-    return link && (!family || link->family == family);
+/* No link of FAMILY, 0 for any, has a larger number.  Only lazy calls make more than the one. */
+static uint32_t last_of(const struct jitscope_session *session, uint32_t family) {
+    return family && !session->has_slots ? family : session->links.last;
+}
+
+/* The latest link of FAMILY, 0 for any, with a number up to NUMBER; NULL: none.  A family's first link has
+ * the smallest number. */
+static struct jitscope_link *latest_of(const struct jitscope_session *session, uint32_t family,
+                                       uint32_t number) {
+    const struct numbered_entry *entry;
+    while (number >= family && (entry = numbered_up_to(&session->links, number))) {
+        struct jitscope_link *link = entry->thing;
+        if (!family || link->family == family)
+            return link;
+        number = entry->number - 1;
+    }
+    return NULL;
 }
 
 static void keep_first(struct jitscope_error **first, struct jitscope_error *error) {
@@ -242,46 +262,43 @@ static void tell_unload(struct jitscope_session *session, struct jitscope_link *
 /* Finalisers may call what waits: then one more link of the family leaves, before the others. */
 static struct jitscope_error *end_code(struct jitscope_session *session, uint32_t family) {
     struct jitscope_error *first = NULL;
-    for (uint32_t i = session->links.count; i-- > 0;) {
-        struct jitscope_link *link = session->links.data[i];
-        uint32_t links = session->links.count;
-        if (!is_of(link, family))
-            continue;
+    struct jitscope_link *link;
+    for (uint32_t number = last_of(session, family); (link = latest_of(session, family, number));) {
+        uint32_t last = session->links.last;
+        number = link->number - 1;
         tell_unload(session, link);
         keep_first(&first, memory_end_code(&session->memory, link->allocation));
-        if (session->links.count > links)
-            i = session->links.count;
+        if (session->links.last > last)
+            number = session->links.last;
     }
     return first;
 }
 
 struct jitscope_error *session_take_down(struct jitscope_session *session, uint32_t family) {
     struct jitscope_error *first = NULL;
+    struct jitscope_link *link;
     if (session->has_slots && session->executor)
         first = end_code(session, family);
     if (family)
         session_withdraw_slots(session, family);
-    for (uint32_t i = session->links.count; i-- > 0;) {
-        struct jitscope_link *link = session->links.data[i];
-        if (!is_of(link, family))
-            continue;
+    for (uint32_t number = last_of(session, family); (link = latest_of(session, family, number));) {
+        number = link->number - 1;
         tell_unload(session, link);
-        if (family && session->executor)
+        if (session->executor)
             executor_close_exports(session->executor, link->number);
         keep_first(&first, memory_deallocate(&session->memory, link->allocation));
         trace_enter_link(&session->trace, 0);
         session_forget_link(session, link);
     }
+    session_drop_done(session);
     return first;
 }
 
 void session_end_nested(void *context) {
     struct jitscope_session *session = context;
     uint32_t outer = session->trace.link;
-    for (uint32_t i = session->links.count; i-- > outer;) {
-        struct jitscope_link *link = session->links.data[i];
-        if (!link)
-            continue;
+    struct jitscope_link *link;
+    while ((link = numbered_latest(&session->links)) && link->number > outer) {
         tell_unload(session, link);
         session_withdraw_link(session, link->number);
         jitscope_error_destroy(memory_deallocate(&session->memory, link->allocation));

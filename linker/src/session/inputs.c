@@ -118,36 +118,79 @@ struct jitscope_error *session_read_file(struct jitscope_session *session, const
 
 struct jitscope_error *session_new_input(struct jitscope_session *session, struct input input,
                                          uint32_t pulled_by, uint32_t *id) {
-    TRY(vec_push(&session->inputs, input));
-    *id = session->inputs.count - 1;
+    if (session->next_input == NO_INPUT)
+        return error_create(JITSCOPE_ERROR_UNSUPPORTED, "more than 2^32 inputs in one session");
+    input.number = *id = session->next_input;
+    TRY(vec_push(&session->held_inputs, input));
+    session->next_input++;
     TRACE(&session->trace, input, .input = *id, .kind = input.kind,
           .name = trace_name(&session->trace, input.name), .container = input.container,
           .size = input.bytes.size, .pulled_by = trace_name(&session->trace, pulled_by));
     return NULL;
 }
 
+/* Where the input of that number is, or would be. */
+static uint32_t find_input(const struct jitscope_session *session, uint32_t number) {
+    uint32_t low = 0, high = session->held_inputs.count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (session->held_inputs.data[middle].number < number)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* Those of the link at hand are the last ones, without gaps. */
+struct input *session_input(const struct jitscope_session *session, uint32_t number) {
+    uint32_t behind = session->next_input - number;
+    if (behind <= session->held_inputs.count) {
+        struct input *input = &session->held_inputs.data[session->held_inputs.count - behind];
+        if (input->number == number)
+            return input;
+    }
+    return &session->held_inputs.data[find_input(session, number)];
+}
+
 void session_forget_bytes(struct input *input) {
     session_release_bytes(input->bytes, input->ownership);
     input->bytes = (struct bytes){0};
     input->ownership = BORROWED;
+    input->done = true;
+}
+
+/* A session's links may take inputs without end: of those that are done, nothing stays. */
+void session_drop_done(struct jitscope_session *session) {
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < session->held_inputs.count; i++)
+        if (!session->held_inputs.data[i].done)
+            session->held_inputs.data[kept++] = session->held_inputs.data[i];
+    session->held_inputs.count = kept;
 }
 
 /* Members live in their archive's bytes, but for thin archives; archives and libraries stay for later links.
  */
+static void forget_members(struct jitscope_session *session, uint32_t first_input) {
+    for (uint32_t i = find_input(session, first_input); i < session->held_inputs.count; i++)
+        if (session->held_inputs.data[i].kind == INPUT_KIND_MEMBER)
+            session_forget_bytes(&session->held_inputs.data[i]);
+}
+
 void session_drop_members(struct jitscope_session *session, uint32_t first_input) {
-    for (uint32_t id = first_input; id < session->inputs.count; id++)
-        if (session->inputs.data[id].kind == INPUT_KIND_MEMBER)
-            session_forget_bytes(&session->inputs.data[id]);
+    forget_members(session, first_input);
+    session_drop_done(session);
 }
 
 void session_keep_queue(struct jitscope_session *session, uint32_t first_input) {
-    session_drop_members(session, first_input);
+    forget_members(session, first_input);
     session->queue.count = 0;
+    session_drop_done(session);
 }
 
 void session_drop_queue(struct jitscope_session *session, uint32_t first_input) {
     for (uint32_t i = 0; i < session->queue.count; i++)
-        session_forget_bytes(&session->inputs.data[session->queue.data[i]]);
+        session_forget_bytes(session_input(session, session->queue.data[i]));
     session_keep_queue(session, first_input);
 }
 
@@ -257,7 +300,7 @@ static struct jitscope_error *add_script(struct jitscope_session *session, struc
 
 /* The input is in the table and owns its bytes. */
 static struct jitscope_error *enqueue(struct jitscope_session *session, uint32_t id, const char *name) {
-    struct input *input = &session->inputs.data[id];
+    struct input *input = session_input(session, id);
     switch (input->kind) {
     case INPUT_KIND_ARCHIVE:
         return session_add_archive(session, id, name);
@@ -270,7 +313,8 @@ static struct jitscope_error *enqueue(struct jitscope_session *session, uint32_t
 
 static struct jitscope_error *add_bytes(struct jitscope_session *session, struct bytes bytes,
                                         uint8_t ownership, const char *name) {
-    struct input input = {bytes, NO_NAME, NO_INPUT, kind_of(bytes), ownership};
+    struct input input = {
+        .bytes = bytes, .container = NO_INPUT, .kind = kind_of(bytes), .ownership = ownership};
     uint32_t id;
     struct jitscope_error *error = session_intern(session, name, &input.name);
     if (!error)
@@ -282,14 +326,14 @@ static struct jitscope_error *add_bytes(struct jitscope_session *session, struct
     if (input.kind != INPUT_KIND_SCRIPT)
         return enqueue(session, id, session_text(session, input.name));
     error = add_script(session, bytes, session_text(session, input.name));
-    session_forget_bytes(&session->inputs.data[id]);
+    session_forget_bytes(session_input(session, id));
     return error;
 }
 
 /* Objects of an archive or script that could not be taken whole do not wait for a link. */
 static void take_back(struct jitscope_session *session, uint32_t queued, uint32_t roots, uint32_t paths) {
     for (uint32_t i = queued; i < session->queue.count; i++)
-        session_forget_bytes(&session->inputs.data[session->queue.data[i]]);
+        session_forget_bytes(session_input(session, session->queue.data[i]));
     session->queue.count = queued;
     session->roots.count = roots;
     session->library_paths.count = paths;
@@ -305,6 +349,15 @@ struct jitscope_error *session_add_bytes(struct jitscope_session *session, struc
     return error_with_usual_help(error);
 }
 
+/* What the file holds, or why it could not be read. */
+static struct jitscope_error *take_file(struct jitscope_session *session, const char *path,
+                                        struct bytes bytes, uint8_t ownership,
+                                        struct jitscope_error *failure) {
+    TRACE_ANSWER(&session->trace, call_add_file, .path = trace_text(&session->trace, &session->names, path));
+    note_file(session, path, bytes, failure);
+    return failure ? error_with_usual_help(failure) : session_add_bytes(session, bytes, ownership, path);
+}
+
 /* The file is read before the lock is taken: threads need not wait for each other's disks. */
 struct jitscope_error *jitscope_session_add_file(struct jitscope_session *session, const char *path) {
     struct bytes bytes = {0};
@@ -317,28 +370,29 @@ struct jitscope_error *jitscope_session_add_file(struct jitscope_session *sessio
         session_release_bytes(bytes, ownership);
         return error;
     }
-    TRACE_ANSWER(&session->trace, call_add_file, .path = trace_text(&session->trace, &session->names, path));
-    note_file(session, path, bytes, failure);
-    if (failure)
-        return session_leave(session, error_with_usual_help(failure));
-    return session_leave(session, session_add_bytes(session, bytes, ownership, path));
+    return session_leave(session, take_file(session, path, bytes, ownership, failure));
 }
 
-static struct jitscope_error *add_memory(struct jitscope_session *session, const char *name,
+struct jitscope_error *session_take_file(struct jitscope_session *session, const char *path,
                                          struct bytes bytes, uint8_t ownership) {
+    return take_file(session, path, bytes, ownership, NULL);
+}
+
+struct jitscope_error *session_take_memory(struct jitscope_session *session, const char *name,
+                                           struct bytes bytes, uint8_t ownership) {
     struct trace *trace = &session->trace;
     if (trace_keeps_answers(trace)) {
         uint32_t content = trace_content(trace, bytes);
         TRACE_ANSWER(trace, call_add_memory, .name = trace_text(trace, &session->names, name),
                      .content = content);
     }
-    return session_leave(session, session_add_bytes(session, bytes, ownership, name));
+    return session_add_bytes(session, bytes, ownership, name);
 }
 
 struct jitscope_error *jitscope_session_add_borrowed(struct jitscope_session *session, const char *name,
                                                      const void *data, size_t size) {
     TRY(session_enter(session));
-    return add_memory(session, name, (struct bytes){data, size}, BORROWED);
+    return session_leave(session, session_take_memory(session, name, (struct bytes){data, size}, BORROWED));
 }
 
 struct jitscope_error *jitscope_session_add_memory(struct jitscope_session *session, const char *name,
@@ -353,5 +407,5 @@ struct jitscope_error *jitscope_session_add_memory(struct jitscope_session *sess
         os_release(copy);
         return error;
     }
-    return add_memory(session, name, (struct bytes){copy, size}, ON_HEAP);
+    return session_leave(session, session_take_memory(session, name, (struct bytes){copy, size}, ON_HEAP));
 }

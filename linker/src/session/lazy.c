@@ -92,8 +92,8 @@ struct jitscope_error *session_want_resolver(struct jitscope_session *session, u
 /* The slot at ADDRESS; NULL when there is none. */
 static struct lazy_slot *find_slot(const struct jitscope_session *session, uint64_t address,
                                    struct jitscope_link **owner) {
-    for (uint32_t i = session->links.count; i-- > 0;) {
-        struct jitscope_link *link = session->links.data[i];
+    for (uint32_t i = session->links.entries.count; i-- > 0;) {
+        struct jitscope_link *link = session->links.entries.data[i].thing;
         for (uint32_t at = 0; link && at < link->slots.count; at++) {
             if (link->slots.data[at].at != address)
                 continue;
@@ -145,8 +145,8 @@ static const struct definition *find_function(const struct jitscope_session *ses
 
 /* All slots of the family whose function is there now. */
 static void bind_family(struct jitscope_session *session, uint32_t family) {
-    for (uint32_t i = 0; i < session->links.count; i++) {
-        struct jitscope_link *link = session->links.data[i];
+    for (uint32_t i = 0; i < session->links.entries.count; i++) {
+        struct jitscope_link *link = session->links.entries.data[i].thing;
         for (uint32_t at = 0; link && link->family == family && at < link->slots.count; at++) {
             if (link->slots.data[at].definer)
                 continue;
@@ -298,8 +298,8 @@ static bool leads_to(const struct jitscope_session *session, const struct jitsco
 }
 
 struct jitscope_error *session_check_slots(const struct jitscope_session *session, uint32_t family) {
-    for (uint32_t i = 0; session->has_slots && i < session->links.count; i++) {
-        const struct jitscope_link *link = session->links.data[i];
+    for (uint32_t i = 0; session->has_slots && i < session->links.entries.count; i++) {
+        const struct jitscope_link *link = session->links.entries.data[i].thing;
         for (uint32_t at = 0; link && at < link->slots.count; at++) {
             const struct lazy_slot *slot = &link->slots.data[at];
             if (slot->unbound || !leads_to(session, link, slot, family))
@@ -315,8 +315,8 @@ struct jitscope_error *session_check_slots(const struct jitscope_session *sessio
 }
 
 void session_withdraw_slots(struct jitscope_session *session, uint32_t family) {
-    for (uint32_t i = 0; session->has_slots && i < session->links.count; i++) {
-        struct jitscope_link *link = session->links.data[i];
+    for (uint32_t i = 0; session->has_slots && i < session->links.entries.count; i++) {
+        struct jitscope_link *link = session->links.entries.data[i].thing;
         for (uint32_t at = 0; link && at < link->slots.count; at++)
             if (link->slots.data[at].unbound && leads_to(session, link, &link->slots.data[at], family))
                 set_slot(session, link, at, link->slots.data[at].unbound, 0, BINDING_WITHDRAWN);
@@ -324,8 +324,8 @@ void session_withdraw_slots(struct jitscope_session *session, uint32_t family) {
 }
 
 void session_withdraw_link(struct jitscope_session *session, uint32_t number) {
-    for (uint32_t i = 0; session->has_slots && i < session->links.count; i++) {
-        struct jitscope_link *link = session->links.data[i];
+    for (uint32_t i = 0; session->has_slots && i < session->links.entries.count; i++) {
+        struct jitscope_link *link = session->links.entries.data[i].thing;
         for (uint32_t at = 0; link && link->number != number && at < link->slots.count; at++)
             if (link->slots.data[at].definer == number)
                 set_slot(session, link, at, link->slots.data[at].unbound, 0, BINDING_WITHDRAWN);
@@ -343,8 +343,8 @@ static const struct definition *definition_in(const struct jitscope_session *ses
 }
 
 void session_swing_slots(struct jitscope_session *session, const struct jitscope_link *new) {
-    for (uint32_t i = 0; i < session->links.count; i++) {
-        struct jitscope_link *link = session->links.data[i];
+    for (uint32_t i = 0; i < session->links.entries.count; i++) {
+        struct jitscope_link *link = session->links.entries.data[i].thing;
         for (uint32_t at = 0; link && at < link->slots.count; at++) {
             if (link->slots.data[at].definer != new->replaces)
                 continue;

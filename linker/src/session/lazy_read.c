@@ -57,13 +57,13 @@ static struct jitscope_error *list_name(void *context, const char *text, size_t 
 
 static struct jitscope_error *list_object(struct closure *closure, uint32_t input) {
     struct jitscope_session *session = closure->session;
-    struct bytes bytes = session->inputs.data[input].bytes;
+    struct bytes bytes = session_input(session, input)->bytes;
     struct waiting object = {.input = input, .family = closure->link->number, .outline = elf_outline(bytes)};
     closure->graph->wants_low_memory |= object.outline.wants_low_memory;
     TRY(vec_push(&session->waiting, object));
     struct listing listing = {session, session->waiting.count - 1};
     return error_in_input(elf_each_definition(bytes, list_name, &listing),
-                          session_text(session, session->inputs.data[input].name));
+                          session_text(session, session_input(session, input)->name));
 }
 
 /* The first that defines it strongly, else the first of all: as if they had come in that order. */
@@ -114,7 +114,7 @@ void session_forget_waiting(struct jitscope_session *session, uint32_t family) {
         struct waiting *object = &session->waiting.data[i];
         object->moves_to = object->family == family ? UINT32_MAX : kept++;
         if (object->family == family)
-            session_forget_bytes(&session->inputs.data[object->input]);
+            session_forget_bytes(session_input(session, object->input));
     }
     if (kept == session->waiting.count)
         return;
@@ -332,7 +332,7 @@ static struct jitscope_error *mark_lazy(struct closure *closure) {
 
 static struct jitscope_error *late_definition(const struct closure *closure, const struct symbol *symbol) {
     const struct jitscope_session *session = closure->session;
-    struct coordinates where = {.input = session_text(session, session->inputs.data[symbol->input].name),
+    struct coordinates where = {.input = session_text(session, session_input(session, symbol->input)->name),
                                 .offset = NO_OFFSET,
                                 .symbol = session_text(session, symbol->name)};
     return error_with_help(
@@ -424,7 +424,7 @@ static bool is_variable(const struct graph *graph, const struct symbol *symbol) 
 
 static struct jitscope_error *other_size(const struct jitscope_session *session, const struct symbol *symbol,
                                          const struct definition *definition) {
-    struct coordinates where = {.input = session_text(session, session->inputs.data[symbol->input].name),
+    struct coordinates where = {.input = session_text(session, session_input(session, symbol->input)->name),
                                 .offset = NO_OFFSET,
                                 .symbol = session_text(session, symbol->name)};
     return error_with_help(

@@ -96,7 +96,7 @@ static struct jitscope_error *member_bytes(struct jitscope_session *session,
                        error,
                        "the thin archive %s holds no more than this name: bring the file back, or make "
                        "the archive again",
-                       session_text(session, session->inputs.data[archive->input].name))
+                       session_text(session, session_input(session, archive->input)->name))
                  : NULL;
 }
 
@@ -105,7 +105,7 @@ static struct jitscope_error *open_member(struct jitscope_session *session, uint
                                           uint64_t header, uint32_t pulled_by, uint32_t *input,
                                           uint64_t *next) {
     const struct archive_provider archive = session->archives.data[provider];
-    const char *name = session_text(session, session->inputs.data[archive.input].name);
+    const char *name = session_text(session, session_input(session, archive.input)->name);
     struct archive_member member;
     struct bytes bytes;
     uint8_t ownership;
@@ -114,9 +114,13 @@ static struct jitscope_error *open_member(struct jitscope_session *session, uint
     TRY(session_intern_format(session, &full_name, "%s(%.*s)", name, (int)member.name_length, member.name));
     TRY(member_bytes(session, &archive, &member, &bytes, &ownership));
     *next = member.next;
-    struct jitscope_error *error = session_new_input(
-        session, (struct input){bytes, full_name, archive.input, INPUT_KIND_MEMBER, ownership}, pulled_by,
-        input);
+    struct jitscope_error *error = session_new_input(session,
+                                                     (struct input){.bytes = bytes,
+                                                                    .name = full_name,
+                                                                    .container = archive.input,
+                                                                    .kind = INPUT_KIND_MEMBER,
+                                                                    .ownership = ownership},
+                                                     pulled_by, input);
     if (error)
         session_release_bytes(bytes, ownership);
     return error;
@@ -141,7 +145,7 @@ static struct jitscope_error *in_member(struct jitscope_session *session,
                                         const struct archive_member *member, struct jitscope_error *error) {
     uint32_t name = NO_NAME;
     jitscope_error_destroy(session_intern_format(
-        session, &name, "%s(%.*s)", session_text(session, session->inputs.data[archive->input].name),
+        session, &name, "%s(%.*s)", session_text(session, session_input(session, archive->input)->name),
         (int)member->name_length, member->name));
     return name == NO_NAME ? error : error_in_input(error, session_text(session, name));
 }
@@ -197,7 +201,7 @@ struct jitscope_error *session_add_archive(struct jitscope_session *session, uin
                                            const char *path) {
     struct archive_provider provider = {
         .input = input, .rank = session->next_rank++, .whole = session->whole_archive};
-    TRY(error_in_input(archive_open(session->inputs.data[input].bytes, &provider.archive), path));
+    TRY(error_in_input(archive_open(session_input(session, input)->bytes, &provider.archive), path));
     const char *slash = strrchr(path, '/');
     if (provider.archive.thin && slash)
         TRY(session_intern_format(session, &provider.folder, "%.*s", (int)(slash - path), path));
@@ -237,7 +241,7 @@ static struct jitscope_error *intern_path(struct jitscope_session *session, cons
 struct jitscope_error *session_add_shared(struct jitscope_session *session, uint32_t input,
                                           const char *path) {
     struct shared_provider provider = {.input = input, .rank = session->next_rank++};
-    TRY(error_in_input(elf_shared_open(session->inputs.data[input].bytes, &provider.library), path));
+    TRY(error_in_input(elf_shared_open(session_input(session, input)->bytes, &provider.library), path));
     TRY(intern_path(session, path, &provider.path));
     TRY(error_in_input(open_now(session, &provider), path));
     provider.base = session->next_library_base;
@@ -273,9 +277,9 @@ struct jitscope_error *session_read_object(struct jitscope_session *session, str
                                              .note_debug = session->debug != JITSCOPE_DEBUG_OFF,
                                              .is_elsewhere = is_elsewhere,
                                              .context = session};
-    struct bytes bytes = session->inputs.data[input].bytes;
+    struct bytes bytes = session_input(session, input)->bytes;
     struct jitscope_error *error = elf_read_object(graph, bytes, input, &options, &session->scratch);
-    return error ? error_in_input(error, session_text(session, session->inputs.data[input].name)) : NULL;
+    return error ? error_in_input(error, session_text(session, session_input(session, input)->name)) : NULL;
 }
 
 struct wanted_data {
@@ -299,7 +303,7 @@ static struct jitscope_error *member_defines_data(struct jitscope_session *sessi
     struct bytes bytes;
     uint8_t ownership;
     TRY(error_in_input(archive_member_at(&archive.archive, session->members.data[member].header, &content),
-                       session_text(session, session->inputs.data[archive.input].name)));
+                       session_text(session, session_input(session, archive.input)->name)));
     TRY(member_bytes(session, &archive, &content, &bytes, &ownership));
     struct jitscope_error *error = elf_each_definition(bytes, match_data, &wanted);
     session_release_bytes(bytes, ownership);

@@ -28,10 +28,15 @@ struct jitscope_error *session_enter(struct jitscope_session *session) {
         "returned");
 }
 
-struct jitscope_error *session_leave(struct jitscope_session *session, struct jitscope_error *error) {
+struct jitscope_error *session_note_failure(struct jitscope_session *session, struct jitscope_error *error) {
     if (error)
         TRACE_ANSWER(&session->trace, call_failed,
                      .error = trace_text(&session->trace, &session->names, jitscope_error_message(error)));
+    return error;
+}
+
+struct jitscope_error *session_leave(struct jitscope_session *session, struct jitscope_error *error) {
+    session_note_failure(session, error);
     session_unlock(session);
     return error;
 }
@@ -336,10 +341,11 @@ static void destroy_links(struct jitscope_session *session) {
 }
 
 static void destroy_tables(struct jitscope_session *session) {
-    for (uint32_t i = 0; i < session->inputs.count; i++)
-        session_release_bytes(session->inputs.data[i].bytes, session->inputs.data[i].ownership);
-    vec_destroy(&session->inputs);
+    for (uint32_t i = 0; i < session->held_inputs.count; i++)
+        session_release_bytes(session->held_inputs.data[i].bytes, session->held_inputs.data[i].ownership);
+    vec_destroy(&session->held_inputs);
     vec_destroy(&session->queue);
+    vec_destroy(&session->set_aside);
     vec_destroy(&session->library_paths);
     vec_destroy(&session->roots);
     vec_destroy(&session->archives);
@@ -348,7 +354,7 @@ static void destroy_tables(struct jitscope_session *session) {
     vec_destroy(&session->member_by_name);
     vec_destroy(&session->definitions);
     vec_destroy(&session->definition_by_name);
-    vec_destroy(&session->links);
+    numbered_destroy(&session->links);
     vec_destroy(&session->waiting);
     vec_destroy(&session->waiting_names);
     vec_destroy(&session->waiting_by_name);

@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-enum { MOST_NUMBERS = 1 << 24 }; /* inputs and links that a recording may say there were before it */
-
 /* --- telling: settings, as the calls that made them */
 
 static void tell_modes(struct jitscope_session *session) {
@@ -38,7 +36,7 @@ static void tell_settings(struct jitscope_session *session) {
 /* --- telling: inputs */
 
 static struct event_state_input describe(struct jitscope_session *session, uint32_t id) {
-    const struct input *input = &session->inputs.data[id];
+    const struct input *input = session_input(session, id);
     struct event_state_input event = {.input = id, .kind = input->kind, .container = input->container};
     for (uint32_t i = 0; i < session->archives.count; i++)
         if (session->archives.data[i].input == id)
@@ -56,7 +54,7 @@ static struct event_state_input describe(struct jitscope_session *session, uint3
 
 /* By value: names and contents come first in the stream. */
 static void tell_input(struct jitscope_session *session, const struct event_state_input *event) {
-    const struct input *input = &session->inputs.data[event->input];
+    const struct input *input = session_input(session, event->input);
     struct trace *trace = &session->trace;
     uint32_t content = trace_content(trace, input->bytes);
     TRACE_ANSWER(trace, state_input, .input = event->input, .kind = event->kind,
@@ -79,18 +77,19 @@ static bool is_held(const struct jitscope_session *session, uint32_t id) {
 }
 
 static void tell_inputs(struct jitscope_session *session) {
-    for (uint32_t id = 0; id < session->inputs.count; id++) {
+    for (uint32_t i = 0; i < session->held_inputs.count; i++) {
+        uint32_t id = session->held_inputs.data[i].number;
         if (!is_held(session, id))
             continue;
         struct event_state_input event = describe(session, id);
         tell_input(session, &event);
-        for (uint32_t i = 0; i < session->archives.count; i++)
-            if (session->archives.data[i].input == id)
-                session_read_members(session, i);
-        for (uint32_t i = 0; i < session->shared.count && event.opened; i++)
-            if (session->shared.data[i].input == id)
+        for (uint32_t a = 0; a < session->archives.count; a++)
+            if (session->archives.data[a].input == id)
+                session_read_members(session, a);
+        for (uint32_t s = 0; s < session->shared.count && event.opened; s++)
+            if (session->shared.data[s].input == id)
                 TRACE_ANSWER(&session->trace, answer_library,
-                             .path = trace_name(&session->trace, session->shared.data[i].path),
+                             .path = trace_name(&session->trace, session->shared.data[s].path),
                              .outcome = OUTCOME_OK);
     }
 }
@@ -129,8 +128,8 @@ static void tell_chain(struct jitscope_session *session, uint32_t latest) {
 }
 
 static void tell_links(struct jitscope_session *session) {
-    for (uint32_t i = 0; i < session->links.count; i++) {
-        const struct jitscope_link *link = session->links.data[i];
+    for (uint32_t i = 0; i < session->links.entries.count; i++) {
+        const struct jitscope_link *link = session->links.entries.data[i].thing;
         if (!link)
             continue;
         TRACE_ANSWER(&session->trace, state_link, .link = link->number,
@@ -143,10 +142,10 @@ static void tell_links(struct jitscope_session *session) {
 }
 
 static void tell_numbers(struct jitscope_session *session) {
-    TRACE_ANSWER(&session->trace, state_session, .inputs = session->inputs.count,
-                 .links = session->links.count, .allocations = session->memory.next_allocation,
-                 .halves = session->memory.halves, .rank = session->next_rank,
-                 .defaults_added = session->defaults_added, .library_base = session->next_library_base);
+    TRACE_ANSWER(&session->trace, state_session, .inputs = session->next_input, .links = session->links.last,
+                 .allocations = session->memory.next_allocation, .halves = session->memory.halves,
+                 .rank = session->next_rank, .defaults_added = session->defaults_added,
+                 .library_base = session->next_library_base);
 }
 
 void session_tell_state(struct jitscope_session *session) {
@@ -165,20 +164,18 @@ static struct jitscope_error *impossible(const char *what) {
     return error_create(JITSCOPE_ERROR_RECORDING, "a session cannot have been like this: %s", what);
 }
 
-/* Numbers that have no input any more are as good as objects that were linked. */
+/* Numbers that have no input any more are those of objects that were linked. */
 static struct jitscope_error *reach_input(struct jitscope_session *session, uint32_t count) {
-    if (count > MOST_NUMBERS || count < session->inputs.count)
+    if (count < session->next_input || count == NO_INPUT)
         return impossible("numbers of inputs");
-    while (session->inputs.count < count)
-        TRY(vec_push(&session->inputs, (struct input){.container = NO_INPUT}));
+    session->next_input = count;
     return NULL;
 }
 
 static struct jitscope_error *reach_link(struct jitscope_session *session, uint32_t count) {
-    if (count > MOST_NUMBERS || count < session->links.count)
+    if (count < session->links.last)
         return impossible("numbers of links");
-    while (session->links.count < count)
-        TRY(vec_push(&session->links, (struct jitscope_link *)NULL));
+    session->links.last = count;
     return NULL;
 }
 
@@ -203,12 +200,15 @@ static struct jitscope_error *provide(struct jitscope_session *session, const st
 struct jitscope_error *session_restore_input(struct jitscope_session *session,
                                              const struct event_state_input *event, const char *name,
                                              struct bytes bytes) {
-    struct input input = {bytes, NO_NAME, event->container, (uint8_t)event->kind, BORROWED};
+    struct input input = {
+        .bytes = bytes, .container = event->container, .kind = (uint8_t)event->kind, .ownership = BORROWED};
     TRY(session_intern(session, name, &input.name));
     TRY(reach_input(session, event->input));
     if (event->kind > INPUT_KIND_SHARED)
         return impossible("an input that is nothing to link");
-    TRY(vec_push(&session->inputs, input));
+    input.number = event->input;
+    TRY(vec_push(&session->held_inputs, input));
+    session->next_input++;
     tell_input(session, event);
     bool as_needed = session->as_needed;
     session->next_rank = event->rank;
@@ -246,7 +246,7 @@ struct jitscope_error *session_restore_link(struct jitscope_session *session,
     if (!event->link)
         return impossible("link 0");
     TRY(reach_link(session, event->link - 1));
-    TRY(vec_reserve(&session->links, 1));
+    TRY(numbered_reserve(&session->links));
     struct jitscope_link *link = os_allocate_zeroed(sizeof *link);
     if (!link)
         return error_no_memory();
@@ -259,7 +259,7 @@ struct jitscope_error *session_restore_link(struct jitscope_session *session,
         os_release(link);
         return error;
     }
-    vec_put(&session->links, link);
+    numbered_add(&session->links, link);
     return NULL;
 }
 

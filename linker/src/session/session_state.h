@@ -3,6 +3,7 @@
 #define SESSION_SESSION_STATE_H
 
 #include "base/map64.h"
+#include "base/numbered.h"
 #include "graph/graph.h"
 #include "jitscope/session.h"
 #include "link/link.h"
@@ -16,13 +17,22 @@
 
 enum ownership { BORROWED, ON_HEAP, MAPPED };
 
-/* Whatever came in; numbered for events, for the whole session. */
+/* Whatever came in; numbered from 0 for events, for the whole session. */
 struct input {
     struct bytes bytes;
     uint32_t name;      /* as messages show it: "x.o", "libx.a(y.o)" */
     uint32_t container; /* archive a member came from; NO_INPUT */
     uint8_t kind;       /* INPUT_KIND_* */
     uint8_t ownership;
+    bool done; /* its bytes are not needed any more, nor its name, once the link at hand is through */
+    uint32_t number;
+};
+
+/* Objects that wait for a link, by number: a VEC that has a name, to be put elsewhere. */
+struct input_queue {
+    uint32_t *data;
+    uint32_t count;
+    uint32_t capacity;
 };
 
 /* A place to take definitions from.  Lower rank is asked first. */
@@ -168,8 +178,12 @@ struct jitscope_session {
     uint64_t next_library_base; /* simulated */
 
     /* inputs */
-    VEC(struct input) inputs;
-    VEC(uint32_t) queue; /* objects for the next link */
+    VEC(struct input) held_inputs; /* by number, those that are still needed */
+    uint32_t next_input;           /* number of the next one */
+    struct input_queue queue;      /* objects for the next link */
+    struct input_queue
+        set_aside;      /* while a batch is linked that was prepared apart: the queue of all others */
+    bool batch_is_open; /* such a batch is being linked */
     VEC(uint32_t) library_paths;
     VEC(uint32_t) roots; /* name ids */
     bool whole_archive, as_needed, defaults_added;
@@ -184,9 +198,9 @@ struct jitscope_session {
 
     /* links and their definitions */
     VEC(struct definition) definitions;
-    uint32_t free_definition;          /* first of those that no link has any more */
-    VEC(uint32_t) definition_by_name;  /* name table: latest definition */
-    VEC(struct jitscope_link *) links; /* by number - 1; NULL when unloaded or failed */
+    uint32_t free_definition;         /* first of those that no link has any more */
+    VEC(uint32_t) definition_by_name; /* name table: latest definition */
+    struct numbered links;            /* struct jitscope_link; gone when unloaded or failed */
 
     /* lazy and replaceable links */
     bool lazy, replaceable;
@@ -236,6 +250,8 @@ void session_tell_ended_link(struct jitscope_session *session);
 /* Locks for a call that changes the session.  USAGE, and not locked, when this thread is in the middle of
  * such a call: a callback, an initialiser or a finaliser came back. */
 struct jitscope_error *session_enter(struct jitscope_session *session);
+/* Notes that the call at hand failed, when it did.  Returns ERROR. */
+struct jitscope_error *session_note_failure(struct jitscope_session *session, struct jitscope_error *error);
 /* Ends what session_enter() began; notes that the call failed when it did.  Returns ERROR. */
 struct jitscope_error *session_leave(struct jitscope_session *session, struct jitscope_error *error);
 
@@ -256,6 +272,11 @@ struct jitscope_error *session_announce_itself(struct jitscope_session *session)
 /* Takes BYTES over as one more input, and what it holds into queue or providers. RANK as for providers. */
 struct jitscope_error *session_add_bytes(struct jitscope_session *session, struct bytes bytes,
                                          uint8_t ownership, const char *name);
+/* What jitscope_session_add_file() and _add_memory() do under the lock; they take BYTES over. */
+struct jitscope_error *session_take_file(struct jitscope_session *session, const char *path,
+                                         struct bytes bytes, uint8_t ownership);
+struct jitscope_error *session_take_memory(struct jitscope_session *session, const char *name,
+                                           struct bytes bytes, uint8_t ownership);
 struct jitscope_error *session_read_file(struct jitscope_session *session, const char *path,
                                          struct bytes *bytes, uint8_t *ownership);
 /* The live world's read_file and newest_compiler. */
@@ -266,6 +287,8 @@ void session_release_bytes(struct bytes bytes, uint8_t ownership);
 void session_forget_bytes(struct input *input);
 struct jitscope_error *session_new_input(struct jitscope_session *session, struct input input,
                                          uint32_t pulled_by, uint32_t *id);
+/* The input of that number, which is needed still; the address is good until the next one comes. */
+struct input *session_input(const struct jitscope_session *session, uint32_t number);
 /* "-l": by name through the search path. */
 struct jitscope_error *session_find_library(struct jitscope_session *session, const char *name);
 /* libc, libgcc and libgcc_s behind everything else; once. */
@@ -276,6 +299,8 @@ void session_drop_queue(struct jitscope_session *session, uint32_t first_input);
  * FIRST_INPUT on. */
 void session_keep_queue(struct jitscope_session *session, uint32_t first_input);
 void session_drop_members(struct jitscope_session *session, uint32_t first_input);
+/* Takes inputs whose bytes were forgotten out of the table. */
+void session_drop_done(struct jitscope_session *session);
 
 /* --- providers.c
  * --------------------------------------------------------------------------------------------------- */
@@ -336,6 +361,8 @@ struct link_request {
 };
 struct jitscope_error *session_link(struct jitscope_session *session, const struct link_request *request,
                                     struct jitscope_link **link);
+/* jitscope_session_link() under the lock. */
+struct jitscope_error *session_link_queue(struct jitscope_session *session, struct jitscope_link **link);
 struct jitscope_link *session_link_by_number(const struct jitscope_session *session, uint32_t number);
 /* Takes back what the link gave to the session and frees it; its memory is gone already. */
 void session_forget_link(struct jitscope_session *session, struct jitscope_link *link);
@@ -384,6 +411,14 @@ void session_swing_slots(struct jitscope_session *session, const struct jitscope
 void session_withdraw_link(struct jitscope_session *session, uint32_t link);
 /* The same for slots of other families that lead to FAMILY. */
 void session_withdraw_slots(struct jitscope_session *session, uint32_t family);
+
+/* --- api_batch.c
+ * ---------------------------------------------------------------------------------------------------- */
+
+/* What is added from here on goes into a queue of its own; and goes back to the one that there was, which
+ * drops what was not linked. */
+void session_open_batch(struct jitscope_session *session);
+void session_close_batch(struct jitscope_session *session);
 
 /* --- inspection.c
  * -------------------------------------------------------------------------------------------------- */

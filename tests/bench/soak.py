@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+"""What a process holds after linking, running and unloading for a long time: one session from the first cycle to the last,
+a new session every 100 cycles (each second one recorded in memory), and one session in which each batch has a function of
+a name that no other had.  Everything is unloaded when it is looked at; the last line is after the end of the session.
+Times are of the processor.  Exit status 1 when something has grown between the second and the third look."""
+import argparse
+import pathlib
+import re
+import subprocess
+import sys
+
+WAYS = ["session", "sessions", "names"]
+SAME = ["descriptors", "batches", "images", "sections", "libraries", "modules"]
+NOTHING = ["batches", "images", "sections"]  # when the last session is gone
+# How much more is no growth: batches alive at a time, and what is kept for the next ones, vary.
+ROOM = {"allocations": 48, "heap": 128 << 10, "resident": 3 << 20, "mappings": 12}
+NAME = {"heap": 64, "resident": 100}  # bytes that a session keeps for each name that it has met
+COLUMNS = ["cycles", "us", "allocations", "heap", "resident", "mappings", *SAME]
+
+
+def looks(program, cycles, way, seed):
+    done = subprocess.run([program, str(cycles), way, str(seed)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{way}, seed {seed}: {done.stderr.strip() or done.returncode}")
+    return [{name: int(value) for name, value in re.findall(r"(\w+)=(-?\d+)", line)} for line in done.stdout.splitlines()]
+
+
+def growth(found, way):
+    """What is wrong, in words."""
+    _, before, after, end = found
+    for name in SAME:
+        if before[name] != after[name]:
+            yield f"{name}: {before[name]} after {before['cycles']} cycles, {after[name]} after {after['cycles']}"
+    for name, room in ROOM.items():
+        if way == "names":
+            room += NAME.get(name, 0) * (after["cycles"] - before["cycles"])
+        if after[name] > before[name] + room:
+            yield f"{name}: {before[name]:,} after {before['cycles']} cycles, {after[name]:,} after {after['cycles']}"
+    for name in NOTHING:
+        if end[name]:
+            yield f"{name}: {end[name]} are left behind the session's end"
+    for name in ROOM:
+        if end[name] > before[name] + ROOM[name]:
+            yield f"{name}: {end[name]:,} behind the session's end"
+
+
+def shown(name, look):
+    value = look["ns"] / 1000 if name == "us" else look[name]
+    if name in ("heap", "resident"):
+        return f"{value / 1024:,.0f} K"
+    return f"{value:,.0f}" if value or name != "us" else ""
+
+
+def print_table(found):
+    table = [COLUMNS] + [[shown(name, look) for name in COLUMNS] for look in found]
+    widths = [max(len(line[column]) for line in table) for column in range(len(COLUMNS))]
+    for line in table:
+        print("  " + "  ".join(cell.rjust(width) for cell, width in zip(line, widths)))
+
+
+def parse(arguments):
+    parser = argparse.ArgumentParser(prog="./dev bench soak", description=__doc__)
+    parser.add_argument("--cycles", type=int, default=100000, help="looked at after 1/100, 1/10 and all (%(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="for what is linked and unloaded when (%(default)s)")
+    parser.add_argument("--programs", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
+    return parser.parse_args(arguments)
+
+
+def main(arguments):
+    options = parse(arguments)
+    grown = False
+    for way in WAYS:
+        found = looks(options.programs / "bench_soak", options.cycles, way, options.seed)
+        print(f"{way}:")
+        print_table(found)
+        for text in growth(found, way):
+            grown = True
+            print(f"  GROWN  {text}")
+        print(flush=True)
+    return int(grown)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
