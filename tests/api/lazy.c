@@ -111,6 +111,31 @@ static void link_apart(void) {
     jitscope_session_destroy(session);
 }
 
+static void link_files(struct jitscope_session *session, const char *first, const char *second) {
+    check(jitscope_session_add_file(session, first));
+    if (second)
+        check(jitscope_session_add_file(session, second));
+    check(jitscope_session_link(session, NULL));
+}
+
+/* Each calls its own answer(), whatever other links have of that name, and whether that waits. */
+static void call_own(bool lazy) {
+    struct jitscope_session *session;
+    uint64_t caller, eager;
+    check(jitscope_session_create(NULL, &session));
+    check(jitscope_session_define(session, "called", 1));
+    check(jitscope_session_set_lazy(session, lazy));
+    link_files(session, OBJECTS "answer_2.o", NULL);
+    check(jitscope_session_add_root(session, "caller"));
+    link_files(session, OBJECTS "caller.o", OBJECTS "answer_1.o");
+    check(jitscope_session_add_root(session, "eager"));
+    link_files(session, OBJECTS "eager.o", OBJECTS "answer_2.o");
+    check(jitscope_session_lookup(session, "eager", &eager));
+    check(jitscope_session_lookup(session, "caller", &caller));
+    printf("eager() = %d, caller() = %d\n", call(eager), call(caller));
+    jitscope_session_destroy(session);
+}
+
 int main(void) {
     struct jitscope_session *session;
     struct jitscope_link *link;
@@ -143,5 +168,7 @@ int main(void) {
     refuse();
     fail_outside();
     link_apart();
+    call_own(false);
+    call_own(true);
     return 0;
 }

@@ -132,15 +132,11 @@ static bool is_in_progress(const struct jitscope_session *session, const struct 
     return link && link->running;
 }
 
-/* What the slot's function is; NULL: it is still to be linked.  The family's own comes first; then what
- * waits, which was there when the slot was made; then what others have. */
+/* What the slot's function is; NULL: it is still to be linked. */
 static const struct definition *find_function(const struct jitscope_session *session,
                                               const struct jitscope_link *link, uint32_t name) {
-    const struct definition *definition = session_find_definition(session, name, SCOPE_DEFAULT, link->family);
-    if (definition && definition->family != link->family &&
-        session_find_waiting(session, name, false) != UINT32_MAX)
-        return NULL;
-    return definition;
+    bool waits = session_find_waiting(session, name, SCOPE_DEFAULT, link->family) != UINT32_MAX;
+    return waits ? NULL : session_find_definition(session, name, SCOPE_DEFAULT, link->family);
 }
 
 /* All slots of the family whose function is there now. */

@@ -66,15 +66,21 @@ static struct jitscope_error *list_object(struct closure *closure, uint32_t inpu
                           session_text(session, session_input(session, input)->name));
 }
 
-/* The first that defines it strongly, else the first of all: as if they had come in that order. */
-uint32_t session_find_waiting(const struct jitscope_session *session, uint32_t name, bool strong) {
-    uint32_t best = UINT32_MAX, at = UINT32_MAX;
+static uint32_t waiting_of_name(const struct jitscope_session *session, uint32_t name) {
+    return name < session->waiting_by_name.count ? session->waiting_by_name.data[name] : UINT32_MAX;
+}
+
+/* Of those that were queued for FAMILY: the first that defines it strongly, else, but for STRONG, the first
+ * of all: as if they had come in that order. */
+static uint32_t find_in_family(const struct jitscope_session *session, uint32_t name, uint32_t family,
+                               bool strong) {
+    uint32_t best = UINT32_MAX;
     bool best_strong = strong;
-    if (name < session->waiting_by_name.count)
-        at = session->waiting_by_name.data[name];
-    for (; at != UINT32_MAX; at = session->waiting_names.data[at].next) {
+    for (uint32_t at = waiting_of_name(session, name); at != UINT32_MAX;
+         at = session->waiting_names.data[at].next) {
         const struct waiting_name *entry = &session->waiting_names.data[at];
-        if (session->waiting.data[entry->object].taken_by || (best_strong && !entry->strong))
+        const struct waiting *object = &session->waiting.data[entry->object];
+        if (object->taken_by || object->family != family || (best_strong && !entry->strong))
             continue;
         if (entry->strong && !best_strong) /* wins over all before */
             best = UINT32_MAX;
@@ -82,6 +88,34 @@ uint32_t session_find_waiting(const struct jitscope_session *session, uint32_t n
         best = entry->object < best ? entry->object : best;
     }
     return best;
+}
+
+/* The latest family that has something of that name waiting; 0: none. */
+static uint32_t latest_family(const struct jitscope_session *session, uint32_t name) {
+    uint32_t family = 0;
+    for (uint32_t at = waiting_of_name(session, name); at != UINT32_MAX;
+         at = session->waiting_names.data[at].next) {
+        const struct waiting *object = &session->waiting.data[session->waiting_names.data[at].object];
+        if (!object->taken_by && object->family > family)
+            family = object->family;
+    }
+    return family;
+}
+
+/* As without lazy links: what the family has itself, then the latest of what others have. */
+uint32_t session_find_waiting(const struct jitscope_session *session, uint32_t name, uint8_t scope,
+                              uint32_t family) {
+    uint32_t other = latest_family(session, name);
+    if (!other)
+        return UINT32_MAX;
+    const struct definition *definition = session_find_definition(session, name, scope, family);
+    if (definition && definition->family == family)
+        return UINT32_MAX;
+    uint32_t own = find_in_family(session, name, family, false);
+    if (own != UINT32_MAX)
+        return own;
+    bool later = !definition || (definition->link && definition->family < other);
+    return later && scope != SCOPE_HIDDEN ? find_in_family(session, name, other, false) : UINT32_MAX;
 }
 
 void session_let_wait(struct jitscope_session *session, uint32_t link) {
@@ -188,15 +222,15 @@ static struct jitscope_error *note_owner(const struct closure *closure, uint32_t
 static struct jitscope_error *take_for_external(struct closure *closure, uint32_t id) {
     struct jitscope_session *session = closure->session;
     const struct symbol symbol = closure->graph->symbols.data[id];
-    uint32_t member, object = session_find_waiting(session, symbol.name, false);
-    bool needed = closure->uses.data[id] & NEEDED || is_special(session_text(session, symbol.name));
-    if (!needed || session_find_definition(session, symbol.name, symbol.scope, closure->link->family))
+    uint32_t family = closure->link->family, member;
+    if (!(closure->uses.data[id] & NEEDED || is_special(session_text(session, symbol.name))))
         return NULL;
+    uint32_t object = session_find_waiting(session, symbol.name, symbol.scope, family);
     if (object != UINT32_MAX) {
         TRY(note_owner(closure, object));
         return take_object(closure, object);
     }
-    if (symbol.linkage == LINKAGE_WEAK)
+    if (symbol.linkage == LINKAGE_WEAK || session_find_definition(session, symbol.name, symbol.scope, family))
         return NULL;
     TRY(session_want_member(session, &symbol, closure->link->family, &member));
     if (member == UINT32_MAX)
@@ -207,7 +241,8 @@ static struct jitscope_error *take_for_external(struct closure *closure, uint32_
 
 static struct jitscope_error *take_for_common(struct closure *closure, uint32_t id) {
     const struct symbol symbol = closure->graph->symbols.data[id];
-    uint32_t member, object = session_find_waiting(closure->session, symbol.name, false);
+    uint32_t member, family = closure->link->family;
+    uint32_t object = find_in_family(closure->session, symbol.name, family, false);
     if (object != UINT32_MAX)
         return take_object(closure, object);
     if (closure->link->wanted != NO_NAME)
@@ -227,7 +262,7 @@ static struct jitscope_error *take_for(struct closure *closure, uint32_t id) {
         return take_for_external(closure, id);
     if (symbol->linkage == LINKAGE_COMMON)
         return take_for_common(closure, id);
-    uint32_t object = session_find_waiting(closure->session, symbol->name, true);
+    uint32_t object = find_in_family(closure->session, symbol->name, closure->link->family, true);
     return object == UINT32_MAX ? NULL : take_object(closure, object);
 }
 
@@ -245,9 +280,10 @@ static struct jitscope_error *take_needed(struct closure *closure) {
 /* --- where it begins */
 
 static bool defines_root(const struct jitscope_session *session, uint32_t object) {
+    uint32_t family = session->waiting.data[object].family;
     for (uint32_t i = 0; i < session->roots.count; i++)
         if (!session_find_definition(session, session->roots.data[i], SCOPE_DEFAULT, 0) &&
-            session_find_waiting(session, session->roots.data[i], false) == object)
+            find_in_family(session, session->roots.data[i], family, false) == object)
             return true;
     return false;
 }
@@ -301,15 +337,16 @@ static struct jitscope_error *refer_to_wanted(struct closure *closure) {
 /* Whether something defines the symbol that can be linked later. */
 static struct jitscope_error *can_wait(struct closure *closure, uint32_t id, bool *can) {
     const struct symbol *symbol = &closure->graph->symbols.data[id];
-    uint32_t member, object = session_find_waiting(closure->session, symbol->name, false);
+    uint32_t family = closure->link->family, member;
     *can = false;
-    if (closure->uses.data[id] & NEEDED ||
-        session_find_definition(closure->session, symbol->name, symbol->scope, closure->link->family))
+    if (closure->uses.data[id] & NEEDED)
         return NULL;
+    uint32_t object = session_find_waiting(closure->session, symbol->name, symbol->scope, family);
     *can = object != UINT32_MAX;
     if (*can)
         return note_owner(closure, object);
-    if (symbol->linkage == LINKAGE_WEAK)
+    if (symbol->linkage == LINKAGE_WEAK ||
+        session_find_definition(closure->session, symbol->name, symbol->scope, family))
         return NULL;
     TRY(session_want_member(closure->session, symbol, closure->link->family, &member));
     *can = member != UINT32_MAX;

@@ -381,8 +381,10 @@ struct jitscope_error *session_read_lazily(struct graph *graph, struct jitscope_
 struct jitscope_error *session_keep_variables(struct graph *graph, struct jitscope_session *session);
 /* Marks what calls through slots; in sessions whose functions can be replaced. */
 struct jitscope_error *session_mark_replaceable(struct graph *graph, struct jitscope_session *session);
-/* The object that waits and defines NAME; UINT32_MAX: none. */
-uint32_t session_find_waiting(const struct jitscope_session *session, uint32_t name, bool strong);
+/* The object that waits and is to answer a reference of FAMILY to NAME; UINT32_MAX: there is none, or a
+ * definition that is there comes first. */
+uint32_t session_find_waiting(const struct jitscope_session *session, uint32_t name, uint8_t scope,
+                              uint32_t family);
 /* LINK is gone: what it took waits again. */
 void session_let_wait(struct jitscope_session *session, uint32_t link);
 /* FAMILY is gone, and with it what was queued for it. */
