@@ -216,8 +216,20 @@ static struct jitscope_error *set_debug(struct parser *parser, const struct opti
     return wrong_argument(parser, option, text, "one of auto, eager, lazy, off");
 }
 
+/* What is so in any case: all is bound at once and must be defined, the GOT is read-only, code has no fixups
+ * at run time, and stacks are executable for nobody who does not ask. */
+static bool holds_anyway(const char *keyword) {
+    static const char *const keywords[] = {"now", "defs", "relro", "text", "noexecstack", "separate-code"};
+    for (size_t i = 0; i < sizeof keywords / sizeof *keywords; i++)
+        if (!strcmp(keyword, keywords[i]))
+            return true;
+    return false;
+}
+
 static struct jitscope_error *set_keyword(struct parser *parser, const struct option *option,
                                           const char *text) {
+    if (holds_anyway(text))
+        return NULL;
     if (strcmp(text, option->argument) != 0)
         return error_with_help(wrong_argument(parser, option, text, option->argument),
                                "there is no output file to mark: leave it out");

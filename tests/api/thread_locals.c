@@ -1,5 +1,5 @@
-/* Thread-local variables: of threads that were there before the link and of later ones; a later link's use of them;
- * what a lookup gives; and what fork(2), unloading and linking again do to them. */
+/* Thread-local variables: of threads that were there before the link and of later ones; a later link's use of
+ * them; what a lookup gives; and what fork(2), unloading and linking again do to them. */
 #include "check.h"
 
 #include <pthread.h>

@@ -4,7 +4,8 @@
 #include "object/elf_shared.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static const char *const names[] = {"", "main", "add", "shapes_count", "_init", "square", "add@V1", "add@@VERS_2", "@"};
+    static const char *const names[] = {"",       "main",        "add", "shapes_count", "_init", "square",
+                                        "add@V1", "add@@VERS_2", "@"};
     struct elf_shared library;
     struct elf_shared_symbol symbol;
     struct jitscope_error *error = elf_shared_open((struct bytes){data, size}, &library);

@@ -107,6 +107,26 @@ class Libraries(SystemTest):
         self.assertEqual(self.jitscope("run", "-L", self.folder, main, "-l", "member").status, 24)
         self.assertEqual(self.jitscope("run", main, "-L", self.folder, "-l:libmember.so").status, 24)
 
+    def test_a_library_that_refers_to_the_program(self):
+        """It is opened before the program is linked; what the loader says is said once, and what helps."""
+        main = self.compile("extern int ask(void);\nint answer(void) { return 24; }\nint main(void) { return ask(); }\n", name="main.o")
+        library = self.shared("libask.so", "extern int answer(void);\nint ask(void) { return answer(); }\n")
+        outcome = self.jitscope("run", main, library)
+        self.assertEqual(outcome.status, 1)
+        self.assertIn(f"error: {library}: undefined symbol: answer\n  help: libraries among the inputs are opened before".encode(),
+                      outcome.err)
+
+    def test_what_holds_anyway(self):
+        """Options of links that gcc is told to make are no errors when there is nothing left to do."""
+        main = self.compile("int main(void) { return 23; }\n", name="main.o")
+        words = ["-z", "now", "-Wl,-z,defs", "-zrelro", "-Wl,-z,noexecstack", "-Wl,--no-undefined", "-nostartfiles"]
+        self.assertEqual(self.jitscope("run", main, *words).status, 23)
+        for word, help in (("-Wl,-z,lazy", "no output file to mark"), ("-Wl,--build-id", "no output file to mark"),
+                           ("-Wl,-Map=x.map", "show sections"), ("-Wl,--wrap=malloc", "no symbol is renamed")):
+            outcome = self.jitscope("run", main, word)
+            self.assertEqual(outcome.status, 2)
+            self.assertIn(help.encode(), outcome.err)
+
     def test_shared_before_static(self):
         main = self.compile(MAIN, name="main.o")
         self.archive("libmember.a", self.compile(member(25), name="one.o"))

@@ -63,6 +63,17 @@ class Emitted(SystemTest):
                 self.assertEqual(outcome.status, 1)
                 self.assertRegex(outcome.err.decode(), "help: .* wants " + help)
 
+    def test_tagged_addresses(self):
+        """What -fsanitize=hwaddress makes of an object's symbol is told, and is not damage."""
+        text = ".data\n.globl g\n.set g, .data + 0x2200000000000000\n.quad 1\n.text\n.globl main\nmain: ret\n"
+        source = self.folder / "tagged.s"
+        source.write_text(text + '.section .note.GNU-stack,"",@progbits\n')
+        self.must("gcc", "-c", source, "-o", self.folder / "tagged.o")
+        outcome = self.jitscope("run", self.folder / "tagged.o")
+        self.assertEqual(outcome.status, 1)
+        self.assertIn(b"symbol 'g': the symbol's address has a tag", outcome.err)
+        self.assertIn(b"-fsanitize=hwaddress", outcome.err)
+
     def test_no_file_header(self):
         """Weak it is 0, as where a linker loads no headers."""
         text = PRINT + "extern char __ehdr_start[] __attribute__((%svisibility(\"hidden\"))); int main(void) { return __ehdr_start != 0; }"

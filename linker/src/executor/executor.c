@@ -446,7 +446,12 @@ static struct jitscope_error *open_handle(const struct executor *executor, const
     if (executor_is_answered(executor))
         return executor->answers.open_library(executor->answers.context, path);
     *handle = os_library_open(path, &text);
-    return *handle ? NULL : error_create(JITSCOPE_ERROR_NOT_FOUND, "%s", text);
+    if (*handle)
+        return NULL;
+    size_t length = strlen(path); /* the loader says first whose fault it is */
+    if (!strncmp(text, path, length) && !strncmp(text + length, ": ", 2))
+        text += length + 2;
+    return error_create(JITSCOPE_ERROR_NOT_FOUND, "%s", text);
 }
 
 struct jitscope_error *executor_open_library(struct executor *executor, const char *path, uint32_t *library) {

@@ -1,6 +1,9 @@
 /* Symbols of an ET_REL file (gABI chapter 4, "Symbol Table"). */
 #include "object/elf_reader.h"
 
+/* Addresses without the tags that -fsanitize=hwaddress gives to objects. */
+#define UNTAGGED (~(UINT64_C(0xff) << 56))
+
 static uint8_t scope_of(const Elf64_Sym *symbol) {
     switch (ELF64_ST_VISIBILITY(symbol->st_other)) {
     case STV_HIDDEN:
@@ -90,6 +93,10 @@ static struct jitscope_error *place_symbol(struct elf_reader *reader, uint32_t i
     symbol->block = reader->scratch->block_of_section.data[section];
     reader->graph->has_ifuncs |= symbol->kind == SYMBOL_KIND_IFUNC;
     uint64_t size = reader->graph->blocks.data[symbol->block].size;
+    if (symbol->value > size && (symbol->value & UNTAGGED) <= size)
+        return error_with_help(elf_error(reader, JITSCOPE_ERROR_UNSUPPORTED, section, symbol->value, index,
+                                         "the symbol's address has a tag in its highest byte"),
+                               "-fsanitize=hwaddress makes such addresses: leave the option out");
     if (symbol->value > size)
         return elf_error(reader, JITSCOPE_ERROR_FORMAT, section, symbol->value, index,
                          "the symbol lies behind the end of its section (0x%llx bytes)",

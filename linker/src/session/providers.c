@@ -215,12 +215,26 @@ struct jitscope_error *session_add_archive(struct jitscope_session *session, uin
 /* --- shared libraries
  * ---------------------------------------------------------------------------------------------- */
 
+/* Libraries are there before the program is: what one wants of it, it cannot have. */
+static struct jitscope_error *explain_refusal(struct jitscope_error *error) {
+    const char *text = jitscope_error_message(error);
+    if (error && strstr(text, "static TLS"))
+        return error_with_help(error, "have it in the process from its start: LD_PRELOAD=FILE");
+    if (error && strstr(text, "undefined symbol"))
+        return error_with_help(
+            error,
+            "libraries among the inputs are opened before the program is linked, and cannot refer to it: "
+            "let the program open this one with dlopen, and give -rdynamic");
+    return error;
+}
+
 struct jitscope_error *session_open_library(struct jitscope_session *session,
                                             struct shared_provider *provider) {
     if (provider->opened)
         return NULL;
     struct jitscope_error *error =
         executor_open_library(session->executor, session_text(session, provider->path), &provider->handle);
+    error = explain_refusal(error);
     trace_failure(&session->trace, &session->names, error);
     TRACE_ANSWER(&session->trace, answer_library, .path = trace_name(&session->trace, provider->path),
                  .outcome = outcome_of(error));

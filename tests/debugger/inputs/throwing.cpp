@@ -8,8 +8,11 @@ namespace shapes {
 
 struct Guard {
     std::string name;
-    explicit Guard(const char *text) : name(text) {}
-    ~Guard() { std::printf("leaving %s\n", name.c_str()); }
+    explicit Guard(const char *text) : name(text) {
+    }
+    ~Guard() {
+        std::printf("leaving %s\n", name.c_str());
+    }
 };
 
 template <typename Number> struct Box {

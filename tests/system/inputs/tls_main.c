@@ -7,9 +7,7 @@ _Thread_local int global = 5;
 static _Thread_local long zero;
 extern _Thread_local int other;
 extern _Thread_local char bytes[];
-static _Thread_local struct {
-    _Alignas(64) char values[64];
-} aligned = {{1, 2}};
+static _Thread_local struct { _Alignas(64) char values[64]; } aligned = {{1, 2}};
 static _Thread_local char wide_zero[100];
 static int target;
 static _Thread_local int *pointer = &target;

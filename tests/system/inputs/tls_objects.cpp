@@ -1,5 +1,5 @@
-// thread_local objects: made at first use, destroyed when their thread ends; and what std::call_once keeps in the
-// library's own thread-local storage.
+// thread_local objects: made at first use, destroyed when their thread ends; and what std::call_once keeps in
+// the library's own thread-local storage.
 #include <cstdio>
 #include <mutex>
 #include <string>
@@ -8,8 +8,12 @@
 struct Noisy {
     const char *name;
     std::string text = "hello, thread-local world";
-    explicit Noisy(const char *given) : name(given) { std::printf("made %s\n", name); }
-    ~Noisy() { std::printf("destroyed %s: %s\n", name, text.c_str()); }
+    explicit Noisy(const char *given) : name(given) {
+        std::printf("made %s\n", name);
+    }
+    ~Noisy() {
+        std::printf("destroyed %s: %s\n", name, text.c_str());
+    }
 };
 
 thread_local Noisy outer("outer");
