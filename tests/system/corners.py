@@ -1,8 +1,9 @@
 """Corners of sections and symbols: what the system's linker makes of them, or an error that says where."""
 import os
+import shutil
 import unittest
 
-from harness import SystemTest
+from harness import LIBRARIES, SystemTest
 
 LINKS = os.path.abspath(os.environ.get("LINKS", "build/dev/tests/system/system-links"))
 STACK = '\n.section .note.GNU-stack,"",@progbits\n'
@@ -171,6 +172,69 @@ main: mov .rodata.constants + {width}(%rip), %eax
     add %ecx, %eax
     ret""")
             self.assertEqual(self.same([code]).status, 3)
+
+    def retype(self, path, name, kind):
+        """The assembler has its own mind about the types of some names."""
+        [index] = [int(line.split("]")[0].split("[")[1]) for line in self.must("readelf", "-SW", path).out.decode().splitlines() if f"] {name} " in line]
+        content = bytearray(path.read_bytes())
+        at = int.from_bytes(content[40:48], "little") + 64 * index + 4
+        content[at:at + 4] = kind.to_bytes(4, "little")
+        path.write_bytes(content)
+
+    def test_types_that_nobody_has_defined(self):
+        """Those of operating systems are contents, and so are notes and what only files have as tables; an array stays one by its name."""
+        user = self.objects('#include <stdio.h>\nextern long __start_array[], __stop_array[];\n'
+                            'int main(void) { printf("%ld %d\\n", *__start_array, (int)(__stop_array - __start_array)); return 0; }')[0]
+        for kind in (0x60000000, 0x60000001, 0x6fff4c03, 0x6ffffff4, 0x6ffffff6, 0x6fffffff, 0x70000001, 5, 6, 7, 11):
+            with self.subTest(kind=kind):
+                code = self.assemble("typed", f'.section array,"aw",@{kind:#x}\n.quad 42\n.section beside,"",@{kind:#x}\n.quad 1')
+                self.assertEqual(self.same([user, code]).out, b"42 1\n")
+        user = self.objects("int main(void) { return 3; }")[0]
+        for name in (".init_array", ".init_array.5", ".ctors"):
+            with self.subTest(name=name):
+                code = self.assemble("typed", f'.section {name},"aw"\n.quad f\n.text\nf: mov $7, %edi\n mov $231, %eax\n syscall')
+                self.retype(code, name, 0x60000001)
+                self.assertEqual(self.same([user, code]).status, 7)
+
+    def test_notes_that_something_refers_to(self):
+        code = self.assemble("noted", '.section .note.mine,"a",@note\nhere: .long 0, 4, 1, 9\n.text\n.globl main\nmain: mov here+12(%rip), %eax\n ret')
+        self.assertEqual(self.same([code]).status, 9)
+
+    def test_types_that_are_refused(self):
+        for kind in (0x100, 0x5fffffff, 0x70000000, 0x7fffffff, 0x80000000, 0xffffffff):
+            with self.subTest(kind=kind):
+                code = self.assemble("typed", f'.section array,"aw",@{kind:#x}\n.quad 42\n.text\n.globl main\nmain: ret')
+                self.refused([code], rf"typed\.o: array: sections of type {kind:#x} are not read\n")
+                self.assertNotEqual(self.run_command("gcc", code, "-o", "program").status, 0)
+        code = self.assemble("typed", '.section array,"",@0x80000000\n.quad 42\n.text\n.globl main\nmain: mov $3, %eax\n ret')
+        self.assertEqual(self.same([code]).status, 3)
+
+    @unittest.skipUnless(shutil.which("clang-22"), "wants clang 22")
+    def test_compact_relocations(self):
+        source = self.text("compact.c", "int f(void) { return 4; } int main(void) { return f(); }")
+        self.must("clang-22", "-Wa,--crel,--allow-experimental-crel", "-c", source, "-o", "compact.o")
+        self.refused([self.folder / "compact.o"], r"compact\.o: \.crel\.\w+: compact relocations \(section type SHT_CREL, 0x40000014\)\n  help: compile without -Wa,--crel\n")
+
+    def test_calls_for_start_up_files(self):
+        """Calls are all that .init can hold by itself; they run before constructors, in the order of the inputs."""
+        user = self.objects('#include <stdio.h>\nint calls, before; __attribute__((constructor(101))) void made(void) { before = calls; }\n'
+                            'int main(void) { printf("%d %d\\n", before, calls); return 0; }')[0]
+        one = self.assemble("one", '.section .init,"ax"\n call first\n call hidden\n.text\n.globl first\nfirst: addl $2, calls(%rip)\n ret\n ud2\nhidden: shll $3, calls(%rip)\n ret')
+        two = self.assemble("two", '.section .init,"ax"\n call second\n.text\nsecond: subl $3, calls(%rip)\n ret\n.section .init\n call first')
+        self.assertEqual(self.same([user, one, two]).out, b"15 15\n")
+        self.assertEqual(self.same([two, one, user]).out, b"8 8\n")
+        unwound = self.assemble("unwound", '.section .init,"ax"\n.cfi_startproc\n call act\n.cfi_endproc\n.text\nact: .cfi_startproc\n movl $6, calls(%rip)\n ret\n.cfi_endproc')
+        self.assertEqual(self.same([user, unwound]).out, b"6 6\n")
+
+    def test_code_that_only_start_up_files_make_whole(self):
+        main = ".text\n.globl main\nmain: xor %eax, %eax\n ret"
+        for name, code, words in ((".init", "nop", r"_init.*\n  help: .*constructor"), (".init", "call main\n nop", "_init"), (".init", "jmp main", "_init"),
+                                  (".init", "nop\n nop\n nop\n nop\n nop", "_init"), (".init", "1: call 1b", "_init"), (".init", "named: call main", "_init"),
+                                  (".init", "lea main(%rip), %rax", "_init"), (".fini", "call main", r"_fini.*\n  help: .*destructor")):
+            with self.subTest(name=name, code=code):
+                self.refused([self.assemble("piece", f'.section {name},"ax"\n {code}\n{main}')], rf"piece\.o: \{name}: a piece of the function {words}")
+        self.refused([self.assemble("piece", main), LIBRARIES / "crti.o"], r"crti\.o: \.(init|fini): a piece of the function")
+        self.assertEqual(self.same([self.assemble("piece", f'.section .init,"ax"\n.section .fini,"ax"\n{main}')]).status, 0)
 
     def test_thread_local_common_symbols(self):
         code = self.assemble("common", """

@@ -173,6 +173,18 @@ class Meaningless(Assembled):
                     else:
                         self.refused(path, rf"code\.o: \.data\+{offset:#x}: symbol '{symbol}': R_X86_64_{kind} .* behind the end of the section")
 
+    def test_beside_an_entry(self):
+        """In code these are the last four bytes of an instruction that takes an entry's address, or of one that reads it and has more to follow."""
+        read, taken = (range(-8, -3), r"-8 \.\. -4"), (range(-4, -3), "-4")
+        for kind, (good, words) in (("TLSGD", taken), ("TLSLD", taken), ("GOTPC32_TLSDESC", taken), ("CODE_5_GOTPC32_TLSDESC", taken), ("GOTTPOFF", read), ("CODE_6_GOTTPOFF", read)):
+            for addend in (-2**31, -9, -8, -5, -4, -3, 0, 4, 8):
+                with self.subTest(kind=kind, addend=addend):
+                    path = self.relocated(kind, f"value{addend:+d}", place=f".skip {AT - 1}")
+                    if addend in good:
+                        self.assertEqual(self.jitscope("link", path).status, 0)
+                    else:
+                        self.refused(path, rf"code\.o: \.text\+{AT:#x}: symbol 'value': R_X86_64_{kind} with an addend of {addend}, not {words}: ")
+
     def test_without_the_instructions_they_stand_in(self):
         """No instruction is rewritten: each is the address of an entry, whatever reads it."""
         body = (".text\n.globl main\nmain: push %rbx\n lea value@tlsgd(%rip), %rbx\n mov %rbx, %rdi\n call __tls_get_addr@PLT\n mov (%rax), %ebx\n"

@@ -23,8 +23,9 @@ static inline bool elf_symbol_is_common(const Elf64_Sym *symbol) {
 }
 
 /* What became of an input section.  Nearly every object has a .data and a .bss with nothing in them: an empty
- * section becomes a block only when a symbol or a relocation is about it. */
-enum section_state { SECTION_SKIPPED, SECTION_TAKEN, SECTION_DISCARDED, SECTION_EMPTY };
+ * section becomes a block only when a symbol or a relocation is about it, and so does a note (EMPTY).  CALLS
+ * is code for start-up files that waits for its relocations. */
+enum section_state { SECTION_SKIPPED, SECTION_TAKEN, SECTION_DISCARDED, SECTION_EMPTY, SECTION_CALLS };
 
 /* A view of one file; tables are checked once, in elf_open_object, then indexed freely. */
 struct elf_reader {
@@ -44,6 +45,7 @@ struct elf_reader {
     struct bytes symbol_names;
     bool has_thread_locals;          /* a symbol that was read so far is one */
     bool has_versions;               /* names with '@' are among those of symbols */
+    bool has_calls;                  /* a section is in state SECTION_CALLS, or was */
     const uint8_t *extended_indices; /* SHT_SYMTAB_SHNDX content, or NULL */
 };
 
@@ -78,6 +80,8 @@ struct jitscope_error *elf_read_groups(struct elf_reader *reader);
 struct jitscope_error *elf_read_sections(struct elf_reader *reader);
 /* Makes the block of a section that was left out as empty; does nothing to others. */
 struct jitscope_error *elf_reader_want_section(struct elf_reader *reader, uint32_t index);
+/* The error that a section is code for start-up files. */
+struct jitscope_error *elf_refuse_start_up_code(const struct elf_reader *reader, uint32_t section);
 struct jitscope_error *elf_read_symbols(struct elf_reader *reader);
 /* Makes the graph symbol of a local that was left out so far. */
 struct jitscope_error *elf_reader_want_symbol(struct elf_reader *reader, uint32_t index);

@@ -15,6 +15,7 @@ struct source {
     uint32_t block;
     uint64_t size;
     bool alloc;
+    bool code;
     bool eh_frame;
 };
 
@@ -75,6 +76,24 @@ static void note_absolute_32(struct graph *graph, const struct source *source, u
         graph->wants_low_memory = true;
 }
 
+/* What these stand for is an entry of which code takes the address, with the last four bytes of an
+ * instruction, or which it reads, and then up to four bytes may follow.  There is nothing to have beside an
+ * entry. */
+static struct jitscope_error *check_entry_addend(const struct elf_reader *reader, const struct source *source,
+                                                 const Elf64_Rela *rela, const struct relocation_info *info) {
+    bool is_read = info->edge == EDGE_X86_64_REQUEST_TP_OFFSET32;
+    if (!source->code || (rela->r_addend <= -4 && rela->r_addend >= (is_read ? -8 : -4)) ||
+        (!is_read && info->edge != EDGE_X86_64_REQUEST_TLS_PAIR32 &&
+         info->edge != EDGE_X86_64_REQUEST_TLS_BLOCK32 && info->edge != EDGE_X86_64_REQUEST_TLS_DESCRIPTOR32))
+        return NULL;
+    return error_with_help(elf_error(reader, JITSCOPE_ERROR_FORMAT, source->section, rela->r_offset,
+                                     (uint32_t)ELF64_R_SYM(rela->r_info),
+                                     "%s with an addend of %" PRId64
+                                     ", not %s-4: nothing lies beside its entry",
+                                     info->name, (int64_t)rela->r_addend, is_read ? "-8 .. " : ""),
+                           "add the offset to the address that the code gets, not to the symbol");
+}
+
 /* The address of a thread-local symbol is an offset, which means nothing to other kinds of relocations. */
 static struct jitscope_error *check_thread_local(const struct elf_reader *reader, const struct source *source,
                                                  const Elf64_Rela *rela, uint32_t target) {
@@ -86,6 +105,7 @@ static struct jitscope_error *check_thread_local(const struct elf_reader *reader
         return elf_error(reader, JITSCOPE_ERROR_OUT_OF_RANGE, source->section, rela->r_offset, symbol,
                          "%s marks a call that lies behind the end of the section (0x%" PRIx64 " bytes)",
                          info->name, source->size);
+    TRY(check_entry_addend(reader, source, rela, info));
     if (by_kind == is_thread_local || info->edge == EDGE_X86_64_KEEP_ALIVE || !source->alloc ||
         type == R_X86_64_TLSLD || arch_x86_64.size_kinds >> info->edge & 1)
         return NULL;
@@ -175,18 +195,87 @@ static struct jitscope_error *go_without(struct elf_reader *reader, uint32_t blo
     return NULL;
 }
 
+/* --- code for start-up files
+ * ------------------------------------------------------------------------------------------- */
+
+enum { CALL_SIZE = 5, CALL_OPCODE = 0xe8 };
+
+static bool is_call(const uint8_t *code, uint64_t offset, const Elf64_Rela *rela) {
+    uint32_t type = (uint32_t)ELF64_R_TYPE(rela->r_info);
+    return code[offset] == CALL_OPCODE && rela->r_offset == offset + 1 &&
+           (type == R_X86_64_PLT32 || type == R_X86_64_PC32);
+}
+
+/* _init runs before what is in other arrays. */
+static struct jitscope_error *make_array(struct elf_reader *reader, uint32_t section, uint64_t size,
+                                         uint32_t *block) {
+    static const char text[] = ".init_array.0";
+    struct graph *graph = reader->graph;
+    uint32_t name, id;
+    uint8_t *content = arena_allocate(&graph->arena, size);
+    if (!content)
+        return error_no_memory();
+    memset(content, 0, size);
+    TRY(string_pool_intern(graph->names, text, sizeof text - 1, &name));
+    TRY(graph_add_section(graph, name, PROTECT_READ | PROTECT_WRITE, LIFETIME_STANDARD, false, &id));
+    return graph_add_block(graph, id, content, size, 3, (struct block_source){reader->input, section, 0},
+                           block);
+}
+
+/* Nothing but calls in .init: that is the same as an array of pointers to what they call. */
+static struct jitscope_error *read_calls(struct elf_reader *reader, uint32_t index, const Elf64_Shdr *table) {
+    uint32_t from = table->sh_info;
+    Elf64_Shdr section = elf_section(reader, from);
+    uint64_t count = section.sh_size / CALL_SIZE;
+    struct source source = {.section = from, .size = count * 8, .alloc = true};
+    TRY(check_table(reader, index, table));
+    if (section.sh_size % CALL_SIZE || table->sh_size / sizeof(Elf64_Rela) != count ||
+        source.size > UINT32_MAX)
+        return elf_refuse_start_up_code(reader, from);
+    const uint8_t *code = reader->file.data + section.sh_offset, *at = reader->file.data + table->sh_offset;
+    TRY(make_array(reader, from, source.size, &source.block));
+    TRY(graph_reserve_edges(reader->graph, source.block, count));
+    for (uint64_t i = 0; i < count; i++) {
+        Elf64_Rela rela;
+        memcpy(&rela, at + i * sizeof rela, sizeof rela);
+        if (!is_call(code, i * CALL_SIZE, &rela))
+            return elf_refuse_start_up_code(reader, from);
+        rela = (Elf64_Rela){.r_offset = i * 8,
+                            .r_info = ELF64_R_INFO(ELF64_R_SYM(rela.r_info), R_X86_64_64),
+                            .r_addend = (int64_t)((uint64_t)rela.r_addend + 4)};
+        TRY(read_relocation(reader, &source, &rela));
+    }
+    reader->scratch->section_state.data[from] = SECTION_SKIPPED;
+    return NULL;
+}
+
+/* Without a table of relocations nothing of it calls what is known. */
+static struct jitscope_error *check_calls(const struct elf_reader *reader) {
+    for (uint32_t i = 1; i < reader->section_count; i++)
+        if (reader->scratch->section_state.data[i] == SECTION_CALLS)
+            return elf_refuse_start_up_code(reader, i);
+    return NULL;
+}
+
+/* --- tables
+ * ------------------------------------------------------------------------------------------------------- */
+
 static struct jitscope_error *read_table(struct elf_reader *reader, uint32_t index, const Elf64_Shdr *table) {
     struct source source = {.section = table->sh_info};
     if (source.section >= reader->section_count)
         return elf_error(reader, JITSCOPE_ERROR_FORMAT, index, NO_OFFSET, 0, "it relocates section %u of %u",
                          source.section, reader->section_count);
+    if (reader->scratch->section_state.data[source.section] == SECTION_CALLS)
+        return read_calls(reader, index, table);
     if (table->sh_size)
         TRY(elf_reader_want_section(reader, source.section));
     source.block = reader->scratch->block_of_section.data[source.section];
     if (source.block == NO_BLOCK)
         return NULL;
     source.size = reader->graph->blocks.data[source.block].size;
-    source.alloc = elf_section(reader, source.section).sh_flags & SHF_ALLOC;
+    uint64_t flags = elf_section(reader, source.section).sh_flags;
+    source.alloc = flags & SHF_ALLOC;
+    source.code = source.alloc && flags & SHF_EXECINSTR;
     source.eh_frame = !strcmp(elf_reader_section_name(reader, source.section), ".eh_frame");
     struct jitscope_error *error = read_entries(reader, index, table, &source);
     return error && source.eh_frame && source.alloc ? go_without(reader, source.block, error) : error;
@@ -198,5 +287,5 @@ struct jitscope_error *elf_read_relocations(struct elf_reader *reader) {
         if (section.sh_type == SHT_RELA || section.sh_type == SHT_REL)
             TRY(read_table(reader, i, &section));
     }
-    return NULL;
+    return reader->has_calls ? check_calls(reader) : NULL;
 }

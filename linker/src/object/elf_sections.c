@@ -5,6 +5,9 @@
 #define SHT_X86_64_UNWIND 0x70000001
 #endif
 
+/* Numbers that <elf.h> has not everywhere. */
+enum { TYPE_RELR = 19, TYPE_CREL = 0x40000014 };
+
 enum { MAX_ALIGNMENT_LOG2 = 31 };
 
 /* --- groups
@@ -68,7 +71,18 @@ struct jitscope_error *elf_read_groups(struct elf_reader *reader) {
 /* --- sections
  * ------------------------------------------------------------------------------------------------------ */
 
-static bool has_content_type(const Elf64_Shdr *section) {
+enum type_class { TYPE_TABLE, TYPE_CONTENT, TYPE_REFUSED };
+
+/* What nobody has defined is what GNU ld makes of it: types of operating systems are contents (unless a flag
+ * says that there is more to know of them), those of programs can be kept out of memory, others are errors.
+ */
+static enum type_class unknown_type(const Elf64_Shdr *section) {
+    if (section->sh_type >= SHT_LOOS && section->sh_type <= SHT_HIOS)
+        return section->sh_flags & SHF_OS_NONCONFORMING ? TYPE_REFUSED : TYPE_CONTENT;
+    return section->sh_type >= SHT_LOUSER && !(section->sh_flags & SHF_ALLOC) ? TYPE_CONTENT : TYPE_REFUSED;
+}
+
+static enum type_class class_of(const Elf64_Shdr *section) {
     switch (section->sh_type) {
     case SHT_PROGBITS:
     case SHT_NOBITS:
@@ -76,10 +90,43 @@ static bool has_content_type(const Elf64_Shdr *section) {
     case SHT_FINI_ARRAY:
     case SHT_PREINIT_ARRAY:
     case SHT_X86_64_UNWIND:
-        return true;
-    default: /* notes have no use in memory; tables are the linker's */
-        return section->sh_type >= SHT_LOUSER;
+    case SHT_NOTE:
+    case SHT_HASH: /* the tables of the dynamic loader have no meaning in an object */
+    case SHT_DYNAMIC:
+    case SHT_DYNSYM:
+        return TYPE_CONTENT;
+    case SHT_NULL: /* tables are the linker's */
+    case SHT_SYMTAB:
+    case SHT_RELA:
+    case SHT_REL: /* refused where it relocates something that is read */
+    case SHT_GROUP:
+    case SHT_SYMTAB_SHNDX:
+        return TYPE_TABLE;
+    case SHT_STRTAB:
+        return section->sh_flags & SHF_ALLOC ? TYPE_REFUSED : TYPE_TABLE;
+    default:
+        return unknown_type(section);
     }
+}
+
+static struct jitscope_error *refuse_type(const struct elf_reader *reader, uint32_t index,
+                                          const Elf64_Shdr *section) {
+    if (section->sh_type == TYPE_CREL)
+        return error_with_help(elf_error(reader, JITSCOPE_ERROR_UNSUPPORTED, index, NO_OFFSET, 0,
+                                         "compact relocations (section type SHT_CREL, 0x%x)",
+                                         section->sh_type),
+                               "compile without -Wa,--crel");
+    if (section->sh_type == TYPE_RELR)
+        return error_with_help(elf_error(reader, JITSCOPE_ERROR_FORMAT, index, NO_OFFSET, 0,
+                                         "relative relocations (section type SHT_RELR, %u), which stand in "
+                                         "executables and shared libraries only",
+                                         section->sh_type),
+                               "x86-64 objects have SHT_RELA");
+    return error_with_help(
+        elf_error(reader, JITSCOPE_ERROR_UNSUPPORTED, index, NO_OFFSET, 0,
+                  "sections of type 0x%x%s are not read", section->sh_type,
+                  section->sh_flags & SHF_OS_NONCONFORMING ? " (with the flag SHF_OS_NONCONFORMING)" : ""),
+        "give data the type @progbits");
 }
 
 /* Of the sections that never reach memory, those that debuggers read. */
@@ -187,7 +234,34 @@ static void attach_all_linked(struct elf_reader *reader) {
 
 /* Sections with a C identifier as name count even when empty: programs ask where they start. */
 static bool may_be_left_out(const Elf64_Shdr *section, const char *name) {
-    return !section->sh_size && name[0] == '.';
+    return (!section->sh_size || section->sh_type == SHT_NOTE) && name[0] == '.';
+}
+
+/* Pieces of the functions _init and _fini: those of all files stand one behind the other, and the first and
+ * the last piece are the start-up files'. */
+static bool is_start_up_code(const Elf64_Shdr *section, const char *name) {
+    return section->sh_flags & SHF_EXECINSTR && section->sh_size && name[0] == '.' &&
+           (!strcmp(name, ".init") || !strcmp(name, ".fini"));
+}
+
+struct jitscope_error *elf_refuse_start_up_code(const struct elf_reader *reader, uint32_t section) {
+    bool init = !strcmp(elf_reader_section_name(reader, section), ".init");
+    return error_with_help(
+        elf_error(reader, JITSCOPE_ERROR_UNSUPPORTED, section, NO_OFFSET, 0,
+                  "a piece of the function %s, which only start-up files make whole",
+                  init ? "_init" : "_fini"),
+        init ? "put a pointer to a function into .init_array (or use __attribute__((constructor)))"
+             : "put a pointer to a function into .fini_array (or use __attribute__((destructor)))");
+}
+
+static struct jitscope_error *take_start_up_code(struct elf_reader *reader, uint32_t index,
+                                                 const Elf64_Shdr *section, const char *name) {
+    TRY(check_section(reader, index, section));
+    if (section->sh_type != SHT_PROGBITS || strcmp(name, ".init"))
+        return elf_refuse_start_up_code(reader, index);
+    reader->scratch->section_state.data[index] = SECTION_CALLS;
+    reader->has_calls = true;
+    return NULL;
 }
 
 static struct jitscope_error *leave_out(struct elf_reader *reader, uint32_t index,
@@ -205,6 +279,15 @@ static void note_stack(struct elf_reader *reader, const Elf64_Shdr *section) {
         reader->graph->wants_executable_stack = reader->input;
 }
 
+static struct jitscope_error *read_in_memory(struct elf_reader *reader, uint32_t index,
+                                             const Elf64_Shdr *section, const char *name, size_t length) {
+    if (may_be_left_out(section, name))
+        return leave_out(reader, index, section);
+    if (__builtin_expect(is_start_up_code(section, name), 0))
+        return take_start_up_code(reader, index, section, name);
+    return take_section(reader, index, section, name, length);
+}
+
 struct jitscope_error *elf_read_sections(struct elf_reader *reader) {
     uint32_t first = reader->graph->blocks.count;
     bool has_debug = false, has_linked = false;
@@ -215,17 +298,21 @@ struct jitscope_error *elf_read_sections(struct elf_reader *reader) {
         if (!alloc && section.sh_flags & SHF_EXECINSTR)
             note_stack(reader, &section);
         has_linked |= (section.sh_flags & SHF_LINK_ORDER) != 0;
-        if (reader->scratch->section_state.data[i] == SECTION_DISCARDED || !has_content_type(&section) ||
-            (section.sh_flags & SHF_EXCLUDE) ||
+        if (reader->scratch->section_state.data[i] == SECTION_DISCARDED || section.sh_flags & SHF_EXCLUDE)
+            continue;
+        enum type_class class = class_of(&section);
+        if (class == TYPE_REFUSED)
+            return refuse_type(reader, i, &section);
+        if (class == TYPE_TABLE ||
             (!alloc && !reader->options->keep_no_alloc && (has_debug || !reader->options->note_debug)))
             continue;
         const char *name = bytes_string(reader->section_names, section.sh_name, &length);
         if (!name)
             return elf_error(reader, JITSCOPE_ERROR_FORMAT, 0, NO_OFFSET, 0,
                              "section %u has its name outside the name table", i);
-        if (alloc && may_be_left_out(&section, name))
-            TRY(leave_out(reader, i, &section));
-        else if (alloc || (reader->options->keep_no_alloc && is_debug_section(name)))
+        if (alloc)
+            TRY(read_in_memory(reader, i, &section, name, length));
+        else if ((reader->options->keep_no_alloc && is_debug_section(name)))
             TRY(take_section(reader, i, &section, name, length));
         else
             has_debug |= is_debug_section(name);

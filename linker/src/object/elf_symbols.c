@@ -88,6 +88,10 @@ static struct jitscope_error *place_symbol(struct elf_reader *reader, uint32_t i
                          section, reader->section_count);
     TRY(elf_reader_want_section(reader, section));
     *state = (enum section_state)reader->scratch->section_state.data[section];
+    if (*state == SECTION_CALLS && symbol->kind != SYMBOL_KIND_SECTION)
+        return elf_refuse_start_up_code(reader, section);
+    if (*state == SECTION_CALLS) /* unwind tables and debug information do without it */
+        *state = SECTION_SKIPPED;
     if (*state != SECTION_TAKEN)
         return NULL;
     symbol->block = reader->scratch->block_of_section.data[section];
