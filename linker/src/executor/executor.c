@@ -451,7 +451,7 @@ static struct jitscope_error *open_handle(const struct executor *executor, const
     size_t length = strlen(path); /* the loader says first whose fault it is */
     if (!strncmp(text, path, length) && !strncmp(text + length, ": ", 2))
         text += length + 2;
-    return error_create(JITSCOPE_ERROR_NOT_FOUND, "%s", text);
+    return error_in_input(error_create(JITSCOPE_ERROR_NOT_FOUND, "%s", text), path);
 }
 
 struct jitscope_error *executor_open_library(struct executor *executor, const char *path, uint32_t *library) {
