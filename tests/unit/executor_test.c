@@ -443,7 +443,7 @@ static bool run_unwinder(struct executor *executor, const char *name, void (*add
     struct jitscope_error *error = executor_finalize(executor, &action, 1, &results);
     bool done = !error;
     jitscope_error_destroy(error);
-    vec_destroy(&results.results);
+    executor_results_destroy(&results);
     return done;
 }
 
