@@ -50,6 +50,12 @@ static struct jitscope_error *validate(const struct options *options) {
                                "name an object, an archive or -l NAME");
     if (has_checks(options) && !level_holds_symbols(options))
         return error_create(JITSCOPE_ERROR_USAGE, "--check needs what --trace=block or --trace=edges tells");
+    if (options->lazy && (options->bound_at_once || options->no_undefined))
+        return error_with_help(
+            error_create(JITSCOPE_ERROR_USAGE, "--lazy and -z now, relro or defs exclude each other"),
+            "what waits is looked for, and its slot written, when it is called: leave one of them out");
+    if (options->phony_externals && options->no_undefined)
+        return error_create(JITSCOPE_ERROR_USAGE, "--phony-externals and --no-undefined exclude each other");
     if (options->level && options->level != JITSCOPE_LEVEL_OFF && !options->record && !has_checks(options) &&
         !options->inspectable)
         warn("--trace without --record: nothing keeps the events");

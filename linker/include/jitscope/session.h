@@ -322,10 +322,11 @@ struct jitscope_error *jitscope_link_lookup(struct jitscope_session *session,
                                             uint64_t *address);
 /* Lets shared libraries that the process opens from here on (dlopen(3)), and dlsym(3) with RTLD_DEFAULT, find
  * the link's global definitions of default visibility, as those of a program linked with -rdynamic: plug-ins
- * take names from who opens them.  The program's own names, and those of libraries opened before, go before
- * these; thread-local variables are not among them.  Ends when LINK is unloaded; libraries that took
- * something from it must be closed first.  Replaying does nothing here.  Errors: USAGE (a simulated session),
- * UNSUPPORTED (the dynamic loader refuses), ADDRESS_SPACE, SYSTEM. */
+ * take names from who opens them.  What waits to be linked lazily is not among them.  The program's own
+ * names, and those of libraries opened before, go before these; thread-local variables are not among them.
+ * Ends when LINK is unloaded; libraries that took something from it must be closed first.  Replaying does
+ * nothing here.  Errors: USAGE (a simulated session), UNSUPPORTED (the dynamic loader refuses),
+ * ADDRESS_SPACE, SYSTEM. */
 struct jitscope_error *jitscope_session_export(struct jitscope_session *session,
                                                const struct jitscope_link *link);
 /* Runs the link's finalisers and other deallocate actions, in reverse, and gives its memory back; LINK is

@@ -2,6 +2,8 @@
  * new link shadows an older one's names until it is unloaded. */
 #include "session/session_state.h"
 
+#include "executor/executor_debug.h"
+#include "executor/executor_unwind.h"
 #include "graph/name_table.h"
 
 static uint32_t latest(const struct jitscope_session *session, uint32_t name) {
@@ -104,10 +106,12 @@ static struct jitscope_error *not_found(const char *name, const char *where) {
     return error_at(JITSCOPE_ERROR_NOT_FOUND, &coordinates, "no definition in %s", where);
 }
 
-/* Of a thread-local variable, the calling thread's. */
+/* Of a thread-local variable, the calling thread's.  Unwinders that have come into the process were told of
+ * what is there before the session was locked: looking for them wants the loader's lock, which a library's
+ * initialiser that looks something up holds already. */
 static struct jitscope_error *give(struct jitscope_session *session, const struct definition *definition,
                                    uint64_t *address) {
-    executor_announce();
+    executor_debug_announce();
     *address = definition->address;
     if (!definition->thread_local)
         return NULL;
@@ -122,6 +126,7 @@ static struct jitscope_error *give(struct jitscope_session *session, const struc
 
 struct jitscope_error *jitscope_session_lookup(struct jitscope_session *session, const char *name,
                                                uint64_t *address) {
+    executor_look_for_unwinders();
     session_lock_to_read(session);
     uint32_t id = string_pool_find(&session->names, name, __builtin_strlen(name));
     const struct definition *definition =
@@ -135,6 +140,7 @@ struct jitscope_error *jitscope_session_lookup(struct jitscope_session *session,
 struct jitscope_error *jitscope_link_lookup(struct jitscope_session *session,
                                             const struct jitscope_link *link, const char *name,
                                             uint64_t *address) {
+    executor_look_for_unwinders();
     session_lock_to_read(session);
     uint32_t id = string_pool_find(&session->names, name, __builtin_strlen(name));
     uint32_t at = id == NO_NAME ? NO_DEFINITION : latest(session, id);
@@ -173,7 +179,8 @@ struct jitscope_error *jitscope_session_export(struct jitscope_session *session,
                           : error_create(JITSCOPE_ERROR_USAGE,
                                          "nothing runs in a simulated session that could ask for names");
     if (!error)
-        executor_announce();
+        executor_debug_announce();
     session_unlock(session);
+    executor_look_for_unwinders();
     return error;
 }

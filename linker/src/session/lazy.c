@@ -1,10 +1,13 @@
 /* Lazy calls: what happens when code calls a function that waits.
  *
- *     code ──► stub ──► executor's resolver ──► session_answer_slot(): borrows the session (session_lock.c)
- *                                                 │  the slot is bound meanwhile: its function
- *                                                 │  the function is in a link that is being made: by this
- * thread, its │      address, and nothing is bound; by another, waits for the end └► session_call_lazy():
- * links what is missing (lazy_read.c), binds
+ *     code ──► stub ──► executor's resolver ──► session_answer_slot()
+ *
+ * borrows the session (session_lock.c) and finds one of three:
+ *
+ *   - The slot is bound meanwhile: the answer is its function.
+ *   - The function is in a link that is being made.  If by this thread, the answer is its address, and
+ * nothing is bound; if by another, it waits for the end and looks again.
+ *   - Else session_call_lazy() links what is missing (lazy_read.c) and binds.
  *
  * Threads.  One at a time has the session, so a function is linked once, whoever calls it first and however
  * many do.  A slot is bound when its function's link has come to its end, initialisers included: who comes
