@@ -8,13 +8,6 @@
 static const uint8_t empty_slot[8];
 static const char resolver_name[] = "jitscope's lazy resolver", slots_name[] = ".got.lazy";
 
-static struct jitscope_error *cover(entry_map *map, uint32_t count) {
-    TRY(vec_reserve(map, count - map->count));
-    while (map->count < count)
-        vec_put(map, NO_SYMBOL);
-    return NULL;
-}
-
 /* What unbound slots lead to in the end; the session knows where that is. */
 static struct jitscope_error *want_resolver(struct lazy_table *table, struct graph *graph) {
     uint32_t name;
@@ -114,7 +107,7 @@ static void tell(struct lazy_table *table, struct graph *graph, const struct laz
 static struct jitscope_error *want_stub(struct lazy_table *table, struct graph *graph, uint32_t target,
                                         uint32_t block, uint64_t offset, struct lazy_stub *out) {
     if (target >= table->stub_of.count)
-        TRY(cover(&table->stub_of, graph->symbols.count));
+        TRY(cover_targets(&table->stub_of, graph));
     uint32_t *index = &table->stub_of.data[target], slot_block, stub_block;
     if (*index != NO_SYMBOL) {
         *out = graph->lazy.stubs.data[*index];

@@ -18,15 +18,11 @@ struct request {
 /* --- entries
  * ------------------------------------------------------------------------------------------------- */
 
-static struct jitscope_error *cover_targets(void *map, const struct graph *graph) {
-    entry_map entries;
-    __builtin_memcpy(&entries, map, sizeof entries);
-    if (entries.count < graph->symbols.count) {
-        TRY(vec_reserve(&entries, graph->symbols.count - entries.count));
-        while (entries.count < graph->symbols.count)
-            vec_put(&entries, NO_SYMBOL);
-        __builtin_memcpy(map, &entries, sizeof entries);
-    }
+struct jitscope_error *cover_targets(entry_map *map, const struct graph *graph) {
+    if (map->count < graph->symbols.count)
+        TRY(vec_reserve(map, graph->symbols.count - map->count));
+    while (map->count < graph->symbols.count)
+        vec_put(map, NO_SYMBOL);
     return NULL;
 }
 

@@ -14,6 +14,9 @@
 /* Target symbol -> symbol of its entry, or NO_SYMBOL. */
 typedef VEC(uint32_t) entry_map;
 
+/* Makes MAP long enough for all symbols that there are. */
+struct jitscope_error *cover_targets(entry_map *map, const struct graph *graph);
+
 struct got_table {
     struct edge_visitor visitor; /* takes edges that ask for a GOT entry */
     entry_map entry_of;
