@@ -59,6 +59,12 @@ static struct jitscope_error *validate(const struct options *options) {
             "--record FILE works with both");
     if (has_checks(options) && !level_holds_symbols(options))
         return error_create(JITSCOPE_ERROR_USAGE, "--check needs what --trace=block or --trace=edges tells");
+    if (options->lazy && (options->bound_at_once || options->no_undefined))
+        return error_with_help(
+            error_create(JITSCOPE_ERROR_USAGE, "--lazy and -z now, relro or defs exclude each other"),
+            "what waits is looked for, and its slot written, when it is called: leave one of them out");
+    if (options->phony_externals && options->no_undefined)
+        return error_create(JITSCOPE_ERROR_USAGE, "--phony-externals and --no-undefined exclude each other");
     if (options->level && options->level != JITSCOPE_LEVEL_OFF && !options->record && !has_checks(options) &&
         !options->inspectable)
         warn("--trace without --record: nothing keeps the events");
@@ -192,6 +198,8 @@ static bool may_begin_at_once(const struct options *options) {
 static struct jitscope_error *link_items(struct job *job, const struct job_settings *settings) {
     if (settings->argv)
         TRY(jitscope_session_set_arguments(job->session, settings->argc, settings->argv, settings->envp));
+    if (job->options->lazy)
+        TRY(jitscope_session_set_lazy(job->session, true));
     if (job->options->executable_stack)
         TRY(jitscope_session_allow_executable_stack(job->session));
     TRY(add_items(job, settings));

@@ -216,19 +216,27 @@ static struct jitscope_error *set_debug(struct parser *parser, const struct opti
     return wrong_argument(parser, option, text, "one of auto, eager, lazy, off");
 }
 
-/* What is so in any case: all is bound at once and must be defined, the GOT is read-only, code has no fixups
- * at run time, and stacks are executable for nobody who does not ask. */
-static bool holds_anyway(const char *keyword) {
-    static const char *const keywords[] = {"now", "defs", "relro", "text", "noexecstack", "separate-code"};
-    for (size_t i = 0; i < sizeof keywords / sizeof *keywords; i++)
-        if (!strcmp(keyword, keywords[i]))
-            return true;
-    return false;
-}
+/* Words of -z besides the one that the option has: what is so in any case, unless another option wants it
+ * otherwise (job.c).  The last one counts, as for ld. */
+static const struct {
+    const char *word;
+    size_t field;
+    bool value;
+} keywords[] = {
+    {"noexecstack", offsetof(struct options, executable_stack), false},
+    {"now", offsetof(struct options, bound_at_once), true},
+    {"relro", offsetof(struct options, bound_at_once), true}, /* once all is bound, the GOT is read-only */
+    {"defs", offsetof(struct options, no_undefined), true},
+};
 
 static struct jitscope_error *set_keyword(struct parser *parser, const struct option *option,
                                           const char *text) {
-    if (holds_anyway(text))
+    for (size_t i = 0; i < sizeof keywords / sizeof *keywords; i++)
+        if (!strcmp(keywords[i].word, text)) {
+            *(bool *)((char *)parser->options + keywords[i].field) = keywords[i].value;
+            return NULL;
+        }
+    if (!strcmp(text, "text") || !strcmp(text, "separate-code")) /* code has no fixups at run time */
         return NULL;
     if (strcmp(text, option->argument) != 0)
         return error_with_help(wrong_argument(parser, option, text, option->argument),

@@ -56,8 +56,9 @@ struct options {
     uint32_t first_program; /* `run`, `gdb`: words from here on are the program's arguments */
 
     bool help, json, man, completion;
-    bool no_default_libraries, gc_sections, export_dynamic, phony_externals, executable_stack, stats,
-        progress, unpack, show, inspectable, list, ascii, no_mouse, in_process, out_of_process;
+    bool no_default_libraries, gc_sections, lazy, export_dynamic, phony_externals, executable_stack;
+    bool bound_at_once, no_undefined; /* asked for: what lazy links, and made-up addresses, do otherwise */
+    bool stats, progress, unpack, show, inspectable, list, ascii, no_mouse, in_process, out_of_process;
     const char *entry, *record, *filter, *to, *output, *redact, *batch, *script, *size;
     struct optional_number base, at, colors, pid, session;
     enum jitscope_level level; /* 0: not given */

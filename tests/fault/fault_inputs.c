@@ -23,6 +23,12 @@ int answer(void) {
     return snprintf(text, sizeof text, "%d", common_array[3]) + member(10) + shared(20) + initialised;
 }
 #endif
+#ifdef PART_LAZY /* as MAIN, but nothing is called before somebody calls it */
+extern int member(int);
+int answer(void) {
+    return member(10) + 25;
+}
+#endif
 #ifdef PART_MEMBER
 int member(int x) {
     return x + 1;

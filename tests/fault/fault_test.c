@@ -36,7 +36,7 @@ enum { ANSWER = 1 + 11 + 22 + 2 };
 
 /* What a session may be like. */
 struct variant {
-    bool simulate, record, default_libraries, callback, inspectable;
+    bool simulate, record, default_libraries, callback, inspectable, lazy;
     enum jitscope_level level;
     enum jitscope_debug debug;
 };
@@ -81,6 +81,16 @@ static void take_event(void *context, const struct jitscope_event *event) {
     scene->event_bytes += strlen(jitscope_event_text(event));
 }
 
+/* A lazy call that fails comes out of the call. */
+static jmp_buf out_of_call;
+static char lazy_message[256];
+
+static void leave_call(void *context, const char *function, const char *message) {
+    (void)context, (void)function;
+    snprintf(lazy_message, sizeof lazy_message, "%s", message);
+    longjmp(out_of_call, 1);
+}
+
 static struct jitscope_error *create(struct scene *scene) {
     const struct variant *variant = scene->variant;
     struct jitscope_session_options options = {.size = sizeof options,
@@ -93,13 +103,19 @@ static struct jitscope_error *create(struct scene *scene) {
                                                .debug = variant->debug,
                                                .inspectable = variant->inspectable};
     TRY(jitscope_session_create(&options, &scene->session));
+    if (variant->lazy) {
+        TRY(jitscope_session_set_lazy(scene->session, true));
+        TRY(jitscope_session_set_replaceable(scene->session, true));
+        TRY(jitscope_session_set_lazy_failure(scene->session, leave_call, NULL));
+    }
     return variant->callback
                ? jitscope_session_set_event_callback(scene->session, JITSCOPE_LEVEL_EDGES, take_event, scene)
                : NULL;
 }
 
 static struct jitscope_error *link_first(struct scene *scene) {
-    TRY(jitscope_session_add_file(scene->session, INPUTS "MAIN.o"));
+    const char *first = scene->variant->lazy ? INPUTS "LAZY.o" : INPUTS "MAIN.o";
+    TRY(jitscope_session_add_file(scene->session, first));
     TRY(jitscope_session_add_file(scene->session, INPUTS "libmember.a"));
     TRY(jitscope_session_add_file(scene->session, INPUTS "libshared.so"));
     if (!scene->variant->default_libraries)
@@ -115,8 +131,11 @@ static struct jitscope_error *link_second(struct scene *scene) {
 static struct jitscope_error *call(struct scene *scene, const char *name, int expected) {
     uint64_t address;
     TRY(jitscope_session_lookup(scene->session, name, &address));
-    if (!scene->variant->simulate)
-        assert_int_equal(((int (*)(void))(uintptr_t)address)(), expected);
+    if (scene->variant->simulate)
+        return NULL;
+    if (setjmp(out_of_call))
+        return jitscope_error_create(JITSCOPE_ERROR_SYSTEM, lazy_message);
+    assert_int_equal(((int (*)(void))(uintptr_t)address)(), expected);
     return NULL;
 }
 
@@ -272,6 +291,14 @@ static void test_inspectable(void **state) {
     snprintf(place, sizeof place, "%s/jitscope", folder);
     assert_int_equal(rmdir(place), 0); /* no socket was left behind */
     rmdir(folder);
+}
+
+static const struct variant lazy = {.record = true, .lazy = true, .level = JITSCOPE_LEVEL_EDGES};
+
+static void test_lazy(void **state) {
+    (void)state;
+    rehearse(&lazy, false);
+    rehearse(&lazy, true);
 }
 
 static void test_in_process(void **state) {
@@ -620,6 +647,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_in_process),
         cmocka_unit_test(test_debugged),
+        cmocka_unit_test(test_lazy),
         cmocka_unit_test(test_inspectable),
         cmocka_unit_test(test_recorded),
         cmocka_unit_test(test_everything_fails_from_there),

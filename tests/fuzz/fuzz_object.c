@@ -3,10 +3,11 @@
 
 #include "object/elf_object.h"
 
-static struct jitscope_error *count_definition(void *context, const char *name, size_t length, bool data) {
+static struct jitscope_error *count_definition(void *context, const char *name, size_t length,
+                                               unsigned traits) {
     size_t *bytes = context;
     FUZZ_HOLDS(strlen(name) == length);
-    *bytes += length + data;
+    *bytes += length + traits;
     return NULL;
 }
 
@@ -35,6 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
     fuzz_expect_message(elf_each_definition(file, count_definition, &bytes));
     elf_section_name(file, 1);
+    elf_outline(file);
     elf_scratch_destroy(&scratch);
     graph_destroy(&graph);
     trace_destroy(&trace);

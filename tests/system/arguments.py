@@ -121,6 +121,11 @@ class Libraries(SystemTest):
         main = self.compile("int main(void) { return 23; }\n", name="main.o")
         words = ["-z", "now", "-Wl,-z,defs", "-zrelro", "-Wl,-z,noexecstack", "-Wl,--no-undefined", "-nostartfiles"]
         self.assertEqual(self.jitscope("run", main, *words).status, 23)
+        for words in (("--lazy", "-z", "now"), ("--lazy", "-z", "relro"), ("--lazy", "-z", "defs"), ("--lazy", "--no-undefined")):
+            outcome = self.jitscope("run", main, *words)
+            self.assertEqual(outcome.status, 2)
+            self.assertIn(b"exclude each other", outcome.err)
+        self.assertEqual(self.jitscope("link", main, "--phony-externals", "--no-undefined").status, 2)
         for word, help in (("-Wl,-z,lazy", "no output file to mark"), ("-Wl,--build-id", "no output file to mark"),
                            ("-Wl,-Map=x.map", "show sections"), ("-Wl,--wrap=malloc", "no symbol is renamed")):
             outcome = self.jitscope("run", main, word)

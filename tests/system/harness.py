@@ -88,6 +88,18 @@ class SystemTest(unittest.TestCase):
         self.must(compiler, *flags, "-c", path, "-o", target)
         return target
 
+    def retype(self, path, before, after):
+        """What no assembler here emits: another number for each relocation of one type."""
+        content = bytearray(path.read_bytes())
+        for line in self.must("readelf", "-SW", path).out.decode().splitlines():
+            words = line.split("]")[-1].split()
+            if len(words) > 5 and words[1] == "RELA":
+                offset, size = int(words[3], 16), int(words[4], 16)
+                for at in range(offset + 8, offset + size, 24):
+                    if int.from_bytes(content[at:at + 4], "little") == before:
+                        content[at:at + 4] = after.to_bytes(4, "little")
+        path.write_bytes(content)
+
     def text(self, name, content):
         path = self.folder / name
         path.write_text(content)

@@ -33,18 +33,6 @@ class Assembled(SystemTest):
         self.must(compiler, "-c", self.text("code.s", text), "-o", name)
         return self.folder / name
 
-    def retype(self, path, before, after):
-        """Another number for each relocation of one type."""
-        content = bytearray(path.read_bytes())
-        for line in self.must("readelf", "-SW", path).out.decode().splitlines():
-            words = line.split("]")[-1].split()
-            if len(words) > 5 and words[1] == "RELA":
-                offset, size = int(words[3], 16), int(words[4], 16)
-                for at in range(offset + 8, offset + size, 24):
-                    if int.from_bytes(content[at:at + 4], "little") == before:
-                        content[at:at + 4] = after.to_bytes(4, "little")
-        path.write_bytes(content)
-
     def relocated(self, kind, target, text=TLS, place=f".data\n.skip {AT}"):
         """The object with one field of eight bytes, which a relocation of KIND is to fill."""
         name, number = STANDS_IN[kind[len("CODE_4_"):]] if kind in NUMBERS else (kind, None)

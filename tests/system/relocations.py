@@ -177,18 +177,6 @@ cell: .quad 5
     def relaxed(self, recording):
         return self.show("events", recording, "--filter", "event = edge_relaxed")
 
-    def change_type(self, path, before, after):
-        """What no assembler here emits: another number for each relocation of one type."""
-        content = bytearray(path.read_bytes())
-        for line in self.must("readelf", "-SW", path).out.decode().splitlines():
-            words = line.split("]")[-1].split()
-            if len(words) > 5 and words[1] == "RELA":
-                offset, size = int(words[3], 16), int(words[4], 16)
-                for at in range(offset + 8, offset + size, 24):
-                    if int.from_bytes(content[at:at + 4], "little") == before:
-                        content[at:at + 4] = after.to_bytes(4, "little")
-        path.write_bytes(content)
-
     # Instructions of APX behind a REX2 prefix, before and after, by LLVM's assembler.
     REX2 = {
         "mov cell@GOTPCREL(%rip), %r16": ("d5488b05", "d5488d05"),
@@ -206,7 +194,7 @@ cell: .quad 5
                        f".reloc ., R_X86_64_REX_GOTPCRELX, {symbol} - 4\n.long 0\n" for before, _ in self.REX2.values())
         source = self.text("apx.s", f".text\n.globl main\nmain:\n{code}\n{self.DATA}")
         self.must("gcc", "-c", source, "-o", name)
-        self.change_type(self.folder / name, 42, 43)
+        self.retype(self.folder / name, 42, 43)
         self.assertIn("43", self.must("readelf", "-rW", name).out.decode().replace("2b ", "43 "))
         return self.folder / name
 
@@ -275,7 +263,7 @@ cell: .quad 5
                            '\n.quad 0\n.section .note.GNU-stack,""\n')
         self.must("gcc", "-c", source, "-o", "field.o")
         if apx:
-            self.change_type(self.folder / "field.o", 42, 43)
+            self.retype(self.folder / "field.o", 42, 43)
         outcome = self.jitscope("link", "--trace=edges", "--record", "field.jsr", "--define", "far=0xfffffffffffffffe", "field.o")
         if outcome.status:
             return outcome, None

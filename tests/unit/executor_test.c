@@ -79,7 +79,7 @@ static void finalize_halves_run_in_order_and_deallocate_halves_in_reverse(void *
     assert_int_equal(results.results.data[2].half, ACTION_FINALIZE);
     executor_results_destroy(&results);
     journal[0] = 0;
-    assert_code(executor_deallocate(executor, actions, 4, &results), JITSCOPE_SUCCESS);
+    assert_code(executor_deallocate(executor, actions, 0, 4, &results), JITSCOPE_SUCCESS);
     assert_string_equal(journal, "-d -c -a ");
     assert_int_equal(results.results.data[0].half, ACTION_DEALLOCATE);
     executor_results_destroy(&results);
@@ -113,7 +113,7 @@ static void deallocation_goes_on_after_failures_and_tells_the_first(void **state
     struct executor *executor = make_noting_executor();
     struct action actions[] = {pair(NULL, "-a"), pair(NULL, "!b"), pair(NULL, "-c"), pair(NULL, "!d")};
     struct action_results results = {0};
-    struct jitscope_error *error = executor_deallocate(executor, actions, 4, &results);
+    struct jitscope_error *error = executor_deallocate(executor, actions, 0, 4, &results);
     assert_non_null(strstr(jitscope_error_message(error), "action 3"));
     assert_code(error, JITSCOPE_ERROR_ACTION_FAILED);
     assert_string_equal(journal, "!d -c !b -a ");
@@ -443,7 +443,7 @@ static bool run_unwinder(struct executor *executor, const char *name, void (*add
     struct jitscope_error *error = executor_finalize(executor, &action, 1, &results);
     bool done = !error;
     jitscope_error_destroy(error);
-    vec_destroy(&results.results);
+    executor_results_destroy(&results);
     return done;
 }
 
@@ -648,9 +648,9 @@ static struct jitscope_error *everything(struct executor **executor, struct acti
     TRY(executor_register_action(*executor, "note", note_action, journal));
     TRY(executor_open_library(*executor, "libm.so.6", &library));
     TRY(executor_finalize(*executor, actions, 2, results));
-    struct jitscope_error *error = executor_deallocate(*executor, actions, 2, results);
+    struct jitscope_error *error = executor_deallocate(*executor, actions, 0, 2, results);
     if (error) /* no room for results: a second try has it */
-        assert_null(executor_deallocate(*executor, actions, 2, results));
+        assert_null(executor_deallocate(*executor, actions, 0, 2, results));
     TRY(error);
     error = executor_finalize(*executor, actions, 3, results);
     if (jitscope_error_code(error) != JITSCOPE_ERROR_ACTION_FAILED)

@@ -42,6 +42,12 @@ static void follows_a_plain_table(void **state) {
         while (newest && !there[newest])
             newest--;
         assert_ptr_equal(numbered_latest(&list), newest ? &things[newest] : NULL);
+        uint32_t below = asked;
+        while (below && !there[below])
+            below--;
+        const struct numbered_entry *entry = numbered_up_to(&list, asked);
+        assert_ptr_equal(entry ? entry->thing : NULL, below ? &things[below] : NULL);
+        assert_int_equal(entry ? entry->number : 0, below);
         assert_int_equal(list.entries.count - list.gone, live);
         assert_true(list.entries.count <= 2 * live + 34);
     }

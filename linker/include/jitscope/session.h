@@ -249,6 +249,63 @@ struct jitscope_error *jitscope_session_set_event_callback(struct jitscope_sessi
                                                            enum jitscope_level level,
                                                            jitscope_event_callback callback, void *context);
 
+/* --- lazy links
+ * ------------------------------------------------------------------------------------------------ */
+
+/* From now on a link takes only what is needed at once: of the objects queued those that define a root
+ * (jitscope_session_add_root(); all of them when none does) or have initialisers, and, transitively, objects
+ * and archive members of which something that was taken uses data or takes a function's address.  A function
+ * of the rest that is only called gets a stub: the first call links what it needs, by a link made on behalf
+ * of the one that was asked for, and binds the stub's slot, for all threads at once; no code is ever changed.
+ *
+ * What waits is not found by lookups, and what was given with jitscope_session_add_borrowed() must stay
+ * unchanged until it is unloaded or the session destroyed.  Initialisers of archive members run when these
+ * are linked, on the thread that called.  A lazy call may come from any thread, and from initialisers,
+ * finalisers and actions, but not from a signal handler, nor from a pass, resolver, event callback or memory
+ * manager.  A call that comes while an initialiser runs is served, whichever thread it comes from.  Unloading
+ * a link unloads what was made on its behalf; slots of other links that lead there wait again.  Such a
+ * session is recorded from its start or not at all.  Off at first.  Errors: USAGE (with gc_sections). */
+struct jitscope_error *jitscope_session_set_lazy(struct jitscope_session *session, bool lazy);
+
+/* A lazy call of FUNCTION could not be served: MESSAGE says why.  Both are valid during the call.  There is
+ * nothing to call, so it must not return: it ends the process, or leaves by longjmp or an exception, which
+ * passes the frames up to the caller; what the session itself called, an initialiser say, cannot be left so.
+ * No lock is held. When it returns all the same, the process ends as if there were none. */
+typedef void (*jitscope_lazy_failure)(void *context, const char *function, const char *message);
+/* Sets the one such function; NULL: the message goes to standard error and the process ends with status 127,
+ * as when the dynamic loader cannot bind a symbol. */
+struct jitscope_error *jitscope_session_set_lazy_failure(struct jitscope_session *session,
+                                                         jitscope_lazy_failure failure, void *context);
+
+/* --- code that is replaced
+ * ---------------------------------------------------------------------------------------- */
+
+/* From now on calls of global functions with default visibility, whichever link of the session defines them,
+ * go through slots, so that jitscope_session_replace() can let them lead elsewhere; as with the compilers'
+ * -fsemantic-interposition, which the inputs should be compiled with (-fPIC): what was inlined cannot be
+ * replaced. Off at first. */
+struct jitscope_error *jitscope_session_set_replaceable(struct jitscope_session *session, bool replaceable);
+
+/* Links what is queued, as jitscope_session_link(), and lets it take the place of OLD: every call in the
+ * session that leads to a function of OLD which the new link defines too leads there from now on, old code's
+ * own calls included.  Each slot swings at once for all threads; one after the other, so that for a moment
+ * some calls lead to the old functions and some to the new; threads that are in the old code go on in it.
+ * Nothing but slots is written.
+ *
+ * Variables stay: a global variable with default visibility that the session has keeps its place and its
+ * value, and the new code refers to it.  Constants, static variables and hidden ones are the new link's own.
+ * Addresses of functions that were taken, by code or by lookups, lead to the old functions; later lookups and
+ * links get the new.
+ *
+ * OLD stays, for debuggers too, until its owner unloads it, when no thread is in it any more: that can be
+ * done once nothing else refers to it, which slots do until they have swung, and the new link while it uses
+ * its variables. Both may be replaced again.  *link, when LINK is not NULL, is as of jitscope_session_link();
+ * on an error nothing is replaced.  Errors: USAGE (OLD, or a link that calls it, was linked before
+ * jitscope_session_set_replaceable()), FORMAT (a variable has another size now), and as
+ * jitscope_session_link(). */
+struct jitscope_error *jitscope_session_replace(struct jitscope_session *session, struct jitscope_link *old,
+                                                struct jitscope_link **link);
+
 /* --- linking
  * ------------------------------------------------------------------------------------------------------ */
 
@@ -273,10 +330,11 @@ struct jitscope_error *jitscope_link_lookup(struct jitscope_session *session,
                                             uint64_t *address);
 /* Lets shared libraries that the process opens from here on (dlopen(3)), and dlsym(3) with RTLD_DEFAULT, find
  * the link's global definitions of default visibility, as those of a program linked with -rdynamic: plug-ins
- * take names from who opens them.  The program's own names, and those of libraries opened before, go before
- * these; thread-local variables are not among them.  Ends when LINK is unloaded; libraries that took
- * something from it must be closed first.  Replaying does nothing here.  Errors: USAGE (a simulated session),
- * UNSUPPORTED (the dynamic loader refuses), ADDRESS_SPACE, SYSTEM. */
+ * take names from who opens them.  What waits to be linked lazily is not among them.  The program's own
+ * names, and those of libraries opened before, go before these; thread-local variables are not among them.
+ * Ends when LINK is unloaded; libraries that took something from it must be closed first.  Replaying does
+ * nothing here.  Errors: USAGE (a simulated session), UNSUPPORTED (the dynamic loader refuses),
+ * ADDRESS_SPACE, SYSTEM. */
 struct jitscope_error *jitscope_session_export(struct jitscope_session *session,
                                                const struct jitscope_link *link);
 /* Runs the link's finalisers and other deallocate actions, in reverse, and gives its memory back; LINK is

@@ -44,6 +44,24 @@ struct arch_plt_template {
     int8_t got_addend;
 };
 
+/* A stub that jumps through its slot too, and behind that jump has what an unbound slot leads to: it names
+ * the slot to the resolver. */
+struct arch_lazy_template {
+    const uint8_t *code;
+    uint8_t size;
+    uint8_t alignment;
+    uint8_t slot_offsets[2]; /* references to the slot */
+    uint8_t resolver_offset; /* reference to a GOT entry that holds the resolver's address */
+    uint8_t unbound;         /* where an unbound slot points */
+};
+
+/* What an edge to a function does with it. */
+enum arch_use {
+    USE_ADDRESS,       /* all but calls and jumps: its address may be kept */
+    USE_CALL,          /* goes there */
+    USE_CALL_INDIRECT, /* goes to where its GOT entry says */
+};
+
 /* The kinds that speak of thread-local storage: see x86_64.def for what each is. */
 struct arch_tls_kinds {
     uint16_t request_pair, request_block, request_tp_offset, request_descriptor, entry_reference;
@@ -73,6 +91,7 @@ struct arch {
     uint16_t pointer64, delta64, delta32, negative_delta32, branch, branch_to_stub;
 
     struct arch_plt_template plt;
+    struct arch_lazy_template lazy;
 
     /* How a function's frame looks at its first instruction, for code without CFI of its own (stubs): DWARF 5
      * section 6.4.2 instructions, and the numbers of a CIE. */
@@ -94,6 +113,11 @@ struct arch {
      * moves back *move_back bytes. */
     bool (*relax_got_load)(uint16_t kind, uint8_t *content, uint64_t offset, uint64_t place, uint64_t target,
                            uint16_t *new_kind, int64_t *addend, uint64_t *move_back);
+
+    /* What an edge of KIND at OFFSET of CONTENT, unrelaxed bytes of code, does with a function.  Kinds that
+     * can call are in call_kinds. */
+    enum arch_use (*use_of)(uint16_t kind, const uint8_t *content, uint64_t offset, int64_t addend);
+    uint64_t call_kinds;
 
     /* Whether an edge of this kind with this addend at PLACE reaches TARGET. */
     bool (*reaches)(uint16_t kind, uint64_t place, uint64_t target, int64_t addend);

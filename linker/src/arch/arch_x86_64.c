@@ -198,6 +198,31 @@ static bool relax_got_load(uint16_t kind, uint8_t *content, uint64_t offset, uin
 /* jmp *slot(%rip), padded to eight bytes with a trap so that falling past it is seen */
 static const uint8_t plt_code[] = {0xff, 0x25, 0, 0, 0, 0, 0xcc, 0xcc};
 
+/* jmp *slot(%rip); lea slot(%rip), %r11; jmp *resolver(%rip), padded.  r11 is nobody's between a call and the
+ * function (psABI x86-64, section 3.2.1, table 3.4), and nothing is pushed: all along the stub the frame is
+ * as at the function's first instruction. */
+static const uint8_t lazy_code[] = {0xff, 0x25, 0,    0, 0, 0, 0x4c, 0x8d, 0x1d, 0,    0,    0,
+                                    0,    0xff, 0x25, 0, 0, 0, 0,    0xcc, 0xcc, 0xcc, 0xcc, 0xcc};
+
+/* call, jmp or jcc with the displacement at OFFSET.  The byte before the displacement of a rip-relative
+ * operand is its ModRM, whose bits 0-2 and 6-7 are 5 and 0: none of the opcodes'. */
+static bool is_near_branch(const uint8_t *content, uint64_t offset) {
+    uint8_t opcode = offset ? content[offset - 1] : 0;
+    if (opcode == 0xe8 || opcode == 0xe9)
+        return true;
+    return offset >= 2 && content[offset - 2] == 0x0f && (opcode & 0xf0) == 0x80 && (opcode & 0xc7) != 0x05;
+}
+
+static enum arch_use use_of(uint16_t kind, const uint8_t *content, uint64_t offset, int64_t addend) {
+    if (!content || addend != -4)
+        return USE_ADDRESS;
+    if (kind == EDGE_X86_64_BRANCH32 || kind == EDGE_X86_64_DELTA32)
+        return is_near_branch(content, offset) ? USE_CALL : USE_ADDRESS;
+    if (kind != EDGE_X86_64_REQUEST_GOT_LOAD32 || offset < 2 || content[offset - 2] != 0xff)
+        return USE_ADDRESS;
+    return content[offset - 1] == 0x15 || content[offset - 1] == 0x25 ? USE_CALL_INDIRECT : USE_ADDRESS;
+}
+
 /* DW_CFA_def_cfa rsp + 8; DW_CFA_offset return address at cfa - 8 (psABI x86-64, figure 3.36) */
 static const uint8_t entry_cfi[] = {0x0c, 7, 8, 0x80 | 16, 1};
 
@@ -247,6 +272,14 @@ const struct arch arch_x86_64 = {
             .got_offset = 2,
             .got_edge = EDGE_X86_64_GOT_DELTA32,
             .got_addend = -4},
+    .lazy = {.code = lazy_code,
+             .size = sizeof lazy_code,
+             .alignment = 8,
+             .slot_offsets = {2, 9},
+             .resolver_offset = 15,
+             .unbound = 6},
+    .call_kinds = BIT(EDGE_X86_64_BRANCH32) | BIT(EDGE_X86_64_DELTA32) | BIT(EDGE_X86_64_REQUEST_GOT_LOAD32),
+    .use_of = use_of,
     .entry_cfi = entry_cfi,
     .entry_cfi_size = sizeof entry_cfi,
     .return_address_register = 16,

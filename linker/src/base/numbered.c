@@ -14,7 +14,8 @@ uint32_t numbered_add(struct numbered *list, void *thing) {
     return list->last;
 }
 
-static struct numbered_entry *find_entry(const struct numbered *list, uint32_t number) {
+/* How many entries have smaller numbers. */
+static uint32_t count_below(const struct numbered *list, uint32_t number) {
     uint32_t low = 0, high = list->entries.count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
@@ -23,8 +24,13 @@ static struct numbered_entry *find_entry(const struct numbered *list, uint32_t n
         else
             high = middle;
     }
-    return low < list->entries.count && list->entries.data[low].number == number ? &list->entries.data[low]
-                                                                                 : NULL;
+    return low;
+}
+
+static struct numbered_entry *find_entry(const struct numbered *list, uint32_t number) {
+    uint32_t at = count_below(list, number);
+    return at < list->entries.count && list->entries.data[at].number == number ? &list->entries.data[at]
+                                                                               : NULL;
 }
 
 void *numbered_find(const struct numbered *list, uint32_t number) {
@@ -51,6 +57,16 @@ void numbered_remove(struct numbered *list, uint32_t number) {
     }
     if (list->gone > FEW && list->gone > list->entries.count / 2)
         close_up(list);
+}
+
+const struct numbered_entry *numbered_up_to(const struct numbered *list, uint32_t number) {
+    const struct numbered_entry *own = find_entry(list, number);
+    if (own && own->thing)
+        return own;
+    for (uint32_t at = count_below(list, number); at-- > 0;)
+        if (list->entries.data[at].thing)
+            return &list->entries.data[at];
+    return NULL;
 }
 
 void *numbered_latest(const struct numbered *list) {

@@ -25,6 +25,9 @@ uint32_t numbered_add(struct numbered *list, void *thing);
 void *numbered_find(const struct numbered *list, uint32_t number);
 /* The number must be there.  Entries move. */
 void numbered_remove(struct numbered *list, uint32_t number);
+/* The latest of those numbered up to NUMBER; NULL when there is none.  Who goes from the last to the first
+ * while things come and go asks again with a smaller number each time. */
+const struct numbered_entry *numbered_up_to(const struct numbered *list, uint32_t number);
 /* The latest; NULL when there is none. */
 void *numbered_latest(const struct numbered *list);
 void numbered_destroy(struct numbered *list);

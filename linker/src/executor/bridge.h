@@ -27,12 +27,10 @@
  *                  u32 n, n texts: unwinders, u32 audience (executor_debug.h)
  *     EXITED       u32 status, u32 allocation whose finalize actions were interrupted or 0, u32 how many of
  *                  their results were there before, all of these; u32 n, n of: u32 allocation, results
- *     DEALLOCATE   u32 allocation, u32 flags
- *     DEALLOCATED  error (of memory), u32 a debugger listens, results
- *     RUN          u32 flags, u64 address, arguments
- *     RETURNED     u32 status
- *     OPEN_TLS     libraries, u32 link, u64 size, u64 alignment, blob image, u32 the batch wants
- *                  executable stacks, u32 n, n of: text name or empty, u32 link, u32 kind, u64 addend
+ *     DEALLOCATE   u32 allocation, u32 flags, u32 first: halves from this action on run; 0: the memory goes,
+ * too DEALLOCATED  error (of memory), u32 a debugger listens, results RUN          u32 flags, u64 address,
+ * arguments RETURNED     u32 status OPEN_TLS     libraries, u32 link, u64 size, u64 alignment, blob image,
+ * u32 the batch wants executable stacks, u32 n, n of: text name or empty, u32 link, u32 kind, u64 addend
  *                  (tls_module.h)
  *     TLS_ANSWERS  error, u32 n, n of: u64, u64
  *     CLOSE_TLS    u32 link

@@ -147,8 +147,19 @@ bool executor_roll_back_interrupted(struct executor *executor) {
 }
 
 struct jitscope_error *executor_deallocate(struct executor *executor, const struct action *actions,
-                                           uint32_t count, struct action_results *results) {
-    return executor->ops->deallocate(executor, actions, count, results);
+                                           uint32_t first, uint32_t count, struct action_results *results) {
+    return executor->ops->deallocate(executor, actions, first, count, results);
+}
+
+bool executor_runs_code(const struct executor *executor, const char *name) {
+    const char *const names[] = {bridge_action_RESOLVE_IFUNCS, bridge_action_RUN_INITIALISERS,
+                                 bridge_action_RUN_CTORS,      bridge_action_RUN_FINALISERS,
+                                 bridge_action_RUN_DTORS,      bridge_action_FINALIZE_DSO};
+    const struct registered_action *action = executor_find_action(executor, name);
+    for (size_t i = 0; action && !action->owned_name && i < sizeof names / sizeof *names; i++)
+        if (action->name == names[i])
+            return true;
+    return action && action->owned_name;
 }
 
 struct jitscope_error *executor_close(struct executor *executor, uint32_t allocation) {
@@ -157,6 +168,26 @@ struct jitscope_error *executor_close(struct executor *executor, uint32_t alloca
 
 uint32_t executor_unwinders(struct executor *executor, const char *names[EXECUTOR_UNWINDERS]) {
     return executor->ops->unwinders(executor, names);
+}
+
+/* --- lazy slots */
+
+void executor_set_code_hooks(struct executor *executor, struct executor_code_hooks hooks) {
+    executor->code = hooks;
+}
+
+struct jitscope_error *executor_lazy_resolver(struct executor *executor, uint64_t *address) {
+    return executor->ops->lazy_resolver(executor, address);
+}
+
+void executor_set_lazy_answer(struct executor *executor, uint64_t (*answer)(void *context, uint64_t slot),
+                              void *context) {
+    executor->lazy_answer = answer;
+    executor->lazy_context = context;
+}
+
+void executor_store_slots(struct executor *executor, const struct slot_store *stores, uint32_t count) {
+    executor->ops->store_slots(executor, stores, count);
 }
 
 /* --- libraries, thread-local storage */

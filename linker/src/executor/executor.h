@@ -37,6 +37,9 @@ struct executor_answers {
                                      uint64_t *addresses);
     struct jitscope_error *(*open_tls)(void *context, const struct tls_request *request,
                                        struct tls_answer *answers);
+    struct jitscope_error *(*lazy_resolver)(void *context, uint64_t *address);
+    /* FUNCTION is stored into SLOT. */
+    void (*store_slot)(void *context, uint64_t slot, uint64_t function);
     /* Whom the registration that was asked for last was made with; static or long-lived texts. */
     uint32_t (*registrars)(void *context, const char *names[EXECUTOR_UNWINDERS]);
 };
@@ -75,6 +78,7 @@ void executor_set_entry_address(struct executor *executor, uint64_t address);
 /* Results of a run of actions, in the order in which they ran. */
 struct action_results {
     VEC(struct action_result) results;
+    uint32_t told;       /* so many of them have been told of: the caller's to count */
     bool timed;          /* durations are wanted: else they are 0 */
     uint32_t allocation; /* whose actions they are; another process knows it by this number */
 };
@@ -92,12 +96,16 @@ struct jitscope_error *executor_finalize(struct executor *executor, const struct
                                          uint32_t count, struct action_results *results);
 /* exit(3) was called inside one of these actions, or while they were rolled back, so that executor_finalize()
  * never returns: rolls back those before it, as if it had failed, once.  The results are still where they
- * were asked for.  False when none is running. */
+ * were asked for.  False when none is running.  Runs nest, when code that an action runs has something
+ * linked: it is the innermost that is rolled back. */
 bool executor_roll_back_interrupted(struct executor *executor);
-/* Runs the deallocate halves in reverse, all of them whatever fails; the first failure is the error.  Only
- * NO_MEMORY for RESULTS keeps them from running: reserve room beforehand where that must not be. */
+/* Runs the deallocate halves from FIRST on in reverse, all of them whatever fails; the first failure is the
+ * error.  Only NO_MEMORY for RESULTS keeps them from running: reserve room beforehand where that must not be.
+ */
 struct jitscope_error *executor_deallocate(struct executor *executor, const struct action *actions,
-                                           uint32_t count, struct action_results *results);
+                                           uint32_t first, uint32_t count, struct action_results *results);
+/* Whether the action of that NAME calls functions that are not the executor's. */
+bool executor_runs_code(const struct executor *executor, const char *name);
 
 /* After executor_deallocate(), which need not have been called when there is nothing to run: another process
  * closes the allocation's memory. */
@@ -151,6 +159,28 @@ struct jitscope_error *executor_open_exports(struct executor *executor, uint32_t
 void executor_close_exports(struct executor *executor, uint32_t link);
 /* Where what is OFFSET bytes into the block of LINK lies for the calling thread; 0 without such a block. */
 uint64_t executor_tls_address(struct executor *executor, uint32_t link, uint64_t offset);
+
+/* Called around each action that calls functions which are not the executor's, and which may come back:
+ * between the two the executor does nothing itself. */
+struct executor_code_hooks {
+    uint32_t (*begin)(void *context); /* what END is to get */
+    void (*end)(void *context, uint32_t before);
+    void *context;
+};
+void executor_set_code_hooks(struct executor *executor, struct executor_code_hooks hooks);
+
+/* Where lazy stubs' unbound slots lead to in the end (executor/lazy_resolver.h).  ANSWER is asked about them:
+ * the function of the slot at an address.  It comes back with an address, or not at all. */
+struct jitscope_error *executor_lazy_resolver(struct executor *executor, uint64_t *address);
+void executor_set_lazy_answer(struct executor *executor, uint64_t (*answer)(void *context, uint64_t slot),
+                              void *context);
+
+/* Slots lead elsewhere from now on, one after the other, each at once for all threads.  Debuggers that listen
+ * hear of what they lead to first. */
+struct slot_store {
+    uint64_t slot, function;
+};
+void executor_store_slots(struct executor *executor, const struct slot_store *stores, uint32_t count);
 
 /* Calls the function at ADDRESS as main(argc, argv, envp), on this thread if it is this process's; *status is
  * what it returned.  Errors: EXECUTOR_GONE. */

@@ -12,6 +12,7 @@
 #include "executor/executor_state.h"
 #include "executor/executor_unwind.h"
 #include "executor/exit_list.h"
+#include "executor/lazy_resolver.h"
 #include "executor/tls_module.h"
 
 #include <inttypes.h>
@@ -125,11 +126,12 @@ static const char *run_RESOLVE_IFUNCS(void *context, const uint8_t *arguments, s
     if (failure)
         return failure;
     executor_announce();
-    for (uint32_t i = 0; i < executor->value_count; i++) {
+    uint64_t *values = executor->values; /* the executor's are others while a resolver has something linked */
+    for (uint32_t i = 0, count = executor->value_count; i < count; i++) {
         const uint8_t *pair = arguments + IFUNC_HEADER + (size_t)i * IFUNC_PAIR;
         uint64_t (*resolver)(void) = (uint64_t(*)(void))(uintptr_t)load_u64(pair + 8);
-        executor->values[i] = resolver();
-        store_u64((void *)(uintptr_t)load_u64(pair), executor->values[i]);
+        values[i] = resolver();
+        store_u64((void *)(uintptr_t)load_u64(pair), values[i]);
     }
     return NULL;
 }
@@ -213,6 +215,28 @@ static const char *run_DISMISS_UNWINDER(void *context, const uint8_t *arguments,
         return FAIL((struct executor *)context, "takes %d bytes of arguments, not %zu", ADOPT_SIZE, size);
     executor_announce();
     return executor_dismiss_unwinder(load_u64(arguments));
+}
+
+static uint64_t answer_slot(void *context, uint64_t slot) {
+    const struct executor *executor = context;
+    return executor->lazy_answer(executor->lazy_context, slot);
+}
+
+static const char *run_REGISTER_LAZY_SLOTS(void *context, const uint8_t *arguments, size_t size) {
+    struct executor *executor = context;
+    struct range slots;
+    const char *failure = read_range(executor, arguments, size, &slots);
+    if (!failure && !executor->lazy_answer)
+        failure = "nobody answers for slots";
+    return failure ? failure : lazy_slots_register(slots.address, slots.size, answer_slot, executor);
+}
+
+static const char *run_DEREGISTER_LAZY_SLOTS(void *context, const uint8_t *arguments, size_t size) {
+    struct range slots;
+    const char *failure = read_range(context, arguments, size, &slots);
+    if (!failure)
+        lazy_slots_forget(slots.address);
+    return failure;
 }
 
 static const char *run_REGISTER_DEBUG_IMAGE(void *context, const uint8_t *arguments, size_t size) {

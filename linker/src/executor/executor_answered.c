@@ -40,6 +40,15 @@ static struct jitscope_error *open_tls(struct executor *executor, const struct t
     return executor->answers.open_tls(executor->answers.context, request, answers);
 }
 
+static struct jitscope_error *lazy_resolver(struct executor *executor, uint64_t *address) {
+    return executor->answers.lazy_resolver(executor->answers.context, address);
+}
+
+static void store_slots(struct executor *executor, const struct slot_store *stores, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++)
+        executor->answers.store_slot(executor->answers.context, stores[i].slot, stores[i].function);
+}
+
 static const struct executor_ops answered_ops = {
     .run = run,
     .finalize = executor_run_finalize_halves,
@@ -50,6 +59,8 @@ static const struct executor_ops answered_ops = {
     .open_library = open_library,
     .lookup = lookup,
     .open_tls = open_tls,
+    .lazy_resolver = lazy_resolver,
+    .store_slots = store_slots,
 };
 
 struct jitscope_error *executor_create_answered(const struct executor_answers *answers,

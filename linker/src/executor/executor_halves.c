@@ -40,57 +40,81 @@ struct jitscope_error *executor_action_error(uint32_t index, const char *name, c
     return error_create(JITSCOPE_ERROR_ACTION_FAILED, "allocation action %u '%s': %s", index, name, failure);
 }
 
-/* The deallocate halves of the first COUNT actions, last first; the first failure is the error. */
-static struct jitscope_error *undo(struct executor *executor, const struct action *actions, uint32_t count,
-                                   uint8_t half, struct action_results *results) {
-    struct jitscope_error *first = NULL;
-    for (uint32_t i = count; i-- > 0;) {
+/* The deallocate halves of the actions from FIRST to COUNT, last first; the first failure is the error. */
+static struct jitscope_error *undo(struct executor *executor, const struct action *actions, uint32_t first,
+                                   uint32_t count, uint8_t half, struct action_results *results) {
+    struct jitscope_error *error = NULL;
+    for (uint32_t i = count; i-- > first;) {
         const char *failure = run_half(executor, &actions[i].deallocate, i, half, results);
-        if (failure && !first)
-            first = executor_action_error(i, actions[i].deallocate.function, failure);
+        if (failure && !error)
+            error = executor_action_error(i, actions[i].deallocate.function, failure);
     }
-    return first;
+    return error;
 }
 
 /* Each half once: one that calls exit(3) leaves those before it to executor_roll_back_interrupted(). */
-static void roll_back(struct executor *executor, const struct action *actions, uint32_t count,
-                      struct action_results *results) {
-    for (uint32_t i = count; i-- > 0 && executor->running;) {
-        executor->running_index = i;
-        run_half(executor, &actions[i].deallocate, i, ACTION_ROLLBACK, results);
+static void roll_back(struct executor *executor, struct executor_run *run, uint32_t count) {
+    for (uint32_t i = count; i-- > 0 && !run->rolled_back;) {
+        run->index = i;
+        run_half(executor, &run->actions[i].deallocate, i, ACTION_ROLLBACK, run->results);
     }
+}
+
+/* What the half that is interrupted has found out so far. */
+struct put_aside {
+    uint64_t *values;
+    uint32_t count;
+};
+
+static struct put_aside put_aside(struct executor *executor) {
+    struct put_aside aside = {executor->values, executor->value_count};
+    executor->values = NULL;
+    executor->value_count = 0;
+    return aside;
+}
+
+static void take_up(struct executor *executor, struct put_aside aside) {
+    drop_values(executor);
+    executor->values = aside.values;
+    executor->value_count = aside.count;
 }
 
 struct jitscope_error *executor_run_finalize_halves(struct executor *executor, const struct action *actions,
                                                     uint32_t count, struct action_results *results) {
     TRY(vec_reserve(&results->results, 2 * (uint64_t)count));
     struct jitscope_error *error = NULL;
-    executor->running = actions;
-    executor->running_results = results;
+    struct executor_run run = {.actions = actions, .results = results, .outer = executor->running};
+    struct put_aside aside = put_aside(executor);
+    executor->running = &run;
     for (uint32_t i = 0; i < count && !error; i++) {
-        executor->running_index = i;
+        run.index = i;
         const char *failure = run_half(executor, &actions[i].finalize, i, ACTION_FINALIZE, results);
         if (failure) {
             error = executor_action_error(i, actions[i].finalize.function, failure);
-            roll_back(executor, actions, i, results); /* not behind a replayed exit(3), which did */
+            roll_back(executor, &run, i); /* not behind a replayed exit(3), which did */
         }
     }
-    executor->running = NULL;
+    executor->running = run.outer;
+    take_up(executor, aside);
     return error;
 }
 
 bool executor_run_interrupted_halves(struct executor *executor) {
-    const struct action *actions = executor->running;
-    if (!actions)
+    struct executor_run *run = executor->running;
+    if (!run)
         return false;
-    executor->running = NULL;
-    jitscope_error_destroy(
-        undo(executor, actions, executor->running_index, ACTION_ROLLBACK, executor->running_results));
+    executor->running = run->outer;
+    run->rolled_back = true;
+    jitscope_error_destroy(undo(executor, run->actions, 0, run->index, ACTION_ROLLBACK, run->results));
     return true;
 }
 
 struct jitscope_error *executor_run_deallocate_halves(struct executor *executor, const struct action *actions,
-                                                      uint32_t count, struct action_results *results) {
+                                                      uint32_t first, uint32_t count,
+                                                      struct action_results *results) {
     TRY(vec_reserve(&results->results, count));
-    return undo(executor, actions, count, ACTION_DEALLOCATE, results);
+    struct put_aside aside = put_aside(executor);
+    struct jitscope_error *error = undo(executor, actions, first, count, ACTION_DEALLOCATE, results);
+    take_up(executor, aside);
+    return error;
 }

@@ -5,6 +5,7 @@
 #include "executor/exit_list.h"
 #include "executor/frame_groups.h"
 #include "executor/jit_interface.h"
+#include "executor/lazy_resolver.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -63,12 +64,33 @@ static const char *run(struct executor *executor, const struct action_call *call
         return "the executor has no action of this name";
     if (action->owned_name) /* a user's own, which can run whatever it knows of */
         executor_announce();
-    return action->function(action->context, call->arguments, call->size);
+    const struct executor_code_hooks *hooks = &executor->code;
+    if (!hooks->begin || !executor_runs_code(executor, call->function))
+        return action->function(action->context, call->arguments, call->size);
+    uint32_t before = hooks->begin(hooks->context);
+    const char *failure = action->function(action->context, call->arguments, call->size);
+    hooks->end(hooks->context, before);
+    return failure;
 }
 
 static uint32_t unwinders(struct executor *executor, const char *names[EXECUTOR_UNWINDERS]) {
     (void)executor;
     return executor_unwinder_names(names);
+}
+
+/* --- lazy slots */
+
+static struct jitscope_error *lazy_resolver(struct executor *executor, uint64_t *address) {
+    (void)executor;
+    *address = lazy_resolver_address();
+    return NULL;
+}
+
+static void store_slots(struct executor *executor, const struct slot_store *stores, uint32_t count) {
+    (void)executor;
+    executor_announce();
+    for (uint32_t i = 0; i < count; i++)
+        lazy_slot_store(stores[i].slot, stores[i].function);
 }
 
 /* --- libraries */
@@ -254,6 +276,8 @@ static const struct executor_ops local_ops = {
     .tls_address = tls_address,
     .open_exports = open_exports,
     .close_exports = close_exports,
+    .lazy_resolver = lazy_resolver,
+    .store_slots = store_slots,
     .run_main = run_main,
 };
 

@@ -30,7 +30,7 @@ struct executor_ops {
                                        uint32_t count, struct action_results *results);
     bool (*roll_back)(struct executor *executor);
     struct jitscope_error *(*deallocate)(struct executor *executor, const struct action *actions,
-                                         uint32_t count, struct action_results *results);
+                                         uint32_t first, uint32_t count, struct action_results *results);
     struct jitscope_error *(*close)(struct executor *executor, uint32_t allocation); /* NULL */
     uint32_t (*unwinders)(struct executor *executor, const char *names[EXECUTOR_UNWINDERS]);
     const char *(*audience)(struct executor *executor);
@@ -45,10 +45,21 @@ struct executor_ops {
     struct jitscope_error *(*open_exports)(struct executor *executor, uint32_t link,
                                            const struct exported_symbol *symbols, uint32_t count);
     void (*close_exports)(struct executor *executor, uint32_t link);
+    struct jitscope_error *(*lazy_resolver)(struct executor *executor, uint64_t *address);
+    void (*store_slots)(struct executor *executor, const struct slot_store *stores, uint32_t count);
     struct jitscope_error *(*run_main)(struct executor *executor, uint64_t address, int *status);
 };
 
 struct remote;
+
+/* Finalize actions that are running; what is found while an inner run interrupts them is put aside here. */
+struct executor_run {
+    const struct action *actions;
+    uint32_t index;
+    struct action_results *results;
+    struct executor_run *outer;
+    bool rolled_back; /* by exit(3) */
+};
 
 struct executor {
     const struct executor_ops *ops;
@@ -72,10 +83,13 @@ struct executor {
     uint32_t value_count;
     char message[192]; /* the last failure of a built-in action */
 
-    /* What executor_finalize() is in the middle of; NULL when it is not running. */
-    const struct action *running;
-    uint32_t running_index;
-    struct action_results *running_results;
+    struct executor_run *running; /* what executor_finalize() is in the middle of; NULL: it is not running */
+
+    struct executor_code_hooks code;
+
+    /* See executor_set_lazy_answer(). */
+    uint64_t (*lazy_answer)(void *context, uint64_t slot);
+    void *lazy_context;
 
     /* At exit; see executor_at_exit(). */
     void (*exit_callback)(void *);
@@ -99,7 +113,8 @@ struct jitscope_error *executor_run_finalize_halves(struct executor *executor, c
                                                     uint32_t count, struct action_results *results);
 bool executor_run_interrupted_halves(struct executor *executor);
 struct jitscope_error *executor_run_deallocate_halves(struct executor *executor, const struct action *actions,
-                                                      uint32_t count, struct action_results *results);
+                                                      uint32_t first, uint32_t count,
+                                                      struct action_results *results);
 
 /* Room for what the resolvers of an action with SIZE bytes of arguments return, 0 so far; NULL or why not. */
 const char *executor_reserve_values(struct executor *executor, uint32_t size);

@@ -35,15 +35,6 @@ static struct jitscope_error *measure(struct shape *shape) {
 static void put_headers(const struct shape *shape, uint8_t *file) {
     uint64_t constant = shape->strings + shape->strings_size, writable = shape->end - shape->dynamic;
     uint64_t dynamic_size = DYNAMIC * sizeof(Elf64_Dyn);
-    Elf64_Ehdr header = {.e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
-                         .e_type = ET_DYN,
-                         .e_machine = EM_X86_64,
-                         .e_version = EV_CURRENT,
-                         .e_phoff = sizeof header,
-                         .e_ehsize = sizeof header,
-                         .e_phentsize = sizeof(Elf64_Phdr),
-                         .e_phnum = HEADERS};
-    /* Without PT_GNU_STACK the loader would make stacks executable. */
     Elf64_Phdr segments[HEADERS] = {
         {PT_LOAD, PF_R, 0, 0, 0, constant, constant, PAGE},
         {PT_LOAD, PF_R | PF_W, shape->dynamic, shape->dynamic, shape->dynamic, writable, writable, PAGE},
@@ -51,8 +42,7 @@ static void put_headers(const struct shape *shape, uint8_t *file) {
          8},
         {PT_GNU_STACK, PF_R | PF_W, 0, 0, 0, 0, 0, 16},
     };
-    memcpy(file, &header, sizeof header);
-    memcpy(file + sizeof header, segments, sizeof segments);
+    loaded_file_put_headers(file, segments, HEADERS);
 }
 
 static void put_dynamic(const struct shape *shape, uint8_t *file) {

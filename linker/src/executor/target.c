@@ -54,7 +54,7 @@ static void undo_all(struct jitscope_target *target, struct message *message) {
         count++;
     message_u32(message, count);
     for (struct target_allocation *at = target->newest; at; at = at->older) {
-        target_undo(target, at);
+        target_undo(target, at, 0);
         message_u32(message, at->number);
         message_results(message, &at->results);
     }

@@ -90,8 +90,8 @@ void target_watch_crashes(struct jitscope_target *target);
 
 /* Handles one message, and answers; an error when it makes no sense.  Under the lock. */
 struct jitscope_error *target_handle(struct jitscope_target *target, struct frame *frame);
-/* Runs the deallocate halves of ALLOCATION, which are then none. */
-void target_undo(struct jitscope_target *target, struct target_allocation *allocation);
+/* Runs the deallocate halves of ALLOCATION's actions from FIRST on, which are then not left. */
+void target_undo(struct jitscope_target *target, struct target_allocation *allocation, uint32_t first);
 void target_forget(struct jitscope_target *target, struct target_allocation *allocation);
 
 #endif

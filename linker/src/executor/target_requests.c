@@ -320,32 +320,44 @@ static struct jitscope_error *finalize(struct jitscope_target *target, struct fr
 
 /* --- deallocate */
 
-void target_undo(struct jitscope_target *target, struct target_allocation *allocation) {
+void target_undo(struct jitscope_target *target, struct target_allocation *allocation, uint32_t first) {
     uint32_t count = allocation->action_count;
-    allocation->action_count = 0;
+    allocation->action_count = first < count ? first : count;
     target->busy = allocation;
     target->results = &allocation->results;
     target->finalizes = false;
     jitscope_error_destroy(
-        executor_deallocate(target->executor, allocation->actions, count, &allocation->results));
+        executor_deallocate(target->executor, allocation->actions, first, count, &allocation->results));
     target->busy = NULL;
+}
+
+/* They have been told; the room for those to come stays. */
+static void forget_results(struct action_results *results) {
+    for (uint32_t i = 0; i < results->results.count; i++) {
+        os_release((char *)(uintptr_t)results->results.data[i].message);
+        os_release(results->results.data[i].values);
+    }
+    results->results.count = 0;
 }
 
 static struct jitscope_error *deallocate(struct jitscope_target *target, struct frame *frame,
                                          struct cursor *cursor) {
     struct message message = {0};
     struct target_allocation *allocation = target_find(target, take_u32(cursor));
-    uint32_t flags = take_u32(cursor);
+    uint32_t flags = take_u32(cursor), first = take_u32(cursor);
     cursor->failed |= !allocation;
     TRY(cursor_end(cursor, frame->kind));
     allocation->results.timed = flags & BRIDGE_TIMED;
-    target_undo(target, allocation);
-    struct jitscope_error *error = target_close(allocation, true);
+    target_undo(target, allocation, first);
+    struct jitscope_error *error = first ? NULL : target_close(allocation, true);
     message_error(&message, error);
     message_u32(&message, executor_debugger_listens());
     message_results(&message, &allocation->results);
     jitscope_error_destroy(error);
-    target_forget(target, allocation);
+    if (first)
+        forget_results(&allocation->results);
+    else
+        target_forget(target, allocation);
     return answer(target, frame, MESSAGE_DEALLOCATED, &message);
 }
 

@@ -79,16 +79,7 @@ static void measure(struct shape *shape) {
 static void put_headers(const struct shape *shape, uint8_t *file) {
     const struct tls_request *request = shape->request;
     uint64_t writable = shape->end - shape->dynamic, constant = shape->image + request->image_size;
-    Elf64_Ehdr header = {.e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
-                         .e_type = ET_DYN,
-                         .e_machine = EM_X86_64,
-                         .e_version = EV_CURRENT,
-                         .e_phoff = sizeof header,
-                         .e_ehsize = sizeof header,
-                         .e_phentsize = sizeof(Elf64_Phdr),
-                         .e_phnum = HEADERS};
-    /* Without PT_GNU_STACK the loader would make stacks executable.  A module without a block has no PT_TLS.
-     */
+    /* A module without a block has no PT_TLS. */
     Elf64_Phdr segments[HEADERS] = {
         {PT_LOAD, PF_R, 0, 0, 0, constant, constant, PAGE},
         {PT_LOAD, PF_R | PF_W, shape->dynamic, shape->dynamic, shape->dynamic, writable, writable, PAGE},
@@ -98,8 +89,7 @@ static void put_headers(const struct shape *shape, uint8_t *file) {
         {request->size ? PT_TLS : PT_NULL, PF_R, shape->image, shape->image, shape->image,
          request->image_size, round_up(request->size, block_alignment(request)), block_alignment(request)},
     };
-    memcpy(file, &header, sizeof header);
-    memcpy(file + sizeof header, segments, sizeof segments);
+    loaded_file_put_headers(file, segments, HEADERS);
 }
 
 /* A writer of the string table: where the next text goes. */

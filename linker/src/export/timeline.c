@@ -98,6 +98,12 @@ static void place(struct timeline *timeline, struct thread_clock *clock) {
     case EVENT_ID_unload:
         set_time(timeline, clock, event->unload.time);
         break;
+    case EVENT_ID_call_replace:
+        set_time(timeline, clock, event->call_replace.time);
+        break;
+    case EVENT_ID_call_lazy:
+        set_time(timeline, clock, event->call_lazy.time);
+        break;
     case EVENT_ID_call_link:
         set_time(timeline, clock, event->call_link.time);
         break;

@@ -41,6 +41,7 @@ static void give_tables_back(struct graph *graph) {
             tables->sections.data[graph->sections.data[id].name] = NO_SECTION;
     for (uint32_t i = 0; i < graph->claimed_groups.count; i++)
         tables->groups.data[graph->claimed_groups.data[i]] = NO_INPUT;
+    name_tables_destroy(graph->lender); /* of a link that was made meanwhile, inside of this one */
     *graph->lender = *tables;
 }
 
@@ -59,6 +60,7 @@ void graph_destroy(struct graph *graph) {
     vec_destroy(&graph->tls.gaps);
     vec_destroy(&graph->tls.externals);
     vec_destroy(&graph->tls.reached);
+    vec_destroy(&graph->lazy.stubs);
     vec_destroy(&graph->claimed_groups);
     vec_destroy(&graph->section_next);
     os_release(graph->addresses);

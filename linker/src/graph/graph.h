@@ -73,7 +73,11 @@ enum {
     SYMBOL_EXTERNAL = 2,
     SYMBOL_RESOLVED = 4,
     SYMBOL_TABLE_ENTRY = 8,
-    SYMBOL_LARGE = 16, /* a common symbol that need not lie in reach of 32 bits */
+    SYMBOL_LARGE = 16,  /* a common symbol that need not lie in reach of 32 bits */
+    SYMBOL_LAZY = 32,   /* external, only called, and an input that waits defines it (pass/lazy_stubs.h); of a
+                           stub or slot: it can come to lead elsewhere */
+    SYMBOL_SWINGS = 64, /* a function that can be replaced: calls go through a slot */
+    SYMBOL_HELD = 128,  /* besides, its address is taken */
 };
 
 struct symbol {
@@ -157,6 +161,19 @@ struct debug_input {
     const struct elf_reader *reader; /* object/'s view of the file, in the graph's arena */
 };
 
+/* A slot that can come to lead elsewhere while code runs, and the stub that jumps through it. */
+struct lazy_stub {
+    uint32_t target; /* the function that is called */
+    uint32_t slot, stub;
+    uint32_t leads_to; /* symbol that the slot has at first: behind the stub's jump, or the target */
+};
+
+struct graph_lazy {
+    uint64_t resolver; /* address of what unbound slots go to in the end */
+    VEC(struct lazy_stub) stubs;
+    bool wanted; /* some symbol is SYMBOL_LAZY or SYMBOL_SWINGS */
+};
+
 struct graph {
     const struct arch *arch;
     struct trace *trace;
@@ -190,6 +207,7 @@ struct graph {
     uint32_t wants_executable_stack; /* the first input that does, or NO_INPUT */
 
     struct graph_tls tls;
+    struct graph_lazy lazy;
 
     /* The addresses of symbols, index is the symbol's id; filled before fixups. */
     uint64_t *addresses;
@@ -256,6 +274,8 @@ struct jitscope_error *graph_define(struct graph *graph, struct symbol definitio
 /* A reference to a non-local name: its symbol, external until somebody defines it. */
 struct jitscope_error *graph_refer(struct graph *graph, uint32_t name, uint8_t linkage, uint8_t scope,
                                    uint8_t kind, uint32_t input, uint32_t *id);
+/* A definition that loses to one of an earlier link's is external from now on. */
+void graph_yield(struct graph *graph, uint32_t symbol);
 /* The outside world (or the linker) answers for an external symbol. */
 void graph_resolve(struct graph *graph, uint32_t symbol, uint64_t address, uint32_t provider, uint32_t where);
 /* The same for a thread-local symbol: OFFSET in the block of LINK, or of a shared library (0). */

@@ -215,6 +215,18 @@ struct jitscope_error *graph_define(struct graph *graph, struct symbol definitio
     return NULL;
 }
 
+void graph_yield(struct graph *graph, uint32_t id) {
+    struct symbol *symbol = &graph->symbols.data[id];
+    TRACE(graph->trace, symbol_discarded, .name = trace_name(graph->trace, symbol->name),
+          .input = symbol->input, .in_favour_of = NO_INPUT,
+          .reason = symbol->linkage == LINKAGE_COMMON ? REASON_LARGER_COMMON : REASON_FIRST_WEAK);
+    symbol->value = symbol->size = 0;
+    symbol->block = NO_BLOCK;
+    symbol->linkage = LINKAGE_STRONG;
+    symbol->flags = SYMBOL_EXTERNAL;
+    trace_symbol(graph, id);
+}
+
 void graph_resolve(struct graph *graph, uint32_t id, uint64_t address, uint32_t provider, uint32_t where) {
     struct symbol *symbol = &graph->symbols.data[id];
     symbol->value = address;

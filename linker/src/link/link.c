@@ -16,6 +16,7 @@
 #include "link/fixups.h"
 #include "link/thread_locals.h"
 #include "link/unresolved.h"
+#include "pass/lazy_stubs.h"
 #include "pass/relax.h"
 #include "pass/section_actions.h"
 #include "pass/synthetic.h"
@@ -94,6 +95,8 @@ static struct jitscope_error *fix(struct link_job *job, const struct in_flight *
     TRY(run_user_passes(job, PHASE_PRE_FIXUP));
     TRY(run(job, PHASE_FIXUP, "apply-fixups", apply_fixups, NULL));
     TRY(run(job, PHASE_POST_FIXUP, "register-eh-frames", register_eh_frames, NULL));
+    if (job->graph->lazy.stubs.count)
+        TRY(run(job, PHASE_POST_FIXUP, "register-lazy-slots", register_lazy_slots, NULL));
     TRY(run(job, PHASE_POST_FIXUP, "attach-initialisers", attach_initialisers, NULL));
     TRY(run_user_passes(job, PHASE_POST_FIXUP));
     struct debug_job debug = {job->debug, &in_flight->layout};

@@ -11,9 +11,9 @@
 
 enum { SHOWN_SYMBOLS = 20, SHOWN_REFERRERS = 3 };
 
-/* The result of a resolver that is still to run is not. */
+/* The result of a resolver that is still to run is not, nor is what is linked when it is called. */
 static bool is_open(const struct graph *graph, const struct symbol *symbol) {
-    return symbol->flags & SYMBOL_EXTERNAL && !(symbol->flags & SYMBOL_RESOLVED) &&
+    return symbol->flags & SYMBOL_EXTERNAL && !(symbol->flags & (SYMBOL_RESOLVED | SYMBOL_LAZY)) &&
            !(symbol->kind == SYMBOL_KIND_IFUNC && graph->knows_action);
 }
 

@@ -107,7 +107,7 @@ static void trace_results(struct memory *memory, struct string_pool *names, uint
                           const struct action *actions, const struct action_results *results) {
     if (!trace_wants(memory->trace, LEVEL_BLOCK))
         return;
-    for (uint32_t i = 0; i < results->results.count; i++) {
+    for (uint32_t i = results->told; i < results->results.count; i++) {
         const struct action_result *result = &results->results.data[i];
         const struct action *action = &actions[result->action];
         uint32_t message = text_id(names, result->message);
@@ -148,19 +148,19 @@ static void note_places(const struct in_flight *in_flight) {
 /* Halves that failed, by their number in the session; what is not told went well. */
 static void note_results(struct memory *memory, struct string_pool *names,
                          const struct action_results *results) {
-    for (uint32_t i = 0; i < results->results.count && trace_keeps_answers(memory->trace); i++)
+    for (uint32_t i = results->told; i < results->results.count && trace_keeps_answers(memory->trace); i++)
         if (results->results.data[i].failed)
-            TRACE_ANSWER(memory->trace, answer_action, .ordinal = memory->halves + i,
+            TRACE_ANSWER(memory->trace, answer_action, .ordinal = memory->halves + i - results->told,
                          .message = trace_text(memory->trace, names, results->results.data[i].message));
-    memory->halves += results->results.count;
+    memory->halves += results->results.count - results->told;
 }
 
 /* What resolvers found out: an answer, and what their slots lead to. */
 static void note_values(const struct memory *memory, const struct action_results *results) {
-    for (uint32_t i = 0; i < results->results.count; i++)
+    for (uint32_t i = results->told; i < results->results.count; i++)
         for (uint32_t at = 0; at < results->results.data[i].value_count; at++)
-            TRACE_ANSWER(memory->trace, answer_ifunc, .ordinal = memory->halves + i, .index = at,
-                         .address = results->results.data[i].values[at]);
+            TRACE_ANSWER(memory->trace, answer_ifunc, .ordinal = memory->halves + i - results->told,
+                         .index = at, .address = results->results.data[i].values[at]);
 }
 
 /* An embedding program may have attached such an action, too: slots tell them apart. */
@@ -171,7 +171,7 @@ static void resolve_ifunc(struct graph *graph, const struct action_call *call, u
 }
 
 static void resolve_ifuncs(struct graph *graph, const struct action_results *results) {
-    for (uint32_t i = 0; i < results->results.count; i++) {
+    for (uint32_t i = results->told; i < results->results.count; i++) {
         const struct action_result *result = &results->results.data[i];
         for (uint32_t at = 0; result->half == ACTION_FINALIZE && at < result->value_count; at++)
             resolve_ifunc(graph, &graph->actions.data[result->action].finalize, at, result->values[at]);
@@ -179,12 +179,13 @@ static void resolve_ifuncs(struct graph *graph, const struct action_results *res
 }
 
 static void tell_finalization(struct memory *memory, const struct in_flight *in_flight,
-                              const struct action_results *results) {
+                              struct action_results *results) {
     struct graph *graph = in_flight->graph;
     note_values(memory, results);
     note_results(memory, graph->names, results);
     trace_results(memory, graph->names, in_flight->number, graph->actions.data, results);
     resolve_ifuncs(graph, results);
+    results->told = results->results.count;
 }
 
 /* --- allocate */
@@ -320,6 +321,17 @@ static struct jitscope_error *transfer(const struct in_flight *in_flight,
     return executor_transfer(memory->executor, graph->actions.data, graph->actions.count, results);
 }
 
+/* --- runs of actions */
+
+static void begin_run(struct memory *memory, struct memory_run *run) {
+    run->outer = memory->running;
+    memory->running = run;
+}
+
+static void end_run(struct memory *memory, const struct memory_run *run) {
+    memory->running = run->outer;
+}
+
 static struct jitscope_error *run_finalize_actions(const struct in_flight *in_flight,
                                                    struct action_results *results) {
     struct memory *memory = in_flight->memory;
@@ -327,11 +339,11 @@ static struct jitscope_error *run_finalize_actions(const struct in_flight *in_fl
     trace_actions(memory, graph);
     if (!memory->executor)
         return NULL;
-    memory->finalizing = in_flight;
-    memory->finalizing_results = results;
+    struct memory_run run = {.finalizing = in_flight, .results = results};
+    begin_run(memory, &run);
     struct jitscope_error *error =
         executor_finalize(memory->executor, graph->actions.data, graph->actions.count, results);
-    memory->finalizing = NULL;
+    end_run(memory, &run);
     tell_finalization(memory, in_flight, results);
     return error;
 }
@@ -372,6 +384,8 @@ struct jitscope_error *memory_finalize(struct in_flight *in_flight, uint64_t *ha
     uint64_t start = trace_time(memory->trace);
     struct jitscope_error *error = finalize(in_flight, &finalized);
     if (error) {
+        if (memory->before_abandon)
+            memory->before_abandon(memory->abandon_context);
         memory_abandon(in_flight);
         return error;
     }
@@ -403,56 +417,112 @@ void memory_abandon(struct in_flight *in_flight) {
 
 /* --- deallocate, read */
 
-static void tell_deallocation(struct memory *memory, const struct finalized *finalized) {
-    note_results(memory, finalized->names, &finalized->results);
-    trace_results(memory, finalized->names, finalized->number, finalized->actions, &finalized->results);
+static void tell_deallocation(struct memory *memory, const struct finalized *finalized,
+                              struct action_results *results) {
+    note_results(memory, finalized->names, results);
+    trace_results(memory, finalized->names, finalized->number, finalized->actions, results);
+    results->told = results->results.count;
 }
 
-/* Once: afterwards there are none left. */
-static struct jitscope_error *run_deallocate_actions(struct memory *memory, struct finalized *finalized) {
+/* The first of the last actions that run code. */
+static uint32_t first_of_code(const struct memory *memory, const struct finalized *finalized) {
+    uint32_t first = finalized->action_count;
+    while (first && (!finalized->actions[first - 1].deallocate.function ||
+                     executor_runs_code(memory->executor, finalized->actions[first - 1].deallocate.function)))
+        first--;
+    return first;
+}
+
+/* Once: afterwards those from FIRST on are not left. */
+static struct jitscope_error *run_from(struct memory *memory, struct finalized *finalized, uint32_t first) {
     uint32_t count = finalized->action_count;
-    finalized->action_count = 0;
-    if (!memory->executor || !count)
+    finalized->action_count = first;
+    if (!memory->executor || first == count)
         return NULL;
-    memory->deallocating = finalized;
+    struct memory_run run = {.deallocating = finalized, .results = &finalized->results};
+    begin_run(memory, &run);
     struct jitscope_error *error =
-        executor_deallocate(memory->executor, finalized->actions, count, &finalized->results);
-    memory->deallocating = NULL;
-    tell_deallocation(memory, finalized);
+        executor_deallocate(memory->executor, finalized->actions, first, count, &finalized->results);
+    end_run(memory, &run);
+    tell_deallocation(memory, finalized, &finalized->results);
     return error;
 }
 
-static void tell_exit(const struct memory *memory, const struct action_results *results) {
-    TRACE_ANSWER(memory->trace, answer_exit, .ordinal = memory->halves + results->results.count);
+static struct jitscope_error *run_deallocate_actions(struct memory *memory, struct finalized *finalized) {
+    return run_from(memory, finalized, 0);
 }
 
-/* A finaliser has called exit(3): those that were to come after it do not run. */
+static struct finalized *find_finalized(const struct memory *memory, uint64_t handle) {
+    return handle <= UINT32_MAX ? numbered_find(&memory->finalized, (uint32_t)handle) : NULL;
+}
+
+struct jitscope_error *memory_end_code(struct memory *memory, uint64_t handle) {
+    struct finalized *finalized = find_finalized(memory, handle);
+    return finalized && memory->executor ? run_from(memory, finalized, first_of_code(memory, finalized))
+                                         : NULL;
+}
+
+static void tell_run(struct memory *memory, const struct memory_run *run) {
+    if (run->finalizing)
+        tell_finalization(memory, run->finalizing, run->results);
+    else
+        tell_deallocation(memory, run->deallocating, run->results);
+}
+
+void memory_set_aside(struct memory *memory) {
+    if (memory->running)
+        tell_run(memory, memory->running);
+}
+
+uint32_t memory_halves(const struct memory *memory) {
+    const struct memory_run *run = memory->running;
+    return memory->halves + (run ? run->results->results.count - run->results->told : 0);
+}
+
+/* exit(3) was called inside the innermost run.  A finalize action: those before it are rolled back.  A
+ * finaliser: those that were to come after it do not run. */
 static void end_interrupted(struct memory *memory) {
-    const struct finalized *finalized = memory->deallocating;
-    memory->deallocating = NULL;
-    if (!finalized)
+    struct memory_run *run = memory->running;
+    memory->running = NULL; /* while others run: what they come to is theirs */
+    TRACE_ANSWER(memory->trace, answer_exit,
+                 .ordinal = memory->halves + run->results->results.count - run->results->told);
+    if (run->finalizing && !executor_roll_back_interrupted(memory->executor))
         return;
-    tell_exit(memory, &finalized->results);
-    tell_deallocation(memory, finalized);
+    tell_run(memory, run);
 }
 
-static void roll_back_interrupted(struct memory *memory) {
-    const struct in_flight *in_flight = memory->finalizing;
-    memory->finalizing = NULL;
-    if (!in_flight)
-        return;
-    tell_exit(memory, memory->finalizing_results);
-    if (!executor_roll_back_interrupted(memory->executor))
-        return;
-    tell_finalization(memory, in_flight, memory->finalizing_results);
+/* Last first; what finalisers have linked lazily is last then. */
+static void end_all_code(struct memory *memory) {
+    const struct numbered_entry *entry;
+    for (uint32_t number = memory->finalized.last; (entry = numbered_up_to(&memory->finalized, number));) {
+        uint32_t last = memory->finalized.last;
+        number = entry->number - 1;
+        jitscope_error_destroy(memory_end_code(memory, entry->number));
+        if (memory->finalized.last > last)
+            number = memory->finalized.last;
+    }
+}
+
+static struct finalized *latest_with_actions(const struct memory *memory) {
+    for (uint32_t i = memory->finalized.entries.count; i-- > 0;) {
+        struct finalized *finalized = memory->finalized.entries.data[i].thing;
+        if (finalized && finalized->action_count)
+            return finalized;
+    }
+    return NULL;
 }
 
 void memory_run_exit_actions(struct memory *memory) {
-    end_interrupted(memory);
-    roll_back_interrupted(memory);
-    for (uint32_t i = memory->finalized.entries.count; i-- > 0;)
-        if (memory->finalized.entries.data[i].thing)
-            jitscope_error_destroy(run_deallocate_actions(memory, memory->finalized.entries.data[i].thing));
+    struct finalized *finalized;
+    while (memory->running) {
+        struct memory_run *outer = memory->running->outer;
+        end_interrupted(memory);
+        memory->running = outer;
+    }
+    if (memory->code_ends_first && memory->executor)
+        end_all_code(memory);
+    while ((finalized = latest_with_actions(memory)))
+        jitscope_error_destroy(run_deallocate_actions(memory, finalized));
 }
 
 static struct jitscope_error *give_back(const struct memory *memory, const struct finalized *finalized) {
@@ -465,8 +535,7 @@ static struct jitscope_error *give_back(const struct memory *memory, const struc
 }
 
 struct jitscope_error *memory_deallocate(struct memory *memory, uint64_t handle) {
-    struct finalized *finalized =
-        handle <= UINT32_MAX ? numbered_find(&memory->finalized, (uint32_t)handle) : NULL;
+    struct finalized *finalized = find_finalized(memory, handle);
     if (!finalized)
         return error_create(JITSCOPE_ERROR_USAGE, "there is no finalized allocation %" PRIu64, handle);
     uint64_t start = trace_time(memory->trace);
@@ -515,4 +584,18 @@ bool memory_read(const struct memory *memory, uint64_t address, void *buffer, si
         size -= got;
     }
     return true;
+}
+
+/* Managers that execute nothing keep the working memory. */
+void memory_store_slot(struct memory *memory, uint64_t address, uint64_t value) {
+    for (uint32_t i = 0; i < memory->finalized.entries.count; i++) {
+        const struct finalized *finalized = memory->finalized.entries.data[i].thing;
+        for (uint32_t at = 0; finalized && at < finalized->segment_count; at++) {
+            const struct jitscope_segment *segment = &finalized->segments[at];
+            uint64_t offset = address - segment->address;
+            if (address >= segment->address && segment->content_size >= 8 &&
+                offset <= segment->content_size - 8)
+                store_u64(segment->working + offset, value);
+        }
+    }
 }

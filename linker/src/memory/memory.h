@@ -25,11 +25,22 @@ struct memory {
     struct trace *trace;
     uint64_t page_size;
     uint32_t next_allocation;
-    uint32_t halves;                    /* of actions that have run */
-    struct numbered finalized;          /* struct finalized, by handle */
-    const struct in_flight *finalizing; /* whose finalize actions are running */
-    const struct action_results *finalizing_results;
-    struct finalized *deallocating; /* whose deallocate actions are running */
+    uint32_t halves;            /* of actions that have run */
+    struct numbered finalized;  /* struct finalized, by handle */
+    bool code_ends_first;       /* at exit too: allocations call each other */
+    struct memory_run *running; /* whose actions are running: the innermost; NULL: none are */
+
+    /* A link whose actions failed, and were rolled back, is about to lose its memory; NULL: nobody cares. */
+    void (*before_abandon)(void *context);
+    void *abandon_context;
+};
+
+/* A run of actions that has not come to its end: of an allocation that is finalized, or deallocated. */
+struct memory_run {
+    const struct in_flight *finalizing; /* or NULL, and */
+    const struct finalized *deallocating;
+    struct action_results *results;
+    struct memory_run *outer; /* that is interrupted by this one */
 };
 
 /* One allocation on its way; lives until finalize or abandon. */
@@ -74,6 +85,18 @@ uint32_t memory_allocation_number(const struct memory *memory, uint64_t finalize
 void memory_tell_state(const struct memory *memory, struct string_pool *names, uint64_t finalized);
 struct jitscope_error *memory_restore(struct memory *memory, struct string_pool *names,
                                       const struct memory_state *state, uint64_t *finalized);
+
+/* Without executor: puts VALUE where a slot is, at ADDRESS. */
+void memory_store_slot(struct memory *memory, uint64_t address, uint64_t value);
+
+/* Code that an action runs has come back to the linker, which is about to link: what ran so far is told of,
+ * and counted. */
+void memory_set_aside(struct memory *memory);
+/* Halves of actions that have run in the session. */
+uint32_t memory_halves(const struct memory *memory);
+/* Runs those deallocate actions that run code, which memory_deallocate() then does not run again: of things
+ * that go together all code runs first, while all of them are registered. */
+struct jitscope_error *memory_end_code(struct memory *memory, uint64_t finalized);
 
 /* exit(3) is running in the executor: runs all deallocate actions, last allocation first, but leaves the
  * memory in place, since other threads may still be running in it.  Deallocation afterwards runs none again.

@@ -226,6 +226,23 @@ SAY(table_entry) {
     put_place(out, query, link, event->asked_by, event->asked_at);
 }
 
+SAY(lazy_stub) {
+    text_append(out, "calls of ");
+    put_symbol(out, query, link, event->target);
+    text_print(out, " go through slot %u, ", event->slot);
+    text_append(out, event->waits ? "which has it linked first" : "which can come to lead elsewhere");
+}
+
+SAY(slot_bound) {
+    put_symbol(out, query, link, event->symbol);
+    text_print(out, ", which held 0x%" PRIx64 ", holds 0x%" PRIx64, event->before, event->after);
+    if (event->definer)
+        text_print(out, ", of link %" PRIu32, event->definer);
+    text_append(out, event->why == BINDING_CALLED     ? ": it was called"
+                     : event->why == BINDING_REPLACED ? ": a new link takes the place of the old"
+                                                      : ": the function waits again");
+}
+
 SAY(edge) {
     text_append(out, "the relocation at ");
     put_place(out, query, link, event->block, event->offset);
@@ -316,6 +333,8 @@ void say_event(struct text *out, struct why_query *query, const struct event_vie
         CASE(symbol_unresolved)
         CASE(symbol_bound)
         CASE(table_entry)
+        CASE(lazy_stub)
+        CASE(slot_bound)
         CASE(edge)
         CASE(edge_claimed)
         CASE(edge_relaxed)

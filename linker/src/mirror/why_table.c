@@ -25,6 +25,63 @@ static void put_target(struct text *out, const struct why_query *query, const st
         put_value(out, query, "provider", symbol->provider);
 }
 
+/* --- slots that can come to lead elsewhere */
+
+static const struct event_lazy_stub *lazy_stub_of(const struct mirror_link *link,
+                                                  const struct event_table_entry *entry) {
+    for (uint32_t i = 0; i < link->lazy_stubs.count; i++)
+        if (link->lazy_stubs.data[i].symbol == entry->symbol ||
+            link->lazy_stubs.data[i].stub == entry->symbol)
+            return &link->lazy_stubs.data[i];
+    return NULL;
+}
+
+static const struct event_slot_bound *binding_of(const struct mirror_link *link,
+                                                 const struct event_lazy_stub *stub) {
+    const struct event_slot_bound *last = NULL;
+    for (uint32_t i = 0; i < link->bindings.count; i++)
+        if (link->bindings.data[i].slot == stub->slot)
+            last = &link->bindings.data[i];
+    return last;
+}
+
+static const char *reason_for(const struct event_slot_bound *bound) {
+    return bound->why == BINDING_CALLED     ? "since it was called"
+           : bound->why == BINDING_REPLACED ? "since it was replaced"
+                                            : "since its link was unloaded";
+}
+
+/* True when that is what there is to say of where ENTRY leads. */
+static bool put_lazy(struct text *out, const struct why_query *query, const struct mirror_link *link,
+                     const struct event_table_entry *entry) {
+    const struct event_lazy_stub *stub = lazy_stub_of(link, entry);
+    const struct event_slot_bound *bound = stub ? binding_of(link, stub) : NULL;
+    if (!stub || (!bound && !stub->waits))
+        return false;
+    text_append(out, entry->table == TABLE_PLT ? " and jumps" : " and leads");
+    if (bound && bound->definer) {
+        text_print(out, " to 0x%" PRIx64 ", ", bound->after);
+        put_symbol(out, query, link, entry->target);
+        text_print(out, " of link %" PRIu32 ", %s", bound->definer, reason_for(bound));
+        return true;
+    }
+    text_append(out, " to the resolver: ");
+    put_symbol(out, query, link, entry->target);
+    text_append(out, " is linked when it is called");
+    return true;
+}
+
+static struct jitscope_error *want_lazy(struct why_query *query, const struct mirror_link *link,
+                                        const struct event_table_entry *entry) {
+    const struct event_lazy_stub *stub = lazy_stub_of(link, entry);
+    if (!stub)
+        return NULL;
+    TRY(want(query, EVENT_ID_lazy_stub, link->number, stub->slot, 0, 0));
+    return want(query, EVENT_ID_slot_bound, link->number, stub->slot, 0, 0);
+}
+
+/* --- where entries lead */
+
 /* The slot holds the target's address, once fixups are applied. */
 static void put_slot_value(struct text *out, const struct why_query *query, const struct mirror_link *link,
                            const struct event_table_entry *entry) {
@@ -70,7 +127,9 @@ static struct jitscope_error *begin_entry(struct why_query *query, const struct 
         text_print(&text, " is at 0x%" PRIx64, block->address);
     else
         text_append(&text, " has no address");
-    if (entry->table == TABLE_PLT)
+    if (put_lazy(&text, query, link, entry))
+        ; /* that is all */
+    else if (entry->table == TABLE_PLT)
         put_jump(&text, query, link, entry);
     else
         put_slot_value(&text, query, link, entry);
@@ -155,6 +214,7 @@ static struct jitscope_error *entry_chain(struct why_query *query, const struct 
     TRY(mirror_want_edges(query->mirror, link->number));
     TRY(begin_entry(query, link, entry));
     TRY(want_entry(query, link, entry));
+    TRY(want_lazy(query, link, entry));
     if (entry->table == TABLE_PLT) {
         const struct event_table_entry *slot = entry_of_target(link, TABLE_GOT, entry->target);
         const struct mirror_block *block = slot ? mirror_block(link, slot->block) : NULL;

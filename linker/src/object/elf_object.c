@@ -236,11 +236,46 @@ struct jitscope_error *elf_each_definition(struct bytes file, elf_symbol_functio
         if (ELF64_ST_BIND(symbol.st_info) == STB_LOCAL || symbol.st_shndx == SHN_UNDEF || !name || !length)
             continue;
         unsigned type = ELF64_ST_TYPE(symbol.st_info);
-        bool data = !elf_symbol_is_common(&symbol) && ELF64_ST_BIND(symbol.st_info) != STB_WEAK &&
-                    type != STT_FUNC && type != STT_GNU_IFUNC;
-        TRY(function(context, name, length, data));
+        unsigned bind = ELF64_ST_BIND(symbol.st_info);
+        bool strong = !elf_symbol_is_common(&symbol) && bind == STB_GLOBAL;
+        bool data =
+            !elf_symbol_is_common(&symbol) && bind != STB_WEAK && type != STT_FUNC && type != STT_GNU_IFUNC;
+        TRY(function(context, name, length, (data ? ELF_DATA : 0) | (strong ? ELF_STRONG : 0)));
     }
     return NULL;
+}
+
+static bool is_of_initialisers(const struct elf_reader *reader, uint32_t index) {
+    const Elf64_Shdr section = elf_section(reader, index);
+    return section.sh_size && (section.sh_type == SHT_INIT_ARRAY || section.sh_type == SHT_PREINIT_ARRAY ||
+                               !strncmp(elf_reader_section_name(reader, index), ".ctors", strlen(".ctors")));
+}
+
+static bool has_low_relocations(const struct elf_reader *reader, const Elf64_Shdr *table) {
+    if (table->sh_type != SHT_RELA || table->sh_info >= reader->section_count ||
+        !(elf_section(reader, table->sh_info).sh_flags & SHF_ALLOC) ||
+        !strcmp(elf_reader_section_name(reader, table->sh_info), ".eh_frame") ||
+        !bytes_contain(reader->file, table->sh_offset, table->sh_size))
+        return false;
+    for (uint64_t at = 0; at + sizeof(Elf64_Rela) <= table->sh_size; at += sizeof(Elf64_Rela)) {
+        uint32_t type = load_u32(reader->file.data + table->sh_offset + at + offsetof(Elf64_Rela, r_info));
+        if (type == R_X86_64_32 || type == R_X86_64_32S)
+            return true;
+    }
+    return false;
+}
+
+struct elf_outline elf_outline(struct bytes file) {
+    struct elf_reader reader = {0};
+    struct elf_outline outline = {0};
+    struct jitscope_error *error = elf_open_object(file, &reader);
+    for (uint32_t i = 1; !error && i < reader.section_count; i++) {
+        const Elf64_Shdr section = elf_section(&reader, i);
+        outline.has_initialisers |= is_of_initialisers(&reader, i);
+        outline.wants_low_memory = outline.wants_low_memory || has_low_relocations(&reader, &section);
+    }
+    jitscope_error_destroy(error);
+    return outline;
 }
 
 const char *elf_section_name(struct bytes file, uint32_t index) {

@@ -32,11 +32,22 @@ struct jitscope_error *elf_read_object(struct graph *graph, struct bytes file, u
                                        const struct elf_read_options *options, struct elf_scratch *scratch);
 
 /* Calls FUNCTION for each non-local definition of an ET_REL file, when an archive's index is missing or says
- * too little.  DATA: it is a strong definition of data, one that beats a common symbol.  A non-NULL return
- * ends the walk and is passed up. */
+ * too little, or the object waits to be linked.  TRAITS are ELF_* bits.  A non-NULL return ends the walk and
+ * is passed up. */
+enum {
+    ELF_DATA = 1,   /* a strong definition of data, one that beats a common symbol */
+    ELF_STRONG = 2, /* neither weak, unique nor common */
+};
 typedef struct jitscope_error *(*elf_symbol_function)(void *context, const char *name, size_t length,
-                                                      bool data);
+                                                      unsigned traits);
 struct jitscope_error *elf_each_definition(struct bytes file, elf_symbol_function function, void *context);
+
+/* What can be told of an object without reading it; nothing of what is none. */
+struct elf_outline {
+    bool has_initialisers; /* arrays of functions to run before main */
+    bool wants_low_memory; /* relocations for addresses of 32 bits */
+};
+struct elf_outline elf_outline(struct bytes file);
 
 /* For messages: name of a section of an ET_REL file, NULL when there is none. */
 const char *elf_section_name(struct bytes file, uint32_t index);

@@ -2,10 +2,11 @@
 
 #include "base/bytes.h"
 
-/* The symbol a table entry leads to: the target of its only edge. */
+/* The symbol a table entry leads to: the target of its only edge.  What can come to lead elsewhere is not
+ * taken for what it leads to now. */
 static uint32_t entry_target(const struct graph *graph, uint32_t entry) {
     const struct symbol *symbol = &graph->symbols.data[entry];
-    if (!(symbol->flags & SYMBOL_TABLE_ENTRY))
+    if (!(symbol->flags & SYMBOL_TABLE_ENTRY) || symbol->flags & SYMBOL_LAZY)
         return NO_SYMBOL;
     return graph->edges.data[graph->blocks.data[symbol->block].first_edge].target;
 }

@@ -1,6 +1,7 @@
 #include "pass/tables.h"
 
 #include "pass/ifuncs.h"
+#include "pass/lazy_stubs.h"
 #include "pass/low_functions.h"
 #include "pass/synthetic.h"
 
@@ -17,15 +18,11 @@ struct request {
 /* --- entries
  * ------------------------------------------------------------------------------------------------- */
 
-static struct jitscope_error *cover_targets(void *map, const struct graph *graph) {
-    entry_map entries;
-    __builtin_memcpy(&entries, map, sizeof entries);
-    if (entries.count < graph->symbols.count) {
-        TRY(vec_reserve(&entries, graph->symbols.count - entries.count));
-        while (entries.count < graph->symbols.count)
-            vec_put(&entries, NO_SYMBOL);
-        __builtin_memcpy(map, &entries, sizeof entries);
-    }
+struct jitscope_error *cover_targets(entry_map *map, const struct graph *graph) {
+    if (map->count < graph->symbols.count)
+        TRY(vec_reserve(map, graph->symbols.count - map->count));
+    while (map->count < graph->symbols.count)
+        vec_put(map, NO_SYMBOL);
     return NULL;
 }
 
@@ -70,6 +67,11 @@ static struct jitscope_error *got_entry(struct got_table *got, struct graph *gra
     got->entry_of.data[target] = *symbol;
     trace_entry(graph, TABLE_GOT, got->count++, *symbol, block, target, request);
     return NULL;
+}
+
+struct jitscope_error *got_table_entry(struct got_table *got, struct graph *graph, uint32_t target,
+                                       uint32_t block, uint64_t offset, uint32_t *symbol) {
+    return got_entry(got, graph, target, (struct request){block, offset}, symbol);
 }
 
 static struct jitscope_error *visit_got(struct edge_visitor *visitor, struct graph *graph, uint32_t block,
@@ -307,15 +309,19 @@ struct jitscope_error *build_tables(struct graph *graph, void *unused) {
     struct plt_table plt;
     struct tls_table tls;
     struct low_functions low;
+    struct lazy_table lazy;
     got_table_create(&got, graph);
     plt_table_create(&plt, graph, &got);
     tls_table_create(&tls, graph);
     low_functions_create(&low, graph, &plt);
+    lazy_table_create(&lazy, graph, &got, &plt);
     struct jitscope_error *error = add_ifunc_entries(graph, &got, &plt);
     if (!error)
-        error = visit_existing_edges(graph, &got.visitor, &plt.visitor, &tls.visitor, &low.visitor);
+        error = visit_existing_edges(graph, &lazy.visitor, &got.visitor, &plt.visitor, &tls.visitor,
+                                     &low.visitor);
     if (!error)
         error = ensure_got_base(graph, &got);
+    lazy_table_destroy(&lazy);
     tls_table_destroy(&tls);
     plt_table_destroy(&plt);
     got_table_destroy(&got);

@@ -14,6 +14,9 @@
 /* Target symbol -> symbol of its entry, or NO_SYMBOL. */
 typedef VEC(uint32_t) entry_map;
 
+/* Makes MAP long enough for all symbols that there are. */
+struct jitscope_error *cover_targets(entry_map *map, const struct graph *graph);
+
 struct got_table {
     struct edge_visitor visitor; /* takes edges that ask for a GOT entry */
     entry_map entry_of;
@@ -56,6 +59,11 @@ struct jitscope_error *plt_table_entry(struct plt_table *plt, struct graph *grap
 
 void tls_table_create(struct tls_table *table, const struct graph *graph);
 void tls_table_destroy(struct tls_table *table);
+
+/* For other tables' entries that hold TARGET's address: *symbol is the GOT entry, made when it is new. BLOCK
+ * and OFFSET are what asks. */
+struct jitscope_error *got_table_entry(struct got_table *got, struct graph *graph, uint32_t target,
+                                       uint32_t block, uint64_t offset, uint32_t *symbol);
 
 /* The pass (post-prune): all tables over all existing edges. */
 struct jitscope_error *build_tables(struct graph *graph, void *unused);

@@ -87,6 +87,27 @@ CALL(call_link) {
     return jitscope_session_link(session, NULL);
 }
 
+CALL(call_set_linking) {
+    (void)replay;
+    if ((call->lazy != 0) != session->lazy)
+        return jitscope_session_set_lazy(session, call->lazy);
+    return jitscope_session_set_replaceable(session, call->replaceable);
+}
+
+CALL(call_replace) {
+    struct jitscope_link *link = session_link_by_number(session, call->link);
+    return link ? jitscope_session_replace(session, link, NULL)
+                : replay_no_answer(replay, "the link that is to be replaced");
+}
+
+/* By whichever thread, and wherever in another call, it was made then. */
+CALL(call_lazy) {
+    struct jitscope_link *link = session_link_by_number(session, call->link);
+    if (!link || call->slot >= link->slots.count)
+        return replay_no_answer(replay, "the slot that was called through");
+    return session_call_lazy(session, link, call->slot);
+}
+
 CALL(call_batch) {
     (void)replay;
     if (call->open)
@@ -155,6 +176,9 @@ CALL(state_session) {
     X(call_register_action)                                                                                  \
     X(call_set_resolver)                                                                                     \
     X(call_link)                                                                                             \
+    X(call_set_linking)                                                                                      \
+    X(call_lazy)                                                                                             \
+    X(call_replace)                                                                                          \
     X(call_batch)                                                                                            \
     X(call_unload)                                                                                           \
     X(call_exit)                                                                                             \

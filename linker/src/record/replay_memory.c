@@ -13,6 +13,7 @@ struct replayed_segment {
 };
 
 struct replayed_allocation {
+    struct replayed_allocation *next;
     uint8_t *memory;           /* of all segments */
     const struct graph *graph; /* until it is finalized or abandoned */
     size_t count;
@@ -20,8 +21,15 @@ struct replayed_allocation {
 };
 
 static void release_allocation(struct replay *replay, struct replayed_allocation *allocation) {
+    struct replayed_allocation *at = replay->allocations, *before = NULL;
     if (replay->allocation == allocation)
         replay->allocation = NULL;
+    for (; at && at != allocation; at = at->next)
+        before = at;
+    if (before && at)
+        before->next = at->next;
+    else if (at)
+        replay->allocations = at->next;
     os_release(allocation->memory);
     os_release(allocation);
 }
@@ -46,6 +54,8 @@ static struct jitscope_error *create_allocation(struct replay *replay, const str
     }
     for (size_t i = 0, at = 0; i < count; at += allocation->segments[i].size, i++)
         allocation->segments[i].working = allocation->memory + at;
+    allocation->next = replay->allocations;
+    replay->allocations = allocation;
     *out = allocation;
     return NULL;
 }
@@ -143,13 +153,14 @@ static int read_back(void *context, void *opaque, uint64_t address, void *buffer
 }
 
 void replay_write_slot(struct replay *replay, uint64_t address, uint64_t value) {
-    const struct replayed_allocation *allocation = replay->allocation;
-    for (size_t i = 0; allocation && i < allocation->count; i++) {
-        const struct replayed_segment *segment = &allocation->segments[i];
-        if (address >= segment->address &&
-            bytes_contain((struct bytes){segment->working, segment->size}, address - segment->address, 8))
-            store_u64(segment->working + (address - segment->address), value);
-    }
+    for (struct replayed_allocation *allocation = replay->allocations; allocation;
+         allocation = allocation->next)
+        for (size_t i = 0; i < allocation->count; i++) {
+            const struct replayed_segment *segment = &allocation->segments[i];
+            if (address >= segment->address &&
+                bytes_contain((struct bytes){segment->working, segment->size}, address - segment->address, 8))
+                store_u64(segment->working + (address - segment->address), value);
+        }
 }
 
 /* What was there is not known: nothing of it can be read. */

@@ -35,7 +35,8 @@ struct replay {
     uint64_t divergence;
     struct replay_bytes bytes; /* of the divergence */
     bool has_bytes;
-    void *allocation; /* the latest one of the memory manager; NULL when it is gone */
+    void *allocation;  /* the latest one of the memory manager; NULL when it is gone */
+    void *allocations; /* all of them */
     struct pass_place pass;
     bool diverged;
     bool exited; /* exit(3) has been called inside an action */
@@ -83,6 +84,8 @@ void replay_give_memory(struct replay *replay, struct session_replay *setting);
 struct jitscope_error *replay_pass(struct jitscope_graph *graph, void *replay);
 struct jitscope_error *replay_resolve(void *replay, const char *const *names, size_t count,
                                       uint64_t *addresses, bool *found);
+/* Code has come back to the session when so many halves of actions had run as have now: makes these calls. */
+void replay_lazy_calls(struct replay *replay);
 /* Makes the call that VIEW tells of, the next event. */
 struct jitscope_error *replay_call(struct replay *replay, const struct event_view *view);
 bool replay_is_call(uint32_t id);
@@ -90,7 +93,7 @@ bool replay_is_call(uint32_t id);
 struct jitscope_error *replay_restore_link(struct replay *replay, struct jitscope_session *session,
                                            const struct event_state_link *event);
 struct jitscope_error *replay_restore_memory(struct replay *replay, void **allocation);
-/* The executor wrote VALUE there, when the latest allocation was finalized. */
+/* The executor wrote VALUE there. */
 void replay_write_slot(struct replay *replay, uint64_t address, uint64_t value);
 /* Of the latest allocation, finished or not. */
 bool replay_read_memory(struct replay *replay, uint64_t address, void *buffer, size_t size);

@@ -205,9 +205,24 @@ bool replay_debug_image(const struct replay *replay, uint32_t link, struct bytes
     return false;
 }
 
+void replay_lazy_calls(struct replay *replay) {
+    struct event_view view;
+    while (!replay->diverged && !replay->ended && replay->session && replay_peek(replay, &view) &&
+           view.type->id == EVENT_ID_call_lazy) {
+        const union any_event *event = decode_event(&replay->recorded.decoder, &view);
+        uint64_t before = replay->compared;
+        if (event->call_lazy.ordinal != replay->halves)
+            return;
+        jitscope_error_destroy(replay_call(replay, &view));
+        if (replay->compared == before)
+            return;
+    }
+}
+
 static const char *run(void *context, const struct action_call *call) {
     struct replay *replay = context;
     struct recorded *recorded = &replay->recorded;
+    replay_lazy_calls(replay);
     uint32_t ordinal = replay->halves++;
     if (ordinal == recorded->exit_ordinal && !replay->exited && replay->session) {
         replay->halves--; /* it never came to an end */
@@ -225,6 +240,19 @@ static void values(void *context, const struct action_call *call, uint64_t *valu
     recorded_values(&replay->recorded, replay->halves - 1, values, count);
     for (uint32_t i = 0; i < count; i++)
         replay_write_slot(replay, load_u64(call->arguments + 16 + 16 * (size_t)i), values[i]);
+}
+
+static struct jitscope_error *lazy_resolver(void *context, uint64_t *address) {
+    struct replay *replay = context;
+    struct answer answer;
+    if (!replay_find(replay, EVENT_ID_answer_lazy_resolver, &answer))
+        return replay_no_answer(replay, "where slots of functions that wait led");
+    *address = decode_event(&replay->recorded.decoder, &answer.view)->answer_lazy_resolver.address;
+    return NULL;
+}
+
+static void store_slot(void *context, uint64_t slot, uint64_t function) {
+    replay_write_slot(context, slot, function);
 }
 
 /* The `registration` events that come next name them. */
@@ -251,5 +279,7 @@ void replay_give_world(struct replay *replay, struct session_replay *setting) {
                                                   .open_library = open_library,
                                                   .lookup = lookup,
                                                   .open_tls = open_tls,
+                                                  .lazy_resolver = lazy_resolver,
+                                                  .store_slot = store_slot,
                                                   .registrars = registrars};
 }

@@ -2,23 +2,36 @@
  * new link shadows an older one's names until it is unloaded. */
 #include "session/session_state.h"
 
+#include "executor/executor_debug.h"
+#include "executor/executor_unwind.h"
 #include "graph/name_table.h"
 
 static uint32_t latest(const struct jitscope_session *session, uint32_t name) {
     return name < session->definition_by_name.count ? session->definition_by_name.data[name] : NO_DEFINITION;
 }
 
-/* A hidden reference must be answered inside its batch: a link is one component in the gABI's sense. */
+/* A hidden reference must be answered inside its batch: a link, with those made on its behalf, is one
+ * component in the gABI's sense. */
 static bool is_visible(const struct definition *definition, uint8_t scope) {
     return !definition->hidden && (scope == SCOPE_DEFAULT || !definition->link);
 }
 
+static const struct definition *find_in_family(const struct jitscope_session *session, uint32_t name,
+                                               uint32_t family) {
+    for (uint32_t at = latest(session, name); at != NO_DEFINITION;
+         at = session->definitions.data[at].previous)
+        if (session->definitions.data[at].family == family)
+            return &session->definitions.data[at];
+    return NULL;
+}
+
 const struct definition *session_find_definition(const struct jitscope_session *session, uint32_t name,
-                                                 uint8_t scope) {
+                                                 uint8_t scope, uint32_t family) {
+    const struct definition *own = family ? find_in_family(session, name, family) : NULL;
     uint32_t at = latest(session, name);
     while (at != NO_DEFINITION && !is_visible(&session->definitions.data[at], scope))
         at = session->definitions.data[at].previous;
-    return at == NO_DEFINITION ? NULL : &session->definitions.data[at];
+    return own ? own : at == NO_DEFINITION ? NULL : &session->definitions.data[at];
 }
 
 struct jitscope_error *session_add_definition(struct jitscope_session *session, struct definition definition,
@@ -61,6 +74,9 @@ struct jitscope_error *session_announce(struct graph *graph, void *context) {
         struct definition definition = {.address = graph_symbol_address(graph, id),
                                         .name = symbol->name,
                                         .link = graph->link,
+                                        .family = link->family,
+                                        .size =
+                                            symbol->size < UINT32_MAX ? (uint32_t)symbol->size : UINT32_MAX,
                                         .hidden = symbol->scope == SCOPE_HIDDEN,
                                         .thread_local = symbol->kind == SYMBOL_KIND_TLS};
         uint32_t index;
@@ -69,7 +85,7 @@ struct jitscope_error *session_announce(struct graph *graph, void *context) {
         vec_put(&link->definitions, index);
         TRACE(graph->trace, symbol_bound, .symbol = id, .address = definition.address);
     }
-    return NULL;
+    return graph->lazy.stubs.count ? session_note_slots(graph, session) : NULL;
 }
 
 struct jitscope_error *jitscope_session_define(struct jitscope_session *session, const char *name,
@@ -90,10 +106,12 @@ static struct jitscope_error *not_found(const char *name, const char *where) {
     return error_at(JITSCOPE_ERROR_NOT_FOUND, &coordinates, "no definition in %s", where);
 }
 
-/* Of a thread-local variable, the calling thread's. */
+/* Of a thread-local variable, the calling thread's.  Unwinders that have come into the process were told of
+ * what is there before the session was locked: looking for them wants the loader's lock, which a library's
+ * initialiser that looks something up holds already. */
 static struct jitscope_error *give(struct jitscope_session *session, const struct definition *definition,
                                    uint64_t *address) {
-    executor_announce();
+    executor_debug_announce();
     *address = definition->address;
     if (!definition->thread_local)
         return NULL;
@@ -108,10 +126,11 @@ static struct jitscope_error *give(struct jitscope_session *session, const struc
 
 struct jitscope_error *jitscope_session_lookup(struct jitscope_session *session, const char *name,
                                                uint64_t *address) {
+    executor_look_for_unwinders();
     session_lock_to_read(session);
     uint32_t id = string_pool_find(&session->names, name, __builtin_strlen(name));
     const struct definition *definition =
-        id == NO_NAME ? NULL : session_find_definition(session, id, SCOPE_DEFAULT);
+        id == NO_NAME ? NULL : session_find_definition(session, id, SCOPE_DEFAULT, 0);
     struct jitscope_error *error =
         definition ? give(session, definition, address) : not_found(name, "any link of the session");
     session_unlock(session);
@@ -121,6 +140,7 @@ struct jitscope_error *jitscope_session_lookup(struct jitscope_session *session,
 struct jitscope_error *jitscope_link_lookup(struct jitscope_session *session,
                                             const struct jitscope_link *link, const char *name,
                                             uint64_t *address) {
+    executor_look_for_unwinders();
     session_lock_to_read(session);
     uint32_t id = string_pool_find(&session->names, name, __builtin_strlen(name));
     uint32_t at = id == NO_NAME ? NO_DEFINITION : latest(session, id);
@@ -159,7 +179,8 @@ struct jitscope_error *jitscope_session_export(struct jitscope_session *session,
                           : error_create(JITSCOPE_ERROR_USAGE,
                                          "nothing runs in a simulated session that could ask for names");
     if (!error)
-        executor_announce();
+        executor_debug_announce();
     session_unlock(session);
+    executor_look_for_unwinders();
     return error;
 }

@@ -9,18 +9,23 @@ struct questions {
 };
 
 static bool is_open(const struct symbol *symbol) {
-    return symbol->flags & SYMBOL_EXTERNAL && !(symbol->flags & SYMBOL_RESOLVED) &&
+    return symbol->flags & SYMBOL_EXTERNAL && !(symbol->flags & (SYMBOL_RESOLVED | SYMBOL_LAZY)) &&
            symbol->kind != SYMBOL_KIND_IFUNC; /* that one only its resolver knows */
 }
 
+static uint32_t family_of(const struct jitscope_session *session, uint32_t number) {
+    const struct jitscope_link *link = session_link_by_number(session, number);
+    return link ? link->family : 0;
+}
+
 /* Code of LINK will call into DEFINER: it must not be unloaded first. */
-static struct jitscope_error *note_use(struct jitscope_session *session, uint32_t link, uint32_t definer) {
-    struct jitscope_link *user = session_link_by_number(session, link);
-    struct jitscope_link *used = definer ? session_link_by_number(session, definer) : NULL;
-    if (!used || used->stamp == link)
+struct jitscope_error *session_note_use(struct jitscope_session *session, uint32_t link, uint32_t definer) {
+    struct jitscope_link *user = session_link_by_number(session, family_of(session, link));
+    struct jitscope_link *used = session_link_by_number(session, family_of(session, definer));
+    if (!used || used == user || used->stamp == user->number)
         return NULL;
     TRY(vec_push(&user->uses, used));
-    used->stamp = link;
+    used->stamp = user->number;
     used->users++;
     return NULL;
 }
@@ -46,10 +51,12 @@ static struct jitscope_error *ask_session(struct jitscope_session *session, stru
         const struct symbol *symbol = &graph->symbols.data[id];
         if (!is_open(symbol))
             continue;
-        const struct definition *definition = session_find_definition(session, symbol->name, symbol->scope);
+        const struct definition *definition =
+            session_find_definition(session, symbol->name, symbol->scope, family_of(session, graph->link));
         if (!definition)
             continue;
-        TRY(note_use(session, graph->link, definition->link));
+        if (!(symbol->flags & SYMBOL_SWINGS) || symbol->flags & SYMBOL_HELD)
+            TRY(session_note_use(session, graph->link, definition->link));
         TRY(check_thread_local(graph, id, definition->thread_local, "what was linked or defined before"));
         if (definition->thread_local) {
             TRY(graph_resolve_thread_local(graph, id, definition->address, PROVIDER_SESSION, NO_NAME,

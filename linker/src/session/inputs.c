@@ -153,7 +153,7 @@ struct input *session_input(const struct jitscope_session *session, uint32_t num
     return &session->held_inputs.data[find_input(session, number)];
 }
 
-static void forget_bytes(struct input *input) {
+void session_forget_bytes(struct input *input) {
     session_release_bytes(input->bytes, input->ownership);
     input->bytes = (struct bytes){0};
     input->ownership = BORROWED;
@@ -161,7 +161,7 @@ static void forget_bytes(struct input *input) {
 }
 
 /* A session's links may take inputs without end: of those that are done, nothing stays. */
-static void drop_done(struct jitscope_session *session) {
+void session_drop_done(struct jitscope_session *session) {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < session->held_inputs.count; i++)
         if (!session->held_inputs.data[i].done)
@@ -171,14 +171,27 @@ static void drop_done(struct jitscope_session *session) {
 
 /* Members live in their archive's bytes, but for thin archives; archives and libraries stay for later links.
  */
-void session_drop_queue(struct jitscope_session *session, uint32_t first_input) {
-    for (uint32_t i = 0; i < session->queue.count; i++)
-        forget_bytes(session_input(session, session->queue.data[i]));
+static void forget_members(struct jitscope_session *session, uint32_t first_input) {
     for (uint32_t i = find_input(session, first_input); i < session->held_inputs.count; i++)
         if (session->held_inputs.data[i].kind == INPUT_KIND_MEMBER)
-            forget_bytes(&session->held_inputs.data[i]);
+            session_forget_bytes(&session->held_inputs.data[i]);
+}
+
+void session_drop_members(struct jitscope_session *session, uint32_t first_input) {
+    forget_members(session, first_input);
+    session_drop_done(session);
+}
+
+void session_keep_queue(struct jitscope_session *session, uint32_t first_input) {
+    forget_members(session, first_input);
     session->queue.count = 0;
-    drop_done(session);
+    session_drop_done(session);
+}
+
+void session_drop_queue(struct jitscope_session *session, uint32_t first_input) {
+    for (uint32_t i = 0; i < session->queue.count; i++)
+        session_forget_bytes(session_input(session, session->queue.data[i]));
+    session_keep_queue(session, first_input);
 }
 
 /* --- kinds
@@ -313,14 +326,14 @@ static struct jitscope_error *add_bytes(struct jitscope_session *session, struct
     if (input.kind != INPUT_KIND_SCRIPT)
         return enqueue(session, id, session_text(session, input.name));
     error = add_script(session, bytes, session_text(session, input.name));
-    forget_bytes(session_input(session, id));
+    session_forget_bytes(session_input(session, id));
     return error;
 }
 
 /* Objects of an archive or script that could not be taken whole do not wait for a link. */
 static void take_back(struct jitscope_session *session, uint32_t queued, uint32_t roots, uint32_t paths) {
     for (uint32_t i = queued; i < session->queue.count; i++)
-        forget_bytes(session_input(session, session->queue.data[i]));
+        session_forget_bytes(session_input(session, session->queue.data[i]));
     session->queue.count = queued;
     session->roots.count = roots;
     session->library_paths.count = paths;

@@ -107,6 +107,11 @@ void session_resume_in_memory(struct jitscope_session *session) {
     if (!inspect_server_is_here(session->door))
         return;
     trace_end_recording(&session->trace);
+    if (session->has_slots || session->waiting.count) {
+        give_up(session, error_create(JITSCOPE_ERROR_UNSUPPORTED,
+                                      "a recording of lazy or replaceable links begins before them"));
+        return;
+    }
     session_record_in_memory(session);
     if (!session->recorded_in_memory)
         return;

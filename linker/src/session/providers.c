@@ -131,9 +131,10 @@ struct scan {
     uint64_t header;
 };
 
-static struct jitscope_error *index_definition(void *context, const char *name, size_t length, bool data) {
+static struct jitscope_error *index_definition(void *context, const char *name, size_t length,
+                                               unsigned traits) {
     const struct scan *scan = context;
-    (void)data;
+    (void)traits;
     if (scan->indexing->is_known)
         return NULL;
     return index_symbol(scan->indexing, name, length, scan->header);
@@ -266,12 +267,12 @@ int64_t session_find_shared(const struct jitscope_session *session, uint32_t nam
 
 /* What an earlier link defines; compilers make objects unique that inline functions and templates have. */
 static bool is_elsewhere(const void *context, uint32_t name) {
-    const struct definition *definition = session_find_definition(context, name, SCOPE_DEFAULT);
+    const struct definition *definition = session_find_definition(context, name, SCOPE_DEFAULT, 0);
     return definition && definition->link && !definition->thread_local;
 }
 
-static struct jitscope_error *read_object(struct jitscope_session *session, struct graph *graph,
-                                          uint32_t input) {
+struct jitscope_error *session_read_object(struct jitscope_session *session, struct graph *graph,
+                                           uint32_t input) {
     const struct elf_read_options options = {.keep_no_alloc = session->keep_debug_sections,
                                              .note_debug = session->debug != JITSCOPE_DEBUG_OFF,
                                              .is_elsewhere = is_elsewhere,
@@ -286,9 +287,10 @@ struct wanted_data {
     bool found;
 };
 
-static struct jitscope_error *match_data(void *context, const char *name, size_t length, bool data) {
+static struct jitscope_error *match_data(void *context, const char *name, size_t length, unsigned traits) {
     struct wanted_data *wanted = context;
-    wanted->found |= data && strlen(wanted->name) == length && !memcmp(wanted->name, name, length);
+    wanted->found |=
+        traits & ELF_DATA && strlen(wanted->name) == length && !memcmp(wanted->name, name, length);
     return NULL;
 }
 
@@ -313,13 +315,13 @@ static struct jitscope_error *member_defines_data(struct jitscope_session *sessi
 struct data_search {
     struct jitscope_session *session;
     uint32_t provider; /* archive at hand */
-    uint32_t name, link;
+    uint32_t name, family;
     uint32_t found; /* member, UINT32_MAX while there is none */
 };
 
 static struct jitscope_error *try_member(struct data_search *search, uint32_t member) {
     bool defines;
-    if (search->found != UINT32_MAX || search->session->members.data[member].loaded_link == search->link)
+    if (search->found != UINT32_MAX || search->session->members.data[member].loaded_link == search->family)
         return NULL;
     TRY(member_defines_data(search->session, member, search->name, &defines));
     if (defines)
@@ -350,9 +352,9 @@ static struct jitscope_error *try_all_members(struct data_search *search) {
 }
 
 /* The table of names knows one member for each; here it may be a later one that counts. */
-static struct jitscope_error *find_data(struct jitscope_session *session, uint32_t name, uint32_t link,
+static struct jitscope_error *find_data(struct jitscope_session *session, uint32_t name, uint32_t family,
                                         uint32_t *member) {
-    struct data_search search = {session, 0, name, link, UINT32_MAX};
+    struct data_search search = {session, 0, name, family, UINT32_MAX};
     for (; search.provider < session->archives.count && search.found == UINT32_MAX; search.provider++) {
         const struct archive *archive = &session->archives.data[search.provider].archive;
         TRY(archive->index.size ? archive_each_symbol(archive, try_index_entry, &search)
@@ -364,26 +366,25 @@ static struct jitscope_error *find_data(struct jitscope_session *session, uint32
 
 /* Whether the name comes from an earlier link, or from a shared library that stands before the archive. */
 static bool is_found_elsewhere(const struct jitscope_session *session, const struct symbol *symbol,
-                               uint32_t rank) {
+                               uint32_t family, uint32_t rank) {
     struct elf_shared_symbol found;
-    return session_find_definition(session, symbol->name, symbol->scope) ||
+    return session_find_definition(session, symbol->name, symbol->scope, family) ||
            (symbol->scope != SCOPE_HIDDEN && session_find_shared(session, symbol->name, rank, &found) >= 0);
 }
 
-/* The member to take for SYMBOL; UINT32_MAX when it comes from elsewhere or nowhere.  An undefined name takes
- * what has it; a common symbol only what defines it as data (as GNU ld and lld do; Fortran's BLOCK DATA lives
- * by it). */
-static struct jitscope_error *wanted_member(struct jitscope_session *session, const struct symbol *symbol,
-                                            uint32_t link, uint32_t *wanted) {
+/* An undefined name takes what has it; a common symbol only what defines it as data (as GNU ld and lld do;
+ * Fortran's BLOCK DATA lives by it). */
+struct jitscope_error *session_want_member(struct jitscope_session *session, const struct symbol *symbol,
+                                           uint32_t family, uint32_t *wanted) {
     uint32_t name = symbol->name;
     uint32_t member = name < session->member_by_name.count ? session->member_by_name.data[name] : UINT32_MAX;
     *wanted = UINT32_MAX;
     if (member == UINT32_MAX)
         return NULL;
     if (symbol->linkage == LINKAGE_COMMON)
-        return find_data(session, name, link, wanted);
-    if (session->members.data[member].loaded_link != link &&
-        !is_found_elsewhere(session, symbol, rank_of_member(session, member)))
+        return find_data(session, name, family, wanted);
+    if (session->members.data[member].loaded_link != family &&
+        !is_found_elsewhere(session, symbol, family, rank_of_member(session, member)))
         *wanted = member;
     return NULL;
 }
@@ -392,6 +393,16 @@ static struct jitscope_error *wanted_member(struct jitscope_session *session, co
 static bool may_want_member(const struct symbol *symbol) {
     return symbol->flags & SYMBOL_EXTERNAL ? symbol->linkage != LINKAGE_WEAK
                                            : symbol->linkage == LINKAGE_COMMON;
+}
+
+struct jitscope_error *session_take_member(struct jitscope_session *session, struct graph *graph,
+                                           uint32_t member, uint32_t name) {
+    uint32_t input;
+    uint64_t next;
+    session->members.data[member].loaded_link = session_link_by_number(session, graph->link)->family;
+    TRY(open_member(session, session->members.data[member].provider, session->members.data[member].header,
+                    name, &input, &next));
+    return session_read_object(session, graph, input);
 }
 
 /* One walk over the symbols, those of members taken on the way included. */
@@ -403,27 +414,21 @@ static struct jitscope_error *take_members(struct jitscope_session *session, str
         if (!may_want_member(&symbol))
             continue;
         uint32_t member;
-        TRY(wanted_member(session, &symbol, graph->link, &member));
+        TRY(session_want_member(session, &symbol, graph->link, &member));
         if (member == UINT32_MAX)
             continue;
-        uint32_t input;
-        uint64_t next;
         *taken = true;
-        session->members.data[member].loaded_link = graph->link;
-        TRY(open_member(session, session->members.data[member].provider, session->members.data[member].header,
-                        symbol.name, &input, &next));
-        TRY(read_object(session, graph, input));
+        TRY(session_take_member(session, graph, member, symbol.name));
     }
     return NULL;
 }
 
-struct jitscope_error *session_read_inputs(struct graph *graph, void *context) {
-    struct jitscope_session *session = context;
+static struct jitscope_error *read_all(struct graph *graph, struct jitscope_session *session) {
     for (uint32_t i = 0; i < session->queue.count; i++)
-        TRY(read_object(session, graph, session->queue.data[i]));
+        TRY(session_read_object(session, graph, session->queue.data[i]));
     for (uint32_t i = 0; i < session->roots.count; i++) {
         uint32_t symbol;
-        if (session_find_definition(session, session->roots.data[i], SCOPE_DEFAULT))
+        if (session_find_definition(session, session->roots.data[i], SCOPE_DEFAULT, 0))
             continue;
         TRY(graph_refer(graph, session->roots.data[i], LINKAGE_STRONG, SCOPE_DEFAULT, SYMBOL_KIND_NONE,
                         NO_INPUT, &symbol));
@@ -434,4 +439,14 @@ struct jitscope_error *session_read_inputs(struct graph *graph, void *context) {
     while (taken)
         TRY(take_members(session, graph, &taken));
     return NULL;
+}
+
+struct jitscope_error *session_read_inputs(struct graph *graph, void *context) {
+    struct jitscope_session *session = context;
+    const struct jitscope_link *link = session_link_by_number(session, graph->link);
+    bool lazily = session->lazy || link->family != link->number;
+    TRY(lazily ? session_read_lazily(graph, session) : read_all(graph, session));
+    if (link->replaces)
+        TRY(session_keep_variables(graph, session));
+    return session->replaceable ? session_mark_replaceable(graph, session) : NULL;
 }

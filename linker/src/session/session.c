@@ -15,34 +15,8 @@
 
 enum { LIBRARY_DISTANCE = 0x40000000, SIMULATED_PAGE = 4096 };
 
-/* --- lock and names
+/* --- calls and names
  * ------------------------------------------------------------------------------------------------ */
-
-static bool is_owner(const struct jitscope_session *session) {
-    return pthread_equal(__atomic_load_n(&session->owner, __ATOMIC_RELAXED), pthread_self());
-}
-
-/* Recursive by its own means: in a child of fork(), which an initialiser may have made, the C library's
- * recursive locks take the thread that holds them for a stranger. */
-void session_lock_to_read(struct jitscope_session *session) {
-    if (!is_owner(session)) {
-        pthread_mutex_lock(&session->lock);
-        __atomic_store_n(&session->owner, pthread_self(), __ATOMIC_RELAXED);
-    }
-    session->depth++;
-}
-
-void session_lock(struct jitscope_session *session) {
-    session_lock_to_read(session);
-    trace_enter_link(&session->trace, session->trace.link);
-}
-
-void session_unlock(struct jitscope_session *session) {
-    if (--session->depth)
-        return;
-    __atomic_store_n(&session->owner, (pthread_t)0, __ATOMIC_RELAXED);
-    pthread_mutex_unlock(&session->lock);
-}
 
 struct jitscope_error *session_enter(struct jitscope_session *session) {
     session_lock(session);
@@ -159,6 +133,11 @@ static struct jitscope_error *create_memory(struct jitscope_session *session,
         executor_tell_at_once(session->executor); /* it sees where code lies */
     }
     memory_create(&session->memory, ops, context, session->executor, &session->trace, page);
+    session->memory.before_abandon = session_end_nested;
+    session->memory.abandon_context = session;
+    if (session->executor)
+        executor_set_code_hooks(session->executor,
+                                (struct executor_code_hooks){session_open, session_shut, session});
     return NULL;
 }
 
@@ -189,21 +168,10 @@ struct jitscope_error *session_announce_itself(struct jitscope_session *session)
     return NULL;
 }
 
-/* In a child of fork() the lock may be held by a thread that is not there: what that thread was changing is
- * left alone. */
-static bool is_lost(struct jitscope_session *session) {
-    if (session->process == os_process_id() || is_owner(session))
-        return false;
-    if (pthread_mutex_trylock(&session->lock))
-        return true;
-    pthread_mutex_unlock(&session->lock);
-    return false;
-}
-
 /* exit(3) in JIT'd code ends the process without destroying the session. */
 static void run_exit_actions(void *context) {
     struct jitscope_session *session = context;
-    if (is_lost(session))
+    if (session_is_lost(session))
         return;
     session_lock(session);
     TRACE_ANSWER(&session->trace, call_exit, .time = trace_time(&session->trace));
@@ -319,7 +287,7 @@ struct jitscope_error *session_create(const struct jitscope_session_options *opt
         return error_no_memory();
     }
     session->connection = options->executor;
-    pthread_mutex_init(&session->lock, NULL); /* which cannot fail on Linux */
+    session_lock_create(session);
     struct jitscope_error *error = string_pool_create(&session->names);
     if (!error) {
         trace_create(&session->trace, &session->names);
@@ -356,6 +324,10 @@ static struct jitscope_error *record_from_here(struct jitscope_session *session,
 
 static struct jitscope_error *begin_recording(struct jitscope_session *session, const char *path,
                                               enum event_level level) {
+    if (session->has_slots || session->waiting.count)
+        return error_with_help(error_create(JITSCOPE_ERROR_UNSUPPORTED,
+                                            "a recording of lazy or replaceable links begins before them"),
+                               "record from the session's start: record_path of its options");
     if (session->trace.record_level && !session->recording_gives_way)
         return error_with_help(error_create(JITSCOPE_ERROR_USAGE, "the session is being recorded already"),
                                "end that recording first: jitscope_session_end_recording()");
@@ -398,16 +370,7 @@ void session_exit(struct jitscope_session *session) {
 static void destroy_links(struct jitscope_session *session) {
     if (session->executor)
         executor_begin_end(session->executor);
-    struct jitscope_link *link;
-    while ((link = numbered_latest(&session->links))) {
-        trace_enter_link(&session->trace, link->number);
-        TRACE(&session->trace, unload, .link = link->number, .time = trace_time(&session->trace));
-        if (session->executor)
-            executor_close_exports(session->executor, link->number);
-        jitscope_error_destroy(memory_deallocate(&session->memory, link->allocation));
-        trace_enter_link(&session->trace, 0);
-        session_forget_link(session, link);
-    }
+    jitscope_error_destroy(session_take_down(session, 0));
 }
 
 static void destroy_tables(struct jitscope_session *session) {
@@ -425,6 +388,9 @@ static void destroy_tables(struct jitscope_session *session) {
     vec_destroy(&session->definitions);
     vec_destroy(&session->definition_by_name);
     numbered_destroy(&session->links);
+    vec_destroy(&session->waiting);
+    vec_destroy(&session->waiting_names);
+    vec_destroy(&session->waiting_by_name);
     pass_list_destroy(&session->passes);
     for (uint32_t i = 0; i < session->user_passes.count; i++)
         os_release(session->user_passes.data[i]);
@@ -437,6 +403,8 @@ static void destroy_tables(struct jitscope_session *session) {
 void jitscope_session_destroy(struct jitscope_session *session) {
     if (!session)
         return;
+    if (!session_is_lost(session))
+        session_lock(session); /* finalisers may call what waits to be linked */
     trace_enter_link(&session->trace, 0);
     TRACE_ANSWER(&session->trace, call_destroy, .time = trace_time(&session->trace));
     destroy_links(session);
@@ -451,7 +419,7 @@ void jitscope_session_destroy(struct jitscope_session *session) {
     session_destroy_event(session);
     destroy_tables(session);
     string_pool_destroy(&session->names);
-    pthread_mutex_destroy(&session->lock);
+    session_lock_destroy(session);
     os_release(session);
 }
 

@@ -221,7 +221,8 @@ struct jitscope_error *session_restore_input(struct jitscope_session *session,
 struct jitscope_error *session_restore_definition(struct jitscope_session *session,
                                                   const struct event_state_definition *event,
                                                   const char *name) {
-    struct definition definition = {.address = event->address,
+    struct definition definition = {.family = event->link,
+                                    .address = event->address,
                                     .link = event->link,
                                     .hidden = event->hidden,
                                     .thread_local = event->thread_local};
@@ -249,7 +250,8 @@ struct jitscope_error *session_restore_link(struct jitscope_session *session,
     struct jitscope_link *link = os_allocate_zeroed(sizeof *link);
     if (!link)
         return error_no_memory();
-    link->number = event->link;
+    link->number = link->family = event->link;
+    link->wanted = NO_NAME;
     TRACE_ANSWER(&session->trace, state_link, .link = event->link, .allocation = event->allocation);
     struct jitscope_error *error =
         memory_restore(&session->memory, &session->names, memory, &link->allocation);

@@ -59,8 +59,8 @@ struct shared_provider {
 struct member {
     uint64_t header;      /* offset in the archive */
     uint32_t provider;    /* index into archives */
-    uint32_t loaded_link; /* link that took it last; 0 none.  Hidden definitions are per link, so each link
-                             may take it */
+    uint32_t loaded_link; /* link that took it last, as its family; 0 none.  Hidden definitions are per
+                             family, so each may take it */
 };
 
 /* One definition that later links and lookups may use; those of one name form a chain, latest first. */
@@ -68,19 +68,64 @@ struct definition {
     uint64_t address;
     uint32_t name;
     uint32_t link;     /* number; 0: jitscope_session_define() */
+    uint32_t family;   /* the link's */
+    uint32_t size;     /* bytes; UINT32_MAX: that many, or more */
     uint32_t previous; /* next older of the name, or next free one; NO_DEFINITION */
     bool hidden;
     bool thread_local; /* the address is an offset in the link's block */
 };
 #define NO_DEFINITION UINT32_MAX
 
+/* An object that was queued for a lazy link and is taken when something needs it. */
+struct waiting {
+    uint32_t input;
+    uint32_t family;   /* of the link that it was queued for */
+    uint32_t taken_by; /* link; 0: it waits */
+    uint32_t moves_to; /* while others leave the list */
+    struct elf_outline outline;
+};
+
+/* A definition in such an object; those of one name form a chain. */
+struct waiting_name {
+    uint32_t name;
+    uint32_t object; /* index into session->waiting */
+    uint32_t next;   /* UINT32_MAX: none */
+    bool strong;
+};
+
+/* A slot that can come to lead elsewhere (pass/lazy_stubs.h). */
+struct lazy_slot {
+    uint64_t at;      /* its address */
+    uint64_t unbound; /* what it holds while its function waits; 0: that was never so */
+    uint64_t function;
+    uint32_t name;
+    uint32_t symbol;  /* graph symbol, for events */
+    uint32_t definer; /* link that has the function; 0: it waits */
+};
+
+/* A COMDAT group that a family has. */
+struct family_group {
+    uint32_t signature;
+    uint32_t input;
+};
+
 struct jitscope_link {
     uint32_t number;
+    uint32_t family;   /* number of the link that the program asked for; lazy ones are made on its behalf */
+    uint32_t wanted;   /* name that a lazy link is made for; NO_NAME */
+    uint32_t replaces; /* link whose functions this one's take the place of; 0 */
+    bool replaceable;  /* calls go through slots */
+    bool low;          /* the family lies low, where 32 bits reach */
+    bool leaves;       /* that it is unloaded was told */
+    bool running;      /* it is being made, by */
+    pthread_t runner;
+    VEC(struct lazy_slot) slots;
+    VEC(struct family_group) groups; /* of the family, when this is its first link and it is lazy */
     uint64_t allocation;
     VEC(uint32_t) definitions;        /* indices into session->definitions */
-    VEC(struct jitscope_link *) uses; /* links whose definitions it refers to, each once */
-    uint32_t users;                   /* links that refer to this one */
-    uint32_t stamp;                   /* number of the link that counted itself as user last */
+    VEC(struct jitscope_link *) uses; /* families whose definitions its own refers to, each once */
+    uint32_t users;                   /* families that refer to this one */
+    uint32_t stamp;                   /* number of the family that counted itself as user last */
 };
 
 /* A pass of the embedding program. */
@@ -100,11 +145,21 @@ struct session_world {
     struct jitscope_error *(*newest_compiler)(void *context, uint32_t *version);
 };
 
+/* The session, borrowed from its owner in the middle of a call. */
+struct session_loan {
+    pthread_t owner;
+    uint32_t depth, open_depth;
+};
+
 struct jitscope_session {
-    int process;          /* that created it; a child of fork() has another */
-    pthread_mutex_t lock; /* taken once by its owner: exit(3) inside an initialiser comes back here */
-    pthread_t owner;      /* atomic; 0: nobody */
-    uint32_t depth;       /* how many times its owner holds it */
+    int process;            /* that created it; a child of fork() has another */
+    pthread_mutex_t lock;   /* of the next members: session_lock.c */
+    pthread_cond_t changed; /* they did */
+    pthread_t owner;        /* atomic; 0: nobody */
+    uint32_t depth;         /* how many times its owner holds it */
+    uint32_t open_depth;    /* 0, or the depth at which lazy calls can borrow it */
+    uint32_t waiters;       /* for CHANGED */
+    uint32_t ended_links;   /* counts */
     struct string_pool names;
     struct trace trace;
     struct session_world world;
@@ -149,6 +204,16 @@ struct jitscope_session {
     VEC(uint32_t) definition_by_name; /* name table: latest definition */
     struct numbered links;            /* struct jitscope_link; gone when unloaded or failed */
 
+    /* lazy and replaceable links */
+    bool lazy, replaceable;
+    bool has_slots;         /* some link has, or had */
+    uint64_t lazy_resolver; /* the executor's; 0: not asked yet */
+    VEC(struct waiting) waiting;
+    VEC(struct waiting_name) waiting_names;
+    VEC(uint32_t) waiting_by_name; /* name table: head of the chain */
+    jitscope_lazy_failure lazy_failure;
+    void *lazy_failure_context;
+
     jitscope_resolver resolver;
     void *resolver_context;
     jitscope_event_callback event_callback;
@@ -160,10 +225,30 @@ struct jitscope_session {
     struct name_tables name_tables; /* lent to each link's graph */
 };
 
+/* --- session_lock.c
+ * ------------------------------------------------------------------------------------------------- */
+
+void session_lock_create(struct jitscope_session *session);
+void session_lock_destroy(struct jitscope_session *session);
 void session_lock(struct jitscope_session *session);
 /* The same for what emits no event: threads that take turns at looking up leave nothing in a recording. */
 void session_lock_to_read(struct jitscope_session *session);
 void session_unlock(struct jitscope_session *session);
+bool session_is_lost(struct jitscope_session *session);
+/* Around code that is not the linker's; struct executor_code_hooks. */
+uint32_t session_open(void *session);
+void session_shut(void *session, uint32_t before);
+/* For a lazy call; false when this thread is in the middle of the linker, or the session was lost by fork().
+ */
+bool session_borrow(struct jitscope_session *session, struct session_loan *loan);
+void session_give_back(struct jitscope_session *session, const struct session_loan *loan);
+/* Until another number of links than ENDED have come to their end. */
+void session_wait_for_link(struct jitscope_session *session, uint32_t ended);
+void session_tell_ended_link(struct jitscope_session *session);
+
+/* --- session.c
+ * -------------------------------------------------------------------------------------------------------- */
+
 /* Locks for a call that changes the session.  USAGE, and not locked, when this thread is in the middle of
  * such a call: a callback, an initialiser or a finaliser came back. */
 struct jitscope_error *session_enter(struct jitscope_session *session);
@@ -201,6 +286,7 @@ struct jitscope_error *world_read_file(void *unused, const char *path, struct by
                                        uint8_t *ownership);
 struct jitscope_error *world_newest_compiler(void *unused, uint32_t *version);
 void session_release_bytes(struct bytes bytes, uint8_t ownership);
+void session_forget_bytes(struct input *input);
 struct jitscope_error *session_new_input(struct jitscope_session *session, struct input input,
                                          uint32_t pulled_by, uint32_t *id);
 /* The input of that number, which is needed still; the address is good until the next one comes. */
@@ -211,6 +297,12 @@ struct jitscope_error *session_find_library(struct jitscope_session *session, co
 struct jitscope_error *session_add_default_libraries(struct jitscope_session *session);
 /* Forgets objects that are not needed any more (after a link, failed or not). */
 void session_drop_queue(struct jitscope_session *session, uint32_t first_input);
+/* Of a lazy link: what was queued stays, for it may be wanted yet.  The same without a queue: members from
+ * FIRST_INPUT on. */
+void session_keep_queue(struct jitscope_session *session, uint32_t first_input);
+void session_drop_members(struct jitscope_session *session, uint32_t first_input);
+/* Takes inputs whose bytes were forgotten out of the table. */
+void session_drop_done(struct jitscope_session *session);
 
 /* --- providers.c
  * --------------------------------------------------------------------------------------------------- */
@@ -225,6 +317,14 @@ void session_read_members(struct jitscope_session *session, uint32_t provider);
 struct jitscope_error *session_add_shared(struct jitscope_session *session, uint32_t input, const char *path);
 /* Reads inputs into GRAPH: the queue, then archive members until nothing more is wanted. */
 struct jitscope_error *session_read_inputs(struct graph *graph, void *session);
+struct jitscope_error *session_read_object(struct jitscope_session *session, struct graph *graph,
+                                           uint32_t input);
+/* The archive member to take for SYMBOL, on behalf of FAMILY; UINT32_MAX when it comes from elsewhere or
+ * nowhere. */
+struct jitscope_error *session_want_member(struct jitscope_session *session, const struct symbol *symbol,
+                                           uint32_t family, uint32_t *member);
+struct jitscope_error *session_take_member(struct jitscope_session *session, struct graph *graph,
+                                           uint32_t member, uint32_t name);
 /* First shared library, by rank below LIMIT, that defines NAME; -1 none. */
 int64_t session_find_shared(const struct jitscope_session *session, uint32_t name, uint32_t limit,
                             struct elf_shared_symbol *symbol);
@@ -232,6 +332,8 @@ int64_t session_find_shared(const struct jitscope_session *session, uint32_t nam
 /* --- externals.c
  * --------------------------------------------------------------------------------------------------- */
 
+/* LINK refers to what DEFINER (0: no link) has defined. */
+struct jitscope_error *session_note_use(struct jitscope_session *session, uint32_t link, uint32_t definer);
 /* The resolve pass: earlier links and --define, the resolver, shared libraries. */
 struct jitscope_error *session_resolve_externals(struct graph *graph, void *session);
 
@@ -241,9 +343,10 @@ struct jitscope_error *session_open_library(struct jitscope_session *session,
 /* --- definitions.c
  * ------------------------------------------------------------------------------------------------- */
 
-/* Latest definition of NAME that a reference of SCOPE in a later link may use, or NULL. */
+/* Latest definition of NAME that a reference of SCOPE in a later link of FAMILY may use, or NULL.  The
+ * family's own count first, and its hidden ones too: it is one component in the gABI's sense. */
 const struct definition *session_find_definition(const struct jitscope_session *session, uint32_t name,
-                                                 uint8_t scope);
+                                                 uint8_t scope, uint32_t family);
 struct jitscope_error *session_add_definition(struct jitscope_session *session, struct definition definition,
                                               uint32_t *index);
 void session_remove_definition(struct jitscope_session *session, uint32_t index);
@@ -253,11 +356,65 @@ struct jitscope_error *session_announce(struct graph *graph, void *session);
 /* --- batch.c
  * ------------------------------------------------------------------------------------------------------- */
 
+/* Links what is queued, or, for a lazy call, NAME on behalf of FAMILY (0: what is queued), or what takes the
+ * place of REPLACES (0: nothing). */
+struct link_request {
+    uint32_t family, name, replaces;
+};
+struct jitscope_error *session_link(struct jitscope_session *session, const struct link_request *request,
+                                    struct jitscope_link **link);
 /* jitscope_session_link() under the lock. */
 struct jitscope_error *session_link_queue(struct jitscope_session *session, struct jitscope_link **link);
 struct jitscope_link *session_link_by_number(const struct jitscope_session *session, uint32_t number);
 /* Takes back what the link gave to the session and frees it; its memory is gone already. */
 void session_forget_link(struct jitscope_session *session, struct jitscope_link *link);
+
+/* Before the memory of a link whose actions failed goes: what was linked inside of it goes. */
+void session_end_nested(void *session);
+/* Takes down the links of FAMILY, 0 for all: events, actions, then memory.  The first error is returned. */
+struct jitscope_error *session_take_down(struct jitscope_session *session, uint32_t family);
+
+/* --- lazy_read.c
+ * ---------------------------------------------------------------------------------------------------- */
+
+/* As session_read_inputs(), of a lazy link: what is needed at once, and which of the rest is called. */
+struct jitscope_error *session_read_lazily(struct graph *graph, struct jitscope_session *session);
+/* Of a link that replaces another: variables stay where they are. */
+struct jitscope_error *session_keep_variables(struct graph *graph, struct jitscope_session *session);
+/* Marks what calls through slots; in sessions whose functions can be replaced. */
+struct jitscope_error *session_mark_replaceable(struct graph *graph, struct jitscope_session *session);
+/* The object that waits and is to answer a reference of FAMILY to NAME; UINT32_MAX: there is none, or a
+ * definition that is there comes first. */
+uint32_t session_find_waiting(const struct jitscope_session *session, uint32_t name, uint8_t scope,
+                              uint32_t family);
+/* LINK is gone: what it took waits again. */
+void session_let_wait(struct jitscope_session *session, uint32_t link);
+/* FAMILY is gone, and with it what was queued for it. */
+void session_forget_waiting(struct jitscope_session *session, uint32_t family);
+
+/* --- lazy.c
+ * ---------------------------------------------------------------------------------------------------------
+ */
+
+/* The link's graph has its addresses: what slots there are. */
+struct jitscope_error *session_note_slots(struct graph *graph, struct jitscope_session *session);
+/* Behind a link that worked: COMDAT groups that its family has now. */
+struct jitscope_error *session_note_groups(const struct graph *graph, struct jitscope_session *session);
+/* Asks the executor where unbound slots are to lead, once. */
+struct jitscope_error *session_want_resolver(struct jitscope_session *session, uint64_t *address);
+/* What the executor asks: struct executor's lazy answer. */
+uint64_t session_answer_slot(void *session, uint64_t slot);
+/* A lazy call, also when it is replayed: links what is missing, and binds. */
+struct jitscope_error *session_call_lazy(struct jitscope_session *session, struct jitscope_link *link,
+                                         uint32_t slot);
+/* Slots of other families that lead to the links of FAMILY lead nowhere else: IN_USE. */
+struct jitscope_error *session_check_slots(const struct jitscope_session *session, uint32_t family);
+/* After a link that replaces another: callers come to its functions from now on. */
+void session_swing_slots(struct jitscope_session *session, const struct jitscope_link *link);
+/* LINK, which failed or leaves: slots that lead there wait again. */
+void session_withdraw_link(struct jitscope_session *session, uint32_t link);
+/* The same for slots of other families that lead to FAMILY. */
+void session_withdraw_slots(struct jitscope_session *session, uint32_t family);
 
 /* --- api_batch.c
  * ---------------------------------------------------------------------------------------------------- */

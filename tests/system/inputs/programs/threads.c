@@ -73,7 +73,7 @@ static void destroy(void *value) {
 }
 
 static void clean(void *value) {
-    cleaned += (int)(intptr_t)value;
+    __atomic_fetch_add(&cleaned, (int)(intptr_t)value, __ATOMIC_RELAXED); /* both at once */
 }
 
 static void leave(int levels) {

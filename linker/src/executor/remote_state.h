@@ -1,0 +1,80 @@
+/* remote_state: what the files of executor_remote share: executor_remote.c (life, libraries, main),
+ * remote_memory.c, remote_actions.c and remote_services.c, one for each group of messages. */
+#ifndef EXECUTOR_REMOTE_STATE_H
+#define EXECUTOR_REMOTE_STATE_H
+
+#include "executor/connection.h"
+#include "executor/executor_remote.h"
+#include "executor/executor_state.h"
+
+enum { UNWINDER_NAME = 32 };
+
+/* What a FINALIZE, or an exit(3) in its place, has left to be told. */
+struct outcome {
+    uint32_t allocation; /* 0: nothing is to be told */
+    struct action_results results;
+    uint32_t before; /* so many of them, before exit(3) was called; all, when it was not */
+    bool is_interrupted;
+};
+
+struct remote {
+    struct jitscope_executor_connection *connection;
+    bool first_range_taken;
+    uint32_t libraries_sent;
+    int argc; /* the arguments that were sent last */
+    char **argv, **envp;
+    VEC(struct staged_segment) staged;
+    int memory_file; /* shared with the executor; -1: there is none */
+    bool memory_sent;
+    uint8_t *working;
+    uint64_t working_size;
+    uint64_t used; /* bytes of it */
+    struct outcome outcome;
+    uint64_t started; /* address of what was called as main with a FINALIZE; 0: nothing */
+    bool watched;
+    char unwinders[EXECUTOR_UNWINDERS][UNWINDER_NAME];
+    uint32_t unwinder_count;
+    uint32_t audience;
+    uint32_t closed; /* allocation that was deallocated last, and what became of its memory */
+    struct jitscope_error *closed_error;
+    struct action_results *wanted; /* where finalize() was asked to put results */
+};
+
+/* REPLY was read to its end.  One that makes no sense is the error, and the executor gone. */
+struct jitscope_error *remote_finish(struct executor *executor, struct frame *reply,
+                                     const struct cursor *cursor);
+/* As remote_finish(), of an answer that said ERROR. */
+struct jitscope_error *remote_finish_with(struct executor *executor, struct frame *reply,
+                                          const struct cursor *cursor, struct jitscope_error *error);
+
+/* Parts of several messages (bridge.h). */
+void remote_put_libraries(struct executor *executor, struct message *message);
+void remote_put_arguments(struct executor *executor, struct message *message);
+
+/* --- remote_actions.c: of struct executor_ops */
+
+struct jitscope_error *remote_transfer(struct executor *executor, const struct action *actions,
+                                       uint32_t count, const struct action_results *results);
+struct jitscope_error *remote_finalize(struct executor *executor, const struct action *actions,
+                                       uint32_t count, struct action_results *results);
+bool remote_roll_back(struct executor *executor);
+struct jitscope_error *remote_deallocate(struct executor *executor, const struct action *actions,
+                                         uint32_t first, uint32_t count, struct action_results *results);
+struct jitscope_error *remote_close(struct executor *executor, uint32_t allocation);
+uint32_t remote_unwinders(struct executor *executor, const char *names[EXECUTOR_UNWINDERS]);
+const char *remote_audience(struct executor *executor);
+void remote_forget_outcome(struct outcome *outcome);
+
+/* --- remote_services.c: of struct executor_ops */
+
+struct jitscope_error *remote_open_tls(struct executor *executor, const struct tls_request *request,
+                                       struct tls_answer *answers);
+void remote_close_tls(struct executor *executor, uint32_t link);
+uint64_t remote_tls_address(struct executor *executor, uint32_t link, uint64_t offset);
+struct jitscope_error *remote_open_exports(struct executor *executor, uint32_t link,
+                                           const struct exported_symbol *symbols, uint32_t count);
+void remote_close_exports(struct executor *executor, uint32_t link);
+struct jitscope_error *remote_lazy_resolver(struct executor *executor, uint64_t *address);
+void remote_store_slots(struct executor *executor, const struct slot_store *stores, uint32_t count);
+
+#endif

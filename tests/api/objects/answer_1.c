@@ -1,0 +1,4 @@
+int kept = 100;
+int answer(void) {
+    return 1;
+}

@@ -1,0 +1,4 @@
+int kept = 5;
+int answer(void) {
+    return kept++;
+}

@@ -1,0 +1,4 @@
+long kept = 5;
+int answer(void) {
+    return (int)kept;
+}
