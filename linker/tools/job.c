@@ -6,6 +6,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -31,6 +32,28 @@ const char *job_first_input(const struct options *options) {
 
 const char *job_entry_name(const struct options *options) {
     return options->entry ? options->entry : "main";
+}
+
+/* Programs that trace this process from its start, debuggers, look for the program in it. */
+static bool is_traced(void) {
+    char text[4096];
+    const char *at =
+        os_read_about(os_process_id(), "status", text, sizeof text) > 0 ? strstr(text, "\nTracerPid:") : NULL;
+    return at && strtol(at + strlen("\nTracerPid:"), NULL, 10) != 0;
+}
+
+static bool asks_for_inspection(const struct options *options) {
+    const char *value = os_environment("JITSCOPE_INSPECT");
+    return options->inspectable || (value && !strcmp(value, "1"));
+}
+
+/* Decided once: a debugger may come later. */
+bool job_runs_elsewhere(const struct options *options) {
+    static int decided = -1;
+    if (decided < 0)
+        decided = options->out_of_process ||
+                  !(options->in_process || options->lazy || asks_for_inspection(options) || is_traced());
+    return decided;
 }
 
 static bool has_checks(const struct options *options) {
@@ -123,7 +146,7 @@ static struct jitscope_error *create_session(struct job *job, const struct job_s
     };
     TRY(choose_recording(job));
     wanted.record_path = job->record_path;
-    if (settings->runs && options->out_of_process)
+    if (settings->runs && job_runs_elsewhere(options))
         TRY(start_executor(&wanted.executor));
     return jitscope_session_create(&wanted, &job->session);
 }

@@ -123,6 +123,12 @@ int os_kill(int process, int signal) {
     return kill(process, signal);
 }
 
+int os_child_stopped_by(int process) {
+    siginfo_t info = {0};
+    int failed = waitid(P_PID, (id_t)process, &info, WSTOPPED | WNOHANG | WNOWAIT);
+    return !failed && info.si_pid == process ? info.si_status : 0;
+}
+
 void os_exit_child(int status) {
     _exit(status);
 }
@@ -143,29 +149,15 @@ int os_on_exit(void (*function)(int status, void *context), void *context) {
     return must_fail(ENOMEM) ? -1 : on_exit(function, context);
 }
 
-static int spawn_with(posix_spawn_file_actions_t *actions, posix_spawnattr_t *attributes, char *const *words,
-                      int fd, int *process) {
-    sigset_t by_default;
-    sigemptyset(&by_default);
-    sigaddset(&by_default, SIGPIPE);
-    int failure = fd >= 0 ? posix_spawn_file_actions_adddup2(actions, fd, fd) : 0; /* takes CLOEXEC away */
-    if (!failure)
-        failure = posix_spawnattr_setsigdefault(attributes, &by_default);
-    if (!failure)
-        failure = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGDEF);
-    return failure ? failure : posix_spawnp(process, words[0], actions, attributes, words, environ);
-}
-
 int os_spawn(char *const *words, int fd, int *process) {
     posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
     if (must_fail(ENOMEM))
         return -1;
-    posix_spawn_file_actions_init(&actions); /* neither can fail on Linux */
-    posix_spawnattr_init(&attributes);
-    errno = spawn_with(&actions, &attributes, words, fd, process);
-    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_init(&actions);                                        /* cannot fail on Linux */
+    int failure = fd >= 0 ? posix_spawn_file_actions_adddup2(&actions, fd, fd) : 0; /* takes CLOEXEC away */
+    failure = failure ? failure : posix_spawnp(process, words[0], &actions, NULL, words, environ);
     posix_spawn_file_actions_destroy(&actions);
+    errno = failure;
     return errno ? -1 : 0;
 }
 

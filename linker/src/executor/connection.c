@@ -392,9 +392,11 @@ static struct jitscope_error *start(char *const *command, int fd, int *child) {
     words[count] = NULL;
     if (!os_spawn(words, fd, child))
         return NULL;
-    return error_with_help(error_system("posix_spawn", words[0]),
-                           "the executor is a program that comes with jitscope, jitscope-executor; "
-                           "JITSCOPE_EXECUTOR in the environment can name it");
+    return error_with_help(
+        error_system("posix_spawn", words[0]),
+        "jitscope-executor is looked for beside this program, then at " JITSCOPE_EXECUTOR_INSTALLED
+        "; the variable JITSCOPE_EXECUTOR can name it, and "
+        "`jitscope run --in-process` does without it");
 }
 
 struct jitscope_error *jitscope_executor_spawn(const struct jitscope_executor_options *given,

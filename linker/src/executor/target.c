@@ -171,7 +171,7 @@ static struct jitscope_error *receive(struct jitscope_target *target, struct fra
         return error_create(JITSCOPE_ERROR_EXECUTOR_GONE, "a descriptor comes with message '%s'",
                             bridge_message_name(frame->kind));
     }
-    target->memory_file = descriptor;
+    target->memory_file = os_put_aside(descriptor);
     return NULL;
 }
 
@@ -335,6 +335,7 @@ struct jitscope_error *jitscope_target_create(int fd, struct jitscope_target **o
         return the_target ? error_create(JITSCOPE_ERROR_USAGE, "this process is a target already")
                           : error_no_memory();
     }
+    fd = os_put_aside(fd);
     target->wire = (struct wire){.in = fd, .out = fd, .watched = -1, .other = SENDER_LINKER};
     target->process = os_process_id();
     target->memory_file = -1;
