@@ -221,6 +221,21 @@ struct jitscope_error *connection_tell(struct jitscope_executor_connection *conn
     return error;
 }
 
+void connection_take_turn(struct jitscope_executor_connection *connection) {
+    pthread_mutex_lock(&connection->lock);
+    while (connection->main_runs)
+        pthread_cond_wait(&connection->changed, &connection->lock);
+    connection->main_runs = true;
+    pthread_mutex_unlock(&connection->lock);
+}
+
+void connection_end_turn(struct jitscope_executor_connection *connection) {
+    pthread_mutex_lock(&connection->lock);
+    connection->main_runs = false;
+    pthread_cond_broadcast(&connection->changed);
+    pthread_mutex_unlock(&connection->lock);
+}
+
 /* With a program that ends this process, its last words are behind EXITED: buffers that exit(3) flushes. */
 void connection_await_end(struct jitscope_executor_connection *connection) {
     pthread_mutex_lock(&connection->lock);

@@ -35,6 +35,7 @@ struct jitscope_executor_connection {
     pthread_cond_t changed;
     bool is_reading;    /* somebody is */
     bool is_busy;       /* a request is under way */
+    bool main_runs;     /* somebody has the turn */
     uint64_t awaited;   /* serial of the request; 0: none */
     struct frame reply; /* to it, owned is NULL and kind 0 before */
     struct frame exited;
@@ -55,6 +56,9 @@ struct jitscope_error *connection_ask(struct jitscope_executor_connection *conne
 /* Sends what has no answer. */
 struct jitscope_error *connection_tell(struct jitscope_executor_connection *connection,
                                        enum bridge_message kind, struct message *message);
+/* One main at a time runs there: waits until no other does. */
+void connection_take_turn(struct jitscope_executor_connection *connection);
+void connection_end_turn(struct jitscope_executor_connection *connection);
 /* Waits until main has returned, or the executor is gone. */
 void connection_await_end(struct jitscope_executor_connection *connection);
 /* What is said of it now: EXECUTOR_GONE. */

@@ -148,10 +148,12 @@ static void end_connection(struct jitscope_target *target, struct jitscope_error
 /* True: the thread that serves handles it; else the caller does. */
 static bool hand_over(struct jitscope_target *target, struct frame *frame) {
     pthread_mutex_lock(&target->queue_lock);
-    while (target->has_frame && !target->main_runs)
+    while (target->has_frame && !target->main_runs && !target->is_over)
         pthread_cond_wait(&target->changed, &target->queue_lock);
     bool theirs = !target->main_runs;
-    if (theirs) {
+    if (target->is_over) {
+        frame_destroy(frame);
+    } else if (theirs) {
         target->frame = *frame;
         target->has_frame = true;
         pthread_cond_broadcast(&target->changed);
@@ -283,6 +285,7 @@ static struct jitscope_error *start(struct jitscope_target *target) {
                                  NULL));
     if (os_start_roomy_thread(listen_to_linker, target, "jitscope", &target->listener))
         return error_system("pthread_create", NULL);
+    target->listens = true;
     return NULL;
 }
 
@@ -301,8 +304,12 @@ struct jitscope_error *jitscope_target_serve(struct jitscope_target *target) {
     pthread_mutex_lock(&target->queue_lock);
     target->is_handling = false;
     target->is_over = true;
+    pthread_cond_broadcast(&target->changed);
     pthread_mutex_unlock(&target->queue_lock);
     os_shut_down(target->wire.in);
+    if (target->listens)
+        os_join_thread(target->listener);
+    target->listens = false;
     return error;
 }
 
