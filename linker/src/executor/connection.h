@@ -24,12 +24,15 @@ struct jitscope_executor_connection {
     struct wire wire;
     struct frame hello_frame;
     struct hello hello;
-    int child;    /* the process, when this one has started it; 0: not, or its end was heard of */
-    bool inlines; /* content comes with the message */
+    int child;     /* the process, when this one has started it; 0: not, or its end was heard of */
+    int process;   /* that the code runs in, as this machine knows it; 0: it does not */
+    bool inherits; /* it has this process's environment */
+    bool inlines;  /* content comes with the message: memory cannot be shared, or is not to be */
     void (*crashed)(void *context, int process, int thread, int signal, uint64_t address);
     void *context;
     bool follows;      /* the program's end is this process's */
     uint64_t messages; /* both ways */
+    int deadly;        /* signal that the process was about to die of, when it was heard of last; 0 */
 
     pthread_mutex_t lock;
     pthread_cond_t changed;

@@ -44,7 +44,7 @@ extern char **environ;
 /* This process's environment is what an executor that it has started has, too. */
 void remote_put_arguments(struct executor *executor, struct message *message) {
     struct remote *remote = executor->remote;
-    bool has_environment = executor->envp == environ && remote->connection->wire.watched >= 0;
+    bool has_environment = executor->envp == environ && remote->connection->inherits;
     uint32_t count = 0;
     bool known =
         remote->argv == executor->argv && remote->argc == executor->argc && remote->envp == executor->envp;

@@ -581,7 +581,7 @@ enum jitscope_executor_state jitscope_session_executor_state(struct jitscope_ses
 
 int jitscope_session_executor_process(struct jitscope_session *session) {
     return session->executor && executor_is_remote(session->executor)
-               ? (int)executor_process(session->executor)
+               ? executor_local_process(session->executor)
                : session->process;
 }
 
