@@ -6,6 +6,7 @@
  * the program gave to atexit still run, and its code must still be there.  So the session is never destroyed
  * here; it runs the program's finalisers and closes the recording's last chunk from its own exit function. */
 #include "commands.h"
+#include "executor_choice.h"
 #include "job.h"
 #include "stand_in.h"
 
@@ -44,8 +45,10 @@ static void take_name(char *name) {
 }
 
 static void stand_in(const struct job *job) {
-    if (job_runs_elsewhere(job->options))
-        stand_in_for(jitscope_session_executor_process(job->session));
+    int process = jitscope_session_executor_process(job->session);
+    if (process &&
+        executor_is_elsewhere(job->options)) /* else signals end this process, and so the program */
+        stand_in_for(process, executor_is_child(job->options));
 }
 
 /* The program ran in another process, and that is no more. */
@@ -67,7 +70,7 @@ static struct jitscope_error *run(const struct job *job, const struct job_settin
     uint64_t entry;
     int status;
     TRY(job_entry(job, &entry));
-    if (job_runs_elsewhere(job->options))
+    if (executor_is_child(job->options))
         stand_in_leave_descriptors();
     take_name(settings->argv[0]);
     struct jitscope_error *error = jitscope_session_run_main(job->session, entry, &status);

@@ -44,9 +44,6 @@ void job_warn_of_loss(struct job *job);
 struct jitscope_error *job_entry(const struct job *job, uint64_t *address);
 const char *job_entry_name(const struct options *options);
 
-/* The program of `run` gets a process of its own: where nothing that was asked for needs it in this one. */
-bool job_runs_elsewhere(const struct options *options);
-
 /* First input, or library, of the command line; NULL when there is none. */
 const char *job_first_input(const struct options *options);
 

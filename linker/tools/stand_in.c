@@ -6,6 +6,9 @@
  * alone is handed on.  Of what somebody sends to the whole group the program gets two: nothing in a signal
  * says whom else it was sent to.
  *
+ * A program in an executor that was there before is in no group with this process: all is handed on, but
+ * stops.
+ *
  * This process stops when the program has, by the same signal, and not before: a program can catch Ctrl-Z,
  * to put the terminal in order first.  What continues this process continues the program.
  *
@@ -22,7 +25,7 @@
 #include <string.h>
 
 static volatile sig_atomic_t program;
-static volatile sig_atomic_t is_stopped;
+static volatile sig_atomic_t is_stopped, is_child;
 static int dies_of;
 
 static void do_as_by_default(int signal) {
@@ -39,7 +42,7 @@ static void hand_on(int signal, siginfo_t *info, void *context) {
     (void)context;
     if (!program)
         do_as_by_default(signal);
-    else if (info->si_code != SI_KERNEL && info->si_pid != program)
+    else if (!is_child || (info->si_code != SI_KERNEL && info->si_pid != program))
         os_kill(program, signal);
     errno = before;
 }
@@ -61,17 +64,24 @@ static void stop_too(int signal) {
     errno = before;
 }
 
-void stand_in_for(int child) {
-    static const int sent[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGTERM,  SIGUSR1, SIGUSR2,
-                               SIGALRM, SIGTSTP, SIGTTIN, SIGWINCH, SIGURG,  SIGTTOU};
-    const struct sigaction forward = {.sa_sigaction = hand_on,
-                                      .sa_flags = SA_RESTART | SA_SIGINFO | SA_NODEFER},
-                           stop = {.sa_handler = stop_too, .sa_flags = SA_RESTART},
+static void follow_stops(void) {
+    const struct sigaction stop = {.sa_handler = stop_too, .sa_flags = SA_RESTART},
                            resume = {.sa_sigaction = go_on, .sa_flags = SA_RESTART | SA_SIGINFO};
-    program = child;
     os_signal_action(SIGCHLD, &stop, NULL);
     os_signal_action(SIGCONT, &resume, NULL);
-    for (size_t i = 0; i < sizeof sent / sizeof *sent; i++)
+}
+
+void stand_in_for(int process, bool child) {
+    static const int sent[] = {SIGHUP,  SIGINT,  SIGQUIT,  SIGTERM,
+                               SIGUSR1, SIGUSR2, SIGALRM,  SIGTSTP, /* from here on a child's alone */
+                               SIGTTIN, SIGTTOU, SIGWINCH, SIGURG};
+    const struct sigaction forward = {.sa_sigaction = hand_on,
+                                      .sa_flags = SA_RESTART | SA_SIGINFO | SA_NODEFER};
+    program = process;
+    is_child = child;
+    if (child)
+        follow_stops();
+    for (size_t i = 0; i < sizeof sent / sizeof *sent && (child || sent[i] != SIGTSTP); i++)
         os_signal_action(sent[i], &forward, NULL);
 }
 

@@ -4,9 +4,9 @@
 
 #include <stdbool.h>
 
-/* From now on signals and stops are those of PROGRAM, a child.  Once in a process. */
-void stand_in_for(int program);
-/* The program runs: descriptors that came with this process are its alone. */
+/* From now on signals are those of the process PROGRAM, and stops, when it is a child.  Once in a process. */
+void stand_in_for(int program, bool is_child);
+/* The program, a child, runs: descriptors that came with this process are its alone. */
 void stand_in_leave_descriptors(void);
 /* The program has ended: its number may be another's now. */
 void stand_in_is_over(void);

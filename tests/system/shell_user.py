@@ -1,6 +1,7 @@
 """A program that runs in another process than its shell has started: whatever a user of a shell does to it, it does what the
 same program does that the system's linker has made.  Each script is run with both, and says the same."""
 import fcntl
+import functools
 import os
 import pty
 import re
@@ -147,110 +148,115 @@ class Terminal:
 CTRL_C, CTRL_D, CTRL_Z, CTRL_BACKSLASH = b"\x03", b"\x04", b"\x1a", b"\x1c"
 
 
-class Jobs(ShellUser):
-    """With job control: every pattern comes with the native program, in this order; so it does with ours."""
+def both(test):
+    """A test with a terminal on which $P is the native program, then with one on which it is ours."""
+    @functools.wraps(test)
     def each(self):
         for kind in self.kinds:
             with self.subTest(kind):
-                yield Terminal(self, kind)
+                test(self, Terminal(self, kind))
+    return each
 
-    def test_input(self):
-        for shell in self.each():
-            shell.type("$P lines", rb"ready\n")
-            shell.type("one", rb"<one>\n")
-            shell.keys(CTRL_D, rb"end of input\n", rb"% ")
-            shell.type("echo $?", rb"\n4\n")
 
-    def test_suspend(self):
-        for shell in self.each():
-            shell.type("$P lines", rb"ready\n")
-            shell.keys(CTRL_Z, rb"Stopped +\$P lines\n", rb"% ")
-            shell.type("echo a; jobs", rb"\na\n", rb"Stopped")
-            shell.type("fg", rb"\$P lines\n")
-            shell.type("two", rb"<two>\n")
-            shell.keys(CTRL_Z, rb"Stopped")
-            shell.type("kill %1; fg", rb"Terminated|killed by signal 15", rb"% ")
+class Jobs(ShellUser):
+    """With job control: every pattern comes with the native program, in this order; so it does with ours."""
+    @both
+    def test_input(self, shell):
+        shell.type("$P lines", rb"ready\n")
+        shell.type("one", rb"<one>\n")
+        shell.keys(CTRL_D, rb"end of input\n", rb"% ")
+        shell.type("echo $?", rb"\n4\n")
 
-    def test_a_program_that_stops_itself(self):
-        for shell in self.each():
-            for number in (signal.SIGSTOP, signal.SIGTSTP):
-                shell.type(f"$P stop {int(number)}", rb"Stopped", rb"% ")
-                shell.type("fg", rb"went on\n", rb"% ")
-                shell.type("echo $?", rb"\n5\n")
+    @both
+    def test_suspend(self, shell):
+        shell.type("$P lines", rb"ready\n")
+        shell.keys(CTRL_Z, rb"Stopped +\$P lines\n", rb"% ")
+        shell.type("echo a; jobs", rb"\na\n", rb"Stopped")
+        shell.type("fg", rb"\$P lines\n")
+        shell.type("two", rb"<two>\n")
+        shell.keys(CTRL_Z, rb"Stopped")
+        shell.type("kill %1; fg", rb"Terminated|killed by signal 15", rb"% ")
 
-    def test_a_program_that_stops_slowly(self):
+    @both
+    def test_a_program_that_stops_itself(self, shell):
+        for number in (signal.SIGSTOP, signal.SIGTSTP):
+            shell.type(f"$P stop {int(number)}", rb"Stopped", rb"% ")
+            shell.type("fg", rb"went on\n", rb"% ")
+            shell.type("echo $?", rb"\n5\n")
+
+    @both
+    def test_a_program_that_stops_slowly(self, shell):
         """The shell does not come before it is done."""
-        for shell in self.each():
-            shell.type("$P slowly", rb"ready\n")
-            said = shell.keys(CTRL_Z, rb"Stopped", rb"% ")
-            self.assertRegex(said, rb"(?s)in order\n.*Stopped")
-            shell.type("fg", rb"back\n", rb"went on\n", rb"% ")
+        shell.type("$P slowly", rb"ready\n")
+        said = shell.keys(CTRL_Z, rb"Stopped", rb"% ")
+        self.assertRegex(said, rb"(?s)in order\n.*Stopped")
+        shell.type("fg", rb"back\n", rb"went on\n", rb"% ")
 
-    def test_a_program_that_does_not_stop(self):
-        for shell in self.each():
-            for number, key in ((signal.SIGTSTP, CTRL_Z), (signal.SIGINT, CTRL_C), (signal.SIGQUIT, CTRL_BACKSLASH)):
-                shell.type(f"$P ignore {int(number)}", rb"ready\n")
-                shell.keys(key)
-                shell.type("still", rb"<still>\n")
-                shell.keys(CTRL_D, rb"end of input\n", rb"% ")
-
-    def test_background(self):
-        """Who reads there stops."""
-        for shell in self.each():
-            shell.type("$P lines &", rb"ready\n")
-            shell.type("", rb"Stopped +\$P lines")
-            shell.type("fg", rb"\$P lines\n")
-            shell.type("three", rb"<three>\n")
-            shell.keys(CTRL_Z, rb"Stopped", rb"% ")
-            shell.type("bg", rb"\$P lines &\n")
-            shell.type("jobs", rb"Stopped +\$P lines")
-            shell.type("fg", rb"\$P lines\n")
+    @both
+    def test_a_program_that_does_not_stop(self, shell):
+        for number, key in ((signal.SIGTSTP, CTRL_Z), (signal.SIGINT, CTRL_C), (signal.SIGQUIT, CTRL_BACKSLASH)):
+            shell.type(f"$P ignore {int(number)}", rb"ready\n")
+            shell.keys(key)
+            shell.type("still", rb"<still>\n")
             shell.keys(CTRL_D, rb"end of input\n", rb"% ")
 
-    def test_interrupt(self):
+    @both
+    def test_background(self, shell):
+        """Who reads there stops."""
+        shell.type("$P lines &", rb"ready\n")
+        shell.type("until jobs >list; grep Stopped list; do sleep 0.02; done", rb"Stopped +\$P lines", rb"% ")
+        shell.type("fg", rb"\$P lines\n")
+        shell.type("three", rb"<three>\n")
+        shell.keys(CTRL_Z, rb"Stopped", rb"% ")
+        shell.type("bg", rb"\$P lines &\n")
+        shell.type("until jobs >list; grep Stopped list; do sleep 0.02; done", rb"Stopped +\$P lines", rb"% ")
+        shell.type("fg", rb"\$P lines\n")
+        shell.keys(CTRL_D, rb"end of input\n", rb"% ")
+
+    @both
+    def test_interrupt(self, shell):
         """Ctrl-C ends the program, and the loop around it; one that catches it goes on, and so does its loop."""
-        for shell in self.each():
-            shell.type("for i in 1 2 3; do echo round $i; $P hang; done; echo after", rb"round 1\nready\n")
-            said = shell.keys(CTRL_C, rb"% ")
-            self.assertNotIn(b"round 2", said)
-            self.assertNotIn(b"killed", said)
-            shell.type("echo $?", rb"\n130\n")
-            shell.type("for i in 1 2; do $P wait 2; echo got $?; done; echo after", rb"ready\n")
-            shell.keys(CTRL_C, rb"got 1 times signal 2\n", rb"got 3\n", rb"ready\n")
-            shell.keys(CTRL_C, rb"got 1 times signal 2\n", rb"got 3\n", rb"after\n")
+        shell.type("for i in 1 2 3; do echo round $i; $P hang; done; echo after", rb"round 1\nready\n")
+        said = shell.keys(CTRL_C, rb"% ")
+        self.assertNotIn(b"round 2", said)
+        self.assertNotIn(b"killed", said)
+        shell.type("echo $?", rb"\n130\n")
+        shell.type("for i in 1 2; do $P wait 2; echo got $?; done; echo after", rb"ready\n")
+        shell.keys(CTRL_C, rb"got 1 times signal 2\n", rb"got 3\n", rb"ready\n")
+        shell.keys(CTRL_C, rb"got 1 times signal 2\n", rb"got 3\n", rb"after\n")
 
-    def test_scripts_are_interrupted(self):
+    @both
+    def test_scripts_are_interrupted(self, shell):
         """So is a shell that runs a script."""
-        for shell in self.each():
-            (self.folder / "script.sh").write_text("$P hang\necho after\n")
-            shell.type("bash script.sh", rb"ready\n")
-            self.assertNotIn(b"after", shell.keys(CTRL_C, rb"% "))
-            shell.type("echo $?", rb"\n130\n")
+        (self.folder / "script.sh").write_text("$P hang\necho after\n")
+        shell.type("bash script.sh", rb"ready\n")
+        self.assertNotIn(b"after", shell.keys(CTRL_C, rb"% "))
+        shell.type("echo $?", rb"\n130\n")
 
-    def test_quit(self):
-        for shell in self.each():
-            shell.type("ulimit -c 0; $P hang", rb"ready\n")
-            shell.keys(CTRL_BACKSLASH, rb"Quit", rb"% ")
-            shell.type("echo $?", rb"\n131\n")
+    @both
+    def test_quit(self, shell):
+        shell.type("ulimit -c 0; $P hang", rb"ready\n")
+        shell.keys(CTRL_BACKSLASH, rb"Quit", rb"% ")
+        shell.type("echo $?", rb"\n131\n")
 
-    def test_size(self):
-        for shell in self.each():
-            shell.resize(80, 24)
-            shell.type("$P size", rb"ready\n")
-            shell.resize(132, 50)
-            shell.expect(rb"got 1 times signal 28\n132x50\n")
+    @both
+    def test_size(self, shell):
+        shell.resize(80, 24)
+        shell.type("$P size", rb"ready\n")
+        shell.resize(132, 50)
+        shell.expect(rb"got 1 times signal 28\n132x50\n")
 
-    def test_pipelines(self):
+    @both
+    def test_pipelines(self, shell):
         """A group of several."""
-        for shell in self.each():
-            shell.type("$P lines | sed -u s/^/:/", rb":ready\n")
-            shell.type("four", rb":<four>\n")
-            shell.keys(CTRL_Z, rb"Stopped", rb"% ")
-            shell.type("fg", rb"sed -u")
-            shell.keys(CTRL_D, rb":end of input\n", rb"% ")
-            shell.type("$P hang | cat", rb"ready\n")
-            shell.keys(CTRL_C, rb"% ")
-            shell.type("echo ${PIPESTATUS[0]}", rb"\n130\n")
+        shell.type("$P lines | sed -u s/^/:/", rb":ready\n")
+        shell.type("four", rb":<four>\n")
+        shell.keys(CTRL_Z, rb"Stopped", rb"% ")
+        shell.type("fg", rb"sed -u")
+        shell.keys(CTRL_D, rb":end of input\n", rb"% ")
+        shell.type("$P hang | cat", rb"ready\n")
+        shell.keys(CTRL_C, rb"% ")
+        shell.type("echo ${PIPESTATUS[0]}", rb"\n130\n")
 
 
 if __name__ == "__main__":
