@@ -5,6 +5,8 @@
  * for channels like ssh, whose other end talks with standard input and output. */
 #include "jitscope/executor.h"
 
+#include "base/os.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,11 +27,15 @@ static int fail(struct jitscope_error *error) {
     return 1;
 }
 
-int main(int argc, char **argv) {
+/* By this name a program finds it in jitscope-executor.so that is made for one link (executor/launcher.h). */
+__attribute__((visibility("default"))) int jitscope_executor_main(int argc, char **argv);
+
+int jitscope_executor_main(int argc, char **argv) {
     struct jitscope_target *target;
     if (argc != 3 || strcmp(argv[1], "--fd") != 0)
         return usage();
     char *end;
+    os_name_process("jitscope-executor"); /* a program in memory would go by its descriptor's number */
     errno = 0;
     long fd = strtol(argv[2], &end, 10);
     if (errno || *end || end == argv[2] || fd < 0 || fd > 1 << 20)
@@ -38,4 +44,8 @@ int main(int argc, char **argv) {
     if (!error)
         error = jitscope_target_serve(target);
     return error ? fail(error) : 0;
+}
+
+int main(int argc, char **argv) {
+    return jitscope_executor_main(argc, argv);
 }

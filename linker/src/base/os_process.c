@@ -143,8 +143,8 @@ int os_on_exit(void (*function)(int status, void *context), void *context) {
     return must_fail(ENOMEM) ? -1 : on_exit(function, context);
 }
 
-static int spawn_with(posix_spawn_file_actions_t *actions, posix_spawnattr_t *attributes, char *const *words,
-                      int fd, int *process) {
+static int spawn_with(posix_spawn_file_actions_t *actions, posix_spawnattr_t *attributes, const char *program,
+                      char *const *words, int fd, int *process) {
     sigset_t by_default;
     sigemptyset(&by_default);
     sigaddset(&by_default, SIGPIPE);
@@ -153,20 +153,24 @@ static int spawn_with(posix_spawn_file_actions_t *actions, posix_spawnattr_t *at
         failure = posix_spawnattr_setsigdefault(attributes, &by_default);
     if (!failure)
         failure = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGDEF);
-    return failure ? failure : posix_spawnp(process, words[0], actions, attributes, words, environ);
+    return failure ? failure : posix_spawnp(process, program, actions, attributes, words, environ);
 }
 
-int os_spawn(char *const *words, int fd, int *process) {
+int os_spawn(const char *program, char *const *words, int fd, int *process) {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     if (must_fail(ENOMEM))
         return -1;
     posix_spawn_file_actions_init(&actions); /* neither can fail on Linux */
     posix_spawnattr_init(&attributes);
-    errno = spawn_with(&actions, &attributes, words, fd, process);
+    errno = spawn_with(&actions, &attributes, program, words, fd, process);
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     return errno ? -1 : 0;
+}
+
+void os_name_process(const char *name) {
+    prctl(PR_SET_NAME, name);
 }
 
 int os_run(char *const *words, int input) {

@@ -5,6 +5,7 @@
 #ifndef EXECUTOR_CONNECTION_H
 #define EXECUTOR_CONNECTION_H
 
+#include "executor/launcher.h"
 #include "executor/wire.h"
 #include "jitscope/executor.h"
 
@@ -20,12 +21,16 @@ struct hello {
     uint32_t action_count;
 };
 
+/* Data of shared libraries that lies below 2 GiB there (launcher.h). */
+enum copies { COPIES_UNKNOWN, COPIES_NONE, COPIES_HELD };
+
 struct jitscope_executor_connection {
     struct wire wire;
     struct frame hello_frame;
     struct hello hello;
     int child;    /* the process, when this one has started it; 0: not, or its end was heard of */
     bool inlines; /* content comes with the message */
+    enum copies copies;
     void (*crashed)(void *context, int process, int thread, int signal, uint64_t address);
     void *context;
     bool follows;      /* the program's end is this process's */
@@ -47,6 +52,10 @@ struct jitscope_executor_connection {
     char end[160]; /* why it is gone */
 };
 
+/* As jitscope_executor_spawn(), for the program that LAUNCHER describes.  Errors: also ADDRESS_SPACE. */
+struct jitscope_error *connection_launch(const struct launcher *launcher,
+                                         const struct jitscope_executor_options *options,
+                                         struct jitscope_executor_connection **connection);
 /* Sends a request and waits for its answer, of kind EXPECTED.  EXITED in its place is an error of the same
  * kind as all others, EXECUTOR_GONE, but has_exited is set.  DESCRIPTOR as wire_send(). */
 struct jitscope_error *connection_ask(struct jitscope_executor_connection *connection,
