@@ -2,7 +2,7 @@
 
 #include "base/os.h"
 #include "executor/address_space.h"
-#include "executor/loaded_file.h"
+#include "executor/endpoint.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -13,13 +13,18 @@ enum { PATIENCE = 1000 /* milliseconds, for a process that closes its end to end
 
 /* --- its end */
 
+static void note_signal(struct jitscope_executor_connection *connection, int signal) {
+    connection->state = JITSCOPE_EXECUTOR_KILLED;
+    connection->status = signal;
+    snprintf(connection->end, sizeof connection->end, "the executor was killed by signal %d (%s)", signal,
+             strsignal(signal));
+}
+
+/* Of a command that has an executor elsewhere run, the status is not the program's when that has died. */
 static void note_status(struct jitscope_executor_connection *connection, int status) {
     connection->child = 0;
-    if (WIFSIGNALED(status)) {
-        connection->state = JITSCOPE_EXECUTOR_KILLED;
-        connection->status = WTERMSIG(status);
-        snprintf(connection->end, sizeof connection->end, "the executor was killed by signal %d (%s)",
-                 WTERMSIG(status), strsignal(WTERMSIG(status)));
+    if (WIFSIGNALED(status) || connection->deadly) {
+        note_signal(connection, WIFSIGNALED(status) ? WTERMSIG(status) : connection->deadly);
         return;
     }
     connection->state = connection->has_exited  ? JITSCOPE_EXECUTOR_EXITED
@@ -54,6 +59,8 @@ static void note_gone(struct jitscope_executor_connection *connection, const cha
     if (connection->has_exited)
         snprintf(connection->end, sizeof connection->end, "the program has called exit(3), with status %d",
                  connection->status);
+    else if (!broken && connection->deadly && !connection->child)
+        note_signal(connection, connection->deadly);
     else
         hear_of_process(connection, false);
     pthread_cond_broadcast(&connection->changed);
@@ -99,13 +106,13 @@ static bool take_crash(struct jitscope_executor_connection *connection, struct f
     struct cursor cursor = frame_cursor(frame);
     int signal = (int)take_u32(&cursor), thread = (int)take_u32(&cursor);
     uint64_t address = take_u64(&cursor);
-    int process = connection->child ? connection->child : (int)connection->hello.process;
     frame_destroy(frame);
-    if (cursor.failed || !connection->crashed)
+    if (cursor.failed || !connection->crashed || signal < 1 || signal >= NSIG)
         return false;
+    connection->deadly = signal;
     connection->is_reading = true;
     pthread_mutex_unlock(&connection->lock);
-    connection->crashed(connection->context, process, thread, signal, address);
+    connection->crashed(connection->context, connection->process, thread, signal, address);
     pthread_mutex_lock(&connection->lock);
     connection->is_reading = false;
     connection->messages++;
@@ -222,6 +229,21 @@ struct jitscope_error *connection_tell(struct jitscope_executor_connection *conn
     return error;
 }
 
+void connection_take_turn(struct jitscope_executor_connection *connection) {
+    pthread_mutex_lock(&connection->lock);
+    while (connection->main_runs)
+        pthread_cond_wait(&connection->changed, &connection->lock);
+    connection->main_runs = true;
+    pthread_mutex_unlock(&connection->lock);
+}
+
+void connection_end_turn(struct jitscope_executor_connection *connection) {
+    pthread_mutex_lock(&connection->lock);
+    connection->main_runs = false;
+    pthread_cond_broadcast(&connection->changed);
+    pthread_mutex_unlock(&connection->lock);
+}
+
 /* With a program that ends this process, its last words are behind EXITED: buffers that exit(3) flushes. */
 void connection_await_end(struct jitscope_executor_connection *connection) {
     pthread_mutex_lock(&connection->lock);
@@ -267,7 +289,7 @@ static struct jitscope_error *read_hello(struct jitscope_executor_connection *co
     return cursor_end(&cursor, MESSAGE_HELLO);
 }
 
-static struct jitscope_executor_options known_options(const struct jitscope_executor_options *given) {
+struct jitscope_executor_options connection_options(const struct jitscope_executor_options *given) {
     struct jitscope_executor_options options = {0};
     if (given)
         memcpy(&options, given, given->size < sizeof options ? given->size : sizeof options);
@@ -279,23 +301,44 @@ static struct jitscope_error *explain(struct jitscope_executor_connection *conne
     struct jitscope_error *better = NULL;
     os_shut_down(connection->wire.in);
     hear_of_process(connection, false);
-    bool killed =
-        connection->state == JITSCOPE_EXECUTOR_KILLED || connection->state == JITSCOPE_EXECUTOR_LEFT;
     if (jitscope_error_code(error) != JITSCOPE_ERROR_EXECUTOR_GONE)
         return error;
     better = error_create(JITSCOPE_ERROR_EXECUTOR_GONE, "no connection with the executor: %s%s%s",
-                          error_text(error), killed ? "; " : "", killed ? connection->end : "");
+                          error_text(error), *connection->end ? "; " : "", connection->end);
     jitscope_error_destroy(error);
     return better;
 }
 
-static struct jitscope_error *begin(int fd, int child, const struct jitscope_executor_options *options,
-                                    struct jitscope_executor_connection **out) {
-    struct jitscope_executor_connection *connection = os_allocate_zeroed(sizeof *connection);
-    if (!connection) {
-        os_close(fd);
-        return error_no_memory();
+/* PROCESS was started by ANCESTOR, or by one that was. */
+static bool descends(int process, int ancestor) {
+    enum { MOST_GENERATIONS = 16 };
+    char text[512];
+    for (int i = 0; i < MOST_GENERATIONS && process > 1 && process != ancestor; i++) {
+        const char *behind =
+            os_read_about(process, "stat", text, sizeof text) > 0 ? strrchr(text, ')') : NULL;
+        if (!behind || sscanf(behind, ") %*c %d", &process) != 1)
+            return false;
     }
+    return process == ancestor;
+}
+
+/* What it says of itself is believed where the kernel says the same.  The same number on another machine
+ * would be by chance, and would only make the first link fail. */
+static void place_process(struct jitscope_executor_connection *connection, bool inherits) {
+    int peer = 0, said = (int)connection->hello.process, child = connection->child;
+    uint32_t user;
+    bool is_peer = !child && said > 0 && os_peer(connection->wire.in, &peer, &user) == 0 && peer == said;
+    bool is_here = is_peer || (child && descends(said, child));
+    connection->inherits = inherits;
+    connection->process = is_here ? said : 0;
+    connection->inlines |= !inherits && !is_peer;
+}
+
+static struct jitscope_executor_connection *create(int fd, int child,
+                                                   const struct jitscope_executor_options *options) {
+    struct jitscope_executor_connection *connection = os_allocate_zeroed(sizeof *connection);
+    if (!connection)
+        return NULL;
     connection->wire = (struct wire){.in = fd, .out = fd, .watched = -1, .other = SENDER_EXECUTOR};
     connection->child = child;
     connection->inlines = options->inline_content;
@@ -306,12 +349,23 @@ static struct jitscope_error *begin(int fd, int child, const struct jitscope_exe
     pthread_cond_init(&connection->changed, NULL);
     if (child)
         connection->wire.watched = os_open_process(child);
+    return connection;
+}
+
+struct jitscope_error *connection_begin(int fd, int child, const struct jitscope_executor_options *options,
+                                        struct jitscope_executor_connection **out) {
+    struct jitscope_executor_connection *connection = create(fd, child, options);
+    if (!connection) {
+        os_close(fd);
+        return error_no_memory();
+    }
     struct jitscope_error *error = read_hello(connection);
     if (error) {
         error = explain(connection, error);
         jitscope_executor_disconnect(connection);
         return error;
     }
+    place_process(connection, child && !options->on_standard_streams);
     connection->wire.most_extra = connection->hello.size;
     *out = connection;
     return NULL;
@@ -319,8 +373,19 @@ static struct jitscope_error *begin(int fd, int child, const struct jitscope_exe
 
 struct jitscope_error *jitscope_executor_connect(int fd, const struct jitscope_executor_options *given,
                                                  struct jitscope_executor_connection **connection) {
-    struct jitscope_executor_options options = known_options(given);
-    return begin(fd, 0, &options, connection);
+    struct jitscope_executor_options options = connection_options(given);
+    return connection_begin(fd, 0, &options, connection);
+}
+
+struct jitscope_error *jitscope_executor_connect_to(const char *where,
+                                                    const struct jitscope_executor_options *given,
+                                                    struct jitscope_executor_connection **connection) {
+    struct jitscope_executor_options options = connection_options(given);
+    struct endpoint endpoint;
+    int fd;
+    TRY(endpoint_parse(where, &endpoint));
+    TRY(endpoint_connect(&endpoint, &options.secret, &fd));
+    return connection_begin(fd, 0, &options, connection);
 }
 
 /* It ends by itself, or is no executor. */
@@ -351,128 +416,4 @@ void jitscope_executor_disconnect(struct jitscope_executor_connection *connectio
     pthread_cond_destroy(&connection->changed);
     pthread_mutex_destroy(&connection->lock);
     os_release(connection);
-}
-
-/* --- starting one */
-
-enum { PATH_SIZE = 4096 };
-
-#ifndef JITSCOPE_EXECUTOR_INSTALLED
-#define JITSCOPE_EXECUTOR_INSTALLED "jitscope-executor"
-#endif
-
-/* Beside this program; where it was installed. */
-static const char *find_program(const char *name, const char *installed, char *buffer, size_t size) {
-    ssize_t length = os_read_link("/proc/self/exe", buffer, size - strlen(name) - 1);
-    while (length > 0 && buffer[length - 1] != '/')
-        length--;
-    if (length > 0) {
-        memcpy(buffer + length, name, strlen(name) + 1);
-        if (os_is_plain_file(buffer))
-            return buffer;
-    }
-    return installed;
-}
-
-static const char *find_executor(char *buffer, size_t size) {
-    const char *named = os_environment("JITSCOPE_EXECUTOR");
-    return named && *named ? named
-                           : find_program("jitscope-executor", JITSCOPE_EXECUTOR_INSTALLED, buffer, size);
-}
-
-/* PROGRAM gets WORDS, and then which descriptor is its end. */
-static struct jitscope_error *start(const char *program, char *const *words, int fd, int *child) {
-    enum { MOST_WORDS = 64 };
-    char number[16];
-    char *all[MOST_WORDS + 3];
-    size_t count = 0;
-    for (; words[count] && count < MOST_WORDS; count++)
-        all[count] = words[count];
-    snprintf(number, sizeof number, "%d", fd);
-    all[count++] = (char[]){"--fd"};
-    all[count++] = number;
-    all[count] = NULL;
-    if (!os_spawn(program, all, fd, child))
-        return NULL;
-    return error_with_help(error_system("posix_spawn", words[0]),
-                           "the executor is a program that comes with jitscope, jitscope-executor; "
-                           "JITSCOPE_EXECUTOR in the environment can name it");
-}
-
-static struct jitscope_error *spawn(const char *program, char *const *words,
-                                    const struct jitscope_executor_options *options,
-                                    struct jitscope_executor_connection **connection) {
-    int ends[2], child;
-    if (os_socket_pair(ends))
-        return error_system("socketpair", NULL);
-    struct jitscope_error *error = start(program, words, ends[1], &child);
-    os_close(ends[1]);
-    if (!error)
-        return begin(ends[0], child, options, connection);
-    os_close(ends[0]);
-    return error;
-}
-
-struct jitscope_error *jitscope_executor_spawn(const struct jitscope_executor_options *given,
-                                               struct jitscope_executor_connection **connection) {
-    struct jitscope_executor_options options = known_options(given);
-    char path[PATH_SIZE], *alone[] = {NULL, NULL};
-    if (options.command)
-        return spawn(options.command[0], options.command, &options, connection);
-    alone[0] = (char *)(uintptr_t)find_executor(path, sizeof path);
-    TRY(spawn(alone[0], alone, &options, connection));
-    (*connection)->copies = COPIES_NONE;
-    return NULL;
-}
-
-/* --- one that is made for what it runs */
-
-/* As a library: beside the program, with ".so" behind its name. */
-static struct jitscope_error *find_library(char *buffer, size_t size, const char **library) {
-    const char *named = os_environment("JITSCOPE_EXECUTOR");
-    if (named && *named && snprintf(buffer, size, "%s.so", named) < (int)size && strchr(buffer, '/') &&
-        os_is_plain_file(buffer)) {
-        *library = buffer;
-        return NULL;
-    }
-    *library = find_program("jitscope-executor.so", JITSCOPE_EXECUTOR_INSTALLED ".so", buffer, size);
-    if (os_is_plain_file(*library))
-        return NULL;
-    return error_with_help(error_create(JITSCOPE_ERROR_NOT_FOUND,
-                                        "there is no %s, by which code compiled with -fno-pic runs",
-                                        *library),
-                           "it comes with jitscope, beside jitscope-executor");
-}
-
-static struct jitscope_error *write_program(const struct launcher *launcher, const char *library, int fd) {
-    uint8_t *file;
-    uint64_t size;
-    TRY(launcher_write(launcher, library, &file, &size));
-    struct jitscope_error *error = loaded_file_write(fd, file, size, 0);
-    os_release(file);
-    return error;
-}
-
-struct jitscope_error *connection_launch(const struct launcher *launcher,
-                                         const struct jitscope_executor_options *given,
-                                         struct jitscope_executor_connection **connection) {
-    struct jitscope_executor_options options = known_options(given);
-    char path[PATH_SIZE], program[32], *alone[] = {NULL, NULL};
-    const char *library;
-    if (options.command)
-        return error_create(JITSCOPE_ERROR_USAGE,
-                            "an executor that is made for a link is no program of one's own");
-    TRY(find_library(path, sizeof path, &library));
-    int fd = os_memory_file("jitscope-executor");
-    if (fd < 0)
-        return error_system("memfd_create", "the executor's program");
-    struct jitscope_error *error = write_program(launcher, library, fd);
-    snprintf(program, sizeof program, "/proc/self/fd/%d", fd);
-    alone[0] = (char *)(uintptr_t)library;
-    if (!error)
-        error = spawn(program, alone, &options, connection);
-    os_close(fd);
-    TRY(error);
-    (*connection)->copies = COPIES_HELD;
-    return NULL;
 }
