@@ -372,7 +372,7 @@ class HostileExecutors(OutOfProcess):
                          "linker = socket.socket(fileno=int(sys.argv[2]))\n"
                          "VERSION = os.environ['LIBRARY_VERSION'].encode()\n"
                          "def hello(version=VERSION, near=0x7f0000000000, start=0x7e0000000000, size=1 << 30, page=4096, more=b''):\n"
-                         "    return (text(b'jitscope executor') + text(version) + struct.pack('<IQQQQI', 1, page, near, start, size, 0) + more)\n"
+                         "    return (text(b'jitscope executor') + text(version) + struct.pack('<IQQQQQI', 1, page, near, near, start, size, 0) + more)\n"
                          "def read():\n"
                          "    head = linker.recv(24, socket.MSG_WAITALL)\n"
                          "    size = struct.unpack('<I', head[:4])[0]\n"
