@@ -2,7 +2,7 @@
 
 #include "base/os.h"
 #include "check_link.h"
-#include "stack_walk.h"
+#include "executor_choice.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -49,14 +49,7 @@ static struct jitscope_error *validate(const struct options *options) {
     if (!job_first_input(options))
         return error_with_help(error_create(JITSCOPE_ERROR_USAGE, "there is no input"),
                                "name an object, an archive or -l NAME");
-    if (options->in_process && options->out_of_process)
-        return error_create(JITSCOPE_ERROR_USAGE, "--in-process and --out-of-process exclude each other");
-    if (options->inspectable && options->out_of_process)
-        return error_with_help(
-            error_create(JITSCOPE_ERROR_USAGE,
-                         "--inspectable and --out-of-process exclude each other: inspectors "
-                         "read memory of the process that links"),
-            "--record FILE works with both");
+    TRY(executor_choice_check(options));
     if (has_checks(options) && !level_holds_symbols(options))
         return error_create(JITSCOPE_ERROR_USAGE, "--check needs what --trace=block or --trace=edges tells");
     if (options->lazy && (options->bound_at_once || options->no_undefined))
@@ -86,25 +79,6 @@ static struct jitscope_error *choose_recording(struct job *job) {
     return NULL;
 }
 
-/* Its end is reported by command_run.c; this is where it was. */
-static void report_crash(void *unused, int process, int thread, int signal, uint64_t address) {
-    (void)unused;
-    fprintf(stderr, "jitscope: the program gets signal %d (%s)", signal, strsignal(signal));
-    if (address)
-        fprintf(stderr, ", about address 0x%llx", (unsigned long long)address);
-    fputs(":\n", stderr);
-    struct jitscope_error *error = print_crashed_stack(process, thread);
-    if (error)
-        fprintf(stderr, "  no stack: %s\n", jitscope_error_message(error));
-    jitscope_error_destroy(error);
-}
-
-static struct jitscope_error *start_executor(struct jitscope_executor_connection **connection) {
-    const struct jitscope_executor_options wanted = {
-        .size = sizeof wanted, .ends_with_program = true, .crashed = report_crash};
-    return jitscope_executor_spawn(&wanted, connection);
-}
-
 static struct jitscope_error *create_session(struct job *job, const struct job_settings *settings) {
     const struct options *options = job->options;
     struct jitscope_session_options wanted = {
@@ -123,8 +97,8 @@ static struct jitscope_error *create_session(struct job *job, const struct job_s
     };
     TRY(choose_recording(job));
     wanted.record_path = job->record_path;
-    if (settings->runs && options->out_of_process)
-        TRY(start_executor(&wanted.executor));
+    if (settings->runs && executor_is_elsewhere(options))
+        TRY(executor_choice_connect(options, &wanted.executor));
     return jitscope_session_create(&wanted, &job->session);
 }
 

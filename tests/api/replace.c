@@ -75,8 +75,32 @@ static void run_generations(struct jitscope_link *link) {
            differing, wrong);
 }
 
+/* In a lazy session the old function may have been linked later, on behalf of the link that is replaced, or
+ * wait; and of the new objects none waits, not even beside one that defines a root. */
+static void replace_lazily(bool is_linked) {
+    uint64_t address;
+    check(jitscope_session_create(NULL, &session));
+    check(jitscope_session_set_lazy(session, true));
+    check(jitscope_session_set_replaceable(session, true));
+    check(jitscope_session_define(session, "called", 1));
+    check(jitscope_session_add_root(session, "caller"));
+    check(jitscope_session_add_file(session, OBJECTS "answer_1.o"));
+    struct jitscope_link *first = link_file(OBJECTS "caller.o");
+    check(jitscope_session_lookup(session, "caller", &address));
+    caller = (int (*)(void))(uintptr_t)address;
+    if (is_linked)
+        printf("lazily: caller() = %d\n", caller());
+    check(jitscope_session_add_root(session, "fib"));
+    check(jitscope_session_add_file(session, OBJECTS "fib.o"));
+    replace(first, OBJECTS "answer_2.o");
+    printf("lazily: caller() = %d\n", caller());
+    jitscope_session_destroy(session);
+}
+
 int main(void) {
     uint64_t address;
+    replace_lazily(true);
+    replace_lazily(false);
     check(jitscope_session_create(NULL, &session));
     struct jitscope_link *fixed = link_file(OBJECTS "fib.o");
     check(jitscope_session_define(session, "called", 1));

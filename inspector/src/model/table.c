@@ -266,10 +266,11 @@ static struct jitscope_error *look_again(struct table *table) {
     return NULL;
 }
 
-/* Rows say more; some may have come. */
+/* Rows say more; some may have come, or gone. */
 static struct jitscope_error *look_closer(struct table *table) {
+    uint64_t before = table->sheet.count;
     TRY(sheet_refresh(&table->sheet));
-    if (table->sheet.is_improving)
+    if (table->sheet.is_improving && table->sheet.count == before)
         return NULL;
     table_forget_picture(table);
     if (!table->has_order)

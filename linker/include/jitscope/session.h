@@ -292,7 +292,8 @@ struct jitscope_error *jitscope_session_set_replaceable(struct jitscope_session 
  * session that leads to a function of OLD which the new link defines too leads there from now on, old code's
  * own calls included.  Each slot swings at once for all threads; one after the other, so that for a moment
  * some calls lead to the old functions and some to the new; threads that are in the old code go on in it.
- * Nothing but slots is written.
+ * Nothing but slots is written.  In a lazy session all that is queued is linked at once; calls lead there too
+ * whose function in OLD has been linked since, or waits.
  *
  * Variables stay: a global variable with default visibility that the session has keeps its place and its
  * value, and the new code refers to it.  Constants, static variables and hidden ones are the new link's own.

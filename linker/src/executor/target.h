@@ -93,6 +93,7 @@ struct jitscope_target {
     bool has_frame, is_handling, main_runs, is_over, was_ended;
     struct jitscope_error *failure; /* why it is over */
     struct os_thread listener;
+    bool listens;     /* there is one */
     pthread_t server; /* the thread that serves */
     bool is_in_half;  /* the thread that serves runs code, and may wait for others */
     struct target_call *calls;

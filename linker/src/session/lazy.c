@@ -319,11 +319,19 @@ static const struct definition *definition_in(const struct jitscope_session *ses
     return NULL;
 }
 
+/* A slot that waits does so for what its own family has; others find the new link by themselves. */
+static bool leads_to_replaced(const struct jitscope_session *session, const struct jitscope_link *link,
+                              const struct lazy_slot *slot, uint32_t family) {
+    const struct jitscope_link *definer = session_link_by_number(session, slot->definer);
+    return definer ? definer->family == family : !slot->definer && link->family == family;
+}
+
 void session_swing_slots(struct jitscope_session *session, const struct jitscope_link *new) {
+    uint32_t family = session_link_by_number(session, new->replaces)->family;
     for (uint32_t i = 0; i < session->links.entries.count; i++) {
         struct jitscope_link *link = session->links.entries.data[i].thing;
         for (uint32_t at = 0; link && at < link->slots.count; at++) {
-            if (link->slots.data[at].definer != new->replaces)
+            if (!leads_to_replaced(session, link, &link->slots.data[at], family))
                 continue;
             const struct definition *definition = definition_in(session, link->slots.data[at].name, new);
             if (definition && !definition->hidden)

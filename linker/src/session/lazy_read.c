@@ -1,7 +1,8 @@
 /* What a lazy link takes.
  *
  * A lazy link takes whole objects, as any link does, but not all: of what is queued, those that define a root
- * (jitscope_session_add_root(), the entry of `jitscope run`), all of them when none does; those with
+ * (jitscope_session_add_root(), the entry of `jitscope run`), all of them when none does, or when they
+ * replace others, whose callers are to find them; those with
  * initialisers, since a program may do nothing with an object but expect that it has registered itself; and
  * then whatever something that was taken *needs*.  What is not taken waits, and its names are known, like
  * those of an archive's members.
@@ -306,10 +307,10 @@ static struct jitscope_error *refer_to_roots(struct closure *closure) {
 static struct jitscope_error *take_queue(struct closure *closure) {
     struct jitscope_session *session = closure->session;
     uint32_t first = session->waiting.count;
-    bool has_root = false;
+    bool everything = closure->link->replaces, has_root = false;
     for (uint32_t i = 0; i < session->queue.count; i++)
         TRY(list_object(closure, session->queue.data[i]));
-    for (uint32_t i = first; i < session->waiting.count; i++)
+    for (uint32_t i = first; i < session->waiting.count && !everything; i++)
         has_root |= defines_root(session, i);
     VEC(uint8_t) chosen = {0};
     struct jitscope_error *error = vec_reserve(&chosen, session->waiting.count - first + 1);
