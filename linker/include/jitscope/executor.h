@@ -48,7 +48,8 @@ struct jitscope_executor_options {
     /* Called, if not NULL, when a signal is about to end the executor: THREAD in PROCESS stands in the middle
      * of what was wrong, or what raised the signal, below a handler, until this returns.  ADDRESS is the one
      * that could not be accessed, or executed, of signals that have one.  By whichever thread waits for the
-     * executor; from inside, no session with this connection can be used.
+     * executor, or, when calls can be lazy, by one of the library's; from inside, no session with this
+     * connection can be used.
      * PROCESS is 0 when it is on another machine, or not known to be on this one. */
     void (*crashed)(void *context, int process, int thread, int signal, uint64_t address);
     void *context;

@@ -207,6 +207,8 @@ int os_start_roomy_thread(void *(*function)(void *), void *context, const char *
 void os_join_thread(struct os_thread thread);
 /* raise(3). */
 int os_raise(int signal);
+/* In this thread. */
+void os_unblock_signal(int signal);
 /* poll(2), also when a signal comes: -1 with EINTR. */
 struct pollfd;
 int os_poll(struct pollfd *entries, size_t count, int timeout);

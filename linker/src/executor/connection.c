@@ -82,10 +82,23 @@ struct jitscope_error *connection_break(struct jitscope_executor_connection *con
 
 /* --- messages that come; under the lock */
 
+struct pending *connection_find_pending(const struct jitscope_executor_connection *connection,
+                                        uint64_t serial) {
+    struct pending *at = connection->pending;
+    while (at && at->serial != serial)
+        at = at->next;
+    return at;
+}
+
 static bool take_exited(struct jitscope_executor_connection *connection, struct frame *frame) {
     struct cursor cursor = frame_cursor(frame);
     if (connection->has_exited)
         return false;
+    struct pending *within = connection_find_pending(connection, frame->answers);
+    if (within) {
+        within->exits = true;
+        connection->exits = within->thread;
+    }
     connection->has_exited = true;
     connection->status = (int)(take_u32(&cursor) & 0xff);
     connection->exited = *frame;
@@ -129,10 +142,13 @@ static bool take_in(struct jitscope_executor_connection *connection, struct fram
         return take_returned(connection, frame);
     if (frame->kind == MESSAGE_CRASHED)
         return take_crash(connection, frame);
-    if (!connection->awaited || frame->answers != connection->awaited)
+    if (frame->kind == MESSAGE_LAZY_CALL)
+        return connection_take_call(connection, frame);
+    struct pending *pending = connection_find_pending(connection, frame->answers);
+    if (!pending || pending->has_reply)
         return false;
-    connection->awaited = 0;
-    connection->reply = *frame;
+    pending->has_reply = true;
+    pending->reply = *frame;
     return true;
 }
 
@@ -159,7 +175,7 @@ static void read_one(struct jitscope_executor_connection *connection) {
     pthread_cond_broadcast(&connection->changed);
 }
 
-static void wait_for_news(struct jitscope_executor_connection *connection) {
+void connection_wait_for_news(struct jitscope_executor_connection *connection) {
     if (connection->is_reading)
         pthread_cond_wait(&connection->changed, &connection->lock);
     else
@@ -168,63 +184,104 @@ static void wait_for_news(struct jitscope_executor_connection *connection) {
 
 /* --- asking */
 
-static struct jitscope_error *send(struct jitscope_executor_connection *connection, enum bridge_message kind,
-                                   struct message *message, int descriptor, uint64_t *serial) {
+struct jitscope_error *connection_send(struct jitscope_executor_connection *connection,
+                                       enum bridge_message kind, uint64_t answers, struct message *message,
+                                       int descriptor, uint64_t *serial) {
     if (connection->is_gone) {
         message_destroy(message);
         return connection_gone(connection);
     }
     connection->messages++;
     connection->has_begun |= kind == MESSAGE_FINALIZE || kind == MESSAGE_RUN;
-    struct jitscope_error *error = wire_send(&connection->wire, kind, 0, message, descriptor, serial);
+    struct jitscope_error *error = wire_send(&connection->wire, kind, answers, message, descriptor, serial);
     if (jitscope_error_code(error) != JITSCOPE_ERROR_EXECUTOR_GONE)
         return error;
     while (!connection->is_gone) /* whatever it said last is in the stream */
-        wait_for_news(connection);
+        connection_wait_for_news(connection);
     jitscope_error_destroy(error);
     return connection_gone(connection);
 }
 
+/* The lazy call that this thread is answering, which is what it asks for; 0: none. */
+static uint64_t on_behalf(const struct jitscope_executor_connection *connection) {
+    const struct answering *at = connection->answering;
+    while (at && !pthread_equal(at->thread, pthread_self()))
+        at = at->next;
+    return at ? at->call : 0;
+}
+
+/* Another thread is about to call exit(3), as the program has: whatever this one would do does not count. */
+static void leave_exit_to_others(struct jitscope_executor_connection *connection) {
+    while (connection->follows && connection->exits && !pthread_equal(connection->exits, pthread_self()))
+        pthread_cond_wait(&connection->changed, &connection->lock);
+}
+
+static void forget_pending(struct jitscope_executor_connection *connection, struct pending *pending) {
+    struct pending **at = &connection->pending;
+    while (*at != pending)
+        at = &(*at)->next;
+    *at = pending->next;
+    if (pending->has_call)
+        frame_destroy(&pending->call);
+}
+
+static void await_reply(struct jitscope_executor_connection *connection, struct pending *pending) {
+    pending->next = connection->pending;
+    connection->pending = pending;
+    while (!pending->has_reply && !connection->is_gone) {
+        if (!pending->has_call) {
+            connection_wait_for_news(connection);
+            continue;
+        }
+        pending->has_call = false;
+        connection_serve_call(connection, &pending->call);
+    }
+    if (!pending->has_reply)
+        leave_exit_to_others(connection);
+    forget_pending(connection, pending);
+}
+
 static struct jitscope_error *ask(struct jitscope_executor_connection *connection, enum bridge_message kind,
                                   struct message *message, int descriptor, enum bridge_message expected,
-                                  struct frame *reply) {
-    uint64_t serial;
-    TRY(send(connection, kind, message, descriptor, &serial));
-    connection->awaited = serial;
-    while (connection->awaited && !connection->is_gone)
-        wait_for_news(connection);
-    if (connection->awaited) {
-        connection->awaited = 0;
+                                  struct pending *pending) {
+    TRY(connection_send(connection, kind, on_behalf(connection), message, descriptor, &pending->serial));
+    await_reply(connection, pending);
+    if (!pending->has_reply)
         return connection_gone(connection);
-    }
-    *reply = connection->reply;
-    connection->reply = (struct frame){0};
-    if (reply->kind == expected)
+    if (pending->reply.kind == expected)
         return NULL;
     note_gone(connection, "the executor has answered something else than was asked", true);
-    frame_destroy(reply);
+    frame_destroy(&pending->reply);
     return connection_gone(connection);
 }
 
 struct jitscope_error *connection_ask(struct jitscope_executor_connection *connection,
                                       enum bridge_message kind, struct message *message, int descriptor,
                                       enum bridge_message expected, struct frame *reply) {
-    *reply = (struct frame){0};
+    struct pending pending = {.thread = pthread_self()};
     pthread_mutex_lock(&connection->lock);
-    while (connection->is_busy)
-        pthread_cond_wait(&connection->changed, &connection->lock);
-    connection->is_busy = true;
-    struct jitscope_error *error = ask(connection, kind, message, descriptor, expected, reply);
-    connection->is_busy = false;
-    pthread_cond_broadcast(&connection->changed);
+    struct jitscope_error *error = ask(connection, kind, message, descriptor, expected, &pending);
     pthread_mutex_unlock(&connection->lock);
+    *reply = pending.reply;
+    return error;
+}
+
+struct jitscope_error *connection_ask_half(struct jitscope_executor_connection *connection,
+                                           struct message *message, struct frame *reply, bool *exits) {
+    struct pending pending = {.thread = pthread_self()};
+    pthread_mutex_lock(&connection->lock);
+    struct jitscope_error *error = ask(connection, MESSAGE_RUN_HALF, message, -1, MESSAGE_HALF_RAN, &pending);
+    pthread_mutex_unlock(&connection->lock);
+    *reply = pending.reply;
+    *exits = pending.exits;
     return error;
 }
 
 struct jitscope_error *connection_tell(struct jitscope_executor_connection *connection,
                                        enum bridge_message kind, struct message *message) {
     pthread_mutex_lock(&connection->lock);
-    struct jitscope_error *error = send(connection, kind, message, -1, NULL);
+    struct jitscope_error *error =
+        connection_send(connection, kind, on_behalf(connection), message, -1, NULL);
     pthread_mutex_unlock(&connection->lock);
     return error;
 }
@@ -248,10 +305,18 @@ void connection_end_turn(struct jitscope_executor_connection *connection) {
 void connection_await_end(struct jitscope_executor_connection *connection) {
     pthread_mutex_lock(&connection->lock);
     while (!connection->has_returned && !connection->is_gone)
-        wait_for_news(connection);
-    if (connection->is_gone)
+        connection_wait_for_news(connection);
+    if (connection->is_gone) {
+        leave_exit_to_others(connection);
         hear_of_process(connection, true);
+    }
     connection->has_returned = false;
+    pthread_mutex_unlock(&connection->lock);
+}
+
+void connection_await_last_words(struct jitscope_executor_connection *connection) {
+    pthread_mutex_lock(&connection->lock);
+    hear_of_process(connection, true);
     pthread_mutex_unlock(&connection->lock);
 }
 
@@ -277,6 +342,7 @@ static struct jitscope_error *read_hello(struct jitscope_executor_connection *co
     hello->process = take_u32(&cursor);
     hello->page_size = take_u64(&cursor);
     hello->near = take_u64(&cursor);
+    hello->lazy_resolver = take_u64(&cursor);
     hello->start = take_u64(&cursor);
     hello->size = take_u64(&cursor);
     hello->action_count = take_count(&cursor, 5);
@@ -401,18 +467,20 @@ static void end_process(struct jitscope_executor_connection *connection) {
 void jitscope_executor_disconnect(struct jitscope_executor_connection *connection) {
     if (!connection)
         return;
+    pthread_mutex_lock(&connection->lock);
     if (!connection->is_gone) {
         struct message nothing = {0};
         jitscope_error_destroy(wire_send(&connection->wire, MESSAGE_END, 0, &nothing, -1, NULL));
         os_shut_down(connection->wire.out);
     }
+    pthread_mutex_unlock(&connection->lock);
+    connection_stop_calls(connection);
     os_close(connection->wire.in);
     end_process(connection);
     if (connection->wire.watched >= 0)
         os_close(connection->wire.watched);
     frame_destroy(&connection->hello_frame);
     frame_destroy(&connection->exited);
-    frame_destroy(&connection->reply);
     pthread_cond_destroy(&connection->changed);
     pthread_mutex_destroy(&connection->lock);
     os_release(connection);

@@ -424,7 +424,7 @@ struct jitscope_error *session_note_groups(const struct graph *graph, struct jit
 /* Asks the executor where unbound slots are to lead, once. */
 struct jitscope_error *session_want_resolver(struct jitscope_session *session, uint64_t *address);
 /* What the executor asks: struct executor's lazy answer. */
-uint64_t session_answer_slot(void *session, uint64_t slot);
+struct jitscope_error *session_answer_slot(void *session, uint64_t slot, struct lazy_outcome *outcome);
 /* A lazy call, also when it is replayed: links what is missing, and binds. */
 struct jitscope_error *session_call_lazy(struct jitscope_session *session, struct jitscope_link *link,
                                          uint32_t slot);
