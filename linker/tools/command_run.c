@@ -92,7 +92,8 @@ static void warn_at_exit(void) {
 }
 
 struct jitscope_error *command_run(const struct options *options) {
-    struct job_settings settings = {.runs = true, .need_entry = true, .created = stand_in};
+    struct job_settings settings = {
+        .runs = true, .need_entry = true, .created = stand_in, .replaced = stand_in_no_more};
     process = os_process_id();
     if (os_at_exit(warn_at_exit) < 0) /* before the session's: comes after it */
         return error_no_memory();

@@ -30,8 +30,8 @@ static bool is_asked_for(const struct options *options) {
 bool executor_is_elsewhere(const struct options *options) {
     static int decided = -1;
     if (decided < 0)
-        decided = is_asked_for(options) ||
-                  !(options->in_process || options->lazy || asks_for_inspection(options) || is_traced());
+        decided =
+            is_asked_for(options) || !(options->in_process || asks_for_inspection(options) || is_traced());
     return decided;
 }
 
@@ -87,6 +87,7 @@ static void report_crash(void *unused, int process, int thread, int signal, uint
 }
 
 struct jitscope_error *executor_choice_connect(const struct options *options,
+                                               struct jitscope_session *previous,
                                                struct jitscope_executor_connection **connection) {
     char *command[] = {(char[]){"/bin/sh"}, (char[]){"-c"}, (char *)(uintptr_t)options->executor_command,
                        NULL};
@@ -98,6 +99,8 @@ struct jitscope_error *executor_choice_connect(const struct options *options,
         .ends_with_program = true,
         .crashed = report_crash,
         .secret = {options->secret_file, options->secret_fd.given, (int)options->secret_fd.value}};
+    if (previous)
+        return jitscope_executor_spawn_for(previous, &wanted, connection);
     return options->executor && !is_over_stream(options)
                ? jitscope_executor_connect_to(options->executor, &wanted, connection)
                : jitscope_executor_spawn(&wanted, connection);

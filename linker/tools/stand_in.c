@@ -64,25 +64,33 @@ static void stop_too(int signal) {
     errno = before;
 }
 
-static void follow_stops(void) {
-    const struct sigaction stop = {.sa_handler = stop_too, .sa_flags = SA_RESTART},
-                           resume = {.sa_sigaction = go_on, .sa_flags = SA_RESTART | SA_SIGINFO};
-    os_signal_action(SIGCHLD, &stop, NULL);
-    os_signal_action(SIGCONT, &resume, NULL);
-}
+/* Those from SIGTSTP on are followed only for a child. */
+static const int sent[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGTERM,  SIGUSR1, SIGUSR2, SIGALRM,
+                           SIGTSTP, SIGTTIN, SIGTTOU, SIGWINCH, SIGURG,  SIGCHLD, SIGCONT};
+enum { SENT = sizeof sent / sizeof *sent };
+static struct sigaction before[SENT];
+static size_t followed;
 
 void stand_in_for(int process, bool child) {
-    static const int sent[] = {SIGHUP,  SIGINT,  SIGQUIT,  SIGTERM,
-                               SIGUSR1, SIGUSR2, SIGALRM,  SIGTSTP, /* from here on a child's alone */
-                               SIGTTIN, SIGTTOU, SIGWINCH, SIGURG};
-    const struct sigaction forward = {.sa_sigaction = hand_on,
-                                      .sa_flags = SA_RESTART | SA_SIGINFO | SA_NODEFER};
+    enum { FLAGS = SA_RESTART | SA_SIGINFO | SA_NODEFER };
+    const struct sigaction forward = {.sa_sigaction = hand_on, .sa_flags = FLAGS},
+                           stop = {.sa_handler = stop_too, .sa_flags = SA_RESTART},
+                           resume = {.sa_sigaction = go_on, .sa_flags = FLAGS};
     program = process;
     is_child = child;
-    if (child)
-        follow_stops();
-    for (size_t i = 0; i < sizeof sent / sizeof *sent && (child || sent[i] != SIGTSTP); i++)
-        os_signal_action(sent[i], &forward, NULL);
+    for (followed = 0; followed < SENT && (child || sent[followed] != SIGTSTP); followed++)
+        os_signal_action(sent[followed],
+                         sent[followed] == SIGCHLD   ? &stop
+                         : sent[followed] == SIGCONT ? &resume
+                                                     : &forward,
+                         &before[followed]);
+}
+
+void stand_in_no_more(void) {
+    stand_in_is_over();
+    for (size_t i = 0; i < followed; i++)
+        os_signal_action(sent[i], &before[i], NULL);
+    followed = 0;
 }
 
 void stand_in_leave_descriptors(void) {

@@ -4,8 +4,10 @@
 
 #include <stdbool.h>
 
-/* From now on signals are those of the process PROGRAM, and stops, when it is a child.  Once in a process. */
+/* From now on signals are those of the process PROGRAM, and stops, when it is a child. */
 void stand_in_for(int program, bool is_child);
+/* It is to be replaced: a process that is started next finds signals as this one has. */
+void stand_in_no_more(void);
 /* The program, a child, runs: descriptors that came with this process are its alone. */
 void stand_in_leave_descriptors(void);
 /* The program has ended: its number may be another's now. */

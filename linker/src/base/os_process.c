@@ -155,7 +155,7 @@ int os_on_exit(void (*function)(int status, void *context), void *context) {
 }
 
 /* FD becomes the descriptors FIRST to LAST there. */
-static int spawn(char *const *words, int fd, int first, int last, int *process) {
+static int spawn(const char *program, char *const *words, int fd, int first, int last, int *process) {
     posix_spawn_file_actions_t actions;
     if (must_fail(ENOMEM))
         return -1;
@@ -163,18 +163,18 @@ static int spawn(char *const *words, int fd, int first, int last, int *process) 
     int failure = 0;
     for (int as = first; as <= last && !failure; as++)
         failure = posix_spawn_file_actions_adddup2(&actions, fd, as); /* FD as itself: takes CLOEXEC away */
-    failure = failure ? failure : posix_spawnp(process, words[0], &actions, NULL, words, environ);
+    failure = failure ? failure : posix_spawnp(process, program, &actions, NULL, words, environ);
     posix_spawn_file_actions_destroy(&actions);
     errno = failure;
     return errno ? -1 : 0;
 }
 
-int os_spawn(char *const *words, int fd, int *process) {
-    return spawn(words, fd, fd, fd < 0 ? fd - 1 : fd, process);
+int os_spawn(const char *program, char *const *words, int fd, int *process) {
+    return spawn(program, words, fd, fd, fd < 0 ? fd - 1 : fd, process);
 }
 
 int os_spawn_on(char *const *words, int fd, int *process) {
-    return spawn(words, fd, STDIN_FILENO, STDOUT_FILENO, process);
+    return spawn(words[0], words, fd, STDIN_FILENO, STDOUT_FILENO, process);
 }
 
 int os_take_standard_streams(int *in, int *out) {
@@ -190,6 +190,10 @@ int os_take_standard_streams(int *in, int *out) {
     if (!taken && *out >= 0)
         close(*out);
     return taken ? 0 : -1;
+}
+
+void os_name_process(const char *name) {
+    prctl(PR_SET_NAME, name);
 }
 
 int os_run(char *const *words, int input) {
