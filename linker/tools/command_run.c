@@ -54,7 +54,7 @@ static void leave_signals_to_program(const struct job *job) {
                            forward = {.sa_handler = hand_on, .sa_flags = SA_RESTART};
     static const int of_terminal[] = {SIGINT, SIGQUIT}, of_others[] = {SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
     struct sigaction present;
-    if (!job->options->out_of_process)
+    if (!job_runs_apart(job->options))
         return;
     program = jitscope_session_executor_process(job->session);
     for (size_t i = 0; i < sizeof of_terminal / sizeof *of_terminal; i++)
@@ -75,6 +75,11 @@ static void end_as_program(const struct job *job, struct jitscope_error *error) 
         fprintf(stderr, "jitscope: %s\n", jitscope_error_message(error));
         jitscope_error_destroy(error);
         exit(SIGNAL_STATUS + status);
+    case JITSCOPE_EXECUTOR_LOST:
+        if (!job_was_started_by_executor(job->options))
+            break;
+        jitscope_error_destroy(error); /* who has started the executor sees how it ended */
+        exit(SIGNAL_STATUS);
     default:
         break;
     }

@@ -2,6 +2,7 @@
 
 #include "base/os.h"
 #include "check_link.h"
+#include "executor/bridge.h"
 #include "stack_walk.h"
 
 #include <stdarg.h>
@@ -33,6 +34,15 @@ const char *job_entry_name(const struct options *options) {
     return options->entry ? options->entry : "main";
 }
 
+bool job_was_started_by_executor(const struct options *options) {
+    const char *executor = os_environment("JITSCOPE_EXECUTOR");
+    return !options->in_process && executor && !strncmp(executor, EXECUTOR_GIVEN, strlen(EXECUTOR_GIVEN));
+}
+
+bool job_runs_apart(const struct options *options) {
+    return options->out_of_process || job_was_started_by_executor(options);
+}
+
 static bool has_checks(const struct options *options) {
     for (uint32_t i = 0; i < options->items.count; i++)
         if (options->items.data[i].kind == ITEM_CHECK)
@@ -51,7 +61,7 @@ static struct jitscope_error *validate(const struct options *options) {
                                "name an object, an archive or -l NAME");
     if (options->in_process && options->out_of_process)
         return error_create(JITSCOPE_ERROR_USAGE, "--in-process and --out-of-process exclude each other");
-    if (options->inspectable && options->out_of_process)
+    if (options->inspectable && job_runs_apart(options))
         return error_with_help(
             error_create(JITSCOPE_ERROR_USAGE,
                          "--inspectable and --out-of-process exclude each other: inspectors "
@@ -123,7 +133,7 @@ static struct jitscope_error *create_session(struct job *job, const struct job_s
     };
     TRY(choose_recording(job));
     wanted.record_path = job->record_path;
-    if (settings->runs && options->out_of_process)
+    if (settings->runs && job_runs_apart(options))
         TRY(start_executor(&wanted.executor));
     return jitscope_session_create(&wanted, &job->session);
 }

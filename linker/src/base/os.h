@@ -30,6 +30,8 @@ int os_open(const char *path, int flags, mode_t mode);
 int os_memory_file(const char *name);
 int os_close(int fd);
 bool os_is_open(int fd);
+/* FD_CLOEXEC, for descriptors that were inherited. */
+void os_close_on_exec(int fd);
 ssize_t os_read(int fd, void *buffer, size_t size);
 /* pread(2). */
 ssize_t os_read_at(int fd, void *buffer, size_t size, uint64_t offset);
@@ -215,6 +217,18 @@ int os_on_exit(void (*function)(int status, void *context), void *context);
  * none) open as it is here.  Signals do what they do here but for SIGPIPE, which does what it does by
  * default. */
 int os_spawn(char *const *words, int fd, int *process);
+/* The same with one more VARIABLE, "NAME=VALUE", in its environment, and without FD here: OTHER, which this
+ * process keeps, is closed there.  Nobody who looks at this process's children finds it: wait(2) of a program
+ * that runs here does not wait for it, there is no SIGCHLD, a debugger does not follow into it, and the
+ * terminal's signals do not reach it.  That takes a process between the two, *KEEPER, which waits for it:
+ * os_wait_apart() is its exit status, OS_NOT_STARTED when there is no such program, OS_SIGNALLED and more
+ * when a signal ended it, -1 when that cannot be said.  To be called while there is one thread. */
+enum { OS_NOT_STARTED = 127, OS_SIGNALLED = 128 };
+int os_spawn_apart(char *const *words, int fd, int other, const char *variable, int *keeper);
+int os_wait_apart(int keeper);
+/* PR_SET_PTRACER: PROCESS and its children may look at this process, also where the kernel's Yama allows that
+ * to parents only. */
+void os_allow_tracing_by(int process);
 /* Runs a program with INPUT as its standard input and no output, to its end; its exit status, or -1. */
 int os_run(char *const *words, int input);
 

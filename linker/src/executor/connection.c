@@ -3,8 +3,11 @@
 #include "base/os.h"
 #include "executor/address_space.h"
 
+#include <limits.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -288,7 +291,9 @@ static struct jitscope_error *explain(struct jitscope_executor_connection *conne
     return better;
 }
 
-static struct jitscope_error *begin(int fd, int child, const struct jitscope_executor_options *options,
+/* STARTER: the process that has made the socket, when that is the executor; else 0. */
+static struct jitscope_error *begin(int fd, int child, int starter,
+                                    const struct jitscope_executor_options *options,
                                     struct jitscope_executor_connection **out) {
     struct jitscope_executor_connection *connection = os_allocate_zeroed(sizeof *connection);
     if (!connection) {
@@ -311,6 +316,8 @@ static struct jitscope_error *begin(int fd, int child, const struct jitscope_exe
         jitscope_executor_disconnect(connection);
         return error;
     }
+    if (starter && starter == (int)connection->hello.process)
+        connection->wire.watched = os_open_process(starter);
     connection->wire.most_extra = connection->hello.size;
     *out = connection;
     return NULL;
@@ -319,7 +326,7 @@ static struct jitscope_error *begin(int fd, int child, const struct jitscope_exe
 struct jitscope_error *jitscope_executor_connect(int fd, const struct jitscope_executor_options *given,
                                                  struct jitscope_executor_connection **connection) {
     struct jitscope_executor_options options = known_options(given);
-    return begin(fd, 0, &options, connection);
+    return begin(fd, 0, 0, &options, connection);
 }
 
 /* It ends by itself, or is no executor. */
@@ -358,11 +365,39 @@ void jitscope_executor_disconnect(struct jitscope_executor_connection *connectio
 #define JITSCOPE_EXECUTOR_INSTALLED "jitscope-executor"
 #endif
 
-/* Beside this program; where it was installed. */
-static const char *find_program(char *buffer, size_t size) {
+static const char variable[] = "JITSCOPE_EXECUTOR";
+
+/* The descriptor that leads to an executor which has started this process; once, -1 for who comes later. */
+static int take_given(void) {
+    static atomic_bool is_taken;
+    const char *given = os_environment(variable);
+    char *end;
+    if (!given || strncmp(given, EXECUTOR_GIVEN, strlen(EXECUTOR_GIVEN)) != 0 ||
+        atomic_exchange(&is_taken, true))
+        return -1;
+    long fd = strtol(given + strlen(EXECUTOR_GIVEN), &end, 10);
+    return *end || fd < 3 || fd > INT_MAX ? -1 : (int)fd;
+}
+
+static struct jitscope_error *connect_to_starter(int fd, const struct jitscope_executor_options *options,
+                                                 struct jitscope_executor_connection **connection) {
+    int process;
+    uint32_t user;
+    if (os_peer(fd, &process, &user))
+        return error_system("the executor's descriptor", variable);
+    if (user != os_effective_user()) {
+        os_close(fd);
+        return error_create(JITSCOPE_ERROR_EXECUTOR_GONE, "the executor is process %d of another user",
+                            process);
+    }
+    os_close_on_exec(fd);
+    return begin(fd, 0, process, options, connection);
+}
+
+const char *connection_executor_program(char *buffer, size_t size) {
     static const char name[] = "jitscope-executor";
-    const char *named = os_environment("JITSCOPE_EXECUTOR");
-    if (named && *named)
+    const char *named = os_environment(variable);
+    if (named && *named && strncmp(named, EXECUTOR_GIVEN, strlen(EXECUTOR_GIVEN)) != 0)
         return named;
     ssize_t length = os_read_link("/proc/self/exe", buffer, size - sizeof name);
     while (length > 0 && buffer[length - 1] != '/')
@@ -381,7 +416,7 @@ static struct jitscope_error *start(char *const *command, int fd, int *child) {
     char *words[MOST_WORDS + 3], *alone[] = {NULL, NULL};
     size_t count = 0;
     if (!command) {
-        alone[0] = (char *)(uintptr_t)find_program(path, sizeof path);
+        alone[0] = (char *)(uintptr_t)connection_executor_program(path, sizeof path);
         command = alone;
     }
     for (; command[count] && count < MOST_WORDS; count++)
@@ -400,13 +435,15 @@ static struct jitscope_error *start(char *const *command, int fd, int *child) {
 struct jitscope_error *jitscope_executor_spawn(const struct jitscope_executor_options *given,
                                                struct jitscope_executor_connection **connection) {
     struct jitscope_executor_options options = known_options(given);
-    int ends[2], child;
+    int ends[2], child, starter = options.command ? -1 : take_given();
+    if (starter >= 0)
+        return connect_to_starter(starter, &options, connection);
     if (os_socket_pair(ends))
         return error_system("socketpair", NULL);
     struct jitscope_error *error = start(options.command, ends[1], &child);
     os_close(ends[1]);
     if (!error)
-        return begin(ends[0], child, &options, connection);
+        return begin(ends[0], child, 0, &options, connection);
     os_close(ends[0]);
     return error;
 }

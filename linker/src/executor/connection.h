@@ -47,6 +47,10 @@ struct jitscope_executor_connection {
     char end[160]; /* why it is gone */
 };
 
+/* The program to start when none is given: the one that the environment names, that lies beside this program,
+ * that was installed.  BUFFER may be used. */
+const char *connection_executor_program(char *buffer, size_t size);
+
 /* Sends a request and waits for its answer, of kind EXPECTED.  EXITED in its place is an error of the same
  * kind as all others, EXECUTOR_GONE, but has_exited is set.  DESCRIPTOR as wire_send(). */
 struct jitscope_error *connection_ask(struct jitscope_executor_connection *connection,
