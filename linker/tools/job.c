@@ -61,12 +61,6 @@ static struct jitscope_error *validate(const struct options *options) {
                                "name an object, an archive or -l NAME");
     if (options->in_process && options->out_of_process)
         return error_create(JITSCOPE_ERROR_USAGE, "--in-process and --out-of-process exclude each other");
-    if (options->inspectable && job_runs_apart(options))
-        return error_with_help(
-            error_create(JITSCOPE_ERROR_USAGE,
-                         "--inspectable and --out-of-process exclude each other: inspectors "
-                         "read memory of the process that links"),
-            "--record FILE works with both");
     if (has_checks(options) && !level_holds_symbols(options))
         return error_create(JITSCOPE_ERROR_USAGE, "--check needs what --trace=block or --trace=edges tells");
     if (options->lazy && (options->bound_at_once || options->no_undefined))

@@ -33,5 +33,5 @@ class LldbTest(DebuggerTest):
         for command in [*SETTINGS, *([f"command script import {PLUGIN}"] if plugin else []), *commands]:
             words += ["-o", command]
         if program:
-            words += ["--", *program]
+            words += ["--", *self.inferior(program)]
         return self.all_of("lldb", words, limit, {"PYTHONDONTWRITEBYTECODE": "1", **(env or {})})

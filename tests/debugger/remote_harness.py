@@ -26,8 +26,17 @@ def each_run(commands, *instead):
     return [word for command in commands for word in (instead if command == "run" else (command,))]
 
 
-class Remote(DebuggerTest):
-    """What all ways have in common: processes that a test starts, to attach to them, and cores."""
+class Apart(DebuggerTest):
+    """Programs that a test starts, to attach to them or to have a debugger start them."""
+
+    def inferior(self, command):
+        """`jitscope run` as the linker of an executor that starts it; other commands stay."""
+        command = super().inferior(command)
+        return [EXECUTOR, "--linker", *command] if command[:2] == [JITSCOPE, "run"] else command
+
+
+class Remote(Apart):
+    """What all ways have in common."""
 
     def each_build(self, test):
         """Fewer than the same tests have in one process."""
@@ -35,16 +44,11 @@ class Remote(DebuggerTest):
             with self.subTest(compiler=compiler, level=level):
                 test(compiler, level)
 
-    def inferior(self, command):
-        """`jitscope run` as the linker of an executor that starts it; other commands stay."""
-        command = super().inferior(command)
-        return [EXECUTOR, "--linker", *command] if command[:2] == [JITSCOPE, "run"] else command
-
     def gdb(self, commands, *program, options=(), **others):
-        options = [EXECUTOR if word == JITSCOPE else word for word in options]
-        if [str(word) for word in program[:2]] != [JITSCOPE, "run"]:
-            return super().gdb(commands, *program, options=options, **others)
-        return self.gdb_apart(list(commands), [str(word) for word in program], options=options, **others)
+        options, program = [EXECUTOR if word == JITSCOPE else word for word in options], [str(word) for word in program]
+        if program[:2] == [JITSCOPE, "run"]:
+            return self.gdb_apart(list(commands), program, options=options, **others)
+        return super().gdb(commands, *([EXECUTOR] if program == [JITSCOPE] else program), options=options, **others)
 
     def plain_gdb(self, commands, *program, **options):
         return DebuggerTest.gdb(self, commands, *program, **options)

@@ -2,13 +2,17 @@
 import sys
 import unittest
 
+import lldb_plain
+import lldb_why
+import plugin_tables
+import plugin_why
 import stepping_c
 import stepping_cpp
 import stepping_far
 import stepping_forms
 import stepping_life
 import stepping_matrix
-from remote_harness import Attached, Followed, Served, ServedAttached, Started
+from remote_harness import Apart, Attached, Followed, Served, ServedAttached, Started
 
 STEPPING, THROWING, EVENTS, LATE = stepping_c.Stepping, stepping_cpp.Throwing, stepping_life.Events, stepping_life.Late
 TABLE = {
@@ -17,8 +21,14 @@ TABLE = {
     Attached: (STEPPING, THROWING, EVENTS),
     ServedAttached: (THROWING, EVENTS),
 }
-# What a breakpoint on a name finds that the linker does not have.
-FOLLOWED = ("test_step_next_finish_until", "test_conditional_breakpoint", "test_watchpoint")
+# Besides, some of each: a breakpoint that follows must have a name that the linker does not have.
+SOME = (
+    (Followed, STEPPING, ("test_step_next_finish_until", "test_conditional_breakpoint", "test_watchpoint")),
+    (Started, plugin_why.Why, ("test_live", "test_a_name_that_is_gone", "test_no_recording")),
+    (Attached, plugin_tables.Tables, ("test_live", "test_gdbserver", "test_core_without_process")),
+    (Apart, lldb_plain.Plain, ("test_pending_step_finish", "test_through_cxx_throw", "test_threads", "test_late_attach", "test_run_again")),
+    (Apart, lldb_why.Why, ("test_live",)),
+)
 # With the argument "all": half an hour.
 MORE = (LATE, stepping_matrix.GccPlain, stepping_matrix.ClangOptimised, stepping_forms.Forms, stepping_far.Far)
 
@@ -31,11 +41,12 @@ def cases(way, test, names=None):
 
 def load_tests(_loader, _tests, _pattern):
     suite = unittest.TestSuite(cases(way, test) for way, tests in TABLE.items() for test in tests)
-    suite.addTest(cases(Followed, STEPPING, FOLLOWED))
+    suite.addTests(cases(*row) for row in SOME)
     if "all" in sys.argv:
         suite.addTests(cases(way, test) for way, tests in TABLE.items() for test in (STEPPING, *MORE) if test not in tests)
     return suite
 
 
 if __name__ == "__main__":
-    unittest.main(argv=[word for word in sys.argv if word != "all"])
+    arguments = [word for word in sys.argv if word != "all"]
+    unittest.main(argv=arguments)

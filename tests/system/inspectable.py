@@ -20,7 +20,7 @@ INSPECTING = os.environ.get("INSPECTING", f"{TESTS}/inspecting")
 NOBODY = 65534
 ALL_SIGNALS = 0xfffffffffffbfeff  # but KILL and STOP, which cannot be blocked
 THE_C_LIBRARYS = 3 << 31  # 32 and 33, which it keeps to itself
-HEADER = struct.Struct("<8sII32s64sIIIIQQQ")  # as inspect_protocol.h has it
+HEADER = struct.Struct("<8sII32s64sIIIIQQQIIQ")  # as inspect_protocol.h has it
 
 
 class Program:
@@ -535,8 +535,9 @@ class Liar:
 class Lying(Inspectable):
     def header(self, **changes):
         started = int(pathlib.Path("/proc/self/stat").read_text().rsplit(")", 1)[1].split()[19])
-        fields = {"magic": b"JSINSPC", "version": 1, "size": HEADER.size, "library": b"9.9", "program": b"liar",
-                  "process": os.getpid(), "session": 1, "executor": 0, "flags": 1, "started": started, "began": 0, "debuggee": 0}
+        fields = {"magic": b"JSINSPC", "version": 2, "size": HEADER.size, "library": b"9.9", "program": b"liar",
+                  "process": os.getpid(), "session": 1, "executor": 0, "flags": 1, "started": started, "began": 0, "debuggee": 0,
+                  "code": os.getpid(), "spare": 0, "code_started": started}
         fields.update(changes)
         return HEADER.pack(*fields.values())
 
@@ -551,7 +552,7 @@ class Lying(Inspectable):
     def test_another_version(self):
         errors = self.told(self.header(version=7, library=b"9.9\x1b[2J") + b"more")
         self.assertRegex(errors, r"uses jitscope 9\.9\\x1b\[2J, which speaks version 7 of the inspection protocol; this is jitscope "
-                                 r"\d+\.\d+\.\d+, which speaks version 1\n")
+                                 r"\d+\.\d+\.\d+, which speaks version 2\n")
 
     def test_no_message(self):
         self.assertIn("refuses to be inspected, or has just ended", self.told(None))

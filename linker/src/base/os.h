@@ -92,6 +92,8 @@ ssize_t os_read_about(int process, const char *file, char *text, size_t size);
  * And its effective user. */
 int os_process_started(int process, uint64_t *ticks);
 int os_process_user(int process, uint32_t *user);
+/* The process that traces it, as debuggers do; 0: none, or it cannot be said. */
+int os_tracer(int process);
 /* pidfd_open(2): a descriptor that can be read when the process has ended, whoever gets its number then. */
 int os_open_process(int process);
 /* process_vm_readv(2): up to 1024 ranges each, FROM there TO here; how many bytes, up to the first that

@@ -82,6 +82,14 @@ int os_process_user(int process, uint32_t *user) {
     return 0;
 }
 
+int os_tracer(int process) {
+    char text[2048];
+    int tracer;
+    const char *at =
+        os_read_about(process, "status", text, sizeof text) < 0 ? NULL : strstr(text, "\nTracerPid:");
+    return at && sscanf(at, "\nTracerPid: %d", &tracer) == 1 ? tracer : 0;
+}
+
 int os_open_process(int process) {
     return must_fail(ENOSYS) ? -1 : (int)syscall(SYS_pidfd_open, process, 0);
 }

@@ -65,6 +65,12 @@ struct jitscope_error *connection_gone(const struct jitscope_executor_connection
     return error_create(JITSCOPE_ERROR_EXECUTOR_GONE, "%s", connection->end);
 }
 
+int connection_process_here(const struct jitscope_executor_connection *connection) {
+    if (connection->wire.watched < 0)
+        return 0;
+    return connection->child ? connection->child : (int)connection->hello.process;
+}
+
 struct jitscope_error *connection_break(struct jitscope_executor_connection *connection,
                                         struct jitscope_error *error) {
     if (!error)

@@ -51,6 +51,9 @@ struct jitscope_executor_connection {
  * that was installed.  BUFFER may be used. */
 const char *connection_executor_program(char *buffer, size_t size);
 
+/* The process at the other end, when it is known to be one of this host; else 0. */
+int connection_process_here(const struct jitscope_executor_connection *connection);
+
 /* Sends a request and waits for its answer, of kind EXPECTED.  EXITED in its place is an error of the same
  * kind as all others, EXECUTOR_GONE, but has_exited is set.  DESCRIPTOR as wire_send(). */
 struct jitscope_error *connection_ask(struct jitscope_executor_connection *connection,

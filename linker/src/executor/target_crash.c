@@ -12,8 +12,6 @@
 #include "executor/target.h"
 
 #include <signal.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/uio.h>
 
 static struct jitscope_target *watched;
@@ -70,20 +68,12 @@ static void give_stack(void) {
     os_signal_stack(stack, sizeof stack);
 }
 
-/* By a debugger, which sees the signal before any handler does, and its thread where it was.  When it lets
- * the signal through, that is the end: a handler that goes back to the fault would bring it there twice. */
-static bool is_traced(const struct jitscope_target *target) {
-    char text[2048];
-    int tracer = 0;
-    const char *at =
-        os_read_about(target->process, "status", text, sizeof text) < 0 ? NULL : strstr(text, "\nTracerPid:");
-    return at && sscanf(at, "\nTracerPid: %d", &tracer) == 1 && tracer;
-}
-
+/* A debugger sees the signal before any handler does, and its thread where it was.  When it lets the signal
+ * through, that is to be the end: a handler that goes back to the fault would have it stop there twice. */
 void target_watch_crashes(struct jitscope_target *target) {
     struct sigaction present,
         action = {.sa_sigaction = on_deadly_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK};
-    if (watched || is_traced(target))
+    if (watched || os_tracer(target->process))
         return;
     watched = target;
     sigemptyset(&action.sa_mask);
