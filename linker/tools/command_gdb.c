@@ -124,6 +124,10 @@ struct jitscope_error *command_gdb(const struct options *options) {
     if (!job_first_input(options))
         return error_with_help(error_create(JITSCOPE_ERROR_USAGE, "there is no input to debug"),
                                "name an object: `jitscope gdb INPUT...`");
+    if (options->executor || options->executor_command)
+        return error_with_help(
+            error_create(JITSCOPE_ERROR_USAGE, "gdb starts the executor that it debugs, and no other one"),
+            "attach to one that waits: `gdb -p PID`, before `jitscope run --executor=WHERE`");
     struct jitscope_error *error = start(options, &places);
     text_destroy(&places.program);
     text_destroy(&places.source);

@@ -1,10 +1,11 @@
 #define _GNU_SOURCE
-/* jitscope run: the program is linked into this process and runs in it.
+/* jitscope run: the program is linked into this process and runs in it, or in another one.
  *
  * When it is done the process ends through exit(3), as when main returns to the C library: functions that the
  * program gave to atexit still run, and its code must still be there.  So the session is never destroyed
  * here; it runs the program's finalisers and closes the recording's last chunk from its own exit function. */
 #include "commands.h"
+#include "executor_choice.h"
 #include "job.h"
 
 #include "base/os.h"
@@ -54,9 +55,11 @@ static void leave_signals_to_program(const struct job *job) {
                            forward = {.sa_handler = hand_on, .sa_flags = SA_RESTART};
     static const int of_terminal[] = {SIGINT, SIGQUIT}, of_others[] = {SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
     struct sigaction present;
-    if (!job_runs_apart(job->options))
+    if (!executor_is_elsewhere(job->options))
         return;
     program = jitscope_session_executor_process(job->session);
+    if (!program) /* on another machine: signals end this process, and so the program */
+        return;
     for (size_t i = 0; i < sizeof of_terminal / sizeof *of_terminal; i++)
         os_signal_action(of_terminal[i], &ignore, NULL);
     for (size_t i = 0; i < sizeof of_others / sizeof *of_others; i++)
@@ -76,7 +79,7 @@ static void end_as_program(const struct job *job, struct jitscope_error *error) 
         jitscope_error_destroy(error);
         exit(SIGNAL_STATUS + status);
     case JITSCOPE_EXECUTOR_LOST:
-        if (!job_was_started_by_executor(job->options))
+        if (!executor_started_this(job->options))
             break;
         jitscope_error_destroy(error); /* who has started the executor sees how it ended */
         exit(SIGNAL_STATUS);

@@ -1,76 +1,102 @@
 #define _GNU_SOURCE
 /* jitscope-executor: the process that linked code runs in (executor/bridge.h).
  *
- * Started by the linker, with one end of a socket pair.  Or it starts the linker itself (--linker): then this
- * is the process that a shell waits for, a terminal's signals reach and a debugger or gdbserver starts, with
- * the program's own input, output and exit status; to whoever looks at it, it has no other process. */
-#include "jitscope/executor.h"
+ * Started by the linker, with one end of a socket pair; or by whoever has a stream to a linker: --stdio is
+ * for channels like ssh, whose other end talks with standard input and output; --listen waits for one linker
+ * where both meet (executor/endpoint.h); or it starts the linker itself (executor_linker.h). */
+#include "executor_linker.h"
 
 #include "base/os.h"
-#include "executor/bridge.h"
+#include "jitscope/executor.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* Every option, once: OPTION(field, "name", "argument" or NULL, "what it does"). */
+#define OPTIONS(OPTION)                                                                                      \
+    OPTION(fd, "--fd", "N", "talk to the linker that is connected with descriptor N")                        \
+    OPTION(stdio, "--stdio", NULL,                                                                           \
+           "talk to it on standard input and output; the program's input is then /dev/null, its output "     \
+           "standard error")                                                                                 \
+    OPTION(listen, "--listen", "WHERE",                                                                      \
+           "wait for one linker at unix:PATH, a socket in a folder of mode 0700, or at tcp:PORT of this "    \
+           "machine alone (0: any), with a secret")                                                          \
+    OPTION(secret_file, "--secret-file", "FILE",                                                             \
+           "for tcp: at least 128 bits that the linker knows, too, and nobody else, as `openssl rand -hex "  \
+           "32` prints; the file, of mode 0600, is removed when somebody connects")                          \
+    OPTION(secret_fd, "--secret-fd", "N", "the same, read from descriptor N")                                \
+    OPTION(linker, "--linker", "COMMAND [ARG]...",                                                           \
+           "start the linker, any program that asks the library for an executor: for debuggers, which then " \
+           "start the process they debug, as `gdbserver localhost:1234 jitscope-executor --linker jitscope " \
+           "run hello.o` does")                                                                              \
+    OPTION(version, "--version", NULL, "print the version")                                                  \
+    OPTION(help, "--help", NULL, "print this help")
+
+struct choice {
+#define FIELD(field, name, argument, what) const char *field;
+    OPTIONS(FIELD)
+#undef FIELD
+    char **command; /* of --linker */
+};
+
+static const struct option {
+    const char *name, *argument, *what;
+    size_t field;
+} options[] = {
+#define ROW(field, name, argument, what) {name, argument, what, offsetof(struct choice, field)},
+    OPTIONS(ROW)
+#undef ROW
+};
+
+static void print_help(FILE *file) {
+    fputs(
+        "usage: jitscope-executor --fd N | --stdio | --listen WHERE [--secret-file FILE | --secret-fd N] |\n"
+        "                         --linker COMMAND [ARG]...\n"
+        "\n"
+        "Runs what a jitscope linker links. `jitscope run` starts it by itself; `jitscope run --executor "
+        "WHERE` "
+        "goes to one\nthat waits, and `--executor-command 'ssh HOST jitscope-executor --stdio'` to another "
+        "machine.\n"
+        "\n",
+        file);
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        fprintf(file, "  %s%s%s\n        %s\n", options[i].name, options[i].argument ? " " : "",
+                options[i].argument ? options[i].argument : "", options[i].what);
+}
+
 static int usage(void) {
-    fputs("usage: jitscope-executor --fd N\n"
-          "       jitscope-executor --linker COMMAND [ARG]...\n"
-          "\n"
-          "Runs what a jitscope linker links, which is connected with descriptor N; `jitscope run` starts it "
-          "by itself.\n"
-          "With --linker it starts the linker, as in\n"
-          "\n"
-          "    gdbserver localhost:1234 jitscope-executor --linker jitscope run hello.o\n"
-          "\n"
-          "COMMAND is any program that asks the library for an executor (jitscope_executor_spawn).\n",
-          stderr);
+    print_help(stderr);
     return 2;
 }
 
 static int fail(struct jitscope_error *error) {
+    int status = jitscope_error_exit_status(jitscope_error_code(error));
     fprintf(stderr, "jitscope-executor: %s\n", jitscope_error_message(error));
     jitscope_error_destroy(error);
-    return 1;
+    return status;
 }
 
-/* --- its linker */
-
-static int process, keeper; /* 0: it has none */
-
-/* What it writes, recordings too, is whole when this process has ended. */
-static void await_linker(int status, void *unused) {
-    (void)status, (void)unused;
-    if (keeper && process == os_process_id()) /* and not in a child of the program's */
-        os_wait_apart(keeper);
+static const struct option *find(const char *name) {
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        if (!strcmp(options[i].name, name))
+            return &options[i];
+    return NULL;
 }
 
-static int start_linker(char **command, int *fd) {
-    char given[40];
-    int ends[2];
-    if (os_on_exit(await_linker, NULL) || os_socket_pair(ends))
-        return -1;
-    snprintf(given, sizeof given, "JITSCOPE_EXECUTOR=" EXECUTOR_GIVEN "%d", ends[1]);
-    int failure = os_spawn_apart(command, ends[1], ends[0], given, &keeper);
-    os_close(ends[1]);
-    *fd = ends[0];
-    process = os_process_id();
-    if (!failure)
-        os_allow_tracing_by(keeper);
-    return failure;
+/* What is behind --linker is all the linker's. */
+static bool choose(int argc, char **argv, struct choice *choice) {
+    for (int i = 1; i < argc && !choice->linker; i++) {
+        const struct option *option = find(argv[i]);
+        if (!option || (option->argument && i + 1 == argc))
+            return false;
+        const char *value = option->argument ? argv[++i] : option->name;
+        choice->command = argv + i;
+        memcpy((char *)choice + option->field, &value, sizeof value);
+    }
+    return true;
 }
-
-/* Nothing of the program has called exit(3): the linker knows why. */
-static int end_as_linker(const char *command) {
-    int status = keeper ? os_wait_apart(keeper) : 0;
-    keeper = 0;
-    if (status == OS_NOT_STARTED)
-        fprintf(stderr, "jitscope-executor: cannot start '%s'\n", command);
-    return status < 0 ? 1 : status;
-}
-
-/* --- */
 
 static bool parse_descriptor(const char *text, int *fd) {
     char *end;
@@ -80,24 +106,60 @@ static bool parse_descriptor(const char *text, int *fd) {
     return !errno && !*end && end != text && number >= 0 && number <= 1 << 20;
 }
 
-static int serve(int fd, const char *linker) {
-    struct jitscope_target *target;
-    struct jitscope_error *error = jitscope_target_create(fd, &target);
-    if (!error)
-        error = jitscope_target_serve(target);
-    if (error)
-        return fail(error);
-    return linker ? end_as_linker(linker) : 0;
+static void tell(void *unused, const char *text) {
+    (void)unused;
+    fprintf(stderr, "jitscope-executor: %s\n", text);
+}
+
+static struct jitscope_error *open_stream(const struct choice *choice, int descriptor, int secret, int *in,
+                                          int *out) {
+    struct jitscope_listen_options wanted = {.size = sizeof wanted, .told = tell};
+    wanted.secret = (struct jitscope_secret){choice->secret_file, choice->secret_fd != NULL, secret};
+    *in = *out = descriptor;
+    if (choice->linker) {
+        int failure = executor_linker_start(choice->command, in);
+        *out = *in;
+        return failure ? jitscope_error_create(JITSCOPE_ERROR_SYSTEM, strerror(errno)) : NULL;
+    }
+    if (choice->stdio && os_take_standard_streams(in, out))
+        return jitscope_error_create(JITSCOPE_ERROR_SYSTEM, strerror(errno));
+    if (choice->listen) {
+        struct jitscope_error *error = jitscope_target_listen(choice->listen, &wanted, in);
+        if (choice->secret_fd)
+            os_close(secret); /* the program has nothing to do with it */
+        *out = *in;
+        return error;
+    }
+    return NULL;
 }
 
 int main(int argc, char **argv) {
-    int fd;
-    if (argc == 3 && !strcmp(argv[1], "--fd") && parse_descriptor(argv[2], &fd))
-        return serve(fd, NULL);
-    if (argc < 3 || strcmp(argv[1], "--linker") != 0)
+    struct choice choice = {0};
+    struct jitscope_target *target;
+    int descriptor = -1, secret = -1, in, out;
+    if (!choose(argc, argv, &choice))
         return usage();
-    if (!start_linker(argv + 2, &fd))
-        return serve(fd, argv[2]);
-    fprintf(stderr, "jitscope-executor: cannot start '%s': %s\n", argv[2], strerror(errno));
-    return 1;
+    if (choice.help || choice.version) {
+        if (choice.help)
+            print_help(stdout);
+        else
+            puts("jitscope-executor " JITSCOPE_VERSION);
+        return 0;
+    }
+    if (!choice.fd + !choice.stdio + !choice.listen + !choice.linker != 3 ||
+        (choice.fd && !parse_descriptor(choice.fd, &descriptor)) ||
+        (choice.secret_fd && !parse_descriptor(choice.secret_fd, &secret)) ||
+        (!choice.listen && (choice.secret_file || choice.secret_fd)))
+        return usage();
+    struct jitscope_error *error = open_stream(&choice, descriptor, secret, &in, &out);
+    if (!error)
+        error = jitscope_target_create_on(in, out, &target);
+    if (!error)
+        error = jitscope_target_serve(target);
+    int status = executor_linker_end(choice.linker);
+    if (!error || status) {
+        jitscope_error_destroy(error); /* the linker has said what was wrong first */
+        return status;
+    }
+    return fail(error);
 }

@@ -2,8 +2,7 @@
 
 #include "base/os.h"
 #include "check_link.h"
-#include "executor/bridge.h"
-#include "stack_walk.h"
+#include "executor_choice.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -34,15 +33,6 @@ const char *job_entry_name(const struct options *options) {
     return options->entry ? options->entry : "main";
 }
 
-bool job_was_started_by_executor(const struct options *options) {
-    const char *executor = os_environment("JITSCOPE_EXECUTOR");
-    return !options->in_process && executor && !strncmp(executor, EXECUTOR_GIVEN, strlen(EXECUTOR_GIVEN));
-}
-
-bool job_runs_apart(const struct options *options) {
-    return options->out_of_process || job_was_started_by_executor(options);
-}
-
 static bool has_checks(const struct options *options) {
     for (uint32_t i = 0; i < options->items.count; i++)
         if (options->items.data[i].kind == ITEM_CHECK)
@@ -59,8 +49,7 @@ static struct jitscope_error *validate(const struct options *options) {
     if (!job_first_input(options))
         return error_with_help(error_create(JITSCOPE_ERROR_USAGE, "there is no input"),
                                "name an object, an archive or -l NAME");
-    if (options->in_process && options->out_of_process)
-        return error_create(JITSCOPE_ERROR_USAGE, "--in-process and --out-of-process exclude each other");
+    TRY(executor_choice_check(options));
     if (has_checks(options) && !level_holds_symbols(options))
         return error_create(JITSCOPE_ERROR_USAGE, "--check needs what --trace=block or --trace=edges tells");
     if (options->lazy && (options->bound_at_once || options->no_undefined))
@@ -90,25 +79,6 @@ static struct jitscope_error *choose_recording(struct job *job) {
     return NULL;
 }
 
-/* Its end is reported by command_run.c; this is where it was. */
-static void report_crash(void *unused, int process, int thread, int signal, uint64_t address) {
-    (void)unused;
-    fprintf(stderr, "jitscope: the program gets signal %d (%s)", signal, strsignal(signal));
-    if (address)
-        fprintf(stderr, ", about address 0x%llx", (unsigned long long)address);
-    fputs(":\n", stderr);
-    struct jitscope_error *error = print_crashed_stack(process, thread);
-    if (error)
-        fprintf(stderr, "  no stack: %s\n", jitscope_error_message(error));
-    jitscope_error_destroy(error);
-}
-
-static struct jitscope_error *start_executor(struct jitscope_executor_connection **connection) {
-    const struct jitscope_executor_options wanted = {
-        .size = sizeof wanted, .ends_with_program = true, .crashed = report_crash};
-    return jitscope_executor_spawn(&wanted, connection);
-}
-
 static struct jitscope_error *create_session(struct job *job, const struct job_settings *settings) {
     const struct options *options = job->options;
     struct jitscope_session_options wanted = {
@@ -127,8 +97,8 @@ static struct jitscope_error *create_session(struct job *job, const struct job_s
     };
     TRY(choose_recording(job));
     wanted.record_path = job->record_path;
-    if (settings->runs && job_runs_apart(options))
-        TRY(start_executor(&wanted.executor));
+    if (settings->runs && executor_is_elsewhere(options))
+        TRY(executor_choice_connect(options, &wanted.executor));
     return jitscope_session_create(&wanted, &job->session);
 }
 

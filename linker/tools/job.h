@@ -44,11 +44,6 @@ void job_warn_of_loss(struct job *job);
 struct jitscope_error *job_entry(const struct job *job, uint64_t *address);
 const char *job_entry_name(const struct options *options);
 
-/* Whether the program runs in another process: it was asked for, or is there already (it has started this
- * one, `jitscope-executor --linker`). */
-bool job_runs_apart(const struct options *options);
-bool job_was_started_by_executor(const struct options *options);
-
 /* First input, or library, of the command line; NULL when there is none. */
 const char *job_first_input(const struct options *options);
 

@@ -59,8 +59,9 @@ struct options {
     bool no_default_libraries, gc_sections, lazy, export_dynamic, phony_externals, executable_stack;
     bool bound_at_once, no_undefined; /* asked for: what lazy links, and made-up addresses, do otherwise */
     bool stats, progress, unpack, show, inspectable, list, ascii, no_mouse, in_process, out_of_process;
-    const char *entry, *record, *filter, *to, *output, *redact, *batch, *script, *size;
-    struct optional_number base, at, colors, pid, session;
+    const char *entry, *record, *filter, *to, *output, *redact, *batch, *script, *size, *executor,
+        *executor_command, *secret_file;
+    struct optional_number base, at, colors, pid, session, secret_fd;
     enum jitscope_level level; /* 0: not given */
     enum jitscope_debug debug;
 };

@@ -78,9 +78,6 @@ class Attached(Remote):
     def attach(self, process):
         return [], ("-p", process.pid)
 
-    def test_run_again(self):
-        self.skipTest("a process that was attached to is run once")
-
     def gdb_apart(self, commands, program, options=(), **others):
         if not (self.folder / "go").exists():
             os.mkfifo(self.folder / "go")

@@ -17,6 +17,7 @@ INPUTS = pathlib.Path(__file__).resolve().parent / "inputs"
 COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
 LIBRARIES = pathlib.Path("/usr/lib/x86_64-linux-gnu")
 RUN = os.environ.get("JITSCOPE_RUN", "").split()  # options that each `jitscope run` gets besides its own
+WITH_SANITIZER = any(name in pathlib.Path(JITSCOPE).read_bytes() for name in (b"__asan_init", b"__tsan_init"))
 LIMIT = 120  # seconds for one command; a hang fails the test instead of the machine
 
 

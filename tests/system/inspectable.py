@@ -563,10 +563,21 @@ class Lying(Inspectable):
             self.assertIn("does not answer as jitscope does", self.told(message))
 
     def test_what_is_not_so(self):
-        for changes in ({"process": 1}, {"session": 2}, {"started": 1}, {"size": 8}):
+        for changes in ({"process": 1}, {"session": 2}, {"started": 1}, {"size": 8}, {"code": 0}, {"code_started": 1},
+                        {"code": 1 << 31}, {"code": os.getppid(), "code_started": 0}):
             self.assertIn("says of itself what is not so", self.told(self.header(**changes)))
         self.assertIn("says of itself what is not so", self.told(self.header() + b"x"))
         self.assertIn("says of itself what is not so", self.told(self.header()[:-1]))
+
+    def test_code_in_a_process_of_another_user(self):
+        """Whose memory root would read, for somebody who may not."""
+        other = 1
+        if os.geteuid() == 0:
+            sleeper = subprocess.Popen(["sleep", "1000"], user=NOBODY)
+            self.addCleanup(sleeper.wait)
+            self.addCleanup(sleeper.kill)
+            other = sleeper.pid
+        self.assertIn("says of itself what is not so", self.told(self.header(code=other)))
 
     def test_other_descriptors(self):
         ends = os.pipe()

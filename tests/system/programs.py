@@ -9,7 +9,7 @@ import shutil
 import unittest
 
 from generated_programs import Program
-from harness import INPUTS, JITSCOPE, SystemTest
+from harness import INPUTS, JITSCOPE, WITH_SANITIZER, SystemTest
 from table import Table
 
 COMPILERS = [name for name in ("gcc", "clang", "clang-19", "clang-22") if shutil.which(name)]
@@ -19,7 +19,6 @@ PARTS = ("main", "threads", "jumps", "contexts", "numbers", "attributes", "other
 TOGETHER = ["together.c", "other.c"]
 C = ("-fcommon", "-w")
 TABLE = Table("Small and generated programs")
-WITH_SANITIZER = any(name in pathlib.Path(JITSCOPE).read_bytes() for name in (b"__asan_init", b"__tsan_init"))
 
 
 def plus(compiler):

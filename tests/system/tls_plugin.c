@@ -6,8 +6,9 @@
 #include <stdint.h>
 #include <string.h>
 
+static struct jitscope_session *session; /* as long as the process */
+
 __attribute__((visibility("default"))) int (*plugin_open(const char *path))(int) {
-    struct jitscope_session *session;
     struct jitscope_link *link;
     uint64_t address;
     int (*count)(int);

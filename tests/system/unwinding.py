@@ -8,7 +8,7 @@ import pathlib
 import shutil
 import unittest
 
-from harness import COMPILERS, JITSCOPE, LIBRARIES, SystemTest
+from harness import COMPILERS, JITSCOPE, LIBRARIES, WITH_SANITIZER, SystemTest
 
 COMPILERS = COMPILERS + [name for name in ("clang-19", "clang-22") if shutil.which(name)]
 CXX = {"gcc": "g++", "clang": "clang++", "clang-19": "clang++-19", "clang-22": "clang++-22"}
@@ -19,6 +19,7 @@ ENDS = ("end0", "end1", "end2", "end3")
 LLVM = [LIBRARIES / f"lib{name}.so.1" for name in ("c++", "c++abi", "unwind")]
 LLVM_ARCHIVES = sorted(pathlib.Path("/usr/lib").glob("llvm-*/lib/libunwind.a"))
 NEEDS_LLVM = unittest.skipUnless(all(path.exists() for path in LLVM), "libc++1-14 is not installed")
+NEEDS_OWN_THROW = unittest.skipIf(WITH_SANITIZER, "AddressSanitizer's __cxa_throw and _Unwind_RaiseException come between, and lead to libgcc's")
 
 
 def source(name):
@@ -79,6 +80,7 @@ class Throwing(Unwinding):
         self.assertIn(("adopt-unwinder", "finalize"), rows)
 
     @NEEDS_LLVM
+    @NEEDS_OWN_THROW
     def test_libcxx(self):
         """Its unwinder is LLVM's, which cannot be mixed with the C library's choice for threads that are cancelled."""
         native = self.native_half("-DBARE", "-nostdinc++", "-nodefaultlibs", libraries=[*LLVM, "-lc"])
@@ -88,6 +90,7 @@ class Throwing(Unwinding):
                 self.both([code], [native, *LLVM], ("unforced", *ENDS), linker="gcc", flags=("-nodefaultlibs", "-lc"))
 
     @NEEDS_LLVM
+    @NEEDS_OWN_THROW
     def test_two_unwinders_for_libcxx(self):
         """Who throws and who resumes ask the same one, wherever the other stands."""
         code = self.build("throwing.cpp", "-O1", "-DBARE", "-nostdinc++")
@@ -167,6 +170,7 @@ class Unwinders(Unwinding):
                 self.assertEqual(self.tell(*self.first(), f"link:{self.objects[2]}", walker, "get:through2", "walk:through1,through2,through1"),
                                  ["through1 through2 through1 main"])
 
+    @NEEDS_OWN_THROW
     def test_unseen(self):
         """When nothing asks jitscope for anything behind its arrival, the walk ends at JIT'd code."""
         for kind in self.kinds[1:]:  # the first is there from the first link on

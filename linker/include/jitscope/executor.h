@@ -22,6 +22,14 @@
 extern "C" {
 #endif
 
+/* Where the secret of a TCP connection is read: bytes that both sides have and nobody else, at least 128 bits
+ * (32 characters of text, else 16 bytes), made for one connection.  Exactly one of both. */
+struct jitscope_secret {
+    const char *file; /* closed to other users (mode 0600), the user's own; removed when it is used */
+    bool is_descriptor;
+    int descriptor; /* if so: is read to its end, and stays open */
+};
+
 /* --- the linker's side */
 
 struct jitscope_executor_connection;
@@ -42,9 +50,14 @@ struct jitscope_executor_options {
     /* Called, if not NULL, when a signal is about to end the executor: THREAD in PROCESS stands in the middle
      * of what was wrong, or what raised the signal, below a handler, until this returns.  ADDRESS is the one
      * that could not be accessed, or executed, of signals that have one.  By whichever thread waits for the
-     * executor; from inside, no session with this connection can be used. */
+     * executor; from inside, no session with this connection can be used.
+     * PROCESS is 0 when it is on another machine, or not known to be on this one. */
     void (*crashed)(void *context, int process, int thread, int signal, uint64_t address);
     void *context;
+    /* COMMAND, which must be given then, gets nothing behind its arguments: it talks with its standard input
+     * and output, as `ssh HOST jitscope-executor --stdio` does. */
+    bool on_standard_streams;
+    struct jitscope_secret secret; /* for jitscope_executor_connect_to() */
 };
 
 /* Starts a process, with this one's environment and standard streams.  OPTIONS may be NULL.  *connection is
@@ -56,6 +69,18 @@ struct jitscope_error *jitscope_executor_spawn(const struct jitscope_executor_op
  * error.  OPTIONS as for spawn, without COMMAND.  Errors: EXECUTOR_GONE, SYSTEM. */
 struct jitscope_error *jitscope_executor_connect(int fd, const struct jitscope_executor_options *options,
                                                  struct jitscope_executor_connection **connection);
+/* Goes to an executor that waits (jitscope_target_listen(), `jitscope-executor --listen`) at WHERE:
+ *
+ *     unix:PATH            (or a path with a / in it) a socket of mode 0600 in a folder of mode 0700, both
+ * this user's own; what listens must be, too tcp:127.0.0.1:PORT   with OPTIONS->secret, which is used up by
+ * it; neither side tells the other
+ *
+ * OPTIONS as for spawn, without COMMAND; may be NULL for a Unix socket.  Errors: EXECUTOR_GONE (who is there
+ * is another user's, or does not know the secret, or is no executor, or of another version), USAGE (no such
+ * place; a folder, socket or file that is open to others; no secret), NOT_FOUND, SYSTEM. */
+struct jitscope_error *jitscope_executor_connect_to(const char *where,
+                                                    const struct jitscope_executor_options *options,
+                                                    struct jitscope_executor_connection **connection);
 /* Ends a connection that no session was created with; NULL is allowed. */
 void jitscope_executor_disconnect(struct jitscope_executor_connection *connection);
 
@@ -70,7 +95,7 @@ enum jitscope_executor_state {
 /* Of the executor of SESSION, as far as it was heard of; RUNNING also for one in this process.  May be called
  * by any thread at any time. */
 enum jitscope_executor_state jitscope_session_executor_state(struct jitscope_session *session, int *status);
-/* The process that the code runs in, by the number that it has itself. */
+/* The process that the code runs in; 0 when it is on another machine, or not known to be on this one. */
 int jitscope_session_executor_process(struct jitscope_session *session);
 /* How many messages have gone both ways; 0 for a session in this process. */
 uint64_t jitscope_session_executor_messages(struct jitscope_session *session);
@@ -83,6 +108,23 @@ struct jitscope_target;
  * creates threads: code is run on the thread that serves.  One in a process.  FD is closed with it, or on an
  * error. Errors: SYSTEM, NO_MEMORY, USAGE (there is one). */
 struct jitscope_error *jitscope_target_create(int fd, struct jitscope_target **target);
+/* The same with a stream in two parts, as pipes are. */
+struct jitscope_error *jitscope_target_create_on(int in, int out, struct jitscope_target **target);
+
+/* How a target waits for a linker; zero-initialise, set SIZE, then what you need. */
+struct jitscope_listen_options {
+    size_t size;                   /* sizeof(struct jitscope_listen_options): the struct can grow */
+    struct jitscope_secret secret; /* for TCP */
+    /* Called, if not NULL, with a line for the user: where it waits, once it does, and who was sent away. */
+    void (*told)(void *context, const char *text);
+    void *context;
+};
+/* Waits for one linker at WHERE, as jitscope_executor_connect_to() has it; PORT may be 0 for any that is
+ * free. A Unix socket's folder is made when there is none, and the socket is gone afterwards.  *FD is for
+ * jitscope_target_create().  OPTIONS may be NULL for a Unix socket.  Errors: EXECUTOR_GONE (who came does not
+ * know the secret, or is no linker, or of another version), USAGE, NOT_FOUND, SYSTEM. */
+struct jitscope_error *jitscope_target_listen(const char *where,
+                                              const struct jitscope_listen_options *options, int *fd);
 /* As jitscope_session_register_action(); before serving. */
 struct jitscope_error *jitscope_target_register_action(struct jitscope_target *target, const char *name,
                                                        jitscope_action action, void *context);

@@ -184,6 +184,16 @@ struct iovec;
 int os_socket_pair(int ends[2]);
 ssize_t os_stream_send(int fd, const struct iovec *pieces, size_t count, int descriptor);
 ssize_t os_stream_receive(int fd, void *buffer, size_t size, int *descriptor);
+/* AF_UNIX, SOCK_STREAM, closed on exec; the rest as above. */
+int os_stream_socket(void);
+/* TCP on 127.0.0.1 alone, closed on exec.  *PORT 0 becomes one that is free.  At once: what is written is
+ * sent without waiting for more of it. */
+int os_tcp_socket(void);
+int os_tcp_bind(int fd, uint16_t *port);
+int os_tcp_connect(int fd, uint16_t port);
+int os_tcp_at_once(int fd);
+/* getrandom(2): SIZE bytes, at most 256, that nobody can guess. */
+int os_random(void *buffer, size_t size);
 /* fcntl(2), F_ADD_SEALS: a memfd (os_sealable_file) that nobody can make smaller any more. */
 int os_sealable_file(const char *name);
 int os_seal_against_shrinking(int fd);
@@ -231,6 +241,11 @@ int os_wait_apart(int keeper);
 /* PR_SET_PTRACER: PROCESS and its children may look at this process, also where the kernel's Yama allows that
  * to parents only. */
 void os_allow_tracing_by(int process);
+/* The same with FD as its standard input and output. */
+int os_spawn_on(char *const *words, int fd, int *process);
+/* Standard input and output become *IN and *OUT, closed on exec, and the caller's; in their places are
+ * /dev/null and standard error. */
+int os_take_standard_streams(int *in, int *out);
 /* Runs a program with INPUT as its standard input and no output, to its end; its exit status, or -1. */
 int os_run(char *const *words, int input);
 

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -148,16 +149,23 @@ void os_become_worker(void) {
     setpriority(PRIO_PROCESS, 0, LOW_PRIORITY);
 }
 
+int os_random(void *buffer, size_t size) {
+    return must_fail(ENOSYS) || getrandom(buffer, size, 0) != (ssize_t)size ? -1 : 0;
+}
+
 int os_on_exit(void (*function)(int status, void *context), void *context) {
     return must_fail(ENOMEM) ? -1 : on_exit(function, context);
 }
 
+/* FD becomes the descriptors FIRST to LAST there. */
 static int spawn_with(posix_spawn_file_actions_t *actions, posix_spawnattr_t *attributes, char *const *words,
-                      int fd, int *process) {
+                      int fd, int first, int last, int *process) {
     sigset_t by_default;
+    int failure = 0;
     sigemptyset(&by_default);
     sigaddset(&by_default, SIGPIPE);
-    int failure = fd >= 0 ? posix_spawn_file_actions_adddup2(actions, fd, fd) : 0; /* takes CLOEXEC away */
+    for (int as = first; as <= last && !failure; as++)
+        failure = posix_spawn_file_actions_adddup2(actions, fd, as); /* FD as itself: takes CLOEXEC away */
     if (!failure)
         failure = posix_spawnattr_setsigdefault(attributes, &by_default);
     if (!failure)
@@ -165,14 +173,14 @@ static int spawn_with(posix_spawn_file_actions_t *actions, posix_spawnattr_t *at
     return failure ? failure : posix_spawnp(process, words[0], actions, attributes, words, environ);
 }
 
-int os_spawn(char *const *words, int fd, int *process) {
+static int spawn(char *const *words, int fd, int first, int last, int *process) {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     if (must_fail(ENOMEM))
         return -1;
     posix_spawn_file_actions_init(&actions); /* neither can fail on Linux */
     posix_spawnattr_init(&attributes);
-    errno = spawn_with(&actions, &attributes, words, fd, process);
+    errno = spawn_with(&actions, &attributes, words, fd, first, last, process);
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     return errno ? -1 : 0;
@@ -211,6 +219,29 @@ int os_wait_apart(int keeper) {
 
 void os_allow_tracing_by(int process) {
     prctl(PR_SET_PTRACER, process, 0, 0, 0);
+}
+
+int os_spawn(char *const *words, int fd, int *process) {
+    return spawn(words, fd, fd, fd < 0 ? fd - 1 : fd, process);
+}
+
+int os_spawn_on(char *const *words, int fd, int *process) {
+    return spawn(words, fd, STDIN_FILENO, STDOUT_FILENO, process);
+}
+
+int os_take_standard_streams(int *in, int *out) {
+    *in = must_fail(EMFILE) ? -1 : fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    *out = *in < 0 ? -1 : fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    int nothing = *out < 0 ? -1 : open("/dev/null", O_RDWR | O_CLOEXEC);
+    bool taken = nothing >= 0 && dup2(nothing, STDIN_FILENO) >= 0 &&
+                 dup2(fcntl(STDERR_FILENO, F_GETFD) < 0 ? nothing : STDERR_FILENO, STDOUT_FILENO) >= 0;
+    if (nothing >= 0)
+        close(nothing);
+    if (!taken && *in >= 0)
+        close(*in);
+    if (!taken && *out >= 0)
+        close(*out);
+    return taken ? 0 : -1;
 }
 
 int os_run(char *const *words, int input) {

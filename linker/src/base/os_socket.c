@@ -1,10 +1,12 @@
-/* Pipes, and sockets between processes of this machine. */
+/* Pipes, and sockets: between processes of this machine, and those of TCP that do not leave it. */
 #define _GNU_SOURCE
 #include "base/os.h"
 #include "base/os_failures.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -224,4 +226,42 @@ ssize_t os_stream_receive(int fd, void *buffer, size_t size, int *descriptor) {
     while (got < 0 && (errno == ENOTSOCK || errno == EINTR))
         got = read(fd, buffer, size);
     return got;
+}
+
+int os_stream_socket(void) {
+    return must_fail(EMFILE) ? -1 : socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+}
+
+/* --- TCP, on the loopback interface alone --- */
+
+static struct sockaddr_in name_port(uint16_t port) {
+    return (struct sockaddr_in){
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+}
+
+int os_tcp_socket(void) {
+    return must_fail(EMFILE) ? -1 : socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+}
+
+/* A port that a process before has had can be had again at once. */
+int os_tcp_bind(int fd, uint16_t *port) {
+    struct sockaddr_in name = name_port(*port);
+    socklen_t size = sizeof name;
+    const int yes = 1;
+    if (must_fail(EADDRINUSE) || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) < 0 ||
+        bind(fd, (struct sockaddr *)&name, sizeof name) < 0 ||
+        getsockname(fd, (struct sockaddr *)&name, &size) < 0)
+        return -1;
+    *port = ntohs(name.sin_port);
+    return 0;
+}
+
+int os_tcp_connect(int fd, uint16_t port) {
+    struct sockaddr_in name = name_port(port);
+    return must_fail(ECONNREFUSED) ? -1 : connect(fd, (struct sockaddr *)&name, sizeof name);
+}
+
+int os_tcp_at_once(int fd) {
+    const int yes = 1;
+    return must_fail(EIO) ? -1 : setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
 }

@@ -2,15 +2,16 @@
  * argument layouts, results, the protocol's version.
  *
  * The two are one process (then there are no messages), or two with a stream of bytes between them: a socket
- * that the executor inherits or that both connect, or pipes that lead to another machine.
+ * that the executor inherits, or at which both meet (endpoint.h), or pipes that lead to another machine.
  *
  * A message is a header and a payload; numbers are little-endian everywhere:
  *
  *     u32 size     of the payload, in bytes
  *     u16 version  BRIDGE_VERSION: another one is refused before the payload is looked at
  *     u16 kind     messages.def
- *     u64 serial   1 for the first message of a direction, then one more each: a gap or a repetition is
- * refused u64 answers  the serial of the message that this one answers; 0: none
+ *     u64 serial   1 for the first message of a direction, then one more each: a gap, or a repetition, is
+ *                  refused
+ *     u64 answers  the serial of the message that this one answers; 0: none
  *
  * A payload is made of u32 and u64, texts (u32 length, the bytes, a NUL) and blobs (u32 length, zeros up to a
  * multiple of 8 from the payload's start, the bytes).  Layouts, in the order of messages.def:
@@ -27,10 +28,13 @@
  *                  u32 n, n texts: unwinders, u32 audience (executor_debug.h)
  *     EXITED       u32 status, u32 allocation whose finalize actions were interrupted or 0, u32 how many of
  *                  their results were there before, all of these; u32 n, n of: u32 allocation, results
- *     DEALLOCATE   u32 allocation, u32 flags, u32 first: halves from this action on run; 0: the memory goes,
- * too DEALLOCATED  error (of memory), u32 a debugger listens, results RUN          u32 flags, u64 address,
- * arguments RETURNED     u32 status OPEN_TLS     libraries, u32 link, u64 size, u64 alignment, blob image,
- * u32 the batch wants executable stacks, u32 n, n of: text name or empty, u32 link, u32 kind, u64 addend
+ *     DEALLOCATE   u32 allocation, u32 flags, u32 first: halves from this action on run;
+ *                  0: the memory goes, too
+ *     DEALLOCATED  error (of memory), u32 a debugger listens, results
+ *     RUN          u32 flags, u64 address, arguments
+ *     RETURNED     u32 status
+ *     OPEN_TLS     libraries, u32 link, u64 size, u64 alignment, blob image, u32 the batch wants
+ *                  executable stacks, u32 n, n of: text name or empty, u32 link, u32 kind, u64 addend
  *                  (tls_module.h)
  *     TLS_ANSWERS  error, u32 n, n of: u64, u64
  *     CLOSE_TLS    u32 link
@@ -44,6 +48,8 @@
  *     EXPORTS_OPENED  error
  *     CLOSE_EXPORTS   u32 link
  *     CRASHED      u32 signal, u32 thread, u64 address
+ *     GO_ON
+ *     END
  *
  *     libraries    u32 first number, u32 n, n texts: paths, opened in this order
  *     arguments    u32 given; if so u32 argc, argc texts, u32 given; if so u32 n, n texts: the environment
@@ -52,9 +58,22 @@
  *     results      u32 n, n of: u32 action, u32 half, u32 failed, u64 nanoseconds, text message,
  *                  u32 n, n u64 values
  *
- * Content goes through a memfd of the linker's where both are on one host: the linker sends it with its first
- * message and links right in it; OFFSET is where a segment's content begins there.  The executor reads it
- * into private memory of its own, so that breakpoints, core files and fork(2) work in it as in any program.
+ * Content goes through a memfd of the linker's where both are on one host, with a Unix socket between them:
+ * the linker sends it with its first FINALIZE and links right in it; OFFSET is where a segment's content
+ * begins there.  The executor reads it into private memory of its own, so that breakpoints, core files and
+ * fork(2) work in it as in any program.  Over any other stream content comes inside of FINALIZE.
+ *
+ * Over TCP the two show each other first that they know one secret (secret.h):
+ *
+ *     head         u8[8] "jitscope", u32 version of the protocol, u32 0
+ *     proof        u8[32] HMAC-SHA256, under the secret, of: u8[16] "linker" or "executor", whose proof it
+ * is, zeros behind it; u32 version of the protocol; u32 port; what the executor has drawn, then what the
+ * linker has
+ *
+ *     linker    -> executor   head
+ *     executor  -> linker     head, u8[32] drawn by chance
+ *     linker    -> executor   u8[32] drawn by chance, proof
+ *     executor  -> linker     proof, and messages follow
  *
  * An action's arguments are bytes that mean the same on both sides: little-endian u64 values, nothing else.
  * A user's action has its own name and layout; the executor knows it after executor_register_action(). */
@@ -98,6 +117,11 @@ struct action_result {
     uint64_t *values;    /* what resolvers returned, in order; owned by the result list */
     uint32_t value_count;
 };
+
+/* --- before messages, over TCP */
+
+enum { BRIDGE_HEAD = 16, BRIDGE_DRAWN = 32, BRIDGE_PROOF = 32 };
+#define BRIDGE_HEAD_MAGIC "jitscope"
 
 /* --- messages */
 

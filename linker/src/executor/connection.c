@@ -2,6 +2,7 @@
 
 #include "base/os.h"
 #include "executor/address_space.h"
+#include "executor/endpoint.h"
 
 #include <limits.h>
 #include <signal.h>
@@ -15,13 +16,18 @@ enum { PATIENCE = 1000 /* milliseconds, for a process that closes its end to end
 
 /* --- its end */
 
+static void note_signal(struct jitscope_executor_connection *connection, int signal) {
+    connection->state = JITSCOPE_EXECUTOR_KILLED;
+    connection->status = signal;
+    snprintf(connection->end, sizeof connection->end, "the executor was killed by signal %d (%s)", signal,
+             strsignal(signal));
+}
+
+/* Of a command that has an executor elsewhere run, the status is not the program's when that has died. */
 static void note_status(struct jitscope_executor_connection *connection, int status) {
     connection->child = 0;
-    if (WIFSIGNALED(status)) {
-        connection->state = JITSCOPE_EXECUTOR_KILLED;
-        connection->status = WTERMSIG(status);
-        snprintf(connection->end, sizeof connection->end, "the executor was killed by signal %d (%s)",
-                 WTERMSIG(status), strsignal(WTERMSIG(status)));
+    if (WIFSIGNALED(status) || connection->deadly) {
+        note_signal(connection, WIFSIGNALED(status) ? WTERMSIG(status) : connection->deadly);
         return;
     }
     connection->state = connection->has_exited  ? JITSCOPE_EXECUTOR_EXITED
@@ -56,6 +62,8 @@ static void note_gone(struct jitscope_executor_connection *connection, const cha
     if (connection->has_exited)
         snprintf(connection->end, sizeof connection->end, "the program has called exit(3), with status %d",
                  connection->status);
+    else if (!broken && connection->deadly && !connection->child)
+        note_signal(connection, connection->deadly);
     else
         hear_of_process(connection, false);
     pthread_cond_broadcast(&connection->changed);
@@ -66,9 +74,7 @@ struct jitscope_error *connection_gone(const struct jitscope_executor_connection
 }
 
 int connection_process_here(const struct jitscope_executor_connection *connection) {
-    if (connection->wire.watched < 0)
-        return 0;
-    return connection->child ? connection->child : (int)connection->hello.process;
+    return connection->process;
 }
 
 struct jitscope_error *connection_break(struct jitscope_executor_connection *connection,
@@ -107,13 +113,13 @@ static bool take_crash(struct jitscope_executor_connection *connection, struct f
     struct cursor cursor = frame_cursor(frame);
     int signal = (int)take_u32(&cursor), thread = (int)take_u32(&cursor);
     uint64_t address = take_u64(&cursor);
-    int process = connection->child ? connection->child : (int)connection->hello.process;
     frame_destroy(frame);
-    if (cursor.failed || !connection->crashed)
+    if (cursor.failed || !connection->crashed || signal < 1 || signal >= NSIG)
         return false;
+    connection->deadly = signal;
     connection->is_reading = true;
     pthread_mutex_unlock(&connection->lock);
-    connection->crashed(connection->context, process, thread, signal, address);
+    connection->crashed(connection->context, connection->process, thread, signal, address);
     pthread_mutex_lock(&connection->lock);
     connection->is_reading = false;
     connection->messages++;
@@ -230,6 +236,21 @@ struct jitscope_error *connection_tell(struct jitscope_executor_connection *conn
     return error;
 }
 
+void connection_take_turn(struct jitscope_executor_connection *connection) {
+    pthread_mutex_lock(&connection->lock);
+    while (connection->main_runs)
+        pthread_cond_wait(&connection->changed, &connection->lock);
+    connection->main_runs = true;
+    pthread_mutex_unlock(&connection->lock);
+}
+
+void connection_end_turn(struct jitscope_executor_connection *connection) {
+    pthread_mutex_lock(&connection->lock);
+    connection->main_runs = false;
+    pthread_cond_broadcast(&connection->changed);
+    pthread_mutex_unlock(&connection->lock);
+}
+
 /* With a program that ends this process, its last words are behind EXITED: buffers that exit(3) flushes. */
 void connection_await_end(struct jitscope_executor_connection *connection) {
     pthread_mutex_lock(&connection->lock);
@@ -287,25 +308,44 @@ static struct jitscope_error *explain(struct jitscope_executor_connection *conne
     struct jitscope_error *better = NULL;
     os_shut_down(connection->wire.in);
     hear_of_process(connection, false);
-    bool killed =
-        connection->state == JITSCOPE_EXECUTOR_KILLED || connection->state == JITSCOPE_EXECUTOR_LEFT;
     if (jitscope_error_code(error) != JITSCOPE_ERROR_EXECUTOR_GONE)
         return error;
     better = error_create(JITSCOPE_ERROR_EXECUTOR_GONE, "no connection with the executor: %s%s%s",
-                          error_text(error), killed ? "; " : "", killed ? connection->end : "");
+                          error_text(error), *connection->end ? "; " : "", connection->end);
     jitscope_error_destroy(error);
     return better;
 }
 
-/* STARTER: the process that has made the socket, when that is the executor; else 0. */
-static struct jitscope_error *begin(int fd, int child, int starter,
-                                    const struct jitscope_executor_options *options,
-                                    struct jitscope_executor_connection **out) {
-    struct jitscope_executor_connection *connection = os_allocate_zeroed(sizeof *connection);
-    if (!connection) {
-        os_close(fd);
-        return error_no_memory();
+/* PROCESS was started by ANCESTOR, or by one that was. */
+static bool descends(int process, int ancestor) {
+    enum { MOST_GENERATIONS = 16 };
+    char text[512];
+    for (int i = 0; i < MOST_GENERATIONS && process > 1 && process != ancestor; i++) {
+        const char *behind =
+            os_read_about(process, "stat", text, sizeof text) > 0 ? strrchr(text, ')') : NULL;
+        if (!behind || sscanf(behind, ") %*c %d", &process) != 1)
+            return false;
     }
+    return process == ancestor;
+}
+
+/* What it says of itself is believed where the kernel says the same.  The same number on another machine
+ * would be by chance, and would only make the first link fail. */
+static void place_process(struct jitscope_executor_connection *connection, bool inherits) {
+    int peer = 0, said = (int)connection->hello.process, child = connection->child;
+    uint32_t user;
+    bool is_peer = !child && said > 0 && os_peer(connection->wire.in, &peer, &user) == 0 && peer == said;
+    bool is_here = is_peer || (child && descends(said, child));
+    connection->inherits = inherits;
+    connection->process = is_here ? said : 0;
+    connection->inlines |= !inherits && !is_peer;
+}
+
+static struct jitscope_executor_connection *create(int fd, int child,
+                                                   const struct jitscope_executor_options *options) {
+    struct jitscope_executor_connection *connection = os_allocate_zeroed(sizeof *connection);
+    if (!connection)
+        return NULL;
     connection->wire = (struct wire){.in = fd, .out = fd, .watched = -1, .other = SENDER_EXECUTOR};
     connection->child = child;
     connection->inlines = options->inline_content;
@@ -316,14 +356,25 @@ static struct jitscope_error *begin(int fd, int child, int starter,
     pthread_cond_init(&connection->changed, NULL);
     if (child)
         connection->wire.watched = os_open_process(child);
+    return connection;
+}
+
+/* STARTED_US: the executor has started this process, and is nobody's child here. */
+static struct jitscope_error *begin(int fd, int child, bool started_us,
+                                    const struct jitscope_executor_options *options,
+                                    struct jitscope_executor_connection **out) {
+    struct jitscope_executor_connection *connection = create(fd, child, options);
+    if (!connection) {
+        os_close(fd);
+        return error_no_memory();
+    }
     struct jitscope_error *error = read_hello(connection);
     if (error) {
         error = explain(connection, error);
         jitscope_executor_disconnect(connection);
         return error;
     }
-    if (starter && starter == (int)connection->hello.process)
-        connection->wire.watched = os_open_process(starter);
+    place_process(connection, started_us || (child && !options->on_standard_streams));
     connection->wire.most_extra = connection->hello.size;
     *out = connection;
     return NULL;
@@ -332,7 +383,18 @@ static struct jitscope_error *begin(int fd, int child, int starter,
 struct jitscope_error *jitscope_executor_connect(int fd, const struct jitscope_executor_options *given,
                                                  struct jitscope_executor_connection **connection) {
     struct jitscope_executor_options options = known_options(given);
-    return begin(fd, 0, 0, &options, connection);
+    return begin(fd, 0, false, &options, connection);
+}
+
+struct jitscope_error *jitscope_executor_connect_to(const char *where,
+                                                    const struct jitscope_executor_options *given,
+                                                    struct jitscope_executor_connection **connection) {
+    struct jitscope_executor_options options = known_options(given);
+    struct endpoint endpoint;
+    int fd;
+    TRY(endpoint_parse(where, &endpoint));
+    TRY(endpoint_connect(&endpoint, &options.secret, &fd));
+    return begin(fd, 0, false, &options, connection);
 }
 
 /* It ends by itself, or is no executor. */
@@ -370,6 +432,9 @@ void jitscope_executor_disconnect(struct jitscope_executor_connection *connectio
 #ifndef JITSCOPE_EXECUTOR_INSTALLED
 #define JITSCOPE_EXECUTOR_INSTALLED "jitscope-executor"
 #endif
+#ifndef JITSCOPE_EXECUTOR_FROM_PROGRAM
+#define JITSCOPE_EXECUTOR_FROM_PROGRAM ""
+#endif
 
 static const char variable[] = "JITSCOPE_EXECUTOR";
 
@@ -397,40 +462,50 @@ static struct jitscope_error *connect_to_starter(int fd, const struct jitscope_e
                             process);
     }
     os_close_on_exec(fd);
-    return begin(fd, 0, process, options, connection);
+    return begin(fd, 0, true, options, connection);
 }
 
 const char *connection_executor_program(char *buffer, size_t size) {
-    static const char name[] = "jitscope-executor";
+    static const char *const folders[] = {"", JITSCOPE_EXECUTOR_FROM_PROGRAM};
     const char *named = os_environment(variable);
     if (named && *named && strncmp(named, EXECUTOR_GIVEN, strlen(EXECUTOR_GIVEN)) != 0)
         return named;
-    ssize_t length = os_read_link("/proc/self/exe", buffer, size - sizeof name);
+    ssize_t length = os_read_link("/proc/self/exe", buffer, size);
     while (length > 0 && buffer[length - 1] != '/')
         length--;
-    if (length > 0) {
-        memcpy(buffer + length, name, sizeof name);
-        if (os_is_plain_file(buffer))
+    for (size_t i = 0; length > 0 && i < sizeof folders / sizeof *folders; i++) {
+        size_t room = size - (size_t)length;
+        int needed = snprintf(buffer + length, room, "%sjitscope-executor", folders[i]);
+        if (needed > 0 && (size_t)needed < room && os_is_plain_file(buffer))
             return buffer;
     }
     return JITSCOPE_EXECUTOR_INSTALLED;
 }
 
-static struct jitscope_error *start(char *const *command, int fd, int *child) {
-    enum { MOST_WORDS = 64, PATH_SIZE = 4096 };
-    char path[PATH_SIZE], number[16];
-    char *words[MOST_WORDS + 3], *alone[] = {NULL, NULL};
+enum { MOST_WORDS = 64 };
+
+static size_t copy_words(char *const *from, char **to) {
     size_t count = 0;
-    if (!command) {
-        alone[0] = (char *)(uintptr_t)connection_executor_program(path, sizeof path);
-        command = alone;
+    for (; from[count] && count < MOST_WORDS; count++)
+        to[count] = from[count];
+    return count;
+}
+
+static struct jitscope_error *start(const struct jitscope_executor_options *options, int fd, int *child) {
+    char path[4096], number[16];
+    char *words[MOST_WORDS + 3] = {NULL}, *alone[] = {NULL, NULL};
+    if (options->on_standard_streams) {
+        if (!options->command || !options->command[0])
+            return error_create(JITSCOPE_ERROR_USAGE, "there is no command whose standard streams to use");
+        return os_spawn_on(options->command, fd, child) ? error_system("posix_spawn", options->command[0])
+                                                        : NULL;
     }
-    for (; command[count] && count < MOST_WORDS; count++)
-        words[count] = command[count];
+    if (!options->command)
+        alone[0] = (char *)(uintptr_t)connection_executor_program(path, sizeof path);
+    size_t count = copy_words(options->command ? options->command : alone, words);
     snprintf(number, sizeof number, "%d", fd);
     words[count++] = (char[]){"--fd"};
     words[count++] = number;
-    words[count] = NULL;
     if (!os_spawn(words, fd, child))
         return NULL;
     return error_with_help(error_system("posix_spawn", words[0]),
@@ -446,10 +521,10 @@ struct jitscope_error *jitscope_executor_spawn(const struct jitscope_executor_op
         return connect_to_starter(starter, &options, connection);
     if (os_socket_pair(ends))
         return error_system("socketpair", NULL);
-    struct jitscope_error *error = start(options.command, ends[1], &child);
+    struct jitscope_error *error = start(&options, ends[1], &child);
     os_close(ends[1]);
     if (!error)
-        return begin(ends[0], child, 0, &options, connection);
+        return begin(ends[0], child, false, &options, connection);
     os_close(ends[0]);
     return error;
 }

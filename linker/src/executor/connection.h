@@ -24,17 +24,21 @@ struct jitscope_executor_connection {
     struct wire wire;
     struct frame hello_frame;
     struct hello hello;
-    int child;    /* the process, when this one has started it; 0: not, or its end was heard of */
-    bool inlines; /* content comes with the message */
+    int child;     /* the process, when this one has started it; 0: not, or its end was heard of */
+    int process;   /* that the code runs in, as this machine knows it; 0: it does not */
+    bool inherits; /* it has this process's environment */
+    bool inlines;  /* content comes with the message: memory cannot be shared, or is not to be */
     void (*crashed)(void *context, int process, int thread, int signal, uint64_t address);
     void *context;
     bool follows;      /* the program's end is this process's */
     uint64_t messages; /* both ways */
+    int deadly;        /* signal that the process was about to die of, when it was heard of last; 0 */
 
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool is_reading;    /* somebody is */
     bool is_busy;       /* a request is under way */
+    bool main_runs;     /* somebody has the turn */
     uint64_t awaited;   /* serial of the request; 0: none */
     struct frame reply; /* to it, owned is NULL and kind 0 before */
     struct frame exited;
@@ -62,6 +66,9 @@ struct jitscope_error *connection_ask(struct jitscope_executor_connection *conne
 /* Sends what has no answer. */
 struct jitscope_error *connection_tell(struct jitscope_executor_connection *connection,
                                        enum bridge_message kind, struct message *message);
+/* One main at a time runs there: waits until no other does. */
+void connection_take_turn(struct jitscope_executor_connection *connection);
+void connection_end_turn(struct jitscope_executor_connection *connection);
 /* Waits until main has returned, or the executor is gone. */
 void connection_await_end(struct jitscope_executor_connection *connection);
 /* What is said of it now: EXECUTOR_GONE. */

@@ -88,6 +88,20 @@ void executor_begin_end(struct executor *executor) {
         executor->ops->begin_end(executor);
 }
 
+void executor_take_turn(struct executor *executor) {
+    if (executor->ops->take_turn)
+        executor->ops->take_turn(executor);
+}
+
+struct jitscope_error *executor_start_main(struct executor *executor, uint64_t address) {
+    return executor->ops->start_main ? executor->ops->start_main(executor, address) : NULL;
+}
+
+void executor_end_turn(struct executor *executor) {
+    if (executor->ops->end_turn)
+        executor->ops->end_turn(executor);
+}
+
 struct jitscope_error *executor_run_main(struct executor *executor, uint64_t address, int *status) {
     return executor->ops->run_main(executor, address, status);
 }

@@ -183,8 +183,12 @@ struct slot_store {
 void executor_store_slots(struct executor *executor, const struct slot_store *stores, uint32_t count);
 
 /* Calls the function at ADDRESS as main(argc, argv, envp), on this thread if it is this process's; *status is
- * what it returned.  Errors: EXECUTOR_GONE. */
+ * what it returned.  Three steps: another process has one main at a time, so that threads take turns; the
+ * second is the one that messages of other threads must not come between.  Errors: EXECUTOR_GONE. */
+void executor_take_turn(struct executor *executor);
+struct jitscope_error *executor_start_main(struct executor *executor, uint64_t address);
 struct jitscope_error *executor_run_main(struct executor *executor, uint64_t address, int *status);
+void executor_end_turn(struct executor *executor);
 
 /* From now on exit(3) in the target runs the deallocate halves of the finalized allocations that are still
  * there (as exit runs a program's .fini_array): CALLBACK does it.  Once per executor; not after

@@ -44,7 +44,7 @@ extern char **environ;
 /* This process's environment is what an executor that it has started has, too. */
 void remote_put_arguments(struct executor *executor, struct message *message) {
     struct remote *remote = executor->remote;
-    bool has_environment = executor->envp == environ && remote->connection->wire.watched >= 0;
+    bool has_environment = executor->envp == environ && remote->connection->inherits;
     uint32_t count = 0;
     bool known =
         remote->argv == executor->argv && remote->argc == executor->argc && remote->envp == executor->envp;
@@ -110,10 +110,20 @@ static struct jitscope_error *lookup(struct executor *executor, const uint32_t *
 
 /* --- main */
 
+static void take_turn(struct executor *executor) {
+    connection_take_turn(executor->remote->connection);
+}
+
+static void end_turn(struct executor *executor) {
+    connection_end_turn(executor->remote->connection);
+}
+
 static struct jitscope_error *start_main(struct executor *executor, uint64_t address) {
     struct remote *remote = executor->remote;
     struct message message = {0};
-    if (remote->started == address)
+    uint64_t started = remote->started;
+    remote->started = 0;
+    if (started == address)
         return NULL;
     message_u32(&message, remote->connection->follows ? BRIDGE_EXIT : 0);
     message_u64(&message, address);
@@ -123,8 +133,7 @@ static struct jitscope_error *start_main(struct executor *executor, uint64_t add
 
 static struct jitscope_error *run_main(struct executor *executor, uint64_t address, int *status) {
     struct jitscope_executor_connection *connection = executor->remote->connection;
-    TRY(start_main(executor, address));
-    executor->remote->started = 0;
+    (void)address;
     connection_await_end(connection);
     if (!connection->is_gone) {
         *status = (int)connection->returned;
@@ -172,6 +181,9 @@ static const struct executor_ops remote_ops = {
     .close_exports = remote_close_exports,
     .lazy_resolver = remote_lazy_resolver,
     .store_slots = remote_store_slots,
+    .take_turn = take_turn,
+    .start_main = start_main,
+    .end_turn = end_turn,
     .run_main = run_main,
 };
 

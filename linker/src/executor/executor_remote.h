@@ -25,8 +25,9 @@ uint64_t executor_remote_messages(const struct executor *executor);
 /* --- for the memory manager */
 
 uint64_t executor_page_size(const struct executor *executor);
-/* The process that the code runs in, as it knows itself. */
+/* The process that the code runs in, as it knows itself; as this machine knows it, 0 when it does not. */
 uint32_t executor_process(const struct executor *executor);
+int executor_local_process(const struct executor *executor);
 /* Addresses that the executor has reserved: at first those it came with, then others, at least SIZE bytes. */
 struct jitscope_error *executor_reserve(struct executor *executor, uint64_t size, bool low, uint64_t *start,
                                         uint64_t *got);

@@ -47,6 +47,9 @@ struct executor_ops {
     void (*close_exports)(struct executor *executor, uint32_t link);
     struct jitscope_error *(*lazy_resolver)(struct executor *executor, uint64_t *address);
     void (*store_slots)(struct executor *executor, const struct slot_store *stores, uint32_t count);
+    void (*take_turn)(struct executor *executor);                                      /* NULL */
+    struct jitscope_error *(*start_main)(struct executor *executor, uint64_t address); /* NULL */
+    void (*end_turn)(struct executor *executor);                                       /* NULL */
     struct jitscope_error *(*run_main)(struct executor *executor, uint64_t address, int *status);
 };
 

@@ -54,7 +54,7 @@ struct inspect_header {
                                  another one */
     uint32_t code_process;    /* where the code runs: the same, or another one */
     uint32_t spare;
-    uint64_t code_started;    /* when that was started */
+    uint64_t code_started; /* when that was started */
 };
 
 enum inspect_place {

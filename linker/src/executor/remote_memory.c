@@ -15,6 +15,10 @@ uint32_t executor_process(const struct executor *executor) {
     return executor->remote->connection->hello.process;
 }
 
+int executor_local_process(const struct executor *executor) {
+    return executor->remote->connection->process;
+}
+
 bool executor_is_watched(const struct executor *executor) {
     return executor->remote->watched;
 }
@@ -44,14 +48,8 @@ struct jitscope_error *executor_reserve(struct executor *executor, uint64_t size
     return remote_finish_with(executor, &reply, &cursor, error);
 }
 
-/* A descriptor can go with a message only by a socket, and is of use only on the same host: whether the
- * executor could use it, it would have to say.  One that was started from here with a socket can. */
-static bool shares_memory(const struct remote *remote) {
-    return !remote->connection->inlines && remote->connection->wire.watched >= 0;
-}
-
 static struct jitscope_error *make_file(struct remote *remote) {
-    if (remote->memory_file >= 0 || !shares_memory(remote))
+    if (remote->memory_file >= 0 || remote->connection->inlines)
         return NULL;
     remote->memory_file = os_sealable_file("jitscope-content");
     if (remote->memory_file < 0)

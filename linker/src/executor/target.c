@@ -4,12 +4,14 @@
 
 #include "base/os.h"
 #include "executor/address_space.h"
+#include "executor/endpoint.h"
 #include "executor/executor_debug.h"
 #include "executor/executor_state.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define FIRST_RANGE (1 * GIB)
@@ -93,11 +95,17 @@ static void end_at_exit(int status, void *context) {
         unlock(target);
 }
 
+static void close_stream(struct wire *wire) {
+    os_close(wire->in);
+    if (wire->out != wire->in)
+        os_close(wire->out);
+    wire->in = wire->out = -1;
+}
+
 static void forget_connection(void) {
     if (!the_target)
         return;
-    os_close(the_target->wire.in);
-    the_target->wire.in = the_target->wire.out = -1;
+    close_stream(&the_target->wire);
 }
 
 /* --- messages */
@@ -148,10 +156,12 @@ static void end_connection(struct jitscope_target *target, struct jitscope_error
 /* True: the thread that serves handles it; else the caller does. */
 static bool hand_over(struct jitscope_target *target, struct frame *frame) {
     pthread_mutex_lock(&target->queue_lock);
-    while (target->has_frame && !target->main_runs)
+    while (target->has_frame && !target->main_runs && !target->is_over)
         pthread_cond_wait(&target->changed, &target->queue_lock);
     bool theirs = !target->main_runs;
-    if (theirs) {
+    if (target->is_over) {
+        frame_destroy(frame);
+    } else if (theirs) {
         target->frame = *frame;
         target->has_frame = true;
         pthread_cond_broadcast(&target->changed);
@@ -283,6 +293,7 @@ static struct jitscope_error *start(struct jitscope_target *target) {
                                  NULL));
     if (os_start_roomy_thread(listen_to_linker, target, "jitscope", &target->listener))
         return error_system("pthread_create", NULL);
+    target->listens = true;
     return NULL;
 }
 
@@ -301,8 +312,12 @@ struct jitscope_error *jitscope_target_serve(struct jitscope_target *target) {
     pthread_mutex_lock(&target->queue_lock);
     target->is_handling = false;
     target->is_over = true;
+    pthread_cond_broadcast(&target->changed);
     pthread_mutex_unlock(&target->queue_lock);
     os_shut_down(target->wire.in);
+    if (target->listens)
+        os_join_thread(target->listener);
+    target->listens = false;
     return error;
 }
 
@@ -319,7 +334,7 @@ static struct jitscope_error *begin(struct jitscope_target *target) {
 
 static void destroy(struct jitscope_target *target) {
     the_target = NULL;
-    os_close(target->wire.in);
+    close_stream(&target->wire);
     executor_destroy(target->executor);
     vec_destroy(&target->reserved);
     pthread_cond_destroy(&target->changed);
@@ -328,14 +343,15 @@ static void destroy(struct jitscope_target *target) {
     os_release(target);
 }
 
-struct jitscope_error *jitscope_target_create(int fd, struct jitscope_target **out) {
+struct jitscope_error *jitscope_target_create_on(int in, int out, struct jitscope_target **created) {
+    struct wire wire = {.in = in, .out = out, .watched = -1, .other = SENDER_LINKER};
     struct jitscope_target *target = the_target ? NULL : os_allocate_zeroed(sizeof *target);
     if (!target) {
-        os_close(fd);
+        close_stream(&wire);
         return the_target ? error_create(JITSCOPE_ERROR_USAGE, "this process is a target already")
                           : error_no_memory();
     }
-    target->wire = (struct wire){.in = fd, .out = fd, .watched = -1, .other = SENDER_LINKER};
+    target->wire = wire;
     target->process = os_process_id();
     target->memory_file = -1;
     target->near = executor_near_address();
@@ -347,8 +363,22 @@ struct jitscope_error *jitscope_target_create(int fd, struct jitscope_target **o
     if (error)
         destroy(target);
     else
-        *out = target;
+        *created = target;
     return error;
+}
+
+struct jitscope_error *jitscope_target_create(int fd, struct jitscope_target **target) {
+    return jitscope_target_create_on(fd, fd, target);
+}
+
+struct jitscope_error *jitscope_target_listen(const char *where, const struct jitscope_listen_options *given,
+                                              int *fd) {
+    struct jitscope_listen_options options = {0};
+    struct endpoint endpoint;
+    if (given)
+        memcpy(&options, given, given->size < sizeof options ? given->size : sizeof options);
+    TRY(endpoint_parse(where, &endpoint));
+    return endpoint_listen(&endpoint, &options, fd);
 }
 
 struct jitscope_error *jitscope_target_register_action(struct jitscope_target *target, const char *name,

@@ -64,6 +64,7 @@ struct jitscope_target {
     bool has_frame, is_handling, main_runs, is_over, was_ended;
     struct jitscope_error *failure; /* why it is over */
     struct os_thread listener;
+    bool listens; /* there is one */
 };
 
 /* --- target_memory.c */

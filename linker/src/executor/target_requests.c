@@ -84,6 +84,9 @@ static struct jitscope_error *find_names(struct jitscope_target *target, struct 
         uint32_t library = take_u32(cursor);
         const char *name = take_text(cursor);
         uint64_t address = 0;
+        cursor->failed |= library >= target->executor->libraries.count;
+        if (cursor->failed)
+            break;
         TRY(executor_lookup(target->executor, &library, &name, 1, &address));
         message_u64(message, address);
     }

@@ -44,7 +44,7 @@ static struct jitscope_error *open_door(struct jitscope_session *session,
     int process = options->executor ? connection_process_here(options->executor) : 0;
     if (options->executor && !process)
         return error_create(JITSCOPE_ERROR_UNSUPPORTED,
-                            "its code runs in a process that this one has not started, perhaps on another host");
+                            "its code runs in a process that is not known to be on this machine");
     return inspect_server_open(session->trace.began, process, &session->door);
 }
 

@@ -581,7 +581,7 @@ enum jitscope_executor_state jitscope_session_executor_state(struct jitscope_ses
 
 int jitscope_session_executor_process(struct jitscope_session *session) {
     return session->executor && executor_is_remote(session->executor)
-               ? (int)executor_process(session->executor)
+               ? executor_local_process(session->executor)
                : session->process;
 }
 
@@ -595,7 +595,14 @@ struct jitscope_error *jitscope_session_run_main(struct jitscope_session *sessio
                                                  int *status) {
     if (!session->executor)
         return error_create(JITSCOPE_ERROR_USAGE, "a simulated session runs nothing");
-    return executor_run_main(session->executor, address, status);
+    executor_take_turn(session->executor);
+    session_lock_to_read(session);
+    struct jitscope_error *error = executor_start_main(session->executor, address);
+    session_unlock(session);
+    if (!error)
+        error = executor_run_main(session->executor, address, status);
+    executor_end_turn(session->executor);
+    return error;
 }
 
 struct jitscope_error *jitscope_session_read(struct jitscope_session *session, uint64_t address, void *buffer,

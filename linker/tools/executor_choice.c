@@ -1,0 +1,75 @@
+#define _GNU_SOURCE
+#include "executor_choice.h"
+
+#include "base/os.h"
+#include "executor/bridge.h"
+#include "stack_walk.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+bool executor_started_this(const struct options *options) {
+    const char *given = os_environment("JITSCOPE_EXECUTOR");
+    bool other = options->in_process || options->executor || options->executor_command;
+    return !other && given && !strncmp(given, EXECUTOR_GIVEN, strlen(EXECUTOR_GIVEN));
+}
+
+bool executor_is_elsewhere(const struct options *options) {
+    return options->out_of_process || options->executor || options->executor_command ||
+           executor_started_this(options);
+}
+
+static struct jitscope_error *exclusive(const char *one, const char *other) {
+    return error_create(JITSCOPE_ERROR_USAGE, "%s and %s exclude each other", one, other);
+}
+
+struct jitscope_error *executor_choice_check(const struct options *options) {
+    if (options->in_process && options->out_of_process)
+        return exclusive("--in-process", "--out-of-process");
+    if (options->in_process && executor_is_elsewhere(options))
+        return exclusive("--in-process", "--executor or --executor-command");
+    if (options->executor && options->executor_command)
+        return exclusive("--executor", "--executor-command");
+    if (options->secret_file && options->secret_fd.given)
+        return exclusive("--secret-file", "--secret-fd");
+    if (options->secret_fd.given && options->secret_fd.value > INT_MAX)
+        return error_create(JITSCOPE_ERROR_USAGE, "--secret-fd is no descriptor");
+    bool over_tcp = options->executor && !strncmp(options->executor, "tcp:", 4);
+    if ((options->secret_file || options->secret_fd.given) && !over_tcp)
+        return error_create(JITSCOPE_ERROR_USAGE, "a secret is for --executor=tcp:PORT alone");
+    return NULL;
+}
+
+/* Its end is reported by command_run.c; this is where it was. */
+static void report_crash(void *unused, int process, int thread, int signal, uint64_t address) {
+    (void)unused;
+    fprintf(stderr, "jitscope: the program gets signal %d (%s)", signal, strsignal(signal));
+    if (address)
+        fprintf(stderr, ", about address 0x%llx", (unsigned long long)address);
+    fputs(":\n", stderr);
+    struct jitscope_error *error =
+        process ? print_crashed_stack(process, thread)
+                : error_create(JITSCOPE_ERROR_UNSUPPORTED, "its process is not known to be on this machine");
+    if (error)
+        fprintf(stderr, "  no stack: %s\n", jitscope_error_message(error));
+    jitscope_error_destroy(error);
+}
+
+struct jitscope_error *executor_choice_connect(const struct options *options,
+                                               struct jitscope_executor_connection **connection) {
+    char *command[] = {(char[]){"/bin/sh"}, (char[]){"-c"}, (char *)(uintptr_t)options->executor_command,
+                       NULL};
+    bool over_stream = options->executor && !strcmp(options->executor, "stream");
+    const struct jitscope_executor_options wanted = {
+        .size = sizeof wanted,
+        .command = options->executor_command ? command : NULL,
+        .on_standard_streams = options->executor_command != NULL,
+        .inline_content = over_stream,
+        .ends_with_program = true,
+        .crashed = report_crash,
+        .secret = {options->secret_file, options->secret_fd.given, (int)options->secret_fd.value}};
+    return options->executor && !over_stream
+               ? jitscope_executor_connect_to(options->executor, &wanted, connection)
+               : jitscope_executor_spawn(&wanted, connection);
+}

@@ -1,0 +1,19 @@
+/* executor_choice: which process `jitscope run` has the program run in. */
+#ifndef TOOLS_EXECUTOR_CHOICE_H
+#define TOOLS_EXECUTOR_CHOICE_H
+
+#include "options.h"
+
+#include "jitscope/executor.h"
+
+/* In another one than this: it was asked for, or is there already. */
+bool executor_is_elsewhere(const struct options *options);
+/* It has started this one (`jitscope-executor --linker`), and nothing else was asked for. */
+bool executor_started_this(const struct options *options);
+/* Errors: USAGE. */
+struct jitscope_error *executor_choice_check(const struct options *options);
+/* Starts it, or goes to it. */
+struct jitscope_error *executor_choice_connect(const struct options *options,
+                                               struct jitscope_executor_connection **connection);
+
+#endif

@@ -1,0 +1,511 @@
+"""Where linker and executor meet: sockets, ports with a secret, standard streams; and who is sent away."""
+import hashlib
+import hmac
+import os
+import re
+import signal
+import socket
+import stat
+import struct
+import subprocess
+import sys
+import threading
+import unittest
+
+from harness import JITSCOPE, LIMIT, SystemTest
+
+EXECUTOR = os.path.join(os.path.dirname(JITSCOPE), "jitscope-executor")
+HELLO_C = """
+#include <stdio.h>
+#include <stdlib.h>
+int main(int argc, char **argv) {
+    char text[100];
+    if (argc > 1)
+        *(volatile int *)8 = 1;
+    printf("read: %s\\n", fgets(text, sizeof text, stdin) ? text : "nothing");
+    printf("from: %s\\n", getenv("FROM") ? getenv("FROM") : "nobody");
+    return 42;
+}
+"""
+NOBODY = 65534
+PROTOCOL = 1
+
+
+class Meeting(SystemTest):
+    def setUp(self):
+        super().setUp()
+        self.program = self.compile(HELLO_C, "-g")
+
+    def listen(self, where, *options, stdin=subprocess.DEVNULL, fds=(), user=None):
+        """An executor that waits, once it does, and where."""
+        process = subprocess.Popen([EXECUTOR, "--listen", where, *map(str, options)], stdin=stdin, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, cwd=self.folder, pass_fds=fds, user=user)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.stderr.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        line = process.stderr.readline()
+        found = re.fullmatch(rb"jitscope-executor: waits for one linker at (.*)\n", line)
+        self.assertTrue(found, line + (process.stderr.read() if not found else b""))
+        return process, found[1].decode()
+
+    def go(self, where, *options, **more):
+        return self.jitscope("run", f"--executor={where}", *options, self.program, **more)
+
+    def end_of(self, process):
+        out, error = process.communicate(timeout=LIMIT)
+        return process.returncode, out, error
+
+    def refused(self, outcome, text, status=1):
+        self.assertEqual((outcome.status, outcome.out), (status, b""), outcome)
+        self.assertIn(text, outcome.err)
+
+    def secrets(self, text=None):
+        """The same one for both sides."""
+        text = os.urandom(32).hex() + "\n" if text is None else text
+        for name in ("ours", "theirs"):
+            path = self.folder / name
+            path.write_text(text)
+            path.chmod(0o600)
+        return self.folder / "ours", self.folder / "theirs"
+
+
+class UnixSockets(Meeting):
+    def setUp(self):
+        super().setUp()
+        self.home = self.folder / "home"
+        self.home.mkdir(mode=0o700)
+        self.path = self.home / "socket"
+
+    def test_one_linker(self):
+        """The program's streams are the executor's, its environment the linker's; nothing is left."""
+        self.path = self.folder / "made" / "socket"
+        with self.text("input", "a line").open("rb") as stdin:
+            executor, where = self.listen(f"unix:{self.path}", stdin=stdin)
+        self.assertEqual(stat.S_IMODE(self.path.parent.stat().st_mode), 0o700)
+        self.assertEqual(stat.S_IMODE(self.path.stat().st_mode), 0o600)
+        outcome = self.go(where, "--record", "one.jsr", "--stats", env={"FROM": "the linker"})
+        self.assertEqual((outcome.status, outcome.out), (42, b""), outcome)
+        self.assertRegex(outcome.err, rb"executor +5 messages")
+        self.assertEqual(self.end_of(executor), (42, b"read: a line\nfrom: the linker\n", b""))
+        self.assertFalse(self.path.exists())
+
+    def test_it_is_for_one(self):
+        executor, where = self.listen(str(self.path))
+        with socket.socket(socket.AF_UNIX) as first:
+            first.connect(str(self.path))
+            first.settimeout(LIMIT)
+            self.assertEqual(len(first.recv(24)), 24)
+            self.assertFalse(self.path.exists())
+            self.refused(self.go(where), b"No such file")
+        self.assertEqual(self.end_of(executor), (0, b"", b""))
+
+    def test_a_crash(self):
+        executor, where = self.listen(str(self.path))
+        outcome = self.jitscope("run", "--executor", where, self.program, "--", "crash")
+        self.assertEqual(outcome.status, 128 + signal.SIGSEGV, outcome)
+        self.assertRegex(outcome.err, rb"#0 .* main\+0x\w+  \[jit\]  text.c:7\n")
+        self.assertEqual(self.end_of(executor)[0], -signal.SIGSEGV)
+
+    def both_refuse(self, path, text):
+        outcome = self.run_command(EXECUTOR, "--listen", f"unix:{path}")
+        self.refused(outcome, text, 2)
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(path))
+            listener.listen()
+            os.chmod(path, 0o600)
+            self.refused(self.go(f"unix:{path}"), text, 2)
+        os.unlink(path)
+
+    def test_folders_that_are_open_to_others(self):
+        for mode in (0o755, 0o710, 0o701, 0o770):
+            with self.subTest(mode=oct(mode)):
+                self.home.chmod(mode)
+                self.both_refuse(self.path, b"its mode is not 0700")
+
+    def test_folders_that_are_links(self):
+        (self.folder / "link").symlink_to(self.home)
+        self.both_refuse(self.folder / "link" / "socket", b"is a link")
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can give files to others")
+    def test_folders_of_others(self):
+        os.chown(self.home, NOBODY, NOBODY)
+        self.both_refuse(self.path, b"belongs to another user")
+
+    def test_sockets_that_are_open_to_others(self):
+        executor, where = self.listen(str(self.path))
+        self.path.chmod(0o660)
+        self.refused(self.go(where), b"open to others", 2)
+        self.assertIsNone(executor.poll())
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can be two users")
+    def test_other_users(self):
+        """Root could come in, as far as files go; the kernel says who it is, and the executor waits on."""
+        self.folder.chmod(0o755)
+        os.chown(self.home, NOBODY, NOBODY)
+        executor, where = self.listen(str(self.path), user=NOBODY)
+        with socket.socket(socket.AF_UNIX) as stranger:
+            stranger.connect(str(self.path))
+            self.assertEqual(stranger.recv(1), b"")
+        self.assertEqual(executor.stderr.readline(),
+                         b"jitscope-executor: who is at the other end is user 0, this is user 65534\n")
+        self.refused(self.go(where), b"belongs to another user", 2)
+        linker = subprocess.run([JITSCOPE, "run", "--executor", where, self.program], user=NOBODY, capture_output=True,
+                                timeout=LIMIT)
+        self.assertEqual((linker.returncode, linker.stdout, linker.stderr), (42, b"", b""))
+        self.assertEqual(self.end_of(executor), (42, b"read: nothing\nfrom: nobody\n", b""))
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can be two users")
+    def test_who_listens_for_another(self):
+        self.folder.chmod(0o755)
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(self.path))
+            listener.listen()
+            self.path.chmod(0o600)
+            os.chown(self.path, NOBODY, NOBODY)
+            os.chown(self.home, NOBODY, NOBODY)
+            linker = subprocess.run([JITSCOPE, "run", f"--executor=unix:{self.path}", self.program], user=NOBODY,
+                                    capture_output=True, timeout=LIMIT)
+        self.assertEqual((linker.returncode, linker.stdout), (1, b""))
+        self.assertIn(b"user 0, this is user 65534", linker.stderr)
+
+    def test_what_is_there_already(self):
+        with socket.socket(socket.AF_UNIX) as other:
+            other.bind(str(self.path))
+            other.listen()
+            self.refused(self.run_command(EXECUTOR, "--listen", str(self.path)), b"Address already in use")
+        self.assertTrue(self.path.exists())
+        executor, _ = self.listen(str(self.path))  # what was left is in nobody's way
+        executor.terminate()
+
+    def test_places_that_are_none(self):
+        for where in ("socket", "unix", "tcp:", "tcp:x", "tcp:65536", "tcp:-1", "tcp:10.0.0.1:80", "tcp:0.0.0.0:80", "udp:80",
+                      "tcp:127.0.0.1", "tcp:[::]:80"):
+            with self.subTest(where):
+                self.refused(self.run_command(EXECUTOR, "--listen", where), b"is no place", 2)
+                self.refused(self.go(where), b"is no place", 2)
+
+    def test_paths_that_are_too_long(self):
+        """The folder's may be as long as it likes."""
+        self.path = self.home / ("x" * 200) / "socket"
+        executor, where = self.listen(f"unix:{self.path}")
+        self.assertEqual(self.go(where).status, 42)
+        self.assertEqual(self.end_of(executor)[0], 42)
+        self.refused(self.run_command(EXECUTOR, "--listen", f"unix:{self.home}/{'x' * 200}"), b"File name too long")
+
+
+def head(version=PROTOCOL):
+    return b"jitscope" + struct.pack("<II", version, 0)
+
+
+def proof(secret, who, port, drawn, version=PROTOCOL):
+    return hmac.new(secret, who.ljust(16, b"\0") + struct.pack("<II", version, port) + drawn, hashlib.sha256).digest()
+
+
+def take(stream, size):
+    data = b""
+    try:
+        while len(data) < size and (more := stream.recv(size - len(data))):
+            data += more
+    except ConnectionResetError:
+        pass
+    return data
+
+
+class Ports(Meeting):
+    def wait(self, secret, port=0):
+        executor, where = self.listen(f"tcp:{port}", "--secret-file", secret)
+        return executor, where, int(where.split(":")[-1])
+
+    def test_with_a_secret(self):
+        ours, theirs = self.secrets()
+        executor, where, port = self.wait(theirs)
+        self.assertEqual(self.listeners(port), ["0100007F"])
+        outcome = self.go(where, "--stats", "--record", "tcp.jsr", "--secret-file", ours)
+        self.assertEqual((outcome.status, outcome.out), (42, b""), outcome)
+        self.assertRegex(outcome.err, rb"executor +5 messages")
+        self.assertEqual(self.end_of(executor)[:2], (42, b"read: nothing\nfrom: nobody\n"))
+        self.assertFalse(ours.exists() or theirs.exists())
+        self.assertEqual(self.listeners(port), [])
+        self.refused(self.go(where, "--secret-file", ours), b"No such file")
+
+    def listeners(self, port):
+        with open("/proc/net/tcp") as file:
+            rows = [line.split() for line in file][1:]
+        return [row[1].split(":")[0] for row in rows if row[3] == "0A" and int(row[1].split(":")[1], 16) == port]
+
+    def test_from_descriptors(self):
+        ours, theirs = self.secrets()
+        with ours.open("rb") as one, theirs.open("rb") as other:
+            executor, where = self.listen("tcp:localhost:0", "--secret-fd", other.fileno(), fds=[other.fileno()])
+            linker = subprocess.run([JITSCOPE, "run", "--executor", where, "--secret-fd", str(one.fileno()), self.program],
+                                    pass_fds=[one.fileno()], capture_output=True, timeout=LIMIT)
+        self.assertEqual((linker.returncode, linker.stderr), (42, b""))
+        self.assertEqual(self.end_of(executor)[0], 42)
+
+    def test_one_file_for_both(self):
+        ours, _ = self.secrets()
+        executor, where, _ = self.wait(ours)
+        self.assertEqual(self.go(where, "--secret-file", ours).status, 42)
+        self.assertEqual(self.end_of(executor)[0], 42)
+        self.assertFalse(ours.exists())
+
+    def test_secrets_that_are_none(self):
+        ours, _ = self.secrets()
+        cases = {
+            "short": ("0123456789abcdef" * 2)[:-1] + "\n", "empty": "", "a line": "\n", "long": "x" * 4097,
+        }
+        for name, text in cases.items():
+            with self.subTest(name):
+                self.file_refused(self.secrets(text)[0], b"fewer than 128 bits" if name != "long" else b"more than 4096")
+        for mode in (0o644, 0o640, 0o604, 0o660):
+            with self.subTest(mode=oct(mode)):
+                self.secrets()
+                ours.chmod(mode)
+                self.file_refused(ours, b"its mode is not 0600")
+        (self.folder / "link").symlink_to(self.secrets()[1])
+        self.file_refused(self.folder / "link", b"is a link")
+        self.file_refused(self.folder / "nowhere", b"No such file", 1)
+        self.file_refused("/dev/null", b"is no regular file")
+        if os.geteuid() == 0:
+            os.chown(ours, NOBODY, NOBODY)
+            self.file_refused(ours, b"belongs to another user")
+
+    def file_refused(self, path, text, status=2):
+        self.refused(self.run_command(EXECUTOR, "--listen", "tcp:0", "--secret-file", path), text, status)
+        self.refused(self.go("tcp:1", "--secret-file", path), text, status)
+
+    def test_bytes(self):
+        """16 of them are enough, whatever they are; 16 characters are not."""
+        value = bytes(range(1, 16)) + b"\n"
+        paths = self.secrets()
+        for path in paths:
+            path.write_bytes(value)
+        executor, where, _ = self.wait(paths[0])
+        self.assertEqual(self.go(where, "--secret-file", paths[1]).status, 42)
+        self.assertEqual(self.end_of(executor)[0], 42)
+
+    def test_none_is_given(self):
+        self.refused(self.run_command(EXECUTOR, "--listen", "tcp:0"), b"a secret is needed", 2)
+        self.refused(self.go("tcp:1"), b"a secret is needed", 2)
+        ours, _ = self.secrets()
+        self.refused(self.go("unix:home/x", "--secret-file", ours), b"for --executor=tcp:PORT alone", 2)
+        self.refused(self.go("tcp:1", "--secret-file", ours, "--secret-fd", "0"), b"exclude each other", 2)
+
+    def test_nobody_is_there(self):
+        """That was no try."""
+        ours, _ = self.secrets()
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.refused(self.go(f"tcp:{free.getsockname()[1]}", "--secret-file", ours), b"Connection refused")
+        self.assertTrue(ours.exists())
+
+    def test_a_port_that_is_taken(self):
+        ours, _ = self.secrets()
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", 0))
+            other.listen()
+            self.refused(self.run_command(EXECUTOR, "--listen", f"tcp:{other.getsockname()[1]}", "--secret-file", ours),
+                         b"Address already in use")
+        self.assertTrue(ours.exists())
+
+    def test_another_secret(self):
+        _, theirs = self.secrets()
+        executor, where, _ = self.wait(theirs)
+        other = self.text("other", "0123456789abcdef" * 2)
+        other.chmod(0o600)
+        self.refused(self.go(where, "--secret-file", other), b"the other side has ended the connection")
+        status, out, error = self.end_of(executor)
+        self.assertEqual((status, out), (1, b""))
+        self.assertIn(b"jitscope-executor: the linker does not know the secret", error)
+        self.assertFalse(theirs.exists() or other.exists())
+
+    def strangers(self, talk):
+        """What an executor says to who talks so, and of it."""
+        ours, theirs = self.secrets()
+        secret = ours.read_text().strip().encode()
+        executor, _, port = self.wait(theirs)
+        with socket.create_connection(("127.0.0.1", port), LIMIT) as stream:
+            challenge = take(stream, 48)
+            self.assertEqual(challenge[:16], head())
+            talk(stream, secret, port, challenge[16:])
+            try:
+                stream.shutdown(socket.SHUT_WR)
+            except OSError:
+                pass
+            answer = take(stream, 1 << 20)
+        self.assertNotIn(secret, challenge + answer)
+        self.assertFalse(theirs.exists())
+        return self.end_of(executor), answer
+
+    def test_strangers(self):
+        """Whoever does not know the secret hears nothing more, and the executor ends."""
+        drawn = os.urandom(32)
+        cases = {
+            "noise": (lambda stream, secret, port, theirs: stream.sendall(os.urandom(200)), b"no jitscope linker"),
+            "nothing": (lambda *_: None, b"ended the connection"),
+            "a part": (lambda stream, secret, port, theirs: stream.sendall(head() + drawn), b"ended the connection"),
+            "another version": (lambda stream, secret, port, theirs: stream.sendall(head(7)),
+                                b"speaks version 7 of the protocol, this one version 1"),
+            "a guess": (lambda stream, secret, port, theirs: stream.sendall(head() + drawn + bytes(32)), b"does not know the secret"),
+            "the executor's part": (lambda stream, secret, port, theirs:
+                                    stream.sendall(head() + drawn + proof(secret, b"executor", port, theirs + drawn)),
+                                    b"does not know the secret"),
+            "another port's": (lambda stream, secret, port, theirs:
+                               stream.sendall(head() + drawn + proof(secret, b"linker", port + 1, theirs + drawn)),
+                               b"does not know the secret"),
+            "another day's": (lambda stream, secret, port, theirs:
+                              stream.sendall(head() + drawn + proof(secret, b"linker", port, bytes(32) + drawn)),
+                              b"does not know the secret"),
+        }
+        for name, (talk, text) in cases.items():
+            with self.subTest(name):
+                (status, out, error), answer = self.strangers(talk)
+                self.assertEqual((status, out, answer), (1, b"", b""))
+                self.assertIn(text, error)
+
+    def test_the_layout(self):
+        """By another implementation of HMAC than libcrypto's: the executor shows it, too, and says hello."""
+        drawn, seen = os.urandom(32), []
+        def talk(stream, secret, port, theirs):
+            stream.sendall(head() + drawn + proof(secret, b"linker", port, theirs + drawn))
+            seen.append(proof(secret, b"executor", port, theirs + drawn))
+        (status, _, error), answer = self.strangers(talk)
+        self.assertEqual((status, error), (0, b""))
+        self.assertEqual(answer[:32], seen[0])
+        self.assertIn(b"jitscope executor", answer[32:])
+
+    def imposter(self, talk):
+        """What a linker says to who has taken the port, and of it."""
+        ours, _ = self.secrets()
+        secret = ours.read_text().strip().encode()
+        heard = []
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+            def serve():
+                with listener.accept()[0] as stream:
+                    stream.settimeout(LIMIT)
+                    heard.append(take(stream, 16))
+                    heard.append(talk(stream, secret, port))
+            thread = threading.Thread(target=serve)
+            thread.start()
+            outcome = self.go(f"tcp:{port}", "--secret-file", ours)
+            thread.join()
+        self.assertEqual(heard[0], head())
+        self.assertNotIn(secret, heard[1])
+        self.assertFalse(ours.exists())
+        return outcome
+
+    def test_imposters(self):
+        drawn = os.urandom(32)
+        def answer(reply):
+            def talk(stream, secret, port):
+                stream.sendall(head() + drawn)
+                said = take(stream, 64)
+                self.assertEqual(said[32:], proof(secret, b"linker", port, drawn + said[:32]))
+                stream.sendall(reply(said))
+                return said
+            return talk
+        self.refused(self.imposter(answer(lambda said: bytes(32))), b"the executor does not know the secret")
+        self.refused(self.imposter(answer(lambda said: said[32:])), b"the executor does not know the secret")
+        self.refused(self.imposter(answer(lambda said: b"")), b"ended the connection")
+        def other_version(stream, secret, port):
+            stream.sendall(head(7) + drawn)
+            return take(stream, 64)
+        self.refused(self.imposter(other_version), b"speaks version 7 of the protocol, this one version 1")
+        def no_executor(stream, secret, port):
+            stream.sendall(b"220 mail.example ESMTP; say something, and this goes on\r\n")
+            return take(stream, 64)
+        self.refused(self.imposter(no_executor), b"no jitscope executor")
+
+    def test_who_hands_on_what_is_said(self):
+        """From another port than the executor's: both sides see it."""
+        ours, theirs = self.secrets()
+        executor, _, port = self.wait(theirs)
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            def relay():
+                with listener.accept()[0] as linker, socket.create_connection(("127.0.0.1", port)) as other:
+                    other.sendall(take(linker, 16))
+                    linker.sendall(take(other, 48))
+                    other.sendall(take(linker, 64))
+                    linker.sendall(take(other, 32))
+            thread = threading.Thread(target=relay)
+            thread.start()
+            self.refused(self.go(f"tcp:{listener.getsockname()[1]}", "--secret-file", ours), b"ended the connection")
+            thread.join()
+        status, _, error = self.end_of(executor)
+        self.assertEqual(status, 1)
+        self.assertIn(b"the linker does not know the secret", error)
+
+
+# Hands on what two streams say, and has the executor be of another machine: its process has a number that none has here.
+ELSEWHERE = """
+import os, struct, subprocess, sys, threading
+executor = subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+def pump(source, target):
+    while data := os.read(source, 1 << 16):
+        os.write(target, data)
+hello = executor.stdout.read(24)
+hello += executor.stdout.read(struct.unpack("<I", hello[:4])[0])
+at = 24
+for _ in range(2):
+    at += 4 + struct.unpack("<I", hello[at:at + 4])[0] + 1
+os.write(1, hello[:at] + struct.pack("<I", 99999999) + hello[at + 4:])
+def forward():
+    pump(0, executor.stdin.fileno())
+    executor.stdin.close()
+threading.Thread(target=forward, daemon=True).start()
+pump(executor.stdout.fileno(), 1)
+os.close(1)
+status = executor.wait()
+os._exit(status if status >= 0 else 255)
+"""
+
+
+class StandardStreams(Meeting):
+    def command(self, command, *words, **options):
+        return self.jitscope("run", "--executor-command", command, *words, **options)
+
+    def test_a_command(self):
+        outcome = self.command(f"{EXECUTOR} --stdio", "--record", "stdio.jsr", self.program, stdin=b"not for it")
+        self.assertEqual((outcome.status, outcome.out), (42, b""), outcome)
+        self.assertEqual(outcome.err, b"read: nothing\nfrom: nobody\n")
+
+    def test_a_crash(self):
+        outcome = self.command(f"{EXECUTOR} --stdio", self.program, "--", "crash")
+        self.assertEqual(outcome.status, 128 + signal.SIGSEGV, outcome)
+        self.assertRegex(outcome.err, rb"#0 .* main\+0x\w+  \[jit\]  text.c:7\n")
+
+    def test_on_another_machine(self):
+        """No process of this machine is taken for it, whatever its number."""
+        relay = self.text("elsewhere.py", ELSEWHERE)
+        command = f"{sys.executable} -B {relay} {EXECUTOR} --stdio"
+        outcome = self.command(command, "--record", "elsewhere.jsr", self.program, env={"FROM": "the linker"})
+        self.assertEqual((outcome.status, outcome.err), (42, b"read: nothing\nfrom: the linker\n"), outcome)
+        outcome = self.command(command, self.program, "--", "crash")
+        self.assertEqual(outcome.status, 128 + signal.SIGSEGV, outcome)
+        self.assertIn(b"no stack: its process is not known to be on this machine", outcome.err)
+
+    def test_commands_that_are_none(self):
+        self.refused(self.command("exit 3", self.program), b"ended, with exit status 3")
+        self.refused(self.command("echo login:", self.program), b"ended inside a message")
+        self.refused(self.command("no-such-command-here", self.program), b"exit status 127")
+
+    def test_what_excludes_it(self):
+        self.refused(self.command("true", "--executor=stream", self.program), b"exclude each other", 2)
+        self.refused(self.command("true", "--in-process", self.program), b"exclude each other", 2)
+
+    def test_usage(self):
+        for words in ((), ("--stdio", "--fd", "3"), ("--listen",), ("--stdio", "--secret-file", "x"), ("--listen", "x/y", "--stdio"),
+                      ("--secret-fd", "x", "--listen", "tcp:0"), ("--once",)):
+            outcome = self.run_command(EXECUTOR, *words)
+            self.assertEqual((outcome.status, outcome.out), (2, b""), words)
+            self.assertIn(b"usage:", outcome.err)
+        helped = self.run_command(EXECUTOR, "--help")
+        self.assertEqual((helped.status, helped.err), (0, b""))
+        self.assertIn(b"--listen WHERE", helped.out)
+        self.assertEqual(self.run_command(EXECUTOR, "--version").out.split()[1:], self.jitscope("--version").out.split()[1:])
+
+
+if __name__ == "__main__":
+    unittest.main()
