@@ -197,9 +197,8 @@ enum { ELSEWHERE = 7 }; /* what functions in another process are called with, as
 
 static void begin_session(bool recorded) {
     static char word[] = "word", *arguments[ELSEWHERE + 1];
-    struct jitscope_session_options options = {.size = sizeof options,
-                                               .inspectable = recorded,
-                                               .executor = elsewhere ? start_executor() : NULL};
+    struct jitscope_session_options options = {
+        .size = sizeof options, .inspectable = recorded, .executor = elsewhere ? start_executor() : NULL};
     for (int i = 0; i < ELSEWHERE; i++)
         arguments[i] = word;
     check(jitscope_session_create(&options, &session));
@@ -408,10 +407,12 @@ static void report(uint32_t cycles, uint64_t time, bool is_executor) {
     uint64_t libraries[2] = {0, 0}, waiting = frame_groups_waiting();
     dl_iterate_phdr(see_library, libraries);
     malloc_trim(0);
-    printf("executor=%d cycles=%u ns=%llu allocations=%lld heap=%llu resident=%llu mappings=%llu descriptors=%llu "
+    printf("executor=%d cycles=%u ns=%llu allocations=%lld heap=%llu resident=%llu mappings=%llu "
+           "descriptors=%llu "
            "batches=%llu "
            "images=%llu sections=%llu libraries=%llu modules=%llu\n",
-           is_executor, cycles, (unsigned long long)time, (long long)(os_live_allocations() - (int64_t)waiting),
+           is_executor, cycles, (unsigned long long)time,
+           (long long)(os_live_allocations() - (int64_t)waiting),
            (unsigned long long)(mallinfo2().uordblks + mallinfo2().hblkhd - waiting * OBJECT),
            (unsigned long long)(SANITIZED ? 0 : resident() - waiting * OBJECT),
            (unsigned long long)(SANITIZED ? 0 : count_mappings()),

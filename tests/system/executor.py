@@ -15,6 +15,7 @@ from harness import JITSCOPE, LIBRARIES, LIMIT, SystemTest
 
 EXECUTOR = os.path.join(os.path.dirname(JITSCOPE), "jitscope-executor")
 HELLO, LOOKUP, ADDRESSES, FINALIZE, FINALIZED, EXITED, DEALLOCATE, END, READ, RESERVE, RUN = 1, 2, 3, 4, 5, 6, 7, 20, 18, 16, 9
+RUN_HALF, BOUND, STORE_SLOTS = 26, 29, 30
 
 HELLO_C = """
 #include <stdio.h>
@@ -371,7 +372,7 @@ class HostileExecutors(OutOfProcess):
                          "linker = socket.socket(fileno=int(sys.argv[2]))\n"
                          "VERSION = os.environ['LIBRARY_VERSION'].encode()\n"
                          "def hello(version=VERSION, near=0x7f0000000000, start=0x7e0000000000, size=1 << 30, page=4096, more=b''):\n"
-                         "    return (text(b'jitscope executor') + text(version) + struct.pack('<IQQQQI', 1, page, near, start, size, 0) + more)\n"
+                         "    return (text(b'jitscope executor') + text(version) + struct.pack('<IQQQQQI', 1, page, near, near, start, size, 0) + more)\n"
                          "def read():\n"
                          "    head = linker.recv(24, socket.MSG_WAITALL)\n"
                          "    size = struct.unpack('<I', head[:4])[0]\n"
@@ -404,6 +405,8 @@ class HostileExecutors(OutOfProcess):
                              "count = 1\nlinker.sendall(frame(3, 2, struct.pack('<IIQ', 0, count, 0x7f0000001000), answers=1)); read()\n"
                              "linker.sendall(frame(5, 3, struct.pack('<II', 0, 0) + text(b'') + struct.pack('<III', 0, 1, 77) + b'\\0' * 40, answers=2))",
                              b"'finalized' is malformed"),
+        "calls what nobody can": ("linker.sendall(frame(1, 1, hello())); read(); linker.sendall(frame(28, 2, bytes(8)))", b"not asked"),
+        "calls on behalf of nothing": ("linker.sendall(frame(1, 1, hello())); read(); linker.sendall(frame(28, 2, bytes(8), answers=1))", b"not asked"),
         "exits at once": ("linker.sendall(frame(1, 1, hello()) + frame(6, 2, b'')); read()", b"the program has called exit"),
     }
 
@@ -418,7 +421,8 @@ class HostileExecutors(OutOfProcess):
 
 class HostileLinkers(SystemTest):
     """Who says what a linker would not: the executor ends, by itself."""
-    def talk(self, *frames):
+    def talk(self, *frames, waits=False):
+        """WAITS: for an answer to each but the last."""
         here, there = socket.socketpair()
         with here, there:
             process = subprocess.Popen([EXECUTOR, "--fd", str(there.fileno())], pass_fds=[there.fileno()], stderr=subprocess.PIPE)
@@ -429,6 +433,8 @@ class HostileLinkers(SystemTest):
             try:
                 for each in frames:
                     here.sendall(each)
+                    if waits and each is not frames[-1] and not self.hear(here):
+                        break
             except OSError:
                 pass
             try:
@@ -437,6 +443,10 @@ class HostileLinkers(SystemTest):
                 pass
             _, error = process.communicate(timeout=LIMIT)
             return process.returncode, error
+
+    def hear(self, here):
+        header = here.recv(24, socket.MSG_WAITALL)
+        return header and here.recv(struct.unpack("<I", header[:4])[0], socket.MSG_WAITALL)
 
     def test_polite_ones(self):
         for frames in ((), (frame(END, 1),)):
@@ -462,6 +472,12 @@ class HostileLinkers(SystemTest):
             "an allocation that is not there": (frame(DEALLOCATE, 1, struct.pack("<II", 4, 0)),),
             "run nothing": (frame(RUN, 1, struct.pack("<IQI", 0, 0, 0)),),
             "reserve nothing": (frame(RESERVE, 1, struct.pack("<QI", 0, 0)),),
+            "about no call": (frame(BOUND, 1, struct.pack("<Q", 0) + text(b"") * 2, answers=1),),
+            "about a call that nobody makes": (frame(LOOKUP, 1, words, answers=7),),
+            "an answer to nothing": (frame(BOUND, 1, struct.pack("<Q", 0) + text(b"") * 2),),
+            "half of nothing": (frame(RUN_HALF, 1, struct.pack("<IIII", 1, 0, 0, 0)),),
+            "a slot that is not there": (frame(STORE_SLOTS, 1, struct.pack("<IQQ", 1, 0x1000, 0)),),
+            "slots that are not there": (frame(STORE_SLOTS, 1, struct.pack("<I", 5)),),
             "unknown flags": (frame(FINALIZE, 1, struct.pack("<III", 1, 0xffff, 0) + bytes(40)),),
         }
         for name, frames in cases.items():
@@ -485,6 +501,30 @@ class HostileLinkers(SystemTest):
         """Nothing is opened outside of what was reserved, and nothing writable and executable: an error for the linker."""
         for segment in ((0x400000, 4096, 0, 0, 5, 0), (0, 4096, 0, 0, 3, 0), (1 << 63, 4096, 0, 0, 3, 0)):
             self.assertEqual(self.talk(frame(FINALIZE, 1, self.finalize(segment)), frame(END, 2)), (0, b""))
+
+    def parts(self, count):
+        """An allocation without memory, whose COUNT actions are asked for one by one; they fail."""
+        payload = struct.pack("<III", 1, 16 + 64, 0) + struct.pack("<III", 0, 0, 0) + struct.pack("<Q", 0) + struct.pack("<II", 0, count)
+        for _ in range(count):
+            for _ in range(2):
+                payload += text(b"finalize-dso") + struct.pack("<I", 0)
+                payload += bytes(-len(payload) % 8)
+        return payload
+
+    def test_halves_in_order(self):
+        """Each at most once, those of the end only of what was begun."""
+        def half(action, half):
+            return struct.pack("<IIII", 1, action, half, 0)
+        FINALIZES, DEALLOCATES, ROLLS_BACK = 0, 1, 2
+        for halves, fine in (((), True), (((0, FINALIZES),), True), (((0, FINALIZES), (1, FINALIZES)), True),
+                             (((1, FINALIZES), (0, ROLLS_BACK)), True), (((0, FINALIZES), (0, FINALIZES)), False),
+                             (((1, FINALIZES), (0, FINALIZES)), False), (((0, DEALLOCATES),), False),
+                             (((1, FINALIZES), (1, ROLLS_BACK)), False), (((1, FINALIZES), (0, ROLLS_BACK), (0, ROLLS_BACK)), False),
+                             (((2, FINALIZES),), False), (((0, 3),), False)):
+            with self.subTest(halves=halves):
+                frames = [frame(FINALIZE, 1, self.parts(2))] + [frame(RUN_HALF, 2 + i, half(*each)) for i, each in enumerate(halves)]
+                status, error = self.talk(*frames, frame(END, 2 + len(halves)), waits=True)
+                self.assertEqual(status == 0, fine, error)
 
     def test_unreadable_memory(self):
         for address, size in ((0, 8), (0x400000, 8), (1 << 63, 1 << 20)):

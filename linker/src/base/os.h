@@ -211,6 +211,8 @@ int os_start_roomy_thread(void *(*function)(void *), void *context, const char *
 void os_join_thread(struct os_thread thread);
 /* raise(3). */
 int os_raise(int signal);
+/* In this thread. */
+void os_unblock_signal(int signal);
 /* poll(2), also when a signal comes: -1 with EINTR. */
 struct pollfd;
 int os_poll(struct pollfd *entries, size_t count, int timeout);
@@ -225,27 +227,30 @@ int os_terminal_size(int fd, uint16_t *rows, uint16_t *columns);
 int os_signal_stack(void *memory, size_t size);
 /* on_exit(3): FUNCTION gets the status that exit(3) was called with. */
 int os_on_exit(void (*function)(int status, void *context), void *context);
-/* posix_spawnp(3): the program of WORDS, with this process's environment and standard streams, and FD (-1:
- * none) open as it is here.  Signals do what they do here but for SIGPIPE, which does what it does by
+/* posix_spawnp(3): PROGRAM with the arguments WORDS, this process's environment and standard streams, and FD
+ * (-1: none) open as it is here.  Signals do what they do here but for SIGPIPE, which does what it does by
  * default. */
-int os_spawn(char *const *words, int fd, int *process);
-/* The same with one more VARIABLE, "NAME=VALUE", in its environment, and without FD here: OTHER, which this
- * process keeps, is closed there.  Nobody who looks at this process's children finds it: wait(2) of a program
- * that runs here does not wait for it, there is no SIGCHLD, a debugger does not follow into it, and the
- * terminal's signals do not reach it.  That takes a process between the two, *KEEPER, which waits for it:
- * os_wait_apart() is its exit status, OS_NOT_STARTED when there is no such program, OS_SIGNALLED and more
- * when a signal ended it, -1 when that cannot be said.  To be called while there is one thread. */
+int os_spawn(const char *program, char *const *words, int fd, int *process);
+/* The same for the program that is the first of WORDS, with one more VARIABLE, "NAME=VALUE", in its
+ * environment, and without FD here: OTHER, which this process keeps, is closed there.  Nobody who looks at
+ * this process's children finds it: wait(2) of a program that runs here does not wait for it, there is no
+ * SIGCHLD, a debugger does not follow into it, and the terminal's signals do not reach it.  That takes a
+ * process between the two, *KEEPER, which waits for it: os_wait_apart() is its exit status, OS_NOT_STARTED
+ * when there is no such program, OS_SIGNALLED and more when a signal ended it, -1 when that cannot be said.
+ * To be called while there is one thread. */
 enum { OS_NOT_STARTED = 127, OS_SIGNALLED = 128 };
 int os_spawn_apart(char *const *words, int fd, int other, const char *variable, int *keeper);
 int os_wait_apart(int keeper);
 /* PR_SET_PTRACER: PROCESS and its children may look at this process, also where the kernel's Yama allows that
  * to parents only. */
 void os_allow_tracing_by(int process);
-/* The same with FD as its standard input and output. */
+/* The same for the program that is the first of WORDS, with FD as its standard input and output. */
 int os_spawn_on(char *const *words, int fd, int *process);
 /* Standard input and output become *IN and *OUT, closed on exec, and the caller's; in their places are
  * /dev/null and standard error. */
 int os_take_standard_streams(int *in, int *out);
+/* What ps(1) and debuggers call this process, of which up to 15 bytes count: prctl(2), PR_SET_NAME. */
+void os_name_process(const char *name);
 /* Runs a program with INPUT as its standard input and no output, to its end; its exit status, or -1. */
 int os_run(char *const *words, int input);
 

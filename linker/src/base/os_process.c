@@ -158,8 +158,8 @@ int os_on_exit(void (*function)(int status, void *context), void *context) {
 }
 
 /* FD becomes the descriptors FIRST to LAST there. */
-static int spawn_with(posix_spawn_file_actions_t *actions, posix_spawnattr_t *attributes, char *const *words,
-                      int fd, int first, int last, int *process) {
+static int spawn_with(posix_spawn_file_actions_t *actions, posix_spawnattr_t *attributes, const char *program,
+                      char *const *words, int fd, int first, int last, int *process) {
     sigset_t by_default;
     int failure = 0;
     sigemptyset(&by_default);
@@ -170,20 +170,47 @@ static int spawn_with(posix_spawn_file_actions_t *actions, posix_spawnattr_t *at
         failure = posix_spawnattr_setsigdefault(attributes, &by_default);
     if (!failure)
         failure = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGDEF);
-    return failure ? failure : posix_spawnp(process, words[0], actions, attributes, words, environ);
+    return failure ? failure : posix_spawnp(process, program, actions, attributes, words, environ);
 }
 
-static int spawn(char *const *words, int fd, int first, int last, int *process) {
+static int spawn(const char *program, char *const *words, int fd, int first, int last, int *process) {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     if (must_fail(ENOMEM))
         return -1;
     posix_spawn_file_actions_init(&actions); /* neither can fail on Linux */
     posix_spawnattr_init(&attributes);
-    errno = spawn_with(&actions, &attributes, words, fd, first, last, process);
+    errno = spawn_with(&actions, &attributes, program, words, fd, first, last, process);
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     return errno ? -1 : 0;
+}
+
+int os_spawn(const char *program, char *const *words, int fd, int *process) {
+    return spawn(program, words, fd, fd, fd < 0 ? fd - 1 : fd, process);
+}
+
+int os_spawn_on(char *const *words, int fd, int *process) {
+    return spawn(words[0], words, fd, STDIN_FILENO, STDOUT_FILENO, process);
+}
+
+int os_take_standard_streams(int *in, int *out) {
+    *in = must_fail(EMFILE) ? -1 : fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    *out = *in < 0 ? -1 : fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    int nothing = *out < 0 ? -1 : open("/dev/null", O_RDWR | O_CLOEXEC);
+    bool taken = nothing >= 0 && dup2(nothing, STDIN_FILENO) >= 0 &&
+                 dup2(fcntl(STDERR_FILENO, F_GETFD) < 0 ? nothing : STDERR_FILENO, STDOUT_FILENO) >= 0;
+    if (nothing >= 0)
+        close(nothing);
+    if (!taken && *in >= 0)
+        close(*in);
+    if (!taken && *out >= 0)
+        close(*out);
+    return taken ? 0 : -1;
+}
+
+void os_name_process(const char *name) {
+    prctl(PR_SET_NAME, name);
 }
 
 /* Between the two: what the child of a bare clone(2) does must not need more of the C library than this. */
@@ -193,7 +220,7 @@ static _Noreturn void keep(char *const *words, int fd, int other, const char *va
     close(other);
     setpgid(0, 0);                     /* what the terminal sends is not for it */
     sigaction(SIGTTOU, &ignore, NULL); /* and yet it may write there */
-    if (putenv((char *)(uintptr_t)variable) || os_spawn(words, fd, &child))
+    if (putenv((char *)(uintptr_t)variable) || os_spawn(words[0], words, fd, &child))
         _exit(OS_NOT_STARTED);
     close(fd);
     while (waitpid(child, &status, 0) < 0 && errno == EINTR)
@@ -219,29 +246,6 @@ int os_wait_apart(int keeper) {
 
 void os_allow_tracing_by(int process) {
     prctl(PR_SET_PTRACER, process, 0, 0, 0);
-}
-
-int os_spawn(char *const *words, int fd, int *process) {
-    return spawn(words, fd, fd, fd < 0 ? fd - 1 : fd, process);
-}
-
-int os_spawn_on(char *const *words, int fd, int *process) {
-    return spawn(words, fd, STDIN_FILENO, STDOUT_FILENO, process);
-}
-
-int os_take_standard_streams(int *in, int *out) {
-    *in = must_fail(EMFILE) ? -1 : fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-    *out = *in < 0 ? -1 : fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-    int nothing = *out < 0 ? -1 : open("/dev/null", O_RDWR | O_CLOEXEC);
-    bool taken = nothing >= 0 && dup2(nothing, STDIN_FILENO) >= 0 &&
-                 dup2(fcntl(STDERR_FILENO, F_GETFD) < 0 ? nothing : STDERR_FILENO, STDOUT_FILENO) >= 0;
-    if (nothing >= 0)
-        close(nothing);
-    if (!taken && *in >= 0)
-        close(*in);
-    if (!taken && *out >= 0)
-        close(*out);
-    return taken ? 0 : -1;
 }
 
 int os_run(char *const *words, int input) {

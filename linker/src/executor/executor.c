@@ -180,6 +180,11 @@ struct jitscope_error *executor_close(struct executor *executor, uint32_t alloca
     return executor->ops->close ? executor->ops->close(executor, allocation) : NULL;
 }
 
+void executor_abandon(struct executor *executor, uint32_t allocation) {
+    if (executor->ops->abandon)
+        executor->ops->abandon(executor, allocation);
+}
+
 uint32_t executor_unwinders(struct executor *executor, const char *names[EXECUTOR_UNWINDERS]) {
     return executor->ops->unwinders(executor, names);
 }
@@ -194,8 +199,7 @@ struct jitscope_error *executor_lazy_resolver(struct executor *executor, uint64_
     return executor->ops->lazy_resolver(executor, address);
 }
 
-void executor_set_lazy_answer(struct executor *executor, uint64_t (*answer)(void *context, uint64_t slot),
-                              void *context) {
+void executor_set_lazy_answer(struct executor *executor, executor_lazy_answer answer, void *context) {
     executor->lazy_answer = answer;
     executor->lazy_context = context;
 }

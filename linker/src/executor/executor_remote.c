@@ -158,6 +158,8 @@ static void leave(struct executor *executor) {
     if (remote->memory_file >= 0)
         os_close(remote->memory_file);
     vec_destroy(&remote->staged);
+    vec_destroy(&remote->by_parts);
+    os_release(remote->failure);
     remote_forget_outcome(&remote->outcome);
     jitscope_error_destroy(remote->closed_error);
     os_release(remote);
@@ -165,11 +167,13 @@ static void leave(struct executor *executor) {
 
 static const struct executor_ops remote_ops = {
     .leave = leave,
+    .run = remote_run,
     .transfer = remote_transfer,
     .finalize = remote_finalize,
     .roll_back = remote_roll_back,
     .deallocate = remote_deallocate,
     .close = remote_close,
+    .abandon = remote_abandon,
     .unwinders = remote_unwinders,
     .audience = remote_audience,
     .open_library = open_library,
@@ -189,6 +193,14 @@ static const struct executor_ops remote_ops = {
 
 bool executor_is_remote(const struct executor *executor) {
     return executor->ops == &remote_ops;
+}
+
+bool executor_holds_copies(const struct executor *executor) {
+    return executor_is_remote(executor) && executor->remote->connection->copies == COPIES_HELD;
+}
+
+bool executor_lacks_copies(const struct executor *executor) {
+    return executor_is_remote(executor) && executor->remote->connection->copies == COPIES_NONE;
 }
 
 static struct jitscope_error *know_actions(struct executor *executor, const struct hello *hello) {

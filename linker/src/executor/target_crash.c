@@ -68,6 +68,11 @@ static void give_stack(void) {
     os_signal_stack(stack, sizeof stack);
 }
 
+void target_let_faults_come(void) {
+    for (size_t i = 0; i < sizeof deadly / sizeof *deadly; i++)
+        os_unblock_signal(deadly[i]);
+}
+
 /* A debugger sees the signal before any handler does, and its thread where it was.  When it lets the signal
  * through, that is to be the end: a handler that goes back to the fault would have it stop there twice. */
 void target_watch_crashes(struct jitscope_target *target) {
