@@ -5,6 +5,7 @@
 #ifndef EXECUTOR_CONNECTION_H
 #define EXECUTOR_CONNECTION_H
 
+#include "executor/executor_remote.h"
 #include "executor/wire.h"
 #include "jitscope/executor.h"
 
@@ -46,8 +47,9 @@ struct jitscope_executor_connection {
     bool has_begun;    /* something of the program may run: initialisers, main */
     uint32_t returned; /* status */
     enum jitscope_executor_state state;
-    int status;    /* of exit, or the signal */
-    char end[160]; /* why it is gone */
+    int status;                /* of exit, or the signal */
+    char end[EXECUTOR_REASON]; /* why it is gone */
+    bool is_told;              /* executor_take_loss() */
 };
 
 /* Sends a request and waits for its answer, of kind EXPECTED.  EXITED in its place is an error of the same

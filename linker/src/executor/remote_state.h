@@ -65,6 +65,17 @@ uint32_t remote_unwinders(struct executor *executor, const char *names[EXECUTOR_
 const char *remote_audience(struct executor *executor);
 void remote_forget_outcome(struct outcome *outcome);
 
+/* --- remote_results.c: whether RESULTS can be what running halves of ACTIONS came to */
+
+/* Finalize halves, all, or with FAILED_ONE up to one that failed and what was rolled back then; those that
+ * exit(3) was called in; deallocate halves, ALL of those from FIRST to COUNT, as results from BEFORE on. */
+bool remote_is_finalized(const struct action *actions, uint32_t count, const struct action_results *results,
+                         bool failed_one);
+bool remote_is_interrupted(const struct action *actions, uint32_t count,
+                           const struct action_results *results);
+bool remote_is_deallocated(const struct action *actions, uint32_t first, uint32_t count,
+                           const struct action_results *results, uint32_t before, bool all);
+
 /* --- remote_services.c: of struct executor_ops */
 
 struct jitscope_error *remote_open_tls(struct executor *executor, const struct tls_request *request,
