@@ -10,6 +10,8 @@
  *   session    one session from the first cycle to the last
  *   sessions   a new session every 100 cycles, every second one recorded in memory
  *   names      as session, and each function has a name that no other ever had
+ *   executor   as session, and the code runs in another process: this program, with --fd, on whose lines
+ *              is "executor=1"
  *
  * At 1/100, 1/10 and the whole of CYCLES everything is unloaded, and one line says what is there; so does the
  * last one, when the session is destroyed.  Times are of the processor. */
@@ -144,29 +146,79 @@ struct batch {
 static struct batch live[MOST_LIVE];
 static uint32_t live_count;
 static struct jitscope_session *session;
-static bool action_fails;
+static bool elsewhere; /* the code runs in another process */
 
-static const char *refuse(void *context, const uint8_t *arguments, size_t size) {
-    (void)context, (void)arguments, (void)size;
-    return action_fails ? "this one is to fail" : NULL;
+/* What the actions of the next link are to do. */
+static struct order {
+    uint8_t fails, reports;
+    uint32_t cycles;
+} order;
+
+static void report(uint32_t cycles, uint64_t time, bool is_executor);
+
+static const char *obey(void *context, const uint8_t *arguments, size_t size) {
+    struct order given;
+    (void)context;
+    if (size != sizeof given)
+        return "no order";
+    memcpy(&given, arguments, size);
+    if (given.reports)
+        report(given.cycles, 0, true);
+    return given.fails ? "this one is to fail" : NULL;
 }
 
 static struct jitscope_error *attach(struct jitscope_graph *graph, void *context) {
+    static const struct order nothing;
     (void)context;
-    return jitscope_graph_add_action(graph, "soak", NULL, 0, "soak", NULL, 0);
+    return jitscope_graph_add_action(graph, "soak", &order, sizeof order, "soak", &nothing, sizeof nothing);
 }
 
+/* This program once more, as the target. */
+static struct jitscope_executor_connection *start_executor(void) {
+    static char program[] = "/proc/self/exe";
+    char *command[] = {program, NULL};
+    struct jitscope_executor_options options = {.size = sizeof options, .command = command};
+    struct jitscope_executor_connection *connection;
+    check(jitscope_executor_spawn(&options, &connection));
+    return connection;
+}
+
+static int serve(int fd) {
+    struct jitscope_target *target;
+    os_fail_after(0, false); /* counts allocations */
+    check(jitscope_target_create(fd, &target));
+    check(jitscope_target_register_action(target, "soak", obey, NULL));
+    check(jitscope_target_serve(target));
+    report(0, 0, true);
+    return 0;
+}
+
+enum { ELSEWHERE = 7 }; /* what functions in another process are called with, as main's first argument */
+
 static void begin_session(bool recorded) {
-    struct jitscope_session_options options = {.size = sizeof options, .inspectable = recorded};
+    static char word[] = "word", *arguments[ELSEWHERE + 1];
+    struct jitscope_session_options options = {
+        .size = sizeof options, .inspectable = recorded, .executor = elsewhere ? start_executor() : NULL};
+    for (int i = 0; i < ELSEWHERE; i++)
+        arguments[i] = word;
     check(jitscope_session_create(&options, &session));
+    check(jitscope_session_set_arguments(session, ELSEWHERE, arguments, NULL));
     check(jitscope_session_add_library(session, ":libstdc++.so.6"));
-    check(jitscope_session_register_action(session, "soak", refuse, NULL));
+    if (!elsewhere)
+        check(jitscope_session_register_action(session, "soak", obey, NULL));
     check(jitscope_session_add_pass(session, JITSCOPE_POST_FIXUP, "soak", attach, NULL));
 }
 
+static int argument(void) {
+    return elsewhere ? ELSEWHERE : 1 + (int)(seed % 400);
+}
+
 static void *call_check(void *address) {
-    int x = 1 + (int)(seed % 400);
-    return (void *)(intptr_t)((int (*)(int))(uintptr_t)address)(x);
+    int result;
+    if (!elsewhere)
+        return (void *)(intptr_t)((int (*)(int))(uintptr_t)address)(argument());
+    check(jitscope_session_run_main(session, (uint64_t)(uintptr_t)address, &result));
+    return (void *)(intptr_t)result;
 }
 
 /* In a thread of its own now and then: thread-local objects are made there and destroyed when it ends. */
@@ -186,7 +238,7 @@ static void run(const struct batch *batch, bool in_thread) {
             result = call_check(function);
         else if (pthread_create(&thread, NULL, call_check, function) || pthread_join(thread, &result))
             give_up("no threads");
-        if (kind->expected && kind->expected(1 + (int)(seed % 400)) != (int)(intptr_t)result)
+        if (kind->expected && kind->expected(argument()) != (int)(intptr_t)result)
             give_up(name);
     }
 }
@@ -262,9 +314,9 @@ static void fail_somehow(void) {
     case 1:
         kind = &kinds[EXCEPTIONS];
         check(jitscope_session_add_memory(session, kind->name, kind->data, kind->size));
-        action_fails = true;
+        order.fails = true;
         expect(jitscope_session_link(session, NULL), JITSCOPE_ERROR_ACTION_FAILED);
-        action_fails = false;
+        order.fails = false;
         return;
     default:
         check(jitscope_session_add_memory(session, "cut short", kind->data, kind->size / 2));
@@ -351,14 +403,16 @@ static uint64_t count_sections(void) {
     return sum;
 }
 
-static void report(uint32_t cycles, uint64_t time) {
+static void report(uint32_t cycles, uint64_t time, bool is_executor) {
     uint64_t libraries[2] = {0, 0}, waiting = frame_groups_waiting();
     dl_iterate_phdr(see_library, libraries);
     malloc_trim(0);
-    printf("cycles=%u ns=%llu allocations=%lld heap=%llu resident=%llu mappings=%llu descriptors=%llu "
+    printf("executor=%d cycles=%u ns=%llu allocations=%lld heap=%llu resident=%llu mappings=%llu "
+           "descriptors=%llu "
            "batches=%llu "
            "images=%llu sections=%llu libraries=%llu modules=%llu\n",
-           cycles, (unsigned long long)time, (long long)(os_live_allocations() - (int64_t)waiting),
+           is_executor, cycles, (unsigned long long)time,
+           (long long)(os_live_allocations() - (int64_t)waiting),
            (unsigned long long)(mallinfo2().uordblks + mallinfo2().hblkhd - waiting * OBJECT),
            (unsigned long long)(SANITIZED ? 0 : resident() - waiting * OBJECT),
            (unsigned long long)(SANITIZED ? 0 : count_mappings()),
@@ -366,6 +420,19 @@ static void report(uint32_t cycles, uint64_t time) {
            (unsigned long long)jitscope_debuggee.images, (unsigned long long)count_sections(),
            (unsigned long long)libraries[0], (unsigned long long)libraries[1]);
     fflush(stdout);
+}
+
+/* One batch is there while the executor looks. */
+static void report_all(uint32_t cycles, uint64_t time) {
+    struct batch batch = {0};
+    report(cycles, time, false);
+    if (!elsewhere)
+        return;
+    order = (struct order){.reports = true, .cycles = cycles};
+    add_kind(&batch, BASE);
+    check(jitscope_session_link(session, &batch.link));
+    order = (struct order){0};
+    check(jitscope_session_unload(session, batch.link));
 }
 
 static void soak(uint32_t cycles, bool many, bool names) {
@@ -383,21 +450,24 @@ static void soak(uint32_t cycles, bool many, bool names) {
         }
         if (!mark)
             continue;
-        report(i, (now() - began) / (i - last));
+        report_all(i, (now() - began) / (i - last));
         began = now();
         last = i;
     }
     jitscope_session_destroy(session);
-    report(cycles, 0);
+    report(cycles, 0, false);
 }
 
 int main(int argc, char **argv) {
+    if (argc == 3 && !strcmp(argv[1], "--fd"))
+        return serve(atoi(argv[2]));
     if (argc != 4)
         give_up("CYCLES, WAY and SEED are wanted");
     os_fail_after(0, false); /* counts allocations */
     seed = strtoull(argv[3], NULL, 10);
     for (uint32_t i = 0; i < KINDS; i++)
         read_kind(&kinds[i]);
+    elsewhere = !strcmp(argv[2], "executor");
     soak((uint32_t)strtoul(argv[1], NULL, 10), !strcmp(argv[2], "sessions"), !strcmp(argv[2], "names"));
     return 0;
 }

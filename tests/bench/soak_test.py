@@ -13,9 +13,10 @@ class Soak(unittest.TestCase):
     def check(self, way):
         for seed in (1, 2):
             with self.subTest(seed=seed):
-                found = soak.looks(PROGRAM, CYCLES, way, seed)
-                self.assertEqual([look["cycles"] for look in found], [CYCLES // 100, CYCLES // 10, CYCLES, CYCLES])
-                self.assertEqual(list(soak.growth(found, way)), [])
+                for place, found in enumerate(soak.looks(PROGRAM, CYCLES, way, seed)):
+                    marks = [CYCLES // 100, CYCLES // 10, CYCLES, 0 if place else CYCLES]
+                    self.assertEqual([look["cycles"] for look in found], marks)
+                    self.assertEqual(list(soak.growth(found, way, place)), [])
 
     def test_one_session(self):
         self.check("session")
@@ -25,6 +26,9 @@ class Soak(unittest.TestCase):
 
     def test_names(self):
         self.check("names")
+
+    def test_another_process(self):
+        self.check("executor")
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ class Hello:
             length = struct.unpack_from("<I", payload, at)[0]
             setattr(self, name, payload[at + 4:at + 4 + length].decode())
             at += 4 + length + 1
-        self.process, self.page, self.near, self.start, self.size, self.actions = struct.unpack_from("<IQQQQI", payload, at)
+        self.process, self.page, self.near, _, self.start, self.size, self.actions = struct.unpack_from("<IQQQQQI", payload, at)
 
 
 class Between:

@@ -16,8 +16,9 @@ ALL_ONES = 0xffffffff
 
 class Linkers(SystemTest):
     """The test is the linker."""
-    def talk(self, *frames, answers=0):
-        """Exit status, standard output and error of an executor that is told FRAMES, or what they make of its hello."""
+    def talk(self, *frames, waits=False):
+        """Exit status, standard output and error of an executor that is told FRAMES, or what they make of its hello; WAITS for
+        an answer to each but the last."""
         here, there = socket.socketpair()
         with here, there:
             self.process = process = subprocess.Popen([EXECUTOR, "--fd", str(there.fileno())], pass_fds=[there.fileno()], stdout=subprocess.PIPE,
@@ -28,6 +29,8 @@ class Linkers(SystemTest):
             try:
                 for each in frames:
                     here.sendall(each(hello) if callable(each) else each)
+                    if waits and each is not frames[-1] and not receive_frame(here):
+                        break
                 here.shutdown(socket.SHUT_WR)
                 self.answers = []
                 while found := receive_frame(here):
@@ -48,13 +51,14 @@ class Linkers(SystemTest):
     PAYLOADS = {
         "LOOKUP": u32(0, 0, 0), "FINALIZE": finalize(number=2), "DEALLOCATE": u32(1, 0, 0), "RUN": u32(0) + u64(PAGE) + u32(0),
         "OPEN_TLS": u32(0, 0, 1) + u64(8, 8) + u32(0, 0, 0), "CLOSE_TLS": u32(1), "TLS_ADDRESS": u32(1) + u64(0),
-        "RESERVE": u64(2 << 20) + u32(0), "READ": u64(PAGE) + u32(8), "OPEN_EXPORTS": u32(1, 0), "CLOSE_EXPORTS": u32(1), "END": text(),
+        "RESERVE": u64(2 << 20) + u32(0), "READ": u64(PAGE) + u32(8), "OPEN_EXPORTS": u32(1, 0), "CLOSE_EXPORTS": u32(1), "STORE_SLOTS": u32(0),
+        "END": text(),
     }
     FIRST = frame("FINALIZE", 1, finalize())
 
     def test_all_are_here(self):
         said = {name for name, (_, sender) in MESSAGES.items() if sender == "LINKER"}
-        self.assertEqual(said - {"GO_ON"}, set(self.PAYLOADS))
+        self.assertEqual(said - {"GO_ON", "RUN_HALF", "BOUND"}, set(self.PAYLOADS))  # those answer, or are about something
 
     def test_all_make_sense(self):
         """Else what follows would find nothing."""
@@ -106,6 +110,26 @@ class Linkers(SystemTest):
         self.refused(self.FIRST, frame("FINALIZE", 2, finalize()), why=b"malformed")  # the allocation is there
         self.refused(self.FIRST, frame("DEALLOCATE", 2, u32(1, 0, 0)), frame("DEALLOCATE", 3, u32(1, 0, 0)), why=b"malformed")
         self.refused(frame("GO_ON", 1), why=b"'go-on' answers nothing")
+        bound = u64(0) + text() + text()
+        for name, payload, answers in (("BOUND", bound, 0), ("BOUND", bound, 1), ("LOOKUP", self.PAYLOADS["LOOKUP"], 7),
+                                       ("RUN_HALF", u32(9, 0, 0, 0), 0), ("STORE_SLOTS", u32(1) + u64(PAGE, 0), 0),
+                                       ("STORE_SLOTS", u32(5), 0)):
+            with self.subTest(name, answers=answers):
+                self.refused(frame(name, 1, payload, answers=answers))
+
+    def test_halves_in_order(self):
+        """Asked for one by one: each at most once, those of the end only of what was begun."""
+        finalizes, deallocates, rolls_back = 0, 1, 2
+        parts = frame("FINALIZE", 1, finalize(actions=[((b"finalize-dso", b""), (b"finalize-dso", b""))] * 2, flags=16 + 64))
+        for halves, fine in (((), True), (((0, finalizes),), True), (((0, finalizes), (1, finalizes)), True),
+                             (((1, finalizes), (0, rolls_back)), True), (((0, finalizes), (0, finalizes)), False),
+                             (((1, finalizes), (0, finalizes)), False), (((0, deallocates),), False),
+                             (((1, finalizes), (1, rolls_back)), False), (((1, finalizes), (0, rolls_back), (0, rolls_back)), False),
+                             (((2, finalizes),), False), (((0, 3),), False)):
+            with self.subTest(halves=halves):
+                frames = [parts] + [frame("RUN_HALF", 2 + i, u32(1, *each, 0)) for i, each in enumerate(halves)]
+                status, _, error = self.talk(*frames, frame("END", 2 + len(halves)), waits=True)
+                self.assertEqual(status == 0, fine, error)
 
     def test_absurd_numbers(self):
         """Every word of every message as large as it can be: refused, or of no effect; never the end by a signal."""
@@ -130,7 +154,7 @@ class Linkers(SystemTest):
             "libraries that are not there": ("LOOKUP", u32(5, 0, 0)), "names in no library": ("LOOKUP", u32(0, 0, 1, 3) + text(b"puts")),
             "a library without a name": ("LOOKUP", u32(0, 2) + text(b"libm.so.6") + text(b"libm.so.6") + u32(0)),
             "an allocation that is not there": ("DEALLOCATE", u32(9, 0, 0)), "number 0": ("FINALIZE", finalize(number=0)),
-            "unknown flags": ("FINALIZE", finalize(number=2, flags=1 << 6)), "no such policy": ("FINALIZE", finalize(number=2, policy=4)),
+            "unknown flags": ("FINALIZE", finalize(number=2, flags=1 << 7)), "no such policy": ("FINALIZE", finalize(number=2, policy=4)),
             "nothing to run": ("FINALIZE", finalize(number=2, flags=20)), "run nothing": ("RUN", u32(0) + u64(0) + u32(0)),
             "run with flags": ("RUN", u32(1) + u64(1) + u32(0)), "reserve nothing": ("RESERVE", u64(0) + u32(0)),
             "reserve a part": ("RESERVE", u64(PAGE) + u32(0)), "reserve too much": ("RESERVE", u64(1 << 40) + u32(0)),

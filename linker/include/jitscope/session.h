@@ -270,7 +270,9 @@ struct jitscope_error *jitscope_session_set_lazy(struct jitscope_session *sessio
 /* A lazy call of FUNCTION could not be served: MESSAGE says why.  Both are valid during the call.  There is
  * nothing to call, so it must not return: it ends the process, or leaves by longjmp or an exception, which
  * passes the frames up to the caller; what the session itself called, an initialiser say, cannot be left so.
- * No lock is held. When it returns all the same, the process ends as if there were none. */
+ * No lock is held. When it returns all the same, the process ends as if there were none.  With code in
+ * another process it is not called: that process says so and ends, and the session hears of it as of any end
+ * (jitscope_session_executor_state()). */
 typedef void (*jitscope_lazy_failure)(void *context, const char *function, const char *message);
 /* Sets the one such function; NULL: the message goes to standard error and the process ends with status 127,
  * as when the dynamic loader cannot bind a symbol. */

@@ -58,6 +58,13 @@ int os_signal_action(int signal, const struct sigaction *action, struct sigactio
     return sigaction(signal, action, previous);
 }
 
+void os_unblock_signal(int signal) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, signal);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
 int os_raise(int signal) {
     return raise(signal);
 }

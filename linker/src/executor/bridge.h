@@ -9,15 +9,18 @@
  *     u32 size     of the payload, in bytes
  *     u16 version  BRIDGE_VERSION: another one is refused before the payload is looked at
  *     u16 kind     messages.def
- *     u64 serial   1 for the first message of a direction, then one more each: a gap, or a repetition, is
+ *     u64 serial   1 for the first message of a direction, then one more each: a gap or a repetition is
  *                  refused
- *     u64 answers  the serial of the message that this one answers; 0: none
+ *     u64 answers  the serial of the message that this one answers, or, of a request, on whose behalf it is
+ *                  made: of a LAZY_CALL, by whoever answers it; of a RUN_HALF, of a LAZY_CALL that the code
+ *                  which the half runs makes on the same thread.  0: none
  *
  * A payload is made of u32 and u64, texts (u32 length, the bytes, a NUL) and blobs (u32 length, zeros up to a
  * multiple of 8 from the payload's start, the bytes).  Layouts, in the order of messages.def:
  *
  *     HELLO        text magic, text version of the library, u32 process, u64 page size, u64 near address,
- *                  u64 start and u64 size of the range reserved near it, u32 n, n texts: user's actions
+ *                  u64 lazy resolver (lazy_resolver.h), u64 start and u64 size of the range reserved near it,
+ *                  u32 n, n texts: user's actions
  *     LOOKUP       libraries; u32 n, n of: u32 number of library, text name
  *     ADDRESSES    u32 1 + number of the library that could not be opened, text why; or u32 0, u32 n, n u64
  *     FINALIZE     u32 allocation, u32 flags (BRIDGE_*), u32 debug policy, libraries, arguments, u64 entry,
@@ -48,6 +51,12 @@
  *     EXPORTS_OPENED  error
  *     CLOSE_EXPORTS   u32 link
  *     CRASHED      u32 signal, u32 thread, u64 address
+ *     RUN_HALF     u32 allocation, u32 action, u32 half, u32 flags (BRIDGE_TIMED)
+ *     HALF_RAN     u32 a debugger listens, results: the one, u32 n, n texts: unwinders, u32 audience
+ *     LAZY_CALL    u64 address of the slot
+ *     BOUND        u64 address of the function or 0, text its name, text why it is 0
+ *     STORE_SLOTS  u32 n, n of: u64 address, u64 what it holds from now on
+ *     SLOTS_STORED
  *     GO_ON
  *     END          nothing; or text: what the linker did not understand
  *
@@ -79,6 +88,12 @@
  *     executor  -> linker     head, u8[32] drawn by chance
  *     linker    -> executor   u8[32] drawn by chance, proof
  *     executor  -> linker     proof, and messages follow
+ *
+ * A session with lazy or replaceable links runs halves of actions one by one (BRIDGE_BY_PARTS, RUN_HALF):
+ * while one runs code, that code may call what waits, and the linker must know where it stands.  RUN_HALF,
+ * and all that is asked on behalf of a lazy call, is handled by the thread that calls, which waits for BOUND;
+ * what is asked on nobody's behalf by the thread that serves, or, when that one runs code, by the listener,
+ * and halves then by a thread of their own.
  *
  * An action's arguments are bytes that mean the same on both sides: little-endian u64 values, nothing else.
  * A user's action has its own name and layout; the executor knows it after executor_register_action(). */
@@ -145,13 +160,14 @@ enum bridge_message {
 };
 
 enum {
-    BRIDGE_TIMED = 1,    /* durations of actions are wanted */
-    BRIDGE_AT_ONCE = 2,  /* executor_tell_at_once() */
-    BRIDGE_RUN = 4,      /* ENTRY is to be called as main when all went well */
-    BRIDGE_EXIT = 8,     /* what main returns is given to exit(3); else RETURNED */
-    BRIDGE_INLINE = 16,  /* contents come with the message */
-    BRIDGE_CRASHES = 32, /* CRASHED is wanted, from now on */
-    BRIDGE_FLAGS = 63,
+    BRIDGE_TIMED = 1,     /* durations of actions are wanted */
+    BRIDGE_AT_ONCE = 2,   /* executor_tell_at_once() */
+    BRIDGE_RUN = 4,       /* ENTRY is to be called as main when all went well */
+    BRIDGE_EXIT = 8,      /* what main returns is given to exit(3); else RETURNED */
+    BRIDGE_INLINE = 16,   /* contents come with the message */
+    BRIDGE_CRASHES = 32,  /* CRASHED is wanted, from now on */
+    BRIDGE_BY_PARTS = 64, /* halves run when RUN_HALF says so */
+    BRIDGE_FLAGS = 127,
 };
 
 /* How far a FINALIZE has come when it failed. */

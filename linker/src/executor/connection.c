@@ -91,6 +91,14 @@ struct jitscope_error *connection_break(struct jitscope_executor_connection *con
 
 /* --- messages that come; under the lock */
 
+struct pending *connection_find_pending(const struct jitscope_executor_connection *connection,
+                                        uint64_t serial) {
+    struct pending *at = connection->pending;
+    while (at && at->serial != serial)
+        at = at->next;
+    return at;
+}
+
 static struct jitscope_error *not_asked(const struct frame *frame) {
     return error_create(JITSCOPE_ERROR_EXECUTOR_GONE, "message '%s' of the executor was not asked for",
                         bridge_message_name(frame->kind));
@@ -124,6 +132,11 @@ static struct jitscope_error *take_exited(struct jitscope_executor_connection *c
     if (connection->has_exited)
         return not_asked(frame);
     TRY(check_exited(frame));
+    struct pending *within = connection_find_pending(connection, frame->answers);
+    if (within) {
+        within->exits = true;
+        connection->exits = within->thread;
+    }
     connection->has_exited = true;
     connection->status = (int)(take_u32(&cursor) & 0xff);
     connection->exited = *frame;
@@ -163,6 +176,17 @@ static struct jitscope_error *take_crash(struct jitscope_executor_connection *co
     return NULL;
 }
 
+static struct jitscope_error *take_reply(struct jitscope_executor_connection *connection,
+                                         struct frame *frame) {
+    struct pending *pending = connection_find_pending(connection, frame->answers);
+    if (!pending || pending->has_reply)
+        return not_asked(frame);
+    pending->has_reply = true;
+    pending->reply = *frame;
+    *frame = (struct frame){0};
+    return NULL;
+}
+
 /* FRAME's payload is the connection's, or destroyed by the caller. */
 static struct jitscope_error *take_in(struct jitscope_executor_connection *connection, struct frame *frame) {
     connection->messages++;
@@ -173,13 +197,13 @@ static struct jitscope_error *take_in(struct jitscope_executor_connection *conne
         return take_returned(connection, frame);
     case MESSAGE_CRASHED:
         return take_crash(connection, frame);
-    default:
-        if (!connection->awaited || frame->answers != connection->awaited)
+    case MESSAGE_LAZY_CALL:
+        if (!connection_take_call(connection, frame))
             return not_asked(frame);
-        connection->awaited = 0;
-        connection->reply = *frame;
         *frame = (struct frame){0};
         return NULL;
+    default:
+        return take_reply(connection, frame);
     }
 }
 
@@ -205,7 +229,7 @@ static void read_one(struct jitscope_executor_connection *connection) {
     pthread_cond_broadcast(&connection->changed);
 }
 
-static void wait_for_news(struct jitscope_executor_connection *connection) {
+void connection_wait_for_news(struct jitscope_executor_connection *connection) {
     if (connection->is_reading)
         pthread_cond_wait(&connection->changed, &connection->lock);
     else
@@ -214,75 +238,139 @@ static void wait_for_news(struct jitscope_executor_connection *connection) {
 
 /* --- asking */
 
-static struct jitscope_error *send(struct jitscope_executor_connection *connection, enum bridge_message kind,
-                                   struct message *message, int descriptor, uint64_t *serial) {
+struct jitscope_error *connection_send(struct jitscope_executor_connection *connection,
+                                       enum bridge_message kind, uint64_t answers, struct message *message,
+                                       int descriptor, uint64_t *serial) {
     if (connection->is_gone) {
         message_destroy(message);
         return connection_gone(connection);
     }
     connection->messages++;
     connection->has_begun |= kind == MESSAGE_FINALIZE || kind == MESSAGE_RUN;
-    struct jitscope_error *error = wire_send(&connection->wire, kind, 0, message, descriptor, serial);
+    struct jitscope_error *error = wire_send(&connection->wire, kind, answers, message, descriptor, serial);
     if (jitscope_error_code(error) != JITSCOPE_ERROR_EXECUTOR_GONE)
         return error;
     while (!connection->is_gone) /* whatever it said last is in the stream */
-        wait_for_news(connection);
+        connection_wait_for_news(connection);
     jitscope_error_destroy(error);
     return connection_gone(connection);
 }
 
+/* The lazy call that this thread is answering, which is what it asks for; 0: none. */
+static uint64_t on_behalf(const struct jitscope_executor_connection *connection) {
+    const struct answering *at = connection->answering;
+    while (at && !pthread_equal(at->thread, pthread_self()))
+        at = at->next;
+    return at ? at->call : 0;
+}
+
+/* Another thread is about to call exit(3), as the program has: whatever this one would do does not count. */
+static void leave_exit_to_others(struct jitscope_executor_connection *connection) {
+    while (connection->follows && connection->exits && !pthread_equal(connection->exits, pthread_self()))
+        pthread_cond_wait(&connection->changed, &connection->lock);
+}
+
+static void forget_pending(struct jitscope_executor_connection *connection, struct pending *pending) {
+    struct pending **at = &connection->pending;
+    while (*at != pending)
+        at = &(*at)->next;
+    *at = pending->next;
+    if (pending->has_call)
+        frame_destroy(&pending->call);
+}
+
+static void await_reply(struct jitscope_executor_connection *connection, struct pending *pending) {
+    pending->next = connection->pending;
+    connection->pending = pending;
+    while (!pending->has_reply && !connection->is_gone) {
+        if (!pending->has_call) {
+            connection_wait_for_news(connection);
+            continue;
+        }
+        pending->has_call = false;
+        connection_serve_call(connection, &pending->call);
+    }
+    if (!pending->has_reply)
+        leave_exit_to_others(connection);
+    forget_pending(connection, pending);
+}
+
 static struct jitscope_error *ask(struct jitscope_executor_connection *connection, enum bridge_message kind,
                                   struct message *message, int descriptor, enum bridge_message expected,
-                                  struct frame *reply) {
-    uint64_t serial;
-    TRY(send(connection, kind, message, descriptor, &serial));
-    connection->awaited = serial;
-    while (connection->awaited && !connection->is_gone)
-        wait_for_news(connection);
-    if (connection->awaited) {
-        connection->awaited = 0;
+                                  struct pending *pending) {
+    TRY(connection_send(connection, kind, on_behalf(connection), message, descriptor, &pending->serial));
+    await_reply(connection, pending);
+    if (!pending->has_reply)
         return connection_gone(connection);
-    }
-    *reply = connection->reply;
-    connection->reply = (struct frame){0};
-    if (reply->kind == expected)
+    if (pending->reply.kind == expected)
         return NULL;
     note_gone(connection, "the executor has answered something else than was asked", true);
-    frame_destroy(reply);
+    frame_destroy(&pending->reply);
     return connection_gone(connection);
 }
 
 struct jitscope_error *connection_ask(struct jitscope_executor_connection *connection,
                                       enum bridge_message kind, struct message *message, int descriptor,
                                       enum bridge_message expected, struct frame *reply) {
-    *reply = (struct frame){0};
+    struct pending pending = {.thread = pthread_self()};
     pthread_mutex_lock(&connection->lock);
-    while (connection->is_busy)
-        pthread_cond_wait(&connection->changed, &connection->lock);
-    connection->is_busy = true;
-    struct jitscope_error *error = ask(connection, kind, message, descriptor, expected, reply);
-    connection->is_busy = false;
-    pthread_cond_broadcast(&connection->changed);
+    struct jitscope_error *error = ask(connection, kind, message, descriptor, expected, &pending);
     pthread_mutex_unlock(&connection->lock);
+    *reply = pending.reply;
+    return error;
+}
+
+struct jitscope_error *connection_ask_half(struct jitscope_executor_connection *connection,
+                                           struct message *message, struct frame *reply, bool *exits) {
+    struct pending pending = {.thread = pthread_self()};
+    pthread_mutex_lock(&connection->lock);
+    struct jitscope_error *error = ask(connection, MESSAGE_RUN_HALF, message, -1, MESSAGE_HALF_RAN, &pending);
+    pthread_mutex_unlock(&connection->lock);
+    *reply = pending.reply;
+    *exits = pending.exits;
     return error;
 }
 
 struct jitscope_error *connection_tell(struct jitscope_executor_connection *connection,
                                        enum bridge_message kind, struct message *message) {
     pthread_mutex_lock(&connection->lock);
-    struct jitscope_error *error = send(connection, kind, message, -1, NULL);
+    struct jitscope_error *error =
+        connection_send(connection, kind, on_behalf(connection), message, -1, NULL);
     pthread_mutex_unlock(&connection->lock);
     return error;
+}
+
+void connection_take_turn(struct jitscope_executor_connection *connection) {
+    pthread_mutex_lock(&connection->lock);
+    while (connection->main_runs)
+        pthread_cond_wait(&connection->changed, &connection->lock);
+    connection->main_runs = true;
+    pthread_mutex_unlock(&connection->lock);
+}
+
+void connection_end_turn(struct jitscope_executor_connection *connection) {
+    pthread_mutex_lock(&connection->lock);
+    connection->main_runs = false;
+    pthread_cond_broadcast(&connection->changed);
+    pthread_mutex_unlock(&connection->lock);
 }
 
 /* With a program that ends this process, its last words are behind EXITED: buffers that exit(3) flushes. */
 void connection_await_end(struct jitscope_executor_connection *connection) {
     pthread_mutex_lock(&connection->lock);
     while (!connection->has_returned && !connection->is_gone)
-        wait_for_news(connection);
-    if (connection->is_gone)
+        connection_wait_for_news(connection);
+    if (connection->is_gone) {
+        leave_exit_to_others(connection);
         hear_of_process(connection, true);
+    }
     connection->has_returned = false;
+    pthread_mutex_unlock(&connection->lock);
+}
+
+void connection_await_last_words(struct jitscope_executor_connection *connection) {
+    pthread_mutex_lock(&connection->lock);
+    hear_of_process(connection, true);
     pthread_mutex_unlock(&connection->lock);
 }
 
@@ -308,6 +396,7 @@ static struct jitscope_error *read_hello(struct jitscope_executor_connection *co
     hello->process = take_u32(&cursor);
     hello->page_size = take_u64(&cursor);
     hello->near = take_u64(&cursor);
+    hello->lazy_resolver = take_u64(&cursor);
     hello->start = take_u64(&cursor);
     hello->size = take_u64(&cursor);
     hello->action_count = take_count(&cursor, 5);
@@ -320,7 +409,7 @@ static struct jitscope_error *read_hello(struct jitscope_executor_connection *co
     return cursor_end(&cursor, MESSAGE_HELLO);
 }
 
-static struct jitscope_executor_options known_options(const struct jitscope_executor_options *given) {
+struct jitscope_executor_options connection_options(const struct jitscope_executor_options *given) {
     struct jitscope_executor_options options = {0};
     if (given)
         memcpy(&options, given, given->size < sizeof options ? given->size : sizeof options);
@@ -383,8 +472,8 @@ static struct jitscope_executor_connection *create(int fd, int child,
     return connection;
 }
 
-static struct jitscope_error *begin(int fd, int child, const struct jitscope_executor_options *options,
-                                    struct jitscope_executor_connection **out) {
+struct jitscope_error *connection_begin(int fd, int child, const struct jitscope_executor_options *options,
+                                        struct jitscope_executor_connection **out) {
     struct jitscope_executor_connection *connection = create(fd, child, options);
     if (!connection) {
         os_close(fd);
@@ -404,19 +493,19 @@ static struct jitscope_error *begin(int fd, int child, const struct jitscope_exe
 
 struct jitscope_error *jitscope_executor_connect(int fd, const struct jitscope_executor_options *given,
                                                  struct jitscope_executor_connection **connection) {
-    struct jitscope_executor_options options = known_options(given);
-    return begin(fd, 0, &options, connection);
+    struct jitscope_executor_options options = connection_options(given);
+    return connection_begin(fd, 0, &options, connection);
 }
 
 struct jitscope_error *jitscope_executor_connect_to(const char *where,
                                                     const struct jitscope_executor_options *given,
                                                     struct jitscope_executor_connection **connection) {
-    struct jitscope_executor_options options = known_options(given);
+    struct jitscope_executor_options options = connection_options(given);
     struct endpoint endpoint;
     int fd;
     TRY(endpoint_parse(where, &endpoint));
     TRY(endpoint_connect(&endpoint, &options.secret, &fd));
-    return begin(fd, 0, &options, connection);
+    return connection_begin(fd, 0, &options, connection);
 }
 
 /* It ends by itself, or is no executor. */
@@ -432,87 +521,21 @@ static void end_process(struct jitscope_executor_connection *connection) {
 void jitscope_executor_disconnect(struct jitscope_executor_connection *connection) {
     if (!connection)
         return;
+    pthread_mutex_lock(&connection->lock);
     if (!connection->is_gone) {
         struct message nothing = {0};
         jitscope_error_destroy(wire_send(&connection->wire, MESSAGE_END, 0, &nothing, -1, NULL));
         os_shut_down(connection->wire.out);
     }
+    pthread_mutex_unlock(&connection->lock);
+    connection_stop_calls(connection);
     os_close(connection->wire.in);
     end_process(connection);
     if (connection->wire.watched >= 0)
         os_close(connection->wire.watched);
     frame_destroy(&connection->hello_frame);
     frame_destroy(&connection->exited);
-    frame_destroy(&connection->reply);
     pthread_cond_destroy(&connection->changed);
     pthread_mutex_destroy(&connection->lock);
     os_release(connection);
-}
-
-/* --- starting one */
-
-#ifndef JITSCOPE_EXECUTOR_INSTALLED
-#define JITSCOPE_EXECUTOR_INSTALLED "jitscope-executor"
-#endif
-
-/* Beside this program; where it was installed. */
-static const char *find_program(char *buffer, size_t size) {
-    static const char name[] = "jitscope-executor";
-    const char *named = os_environment("JITSCOPE_EXECUTOR");
-    if (named && *named)
-        return named;
-    ssize_t length = os_read_link("/proc/self/exe", buffer, size - sizeof name);
-    while (length > 0 && buffer[length - 1] != '/')
-        length--;
-    if (length > 0) {
-        memcpy(buffer + length, name, sizeof name);
-        if (os_is_plain_file(buffer))
-            return buffer;
-    }
-    return JITSCOPE_EXECUTOR_INSTALLED;
-}
-
-enum { MOST_WORDS = 64 };
-
-static size_t copy_words(char *const *from, char **to) {
-    size_t count = 0;
-    for (; from[count] && count < MOST_WORDS; count++)
-        to[count] = from[count];
-    return count;
-}
-
-static struct jitscope_error *start(const struct jitscope_executor_options *options, int fd, int *child) {
-    char path[4096], number[16];
-    char *words[MOST_WORDS + 3] = {NULL}, *alone[] = {NULL, NULL};
-    if (options->on_standard_streams) {
-        if (!options->command || !options->command[0])
-            return error_create(JITSCOPE_ERROR_USAGE, "there is no command whose standard streams to use");
-        return os_spawn_on(options->command, fd, child) ? error_system("posix_spawn", options->command[0])
-                                                        : NULL;
-    }
-    if (!options->command)
-        alone[0] = (char *)(uintptr_t)find_program(path, sizeof path);
-    size_t count = copy_words(options->command ? options->command : alone, words);
-    snprintf(number, sizeof number, "%d", fd);
-    words[count++] = (char[]){"--fd"};
-    words[count++] = number;
-    if (!os_spawn(words, fd, child))
-        return NULL;
-    return error_with_help(error_system("posix_spawn", words[0]),
-                           "the executor is a program that comes with jitscope, jitscope-executor; "
-                           "JITSCOPE_EXECUTOR in the environment can name it");
-}
-
-struct jitscope_error *jitscope_executor_spawn(const struct jitscope_executor_options *given,
-                                               struct jitscope_executor_connection **connection) {
-    struct jitscope_executor_options options = known_options(given);
-    int ends[2], child;
-    if (os_socket_pair(ends))
-        return error_system("socketpair", NULL);
-    struct jitscope_error *error = start(&options, ends[1], &child);
-    os_close(ends[1]);
-    if (!error)
-        return begin(ends[0], child, &options, connection);
-    os_close(ends[0]);
-    return error;
 }

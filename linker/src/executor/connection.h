@@ -1,11 +1,24 @@
 /* connection: messages with an executor process, and what became of it.
  *
- * Requests and answers alternate, but a program that runs can end at any time: whoever waits reads for all
- * that wait. */
+ * A program that runs can end at any time: whoever waits reads for all that wait.
+ *
+ * Lazy calls (session/lazy.c) come from the other side, at any time and from any thread there.  So, once the
+ * first slot can be called, a thread of its own reads.  Who answers is chosen so that each thread there has
+ * one here that stands for it:
+ *
+ *   - A call that comes while a half of an action runs there, on the thread that runs it, is answered by the
+ * thread that has asked for the half and waits: it owns the session, and lends it to itself.
+ *   - Any other is answered by a *worker*; there are as many as there are such calls at a time.
+ *
+ * What is asked while a call is answered is asked of the thread that calls: initialisers run there, as they
+ * would without a connection.  In both directions the header's `answers` says it: a request has there the
+ * serial of the request which it is made on behalf of. */
 #ifndef EXECUTOR_CONNECTION_H
 #define EXECUTOR_CONNECTION_H
 
+#include "executor/executor.h"
 #include "executor/executor_remote.h"
+#include "executor/launcher.h"
 #include "executor/wire.h"
 #include "jitscope/executor.h"
 
@@ -16,9 +29,30 @@ struct hello {
     uint32_t process;
     uint64_t page_size;
     uint64_t near;
+    uint64_t lazy_resolver;
     uint64_t start, size;  /* reserved */
     struct cursor actions; /* names of user's actions, in the frame */
     uint32_t action_count;
+};
+
+/* Data of shared libraries that lies below 2 GiB there (launcher.h). */
+enum copies { COPIES_UNKNOWN, COPIES_NONE, COPIES_HELD };
+
+/* A request whose answer a thread waits for. */
+struct pending {
+    uint64_t serial;
+    pthread_t thread;
+    struct frame reply, call; /* a lazy call from inside of what is asked */
+    bool has_reply, has_call;
+    bool exits; /* exit(3) was called inside of it */
+    struct pending *next;
+};
+
+/* A lazy call that a thread is answering. */
+struct answering {
+    uint64_t call;
+    pthread_t thread;
+    struct answering *next;
 };
 
 struct jitscope_executor_connection {
@@ -29,6 +63,7 @@ struct jitscope_executor_connection {
     int process;   /* that the code runs in, as this machine knows it; 0: it does not */
     bool inherits; /* it has this process's environment */
     bool inlines;  /* content comes with the message: memory cannot be shared, or is not to be */
+    enum copies copies;
     void (*crashed)(void *context, int process, int thread, int signal, uint64_t address);
     void *context;
     bool follows;      /* the program's end is this process's */
@@ -37,11 +72,12 @@ struct jitscope_executor_connection {
 
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    bool is_reading;    /* somebody is */
-    bool is_busy;       /* a request is under way */
-    uint64_t awaited;   /* serial of the request; 0: none */
-    struct frame reply; /* to it, owned is NULL and kind 0 before */
+    bool is_reading; /* somebody is */
+    bool main_runs;  /* somebody has the turn */
+    struct pending *pending;
+    struct answering *answering; /* innermost of each thread first */
     struct frame exited;
+    pthread_t exits; /* the thread that waits for what exit(3) was called in; 0: none */
     bool has_exited, has_returned, is_gone;
     bool is_broken;    /* gone because of what it said */
     bool has_begun;    /* something of the program may run: initialisers, main */
@@ -50,22 +86,67 @@ struct jitscope_executor_connection {
     int status;                /* of exit, or the signal */
     char end[EXECUTOR_REASON]; /* why it is gone */
     bool is_told;              /* executor_take_loss() */
+
+    executor_lazy_answer answer; /* NULL: nobody calls */
+    void *answer_context;
+    struct os_thread reader;
+    VEC(struct os_thread) workers;
+    uint32_t idle;           /* of these */
+    VEC(struct frame) calls; /* for them */
+    bool stops;              /* they end */
 };
 
+/* The options as this library knows them, whatever size the caller's struct has. */
+struct jitscope_executor_options connection_options(const struct jitscope_executor_options *given);
+/* FD is closed on an error.  CHILD: the process that was started, which is waited for; 0: none. */
+struct jitscope_error *connection_begin(int fd, int child, const struct jitscope_executor_options *options,
+                                        struct jitscope_executor_connection **connection);
+/* As jitscope_executor_spawn(), for the program that LAUNCHER describes; executor_spawn.c.  Errors: also
+ * ADDRESS_SPACE. */
+struct jitscope_error *connection_launch(const struct launcher *launcher,
+                                         const struct jitscope_executor_options *options,
+                                         struct jitscope_executor_connection **connection);
 /* Sends a request and waits for its answer, of kind EXPECTED.  EXITED in its place is an error of the same
  * kind as all others, EXECUTOR_GONE, but has_exited is set.  DESCRIPTOR as wire_send(). */
 struct jitscope_error *connection_ask(struct jitscope_executor_connection *connection,
                                       enum bridge_message kind, struct message *message, int descriptor,
                                       enum bridge_message expected, struct frame *reply);
+/* The same for a half of an action.  *EXITS: exit(3) was called inside of it. */
+struct jitscope_error *connection_ask_half(struct jitscope_executor_connection *connection,
+                                           struct message *message, struct frame *reply, bool *exits);
 /* Sends what has no answer. */
 struct jitscope_error *connection_tell(struct jitscope_executor_connection *connection,
                                        enum bridge_message kind, struct message *message);
+/* One main at a time runs there: waits until no other does. */
+void connection_take_turn(struct jitscope_executor_connection *connection);
+void connection_end_turn(struct jitscope_executor_connection *connection);
 /* Waits until main has returned, or the executor is gone. */
 void connection_await_end(struct jitscope_executor_connection *connection);
+/* The program has called exit(3): waits for what it says while it ends. */
+void connection_await_last_words(struct jitscope_executor_connection *connection);
 /* What is said of it now: EXECUTOR_GONE. */
 struct jitscope_error *connection_gone(const struct jitscope_executor_connection *connection);
 /* An answer that makes no sense: nothing it says can be believed any more.  Returns ERROR. */
 struct jitscope_error *connection_break(struct jitscope_executor_connection *connection,
                                         struct jitscope_error *error);
+
+/* From now on lazy calls are answered by ANSWER; once. */
+struct jitscope_error *connection_answer_calls(struct jitscope_executor_connection *connection,
+                                               executor_lazy_answer answer, void *context);
+
+/* --- between connection.c and connection_calls.c; under the lock */
+
+struct jitscope_error *connection_send(struct jitscope_executor_connection *connection,
+                                       enum bridge_message kind, uint64_t answers, struct message *message,
+                                       int descriptor, uint64_t *serial);
+void connection_wait_for_news(struct jitscope_executor_connection *connection);
+struct pending *connection_find_pending(const struct jitscope_executor_connection *connection,
+                                        uint64_t serial);
+/* A lazy call has come.  False: it makes no sense. */
+bool connection_take_call(struct jitscope_executor_connection *connection, struct frame *frame);
+/* Answers FRAME, which is gone then. */
+void connection_serve_call(struct jitscope_executor_connection *connection, struct frame *frame);
+/* Not under the lock, when nothing comes any more. */
+void connection_stop_calls(struct jitscope_executor_connection *connection);
 
 #endif

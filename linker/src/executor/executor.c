@@ -88,6 +88,20 @@ void executor_begin_end(struct executor *executor) {
         executor->ops->begin_end(executor);
 }
 
+void executor_take_turn(struct executor *executor) {
+    if (executor->ops->take_turn)
+        executor->ops->take_turn(executor);
+}
+
+struct jitscope_error *executor_start_main(struct executor *executor, uint64_t address) {
+    return executor->ops->start_main ? executor->ops->start_main(executor, address) : NULL;
+}
+
+void executor_end_turn(struct executor *executor) {
+    if (executor->ops->end_turn)
+        executor->ops->end_turn(executor);
+}
+
 struct jitscope_error *executor_run_main(struct executor *executor, uint64_t address, int *status) {
     return executor->ops->run_main(executor, address, status);
 }
@@ -166,6 +180,11 @@ struct jitscope_error *executor_close(struct executor *executor, uint32_t alloca
     return executor->ops->close ? executor->ops->close(executor, allocation) : NULL;
 }
 
+void executor_abandon(struct executor *executor, uint32_t allocation) {
+    if (executor->ops->abandon)
+        executor->ops->abandon(executor, allocation);
+}
+
 uint32_t executor_unwinders(struct executor *executor, const char *names[EXECUTOR_UNWINDERS]) {
     return executor->ops->unwinders(executor, names);
 }
@@ -180,8 +199,7 @@ struct jitscope_error *executor_lazy_resolver(struct executor *executor, uint64_
     return executor->ops->lazy_resolver(executor, address);
 }
 
-void executor_set_lazy_answer(struct executor *executor, uint64_t (*answer)(void *context, uint64_t slot),
-                              void *context) {
+void executor_set_lazy_answer(struct executor *executor, executor_lazy_answer answer, void *context) {
     executor->lazy_answer = answer;
     executor->lazy_context = context;
 }

@@ -111,6 +111,10 @@ bool executor_runs_code(const struct executor *executor, const char *name);
  * closes the allocation's memory. */
 struct jitscope_error *executor_close(struct executor *executor, uint32_t allocation);
 
+/* An allocation is given up whose actions have failed and were rolled back, or were never asked for: another
+ * process closes its memory, if it has any. */
+void executor_abandon(struct executor *executor, uint32_t allocation);
+
 /* The unwinders that .eh_frame sections are registered with, by name ("libgcc", ...); how many.  0 before the
  * first registration. */
 uint32_t executor_unwinders(struct executor *executor, const char *names[EXECUTOR_UNWINDERS]);
@@ -169,11 +173,24 @@ struct executor_code_hooks {
 };
 void executor_set_code_hooks(struct executor *executor, struct executor_code_hooks hooks);
 
-/* Where lazy stubs' unbound slots lead to in the end (executor/lazy_resolver.h).  ANSWER is asked about them:
- * the function of the slot at an address.  It comes back with an address, or not at all. */
+/* What a lazy call comes to. */
+struct lazy_outcome {
+    uint64_t function;
+    const char *name; /* the function's, for messages; NULL: nobody knows.  Lives as long as who answers */
+    /* The embedding program's, when it has one (jitscope_session_set_lazy_failure()). */
+    void (*failure)(void *context, const char *function, const char *message);
+    void *context;
+};
+/* The function of the slot at the address SLOT, or why there is none. */
+typedef struct jitscope_error *(*executor_lazy_answer)(void *context, uint64_t slot,
+                                                       struct lazy_outcome *outcome);
+
+/* Where lazy stubs' unbound slots lead to in the end (executor/lazy_resolver.h).  ANSWER is asked about them,
+ * by the thread that calls; of an executor in another process by threads that stand for those there
+ * (connection.h).  From then on code that runs in actions may be in the middle of a call, so that halves are
+ * asked for one by one wherever they run. */
 struct jitscope_error *executor_lazy_resolver(struct executor *executor, uint64_t *address);
-void executor_set_lazy_answer(struct executor *executor, uint64_t (*answer)(void *context, uint64_t slot),
-                              void *context);
+void executor_set_lazy_answer(struct executor *executor, executor_lazy_answer answer, void *context);
 
 /* Slots lead elsewhere from now on, one after the other, each at once for all threads.  Debuggers that listen
  * hear of what they lead to first. */
@@ -183,8 +200,12 @@ struct slot_store {
 void executor_store_slots(struct executor *executor, const struct slot_store *stores, uint32_t count);
 
 /* Calls the function at ADDRESS as main(argc, argv, envp), on this thread if it is this process's; *status is
- * what it returned.  Errors: EXECUTOR_GONE. */
+ * what it returned.  Three steps: another process has one main at a time, so that threads take turns; the
+ * second is the one that messages of other threads must not come between.  Errors: EXECUTOR_GONE. */
+void executor_take_turn(struct executor *executor);
+struct jitscope_error *executor_start_main(struct executor *executor, uint64_t address);
 struct jitscope_error *executor_run_main(struct executor *executor, uint64_t address, int *status);
+void executor_end_turn(struct executor *executor);
 
 /* From now on exit(3) in the target runs the deallocate halves of the finalized allocations that are still
  * there (as exit runs a program's .fini_array): CALLBACK does it.  Once per executor; not after

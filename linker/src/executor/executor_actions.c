@@ -217,9 +217,30 @@ static const char *run_DISMISS_UNWINDER(void *context, const uint8_t *arguments,
     return executor_dismiss_unwinder(load_u64(arguments));
 }
 
+enum { STATUS_NOT_FOUND = 127 }; /* what the dynamic loader exits with, when a lazy binding fails */
+
+/* The program cannot go on: there is nothing to call.  No lock is held, so that the embedding program's
+ * function can leave by an exception, or longjmp. */
+static _Noreturn void fail(const struct lazy_outcome *outcome, struct jitscope_error *error) {
+    char text[4096];
+    const char *name = outcome->name ? outcome->name : "?";
+    snprintf(text, sizeof text, "%s", jitscope_error_message(error));
+    jitscope_error_destroy(error);
+    if (outcome->failure)
+        outcome->failure(outcome->context, name, text);
+    fprintf(stderr, "jitscope: the function '%s' could not be linked when it was first called: %s\n", name,
+            text);
+    os_exit_child(STATUS_NOT_FOUND);
+    __builtin_unreachable();
+}
+
 static uint64_t answer_slot(void *context, uint64_t slot) {
     const struct executor *executor = context;
-    return executor->lazy_answer(executor->lazy_context, slot);
+    struct lazy_outcome outcome = {0};
+    struct jitscope_error *error = executor->lazy_answer(executor->lazy_context, slot, &outcome);
+    if (error)
+        fail(&outcome, error);
+    return outcome.function;
 }
 
 static const char *run_REGISTER_LAZY_SLOTS(void *context, const uint8_t *arguments, size_t size) {

@@ -3,7 +3,9 @@
 
 #include <string.h>
 
-static const char *run(struct executor *executor, const struct action_call *call) {
+static const char *run(struct executor *executor, const struct action_call *call,
+                       const struct half_name *name) {
+    (void)name;
     const struct executor_answers *answers = &executor->answers;
     const char *failure = answers->run(answers->context, call);
     if (failure || strcmp(call->function, bridge_action_RESOLVE_IFUNCS) != 0)

@@ -23,9 +23,11 @@ static const char *run_half(struct executor *executor, const struct action_call 
     if (!call->function)
         return NULL;
     drop_values(executor);
+    const struct half_name name = {results->allocation, index, half, results->timed};
     uint64_t start = results->timed ? os_time_ns() : 0;
-    const char *failure = executor->ops->run(executor, call);
-    uint64_t duration = results->timed ? os_time_ns() - start : 0;
+    executor->duration = 0;
+    const char *failure = executor->ops->run(executor, call, &name);
+    uint64_t duration = !results->timed ? 0 : executor->duration ? executor->duration : os_time_ns() - start;
     vec_put(&results->results,
             take_values(executor,
                         (struct action_result){.action = index,
@@ -77,6 +79,13 @@ static void take_up(struct executor *executor, struct put_aside aside) {
     drop_values(executor);
     executor->values = aside.values;
     executor->value_count = aside.count;
+}
+
+void executor_run_half(struct executor *executor, const struct action_call *call, uint32_t index,
+                       uint8_t half, struct action_results *results) {
+    struct put_aside aside = put_aside(executor);
+    run_half(executor, call, index, half, results);
+    take_up(executor, aside);
 }
 
 struct jitscope_error *executor_run_finalize_halves(struct executor *executor, const struct action *actions,

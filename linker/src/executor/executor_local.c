@@ -58,7 +58,9 @@ uint64_t executor_near_address(void) {
 
 /* --- actions */
 
-static const char *run(struct executor *executor, const struct action_call *call) {
+static const char *run(struct executor *executor, const struct action_call *call,
+                       const struct half_name *name) {
+    (void)name;
     const struct registered_action *action = executor_find_action(executor, call->function);
     if (!action)
         return "the executor has no action of this name";

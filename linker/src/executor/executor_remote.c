@@ -110,10 +110,20 @@ static struct jitscope_error *lookup(struct executor *executor, const uint32_t *
 
 /* --- main */
 
+static void take_turn(struct executor *executor) {
+    connection_take_turn(executor->remote->connection);
+}
+
+static void end_turn(struct executor *executor) {
+    connection_end_turn(executor->remote->connection);
+}
+
 static struct jitscope_error *start_main(struct executor *executor, uint64_t address) {
     struct remote *remote = executor->remote;
     struct message message = {0};
-    if (remote->started == address)
+    uint64_t started = remote->started;
+    remote->started = 0;
+    if (started == address)
         return NULL;
     message_u32(&message, remote->connection->follows ? BRIDGE_EXIT : 0);
     message_u64(&message, address);
@@ -123,8 +133,7 @@ static struct jitscope_error *start_main(struct executor *executor, uint64_t add
 
 static struct jitscope_error *run_main(struct executor *executor, uint64_t address, int *status) {
     struct jitscope_executor_connection *connection = executor->remote->connection;
-    TRY(start_main(executor, address));
-    executor->remote->started = 0;
+    (void)address;
     connection_await_end(connection);
     if (!connection->is_gone) {
         *status = (int)connection->returned;
@@ -149,6 +158,8 @@ static void leave(struct executor *executor) {
     if (remote->memory_file >= 0)
         os_close(remote->memory_file);
     vec_destroy(&remote->staged);
+    vec_destroy(&remote->by_parts);
+    os_release(remote->failure);
     remote_forget_outcome(&remote->outcome);
     jitscope_error_destroy(remote->closed_error);
     os_release(remote);
@@ -156,11 +167,13 @@ static void leave(struct executor *executor) {
 
 static const struct executor_ops remote_ops = {
     .leave = leave,
+    .run = remote_run,
     .transfer = remote_transfer,
     .finalize = remote_finalize,
     .roll_back = remote_roll_back,
     .deallocate = remote_deallocate,
     .close = remote_close,
+    .abandon = remote_abandon,
     .unwinders = remote_unwinders,
     .audience = remote_audience,
     .open_library = open_library,
@@ -172,11 +185,22 @@ static const struct executor_ops remote_ops = {
     .close_exports = remote_close_exports,
     .lazy_resolver = remote_lazy_resolver,
     .store_slots = remote_store_slots,
+    .take_turn = take_turn,
+    .start_main = start_main,
+    .end_turn = end_turn,
     .run_main = run_main,
 };
 
 bool executor_is_remote(const struct executor *executor) {
     return executor->ops == &remote_ops;
+}
+
+bool executor_holds_copies(const struct executor *executor) {
+    return executor_is_remote(executor) && executor->remote->connection->copies == COPIES_HELD;
+}
+
+bool executor_lacks_copies(const struct executor *executor) {
+    return executor_is_remote(executor) && executor->remote->connection->copies == COPIES_NONE;
 }
 
 static struct jitscope_error *know_actions(struct executor *executor, const struct hello *hello) {

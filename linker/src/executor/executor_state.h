@@ -17,13 +17,22 @@ struct library {
     void *handle;
 };
 
+/* One half of an action, as it is asked for. */
+struct half_name {
+    uint32_t allocation;
+    uint32_t action;
+    uint8_t half; /* enum action_half */
+    bool timed;
+};
+
 /* What each kind of executor does in its own way: executor_local.c, executor_answered.c, executor_remote.c.
  * Functions are executor.h's, without the prefix; those marked so may be NULL: there is nothing to do. */
 struct executor_ops {
     void (*leave)(struct executor *executor);     /* before it is freed; NULL */
     void (*begin_end)(struct executor *executor); /* NULL */
     /* CALL, the next half, runs, in those that are asked for each. */
-    const char *(*run)(struct executor *executor, const struct action_call *call);
+    const char *(*run)(struct executor *executor, const struct action_call *call,
+                       const struct half_name *name);
     struct jitscope_error *(*transfer)(struct executor *executor, const struct action *actions,
                                        uint32_t count, const struct action_results *results); /* NULL */
     struct jitscope_error *(*finalize)(struct executor *executor, const struct action *actions,
@@ -32,6 +41,7 @@ struct executor_ops {
     struct jitscope_error *(*deallocate)(struct executor *executor, const struct action *actions,
                                          uint32_t first, uint32_t count, struct action_results *results);
     struct jitscope_error *(*close)(struct executor *executor, uint32_t allocation); /* NULL */
+    void (*abandon)(struct executor *executor, uint32_t allocation);                 /* NULL */
     uint32_t (*unwinders)(struct executor *executor, const char *names[EXECUTOR_UNWINDERS]);
     const char *(*audience)(struct executor *executor);
     struct jitscope_error *(*open_library)(struct executor *executor, const char *path, void **handle);
@@ -47,6 +57,9 @@ struct executor_ops {
     void (*close_exports)(struct executor *executor, uint32_t link);
     struct jitscope_error *(*lazy_resolver)(struct executor *executor, uint64_t *address);
     void (*store_slots)(struct executor *executor, const struct slot_store *stores, uint32_t count);
+    void (*take_turn)(struct executor *executor);                                      /* NULL */
+    struct jitscope_error *(*start_main)(struct executor *executor, uint64_t address); /* NULL */
+    void (*end_turn)(struct executor *executor);                                       /* NULL */
     struct jitscope_error *(*run_main)(struct executor *executor, uint64_t address, int *status);
 };
 
@@ -81,6 +94,7 @@ struct executor {
     enum debug_listing debug_listing; /* how the last debug image was made known, or had been */
     uint64_t *values;                 /* what the built-in action that runs has found out */
     uint32_t value_count;
+    uint64_t duration; /* of the half that has run, when another process has measured it */
     char message[192]; /* the last failure of a built-in action */
 
     struct executor_run *running; /* what executor_finalize() is in the middle of; NULL: it is not running */
@@ -88,7 +102,7 @@ struct executor {
     struct executor_code_hooks code;
 
     /* See executor_set_lazy_answer(). */
-    uint64_t (*lazy_answer)(void *context, uint64_t slot);
+    executor_lazy_answer lazy_answer;
     void *lazy_context;
 
     /* At exit; see executor_at_exit(). */
@@ -108,6 +122,9 @@ struct jitscope_error *executor_action_error(uint32_t index, const char *name, c
 /* No exit callback any more: executor_at_exit(). */
 void executor_leave_exit(struct executor *executor);
 
+/* Runs one half, of which there may be others in the middle of theirs; RESULTS has room for one more. */
+void executor_run_half(struct executor *executor, const struct action_call *call, uint32_t index,
+                       uint8_t half, struct action_results *results);
 /* executor_finalize(), executor_roll_back_interrupted() and executor_deallocate() by way of ops->run. */
 struct jitscope_error *executor_run_finalize_halves(struct executor *executor, const struct action *actions,
                                                     uint32_t count, struct action_results *results);

@@ -33,12 +33,13 @@ static void put_contents(const struct remote *remote, struct message *message) {
 static void put_finalize(struct executor *executor, const struct action *actions, uint32_t count,
                          const struct action_results *results, struct message *message) {
     struct remote *remote = executor->remote;
-    bool runs = executor->entry && remote->connection->follows;
+    bool by_parts = remote_goes_by_parts(executor);
+    bool runs = executor->entry && remote->connection->follows && !by_parts;
     message_u32(message, results->allocation);
     message_u32(message,
                 (results->timed ? BRIDGE_TIMED : 0) | (executor->tells_at_once ? BRIDGE_AT_ONCE : 0) |
                     (runs ? BRIDGE_RUN | BRIDGE_EXIT : 0) | (remote->memory_file < 0 ? BRIDGE_INLINE : 0) |
-                    (remote->connection->crashed ? BRIDGE_CRASHES : 0));
+                    (remote->connection->crashed ? BRIDGE_CRASHES : 0) | (by_parts ? BRIDGE_BY_PARTS : 0));
     message_u32(message, executor->debug_policy);
     remote_put_libraries(executor, message);
     remote_put_arguments(executor, message);
@@ -52,7 +53,7 @@ static void put_finalize(struct executor *executor, const struct action *actions
     put_contents(remote, message);
 }
 
-static void take_unwinders(struct remote *remote, struct cursor *cursor) {
+void remote_take_unwinders(struct remote *remote, struct cursor *cursor) {
     uint32_t count = take_count(cursor, 5);
     cursor->failed |= count > EXECUTOR_UNWINDERS;
     for (uint32_t i = 0; i < count && !cursor->failed; i++)
@@ -70,12 +71,13 @@ static struct jitscope_error *take_finalized(struct executor *executor, struct c
     struct jitscope_error *error = take_error(cursor);
     remote->watched = take_u32(cursor) != 0;
     struct jitscope_error *second = take_results(cursor, count, &outcome->results);
-    take_unwinders(remote, cursor);
+    remote_take_unwinders(remote, cursor);
     remote->audience = take_u32(cursor);
     cursor->failed |= step > STEP_ACTIONS || remote->audience > LISTING_UNLISTED ||
                       (step != STEP_DONE && step != STEP_ACTIONS) != (error != NULL) ||
-                      (error ? outcome->results.results.count != 0
-                             : !remote_is_finalized(actions, count, &outcome->results, step == STEP_ACTIONS));
+                      (error || remote_goes_by_parts(executor)
+                           ? outcome->results.results.count != 0
+                           : !remote_is_finalized(actions, count, &outcome->results, step == STEP_ACTIONS));
     if (step != STEP_LIBRARIES)
         remote->libraries_sent = executor->libraries.count;
     outcome->allocation = allocation;
@@ -121,7 +123,9 @@ struct jitscope_error *remote_transfer(struct executor *executor, const struct a
     struct remote *remote = executor->remote;
     struct message message = {0};
     struct frame reply;
+    bool by_parts = remote_goes_by_parts(executor);
     remote_forget_outcome(&remote->outcome);
+    TRY(vec_reserve(&remote->by_parts, 1));
     put_finalize(executor, actions, count, results, &message);
     int file = remote->memory_sent ? -1 : remote->memory_file;
     struct jitscope_error *error =
@@ -135,7 +139,9 @@ struct jitscope_error *remote_transfer(struct executor *executor, const struct a
     struct cursor cursor = frame_cursor(&reply);
     error = take_finalized(executor, &cursor, actions, count, results->allocation);
     struct jitscope_error *malformed = remote_finish(executor, &reply, &cursor);
-    remote->started = error || malformed || !remote->connection->follows ? 0 : entry;
+    remote->started = error || malformed || by_parts || !remote->connection->follows ? 0 : entry;
+    if (by_parts && !error && !malformed)
+        vec_put(&remote->by_parts, results->allocation);
     if (malformed)
         jitscope_error_destroy(error);
     return malformed ? malformed : error;
@@ -167,7 +173,8 @@ static struct jitscope_error *error_of(const struct action *actions, const struc
 struct jitscope_error *remote_finalize(struct executor *executor, const struct action *actions,
                                        uint32_t count, struct action_results *results) {
     struct outcome *outcome = &executor->remote->outcome;
-    (void)count;
+    if (remote_goes_by_parts(executor))
+        return remote_finalize_by_parts(executor, actions, count, results);
     TRY(vec_reserve(&results->results, outcome->results.results.count));
     hand_over(outcome, results, 0, outcome->before);
     executor->remote->wanted = results;
@@ -181,6 +188,8 @@ struct jitscope_error *remote_finalize(struct executor *executor, const struct a
 bool remote_roll_back(struct executor *executor) {
     struct remote *remote = executor->remote;
     struct outcome *outcome = &remote->outcome;
+    if (remote_goes_by_parts(executor))
+        return executor_run_interrupted_halves(executor);
     if (!outcome->is_interrupted)
         return false;
     hand_over(outcome, remote->wanted, outcome->before, outcome->results.results.count);
@@ -222,9 +231,8 @@ static struct jitscope_error *ask_to_deallocate(struct executor *executor, const
 }
 
 /* What ran in the executor's exit(3). */
-static bool find_exited(const struct jitscope_executor_connection *connection, const struct action *actions,
-                        uint32_t first, uint32_t count, struct action_results *results) {
-    uint32_t before = results->results.count;
+bool remote_find_exited(const struct jitscope_executor_connection *connection, uint32_t count,
+                        struct action_results *results) {
     struct cursor cursor = frame_cursor(&connection->exited);
     struct action_results others = {0};
     bool found = false;
@@ -238,7 +246,7 @@ static bool find_exited(const struct jitscope_executor_connection *connection, c
         jitscope_error_destroy(take_results(&cursor, found ? count : UINT32_MAX, found ? results : &others));
         executor_results_destroy(&others);
     }
-    return found && !cursor.failed && remote_is_deallocated(actions, first, count, results, before, false);
+    return found && !cursor.failed;
 }
 
 /* Nobody is there to run them. */
@@ -267,9 +275,12 @@ struct jitscope_error *remote_deallocate(struct executor *executor, const struct
                                          uint32_t first, uint32_t count, struct action_results *results) {
     const struct jitscope_executor_connection *connection = executor->remote->connection;
     uint32_t before = results->results.count;
+    if (remote_goes_by_parts(executor))
+        return executor_run_deallocate_halves(executor, actions, first, count, results);
     TRY(vec_reserve(&results->results, count));
     struct jitscope_error *error = ask_to_deallocate(executor, actions, first, count, results);
-    if (error && !(connection->has_exited && find_exited(connection, actions, first, count, results))) {
+    if (error && !(connection->has_exited && remote_find_exited(connection, count, results) &&
+                   remote_is_deallocated(actions, first, count, results, before, false))) {
         drop_results(results, before);
         fail_all(executor, actions, first, count, results);
     }

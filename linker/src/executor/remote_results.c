@@ -16,7 +16,7 @@ static const struct action_result *peek(const struct walk *walk) {
     return walk->at < walk->results->results.count ? &walk->results->results.data[walk->at] : NULL;
 }
 
-static bool has_values(const struct action_call *call, const struct action_result *result) {
+bool remote_has_values(const struct action_call *call, const struct action_result *result) {
     bool resolves = strcmp(call->function, bridge_action_RESOLVE_IFUNCS) == 0 && !result->failed;
     return result->value_count == (resolves ? (call->size - IFUNC_HEADER) / IFUNC_PAIR : 0);
 }
@@ -32,7 +32,7 @@ static bool walk_finalize(struct walk *walk, uint32_t count, uint32_t *next, boo
         result = peek(walk);
         if (!result || result->half != ACTION_FINALIZE)
             return true; /* it ends here */
-        if (result->action != *next || !has_values(call, result))
+        if (result->action != *next || !remote_has_values(call, result))
             return false;
         *failed = result->failed;
         walk->at++;
@@ -48,7 +48,7 @@ static bool walk_back(struct walk *walk, uint32_t first, uint32_t bound, uint8_t
         const struct action_call *call = &walk->actions[i].deallocate;
         if (!call->function)
             continue;
-        if (result && result->action == i && result->half == half && has_values(call, result))
+        if (result && result->action == i && result->half == half && remote_has_values(call, result))
             walk->at++;
         else if (missing)
             missing--;

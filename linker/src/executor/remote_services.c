@@ -117,13 +117,26 @@ void remote_close_exports(struct executor *executor, uint32_t link) {
 /* --- lazy slots */
 
 struct jitscope_error *remote_lazy_resolver(struct executor *executor, uint64_t *address) {
-    (void)executor, (void)address;
-    return error_with_help(error_create(JITSCOPE_ERROR_UNSUPPORTED,
-                                        "lazy and replaceable links cannot run in another process yet"),
-                           "run the code in the linker's own process");
+    struct jitscope_executor_connection *connection = executor->remote->connection;
+    TRY(connection_answer_calls(connection, executor->lazy_answer, executor->lazy_context));
+    *address = connection->hello.lazy_resolver;
+    return NULL;
 }
 
-/* Without a resolver there are none. */
+/* One that is gone calls nothing any more. */
 void remote_store_slots(struct executor *executor, const struct slot_store *stores, uint32_t count) {
-    (void)executor, (void)stores, (void)count;
+    struct message message = {0};
+    struct frame reply;
+    message_u32(&message, count);
+    for (uint32_t i = 0; i < count; i++) {
+        message_u64(&message, stores[i].slot);
+        message_u64(&message, stores[i].function);
+    }
+    struct jitscope_error *error = connection_ask(executor->remote->connection, MESSAGE_STORE_SLOTS, &message,
+                                                  -1, MESSAGE_SLOTS_STORED, &reply);
+    if (!error) {
+        struct cursor cursor = frame_cursor(&reply);
+        error = remote_finish(executor, &reply, &cursor);
+    }
+    jitscope_error_destroy(error);
 }

@@ -35,7 +35,9 @@ struct remote {
     char unwinders[EXECUTOR_UNWINDERS][UNWINDER_NAME];
     uint32_t unwinder_count;
     uint32_t audience;
-    uint32_t closed; /* allocation that was deallocated last, and what became of its memory */
+    VEC(uint32_t) by_parts; /* allocations whose finalize halves have not all run */
+    char *failure;          /* of the half that was asked for last */
+    uint32_t closed;        /* allocation that was deallocated last, and what became of its memory */
     struct jitscope_error *closed_error;
     struct action_results *wanted; /* where finalize() was asked to put results */
 };
@@ -63,18 +65,35 @@ struct jitscope_error *remote_deallocate(struct executor *executor, const struct
 struct jitscope_error *remote_close(struct executor *executor, uint32_t allocation);
 uint32_t remote_unwinders(struct executor *executor, const char *names[EXECUTOR_UNWINDERS]);
 const char *remote_audience(struct executor *executor);
+/* Parts of answers. */
+void remote_take_unwinders(struct remote *remote, struct cursor *cursor);
+/* What ran, of the ALLOCATION of RESULTS with COUNT actions, in the executor's exit(3). */
+bool remote_find_exited(const struct jitscope_executor_connection *connection, uint32_t count,
+                        struct action_results *results);
 void remote_forget_outcome(struct outcome *outcome);
 
 /* --- remote_results.c: whether RESULTS can be what running halves of ACTIONS came to */
 
-/* Finalize halves, all, or with FAILED_ONE up to one that failed and what was rolled back then; those that
- * exit(3) was called in; deallocate halves, ALL of those from FIRST to COUNT, as results from BEFORE on. */
+/* As many values as CALL has resolvers.  Finalize halves, all, or with FAILED_ONE up to one that failed and
+ * what was rolled back then; those that exit(3) was called in; deallocate halves, ALL of those from FIRST to
+ * COUNT, as results from BEFORE on. */
+bool remote_has_values(const struct action_call *call, const struct action_result *result);
 bool remote_is_finalized(const struct action *actions, uint32_t count, const struct action_results *results,
                          bool failed_one);
 bool remote_is_interrupted(const struct action *actions, uint32_t count,
                            const struct action_results *results);
 bool remote_is_deallocated(const struct action *actions, uint32_t first, uint32_t count,
                            const struct action_results *results, uint32_t before, bool all);
+/* --- remote_halves.c: of struct executor_ops, of sessions whose halves are asked for one by one */
+
+static inline bool remote_goes_by_parts(const struct executor *executor) {
+    return executor->lazy_answer != NULL;
+}
+const char *remote_run(struct executor *executor, const struct action_call *call,
+                       const struct half_name *name);
+struct jitscope_error *remote_finalize_by_parts(struct executor *executor, const struct action *actions,
+                                                uint32_t count, struct action_results *results);
+void remote_abandon(struct executor *executor, uint32_t allocation);
 
 /* --- remote_services.c: of struct executor_ops */
 

@@ -8,6 +8,7 @@
 #include "executor/endpoint.h"
 #include "executor/executor_debug.h"
 #include "executor/executor_state.h"
+#include "executor/lazy_resolver.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -22,18 +23,26 @@ static struct jitscope_target *the_target; /* exit(3) and fork(2) take no contex
 
 /* --- the lock */
 
-static bool is_owner(struct jitscope_target *target) {
+bool target_is_owner(struct jitscope_target *target) {
     return pthread_equal(__atomic_load_n(&target->owner, __ATOMIC_RELAXED), pthread_self());
 }
 
-static void lock(struct jitscope_target *target) {
+void target_lock(struct jitscope_target *target) {
     pthread_mutex_lock(&target->lock);
     __atomic_store_n(&target->owner, pthread_self(), __ATOMIC_RELAXED);
 }
 
-static void unlock(struct jitscope_target *target) {
+void target_unlock(struct jitscope_target *target) {
     __atomic_store_n(&target->owner, (pthread_t)0, __ATOMIC_RELAXED);
     pthread_mutex_unlock(&target->lock);
+}
+
+struct jitscope_error *target_send(struct jitscope_target *target, enum bridge_message kind, uint64_t answers,
+                                   struct message *message) {
+    pthread_mutex_lock(&target->send_lock);
+    struct jitscope_error *error = wire_send(&target->wire, kind, answers, message, -1, NULL);
+    pthread_mutex_unlock(&target->send_lock);
+    return error;
 }
 
 /* --- exit(3) */
@@ -53,11 +62,12 @@ static void end_interrupted(struct jitscope_target *target, struct message *mess
 
 static void undo_all(struct jitscope_target *target, struct message *message) {
     uint32_t count = 0;
-    for (struct target_allocation *at = target->newest; at; at = at->older)
-        count++;
+    if (target->by_parts)
+        target_end_code(target);
+    for (struct target_allocation *at = target->newest; at; at = at->older, count++)
+        target_undo(target, at, 0);
     message_u32(message, count);
     for (struct target_allocation *at = target->newest; at; at = at->older) {
-        target_undo(target, at, 0);
         message_u32(message, at->number);
         message_results(message, &at->results);
     }
@@ -66,7 +76,7 @@ static void undo_all(struct jitscope_target *target, struct message *message) {
 /* In a child of fork(2) linked code runs on, but the connection is its parent's; and the lock may be held by
  * a thread that is not there. */
 static bool is_lost(struct jitscope_target *target) {
-    if (target->process == os_process_id() || is_owner(target))
+    if (target->process == os_process_id() || target_is_owner(target))
         return false;
     if (pthread_mutex_trylock(&target->lock))
         return true;
@@ -80,20 +90,22 @@ static void end_at_exit(int status, void *context) {
     struct message message = {0};
     if (target != the_target || is_lost(target))
         return;
-    bool was_owner = is_owner(target);
+    bool was_owner = target_is_owner(target);
     if (!was_owner)
-        lock(target);
+        target_lock(target);
+    target_await_links(target);
     if (!target->exiting) {
+        uint64_t half = target_half_of_thread(target);
         target->exiting = true;
         message_u32(&message, (uint32_t)status);
         end_interrupted(target, &message);
         undo_all(target, &message);
         if (target->process == os_process_id())
-            jitscope_error_destroy(wire_send(&target->wire, MESSAGE_EXITED, 0, &message, -1, NULL));
+            jitscope_error_destroy(target_send(target, MESSAGE_EXITED, half, &message));
         message_destroy(&message);
     }
     if (!was_owner)
-        unlock(target);
+        target_unlock(target);
 }
 
 static void close_stream(struct wire *wire) {
@@ -111,10 +123,12 @@ static void forget_connection(void) {
 
 /* --- messages */
 
-static struct jitscope_error *handle(struct jitscope_target *target, struct frame *frame) {
-    lock(target);
-    struct jitscope_error *error = target->exiting ? NULL : target_handle(target, frame);
-    unlock(target);
+/* While the program ends its finalisers may call what waits. */
+struct jitscope_error *target_take(struct jitscope_target *target, struct frame *frame) {
+    target_lock(target);
+    bool counts = !target->exiting || frame->answers;
+    struct jitscope_error *error = counts ? target_handle(target, frame) : NULL;
+    target_unlock(target);
     frame_destroy(frame);
     return error;
 }
@@ -125,10 +139,10 @@ static bool finishes_handling(struct jitscope_target *target) {
     bool handles = true;
     for (int waited = 0; waited < GRACE && handles; waited += STEP) {
         pthread_mutex_lock(&target->queue_lock);
-        handles = target->is_handling && !target->main_runs;
-        bool main_runs = target->main_runs;
+        handles = target->is_handling && !target->main_runs && !target->calls;
+        bool hopeless = target->main_runs || target->calls; /* for an answer */
         pthread_mutex_unlock(&target->queue_lock);
-        if (main_runs)
+        if (hopeless)
             return false;
         if (handles)
             os_wait_readable(-1, STEP);
@@ -148,7 +162,7 @@ static void tell_user(struct jitscope_target *target) {
     text_destroy(&line);
 }
 
-static void end_connection(struct jitscope_target *target, struct jitscope_error *failure) {
+void target_end_connection(struct jitscope_target *target, struct jitscope_error *failure) {
     pthread_mutex_lock(&target->queue_lock);
     if (target->is_over || target->failure)
         jitscope_error_destroy(failure);
@@ -167,19 +181,37 @@ static void end_connection(struct jitscope_target *target, struct jitscope_error
         os_kill(os_process_id(), SIGKILL);
 }
 
-/* True: the thread that serves handles it; else the caller does. */
+/* True: the thread that serves handles it, or nobody does any more; else the caller. */
 static bool hand_over(struct jitscope_target *target, struct frame *frame) {
     pthread_mutex_lock(&target->queue_lock);
-    while (target->has_frame && !target->main_runs)
+    while (target->has_frame && !target->main_runs && !target->is_in_half && !target->is_over)
         pthread_cond_wait(&target->changed, &target->queue_lock);
-    bool theirs = !target->main_runs;
-    if (theirs) {
+    bool theirs = target->is_over || (!target->main_runs && !target->is_in_half);
+    if (target->is_over) {
+        frame_destroy(frame);
+    } else if (theirs) {
         target->frame = *frame;
         target->has_frame = true;
+        target->is_in_half = frame->kind == MESSAGE_RUN_HALF;
         pthread_cond_broadcast(&target->changed);
     }
     pthread_mutex_unlock(&target->queue_lock);
     return theirs;
+}
+
+/* Gives FRAME to whom it is for, or handles it. */
+static struct jitscope_error *pass_on(struct jitscope_target *target, struct frame *frame) {
+    if (frame->answers && !target_give_to_call(target, frame)) {
+        struct jitscope_error *error =
+            error_create(JITSCOPE_ERROR_EXECUTOR_GONE, "message '%s' is about a call that nobody makes",
+                         bridge_message_name(frame->kind));
+        frame_destroy(frame);
+        return error;
+    }
+    if (frame->answers || hand_over(target, frame))
+        return NULL;
+    return frame->kind == MESSAGE_RUN_HALF ? target_give_to_helper(target, frame)
+                                           : target_take(target, frame);
 }
 
 static struct jitscope_error *receive(struct jitscope_target *target, struct frame *frame, bool *end) {
@@ -221,15 +253,12 @@ static void *listen_to_linker(void *context) {
             error = error_create(JITSCOPE_ERROR_EXECUTOR_GONE, "message 'go-on' answers nothing");
         }
         bool is_last = !error && !end && frame.kind == MESSAGE_END;
-        if (!error && !end && hand_over(target, &frame)) {
-            if (is_last)
-                return NULL;
-            continue;
-        }
         if (!error && !end)
-            error = handle(target, &frame);
+            error = pass_on(target, &frame);
+        if (is_last && !error)
+            return NULL;
         if (error || end) {
-            end_connection(target, error);
+            target_end_connection(target, error);
             return NULL;
         }
     }
@@ -273,10 +302,10 @@ static struct jitscope_error *run_main(struct jitscope_target *target) {
     pthread_mutex_lock(&target->queue_lock);
     target->main_runs = false;
     pthread_mutex_unlock(&target->queue_lock);
-    lock(target);
+    target_lock(target);
     message_u32(&message, (uint32_t)status);
-    struct jitscope_error *error = wire_send(&target->wire, MESSAGE_RETURNED, 0, &message, -1, NULL);
-    unlock(target);
+    struct jitscope_error *error = target_send(target, MESSAGE_RETURNED, 0, &message);
+    target_unlock(target);
     return error;
 }
 
@@ -291,6 +320,7 @@ static struct jitscope_error *say_hello(struct jitscope_target *target) {
     message_u32(&message, (uint32_t)target->process);
     message_u64(&message, os_page_size());
     message_u64(&message, target->near);
+    message_u64(&message, lazy_resolver_address());
     message_u64(&message, range.start);
     message_u64(&message, range.size);
     for (uint32_t i = 0; i < executor->actions.count; i++)
@@ -299,15 +329,17 @@ static struct jitscope_error *say_hello(struct jitscope_target *target) {
     for (uint32_t i = 0; i < executor->actions.count; i++)
         if (executor->actions.data[i].owned_name)
             message_text(&message, executor->actions.data[i].name);
-    return wire_send(&target->wire, MESSAGE_HELLO, 0, &message, -1, NULL);
+    return target_send(target, MESSAGE_HELLO, 0, &message);
 }
 
 static struct jitscope_error *start(struct jitscope_target *target) {
+    target->server = pthread_self();
     TRY(say_hello(target));
     TRY(executor_register_action(target->executor, MAKE_STACKS_EXECUTABLE, executor_make_stacks_executable,
                                  NULL));
     if (os_start_roomy_thread(listen_to_linker, target, "jitscope", &target->listener))
         return error_system("pthread_create", NULL);
+    target->listens = true;
     return NULL;
 }
 
@@ -315,7 +347,7 @@ struct jitscope_error *jitscope_target_serve(struct jitscope_target *target) {
     struct frame frame;
     struct jitscope_error *error = start(target);
     while (!error && !target->was_ended && await_frame(target, &frame)) {
-        error = handle(target, &frame);
+        error = target_take(target, &frame);
         if (!error && begin_main(target))
             error = run_main(target);
     }
@@ -326,8 +358,12 @@ struct jitscope_error *jitscope_target_serve(struct jitscope_target *target) {
     pthread_mutex_lock(&target->queue_lock);
     target->is_handling = false;
     target->is_over = true;
+    pthread_cond_broadcast(&target->changed);
     pthread_mutex_unlock(&target->queue_lock);
     os_shut_down(target->wire.in);
+    if (target->listens)
+        os_join_thread(target->listener);
+    target->listens = false;
     return error;
 }
 
@@ -335,6 +371,7 @@ struct jitscope_error *jitscope_target_serve(struct jitscope_target *target) {
 
 static struct jitscope_error *begin(struct jitscope_target *target) {
     TRY(executor_create(&target->executor));
+    target_begin_lazy(target);
     if (os_on_exit(end_at_exit, target))
         return error_system("on_exit", NULL);
     if (os_at_fork(NULL, NULL, forget_connection))
@@ -350,6 +387,8 @@ static void destroy(struct jitscope_target *target) {
         os_release(target->reserved.data[i].taken);
     vec_destroy(&target->reserved);
     pthread_cond_destroy(&target->changed);
+    pthread_cond_destroy(&target->run_ended);
+    pthread_mutex_destroy(&target->send_lock);
     pthread_mutex_destroy(&target->queue_lock);
     pthread_mutex_destroy(&target->lock);
     os_release(target);
@@ -369,6 +408,8 @@ struct jitscope_error *jitscope_target_create_on(int in, int out, struct jitscop
     target->near = executor_near_address();
     pthread_mutex_init(&target->lock, NULL); /* none can fail on Linux */
     pthread_mutex_init(&target->queue_lock, NULL);
+    pthread_mutex_init(&target->send_lock, NULL);
+    pthread_cond_init(&target->run_ended, NULL);
     pthread_cond_init(&target->changed, NULL);
     the_target = target;
     struct jitscope_error *error = begin(target);

@@ -197,14 +197,22 @@ struct target_allocation *target_find(const struct jitscope_target *target, uint
     return at;
 }
 
-bool target_can_read(const struct jitscope_target *target, uint64_t address, uint64_t size) {
+static bool can(const struct jitscope_target *target, uint64_t address, uint64_t size, uint32_t prot) {
     for (const struct target_allocation *at = target->newest; at; at = at->older)
         for (uint32_t i = 0; i < at->segment_count; i++) {
             const struct target_segment *segment = &at->segments[i];
             uint64_t offset = address - segment->address;
             if (address >= segment->address && offset < segment->size && size <= segment->size - offset &&
-                segment->prot & PROT_READ)
+                segment->prot & prot)
                 return true;
         }
     return false;
+}
+
+bool target_can_read(const struct jitscope_target *target, uint64_t address, uint64_t size) {
+    return can(target, address, size, PROT_READ);
+}
+
+bool target_can_write(const struct jitscope_target *target, uint64_t address, uint64_t size) {
+    return can(target, address, size, PROT_WRITE);
 }

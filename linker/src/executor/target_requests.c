@@ -10,7 +10,7 @@
 
 static struct jitscope_error *answer(struct jitscope_target *target, const struct frame *frame,
                                      enum bridge_message kind, struct message *message) {
-    return wire_send(&target->wire, kind, frame->serial, message, -1, NULL);
+    return target_send(target, kind, frame->serial, message);
 }
 
 /* --- what several messages have */
@@ -154,19 +154,23 @@ static uint8_t *copy_call(struct action_call *to, const struct action_call *from
     return bytes + ((padded + name + 7) & ~(size_t)7);
 }
 
-/* The deallocate halves are all that is kept. */
+/* The deallocate halves are all that is kept, unless the others are asked for later. */
 static struct jitscope_error *keep_actions(struct target_allocation *allocation, const struct action *actions,
-                                           uint32_t count) {
+                                           uint32_t count, bool by_parts) {
     size_t bytes = 0;
     for (uint32_t i = 0; i < count; i++)
-        bytes += call_bytes(&actions[i].deallocate) + 8;
+        bytes +=
+            call_bytes(&actions[i].deallocate) + 8 + (by_parts ? call_bytes(&actions[i].finalize) + 8 : 0);
     allocation->actions = os_allocate_zeroed(count * sizeof(struct action) + bytes + 8);
     if (!allocation->actions)
         return error_no_memory();
     uint8_t *next = (uint8_t *)(allocation->actions + count);
     for (uint32_t i = 0; i < count; i++)
         next = copy_call(&allocation->actions[i].deallocate, &actions[i].deallocate, next);
+    for (uint32_t i = 0; by_parts && i < count; i++)
+        next = copy_call(&allocation->actions[i].finalize, &actions[i].finalize, next);
     allocation->action_count = count;
+    allocation->left = by_parts ? 0 : count;
     return vec_reserve(&allocation->results.results, count);
 }
 
@@ -252,6 +256,7 @@ void target_forget(struct jitscope_target *target, struct target_allocation *all
         at = &(*at)->older;
     if (*at)
         *at = allocation->older;
+    target_end_parts(target, allocation);
     executor_results_destroy(&allocation->results);
     os_release(allocation->actions);
     os_release(allocation);
@@ -272,11 +277,14 @@ static void do_finalize(struct jitscope_target *target, struct finalize *finaliz
     struct target_allocation *allocation = finalize->allocation;
     finalize->results.timed = allocation->results.timed = finalize->flags & BRIDGE_TIMED;
     finalize->step = finalize->error ? STEP_LIBRARIES : STEP_MEMORY;
+    bool by_parts = finalize->flags & BRIDGE_BY_PARTS;
     if (!finalize->error)
-        finalize->error = keep_actions(allocation, finalize->actions, finalize->action_count);
+        finalize->error = keep_actions(allocation, finalize->actions, finalize->action_count, by_parts);
     if (!finalize->error)
         finalize->error = target_open(target, allocation, finalize->contents);
-    if (!finalize->error) {
+    if (!finalize->error && by_parts) {
+        finalize->step = STEP_DONE;
+    } else if (!finalize->error) {
         struct jitscope_error *error = run_finalize_halves(target, finalize);
         finalize->step = error ? STEP_ACTIONS : STEP_DONE;
         jitscope_error_destroy(error); /* its results tell it */
@@ -285,13 +293,15 @@ static void do_finalize(struct jitscope_target *target, struct finalize *finaliz
     if (finalize->step == STEP_DONE) {
         allocation->older = target->newest;
         target->newest = allocation;
+        if (by_parts)
+            target_begin_parts(target, allocation);
     } else {
         jitscope_error_destroy(target_close(target, allocation, true));
         target_forget(target, allocation);
     }
 }
 
-static void put_unwinders(struct jitscope_target *target, struct message *message) {
+void target_put_unwinders(struct jitscope_target *target, struct message *message) {
     const char *names[EXECUTOR_UNWINDERS];
     uint32_t count = executor_unwinders(target->executor, names);
     message_u32(message, count);
@@ -315,7 +325,7 @@ static struct jitscope_error *finalize(struct jitscope_target *target, struct fr
     message_error(&message, finalize.error);
     message_u32(&message, executor_debugger_listens());
     message_results(&message, &finalize.results);
-    put_unwinders(target, &message);
+    target_put_unwinders(target, &message);
     message_u32(&message, target->executor->debug_listing);
     if (finalize.step == STEP_DONE && finalize.flags & BRIDGE_RUN) {
         target->entry = finalize.entry;
@@ -328,8 +338,8 @@ static struct jitscope_error *finalize(struct jitscope_target *target, struct fr
 /* --- deallocate */
 
 void target_undo(struct jitscope_target *target, struct target_allocation *allocation, uint32_t first) {
-    uint32_t count = allocation->action_count;
-    allocation->action_count = first < count ? first : count;
+    uint32_t count = allocation->left;
+    allocation->left = first < count ? first : count;
     target->busy = allocation;
     target->results = &allocation->results;
     target->finalizes = false;
@@ -352,7 +362,7 @@ static struct jitscope_error *deallocate(struct jitscope_target *target, struct 
     struct message message = {0};
     struct target_allocation *allocation = target_find(target, take_u32(cursor));
     uint32_t flags = take_u32(cursor), first = take_u32(cursor);
-    cursor->failed |= !allocation;
+    cursor->failed |= !allocation || allocation->runs;
     TRY(cursor_end(cursor, frame->kind));
     allocation->results.timed = flags & BRIDGE_TIMED;
     target_undo(target, allocation, first);
@@ -454,7 +464,8 @@ static struct jitscope_error *find_tls(struct jitscope_target *target, struct fr
     uint32_t link = take_u32(cursor);
     uint64_t offset = take_u64(cursor);
     TRY(cursor_end(cursor, frame->kind));
-    message_u64(&message, target->main_runs ? 0 : executor_tls_address(target->executor, link, offset));
+    bool is_main = pthread_equal(target->server, pthread_self());
+    message_u64(&message, !is_main ? 0 : executor_tls_address(target->executor, link, offset));
     return answer(target, frame, MESSAGE_TLS_PLACE, &message);
 }
 
@@ -546,6 +557,7 @@ struct jitscope_error *target_handle(struct jitscope_target *target, struct fram
                                                       struct cursor *) = {
         [MESSAGE_LOOKUP] = look_up,
         [MESSAGE_FINALIZE] = finalize,
+        [MESSAGE_RUN_HALF] = target_run_half,
         [MESSAGE_DEALLOCATE] = deallocate,
         [MESSAGE_RUN] = run,
         [MESSAGE_OPEN_TLS] = open_tls,
@@ -555,8 +567,13 @@ struct jitscope_error *target_handle(struct jitscope_target *target, struct fram
         [MESSAGE_READ] = read_bytes,
         [MESSAGE_OPEN_EXPORTS] = open_exports,
         [MESSAGE_CLOSE_EXPORTS] = close_exports,
+        [MESSAGE_STORE_SLOTS] = target_store_slots,
         [MESSAGE_END] = end,
     };
     struct cursor cursor = frame_cursor(frame);
-    return handlers[frame->kind](target, frame, &cursor); /* wire.c lets no others through */
+    if (frame->kind >= sizeof handlers / sizeof *handlers || !handlers[frame->kind])
+        return error_create(
+            JITSCOPE_ERROR_EXECUTOR_GONE, "message '%s' answers nothing",
+            bridge_message_name(frame->kind)); /* GO_ON, BOUND; wire.c lets no others through */
+    return handlers[frame->kind](target, frame, &cursor);
 }

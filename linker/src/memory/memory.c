@@ -409,6 +409,8 @@ void memory_abandon(struct in_flight *in_flight) {
     struct memory *memory = in_flight->memory;
     uint64_t start = trace_time(memory->trace);
     let_debuggers_go(memory);
+    if (memory->executor)
+        executor_abandon(memory->executor, in_flight->number);
     memory->ops->abandon(memory->context, in_flight->allocation);
     trace_allocation(memory, in_flight->number, MEMORY_STATE_ABANDONED, start, in_flight->views,
                      in_flight->layout.alloc_count);

@@ -121,7 +121,8 @@ static struct jitscope_error *note(struct recorded *recorded, const struct event
         return vec_push(&recorded->values,
                         (struct recorded_value){event->answer_ifunc.ordinal, event->answer_ifunc.address});
     case EVENT_ID_answer_exit:
-        recorded->exit_ordinal = event->answer_exit.ordinal;
+        if (recorded->exit_ordinal == UINT64_MAX) /* others are of runs that it was called inside of */
+            recorded->exit_ordinal = event->answer_exit.ordinal;
         return NULL;
     case EVENT_ID_call_destroy:
     case EVENT_ID_call_exit:

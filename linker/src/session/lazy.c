@@ -30,11 +30,7 @@
 
 #include "base/text.h"
 
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
-
-enum { STATUS_NOT_FOUND = 127 }; /* what the dynamic loader exits with, when a lazy binding fails */
 
 /* --- slots */
 
@@ -233,26 +229,6 @@ static struct jitscope_error *answer(struct jitscope_session *session, uint64_t 
     return NULL;
 }
 
-static void default_failure(const char *function, const char *message) {
-    fprintf(stderr, "jitscope: the function '%s' could not be linked when it was first called: %s\n",
-            function, message);
-    os_exit_child(STATUS_NOT_FOUND);
-}
-
-/* The program cannot go on: there is nothing to call.  No lock is held, so that the embedding program's
- * function can leave by an exception, or longjmp. */
-static _Noreturn void fail(const struct jitscope_session *session, const struct lazy_reply *reply,
-                           struct jitscope_error *error) {
-    char text[4096];
-    const char *function = reply->name == NO_NAME ? "?" : session_text(session, reply->name);
-    snprintf(text, sizeof text, "%s", jitscope_error_message(error));
-    jitscope_error_destroy(error);
-    if (reply->failure)
-        reply->failure(reply->context, function, text);
-    default_failure(function, text);
-    __builtin_unreachable();
-}
-
 static struct jitscope_error *refuse(const struct jitscope_session *session) {
     bool lost = session->process != os_process_id();
     return error_with_help(error_create(JITSCOPE_ERROR_USAGE, "%s",
@@ -265,7 +241,7 @@ static struct jitscope_error *refuse(const struct jitscope_session *session) {
                                   "managers can call what is linked already");
 }
 
-uint64_t session_answer_slot(void *context, uint64_t slot) {
+struct jitscope_error *session_answer_slot(void *context, uint64_t slot, struct lazy_outcome *outcome) {
     struct jitscope_session *session = context;
     struct lazy_reply reply;
     struct session_loan loan;
@@ -280,12 +256,14 @@ uint64_t session_answer_slot(void *context, uint64_t slot) {
             reply.context = session->lazy_failure_context;
             error = refuse(session);
         }
-        if (error)
-            fail(session, &reply, error);
+        *outcome = (struct lazy_outcome){reply.function,
+                                         reply.name == NO_NAME ? NULL : session_text(session, reply.name),
+                                         reply.failure, reply.context};
+        TRY(error);
         if (!reply.function)
             session_wait_for_link(session, reply.ended);
     } while (!reply.function);
-    return reply.function;
+    return NULL;
 }
 
 /* --- unloading */

@@ -394,6 +394,7 @@ static void destroy_tables(struct jitscope_session *session) {
     vec_destroy(&session->queue);
     vec_destroy(&session->set_aside);
     vec_destroy(&session->library_paths);
+    vec_destroy(&session->wanted_copies);
     vec_destroy(&session->roots);
     vec_destroy(&session->archives);
     vec_destroy(&session->shared);
@@ -414,6 +415,17 @@ static void destroy_tables(struct jitscope_session *session) {
     name_tables_destroy(&session->name_tables);
 }
 
+/* Whoever answers lazy calls of another process is waited for, and can go on to find out that nothing is
+ * there any more. */
+static void destroy_executor(struct jitscope_session *session) {
+    bool lent = session->executor && session->depth;
+    uint32_t before = lent ? session_open(session) : 0;
+    executor_destroy(session->executor);
+    if (lent)
+        session_shut(session, before);
+    jitscope_executor_disconnect(session->connection);
+}
+
 void jitscope_session_destroy(struct jitscope_session *session) {
     if (!session)
         return;
@@ -424,9 +436,7 @@ void jitscope_session_destroy(struct jitscope_session *session) {
     destroy_links(session);
     if (session->memory.ops)
         memory_destroy(&session->memory);
-    if (session->executor)
-        executor_destroy(session->executor);
-    jitscope_executor_disconnect(session->connection);
+    destroy_executor(session);
     TRACE(&session->trace, session_end, .time = trace_time(&session->trace));
     session_close_door(session);
     trace_destroy(&session->trace);
@@ -609,7 +619,13 @@ struct jitscope_error *jitscope_session_run_main(struct jitscope_session *sessio
                                                  int *status) {
     if (!session->executor)
         return error_create(JITSCOPE_ERROR_USAGE, "a simulated session runs nothing");
-    struct jitscope_error *error = executor_run_main(session->executor, address, status);
+    executor_take_turn(session->executor);
+    session_lock_to_read(session);
+    struct jitscope_error *error = executor_start_main(session->executor, address);
+    session_unlock(session);
+    if (!error)
+        error = executor_run_main(session->executor, address, status);
+    executor_end_turn(session->executor);
     if (error && executor_is_remote(session->executor)) {
         session_lock(session);
         session_note_loss(session);

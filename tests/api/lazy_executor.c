@@ -1,0 +1,168 @@
+/* Lazy and replaceable links of code in another process, which is this program, started with a descriptor. */
+#include "check.h"
+
+#include <pthread.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { GENERATIONS = 200 };
+
+static struct jitscope_session *session;
+
+static int serve(int fd) {
+    struct jitscope_target *target;
+    check(jitscope_target_create(fd, &target));
+    check(jitscope_target_serve(target));
+    return 0;
+}
+
+static void start(bool lazy, bool inlines) {
+    static char program[] = "/proc/self/exe";
+    char *command[] = {program, NULL};
+    struct jitscope_executor_connection *connection;
+    struct jitscope_executor_options options = {
+        .size = sizeof options, .command = command, .inline_content = inlines};
+    check(jitscope_executor_spawn(&options, &connection));
+    struct jitscope_session_options wanted = {.size = sizeof wanted, .executor = connection};
+    check(jitscope_session_create(&wanted, &session));
+    check(lazy ? jitscope_session_set_lazy(session, true) : jitscope_session_set_replaceable(session, true));
+}
+
+static struct jitscope_link *link_files(const char *first, const char *second) {
+    struct jitscope_link *link;
+    check(jitscope_session_add_file(session, first));
+    if (second)
+        check(jitscope_session_add_file(session, second));
+    check(jitscope_session_link(session, &link));
+    return link;
+}
+
+static struct jitscope_error *run(const char *name, int *status) {
+    uint64_t address;
+    check(jitscope_session_lookup(session, name, &address));
+    return jitscope_session_run_main(session, address, status);
+}
+
+static void print_call(const char *name) {
+    int status;
+    check(run(name, &status));
+    printf("%s() = %d\n", name, status);
+}
+
+static const char *is_there(const char *name) {
+    uint64_t address;
+    struct jitscope_error *error = jitscope_session_lookup(session, name, &address);
+    jitscope_error_destroy(error);
+    return error ? "waits" : "is there";
+}
+
+/* --- calls */
+
+/* A slot is bound by the first call, waits again when its function goes, and leads to the next one. */
+static void bind(bool inlines) {
+    start(true, inlines);
+    check(jitscope_session_define(session, "called", 1));
+    check(jitscope_session_add_root(session, "caller"));
+    struct jitscope_link *caller = link_files(OBJECTS "caller.o", OBJECTS "answer_1.o");
+    printf("answer %s; ", is_there("answer"));
+    print_call("caller");
+    printf("answer %s; ", is_there("answer"));
+    print_call("caller");
+    check(jitscope_session_unload(session, caller));
+    printf("answer %s\n", is_there("answer"));
+    check(jitscope_session_add_root(session, "eager"));
+    link_files(OBJECTS "eager.o", OBJECTS "libanswer_begun.a");
+    print_call("eager");
+    jitscope_session_destroy(session);
+}
+
+static void *run_spin(void *context) {
+    check(run("spin", context));
+    return NULL;
+}
+
+/* While main runs there, and its threads wait for what is linked for them, something else is linked, with an
+ * initialiser that calls what waits. */
+static void link_beside_main(void) {
+    pthread_t thread;
+    int status = -1;
+    start(true, false);
+    check(jitscope_session_add_root(session, "spin"));
+    link_files(OBJECTS "spin.o", OBJECTS "answer_none.o");
+    pthread_create(&thread, NULL, run_spin, &status);
+    check(jitscope_session_add_root(session, "eager"));
+    link_files(OBJECTS "eager.o", OBJECTS "answer_2.o");
+    pthread_join(thread, NULL);
+    printf("spin() = %d, ", status);
+    print_call("eager");
+    jitscope_session_destroy(session);
+}
+
+/* --- replacing */
+
+static struct jitscope_link *replace(struct jitscope_link *old, const char *path) {
+    struct jitscope_link *link;
+    check(jitscope_session_add_file(session, path));
+    check(jitscope_session_replace(session, old, &link));
+    return link;
+}
+
+/* Threads there call in a loop meanwhile, and find out by the last one that it is over. */
+static void replace_all(void) {
+    static const char *const files[] = {OBJECTS "answer_1.o", OBJECTS "answer_2.o", OBJECTS "answer_begun.o"};
+    static struct jitscope_link *links[GENERATIONS + 1];
+    pthread_t thread;
+    int status = -1;
+    start(false, false);
+    links[0] = link_files(files[0], NULL);
+    link_files(OBJECTS "spin.o", NULL);
+    pthread_create(&thread, NULL, run_spin, &status);
+    for (int i = 1; i <= GENERATIONS; i++)
+        links[i] = replace(links[i - 1], i < GENERATIONS ? files[i % 2 + 1] : OBJECTS "answer_none.o");
+    pthread_join(thread, NULL);
+    printf("generations: %d, wrong answers: %d\n", GENERATIONS, status);
+    for (int i = GENERATIONS; i-- > 1;) /* the first has a variable that the second may refer to */
+        check(jitscope_session_unload(session, links[i]));
+    print_call("answer");
+    jitscope_session_destroy(session);
+}
+
+/* --- ends */
+
+static void not_called(void *context, const char *function, const char *message) {
+    printf("%s%s: %s\n", (const char *)context, function, message);
+}
+
+/* The session stays as it is, and says of everything else what has become of its executor. */
+static void end(const char *answers) {
+    static char text[] = "called: ";
+    int status;
+    start(true, false);
+    check(jitscope_session_set_lazy_failure(session, not_called, text));
+    check(jitscope_session_define(session, "called", 1));
+    check(jitscope_session_add_root(session, "caller"));
+    link_files(OBJECTS "caller.o", answers);
+    struct jitscope_error *error = run("caller", &status);
+    printf("%s\n", jitscope_error_message(error));
+    jitscope_error_destroy(error);
+    enum jitscope_executor_state state = jitscope_session_executor_state(session, &status);
+    printf("  state %d, status %d; answer %s\n", (int)state, status, is_there("answer"));
+    check(jitscope_session_add_file(session, OBJECTS "fib.o"));
+    error = jitscope_session_link(session, NULL);
+    printf("  %s\n", jitscope_error_code_name(jitscope_error_code(error)));
+    jitscope_error_destroy(error);
+    jitscope_session_destroy(session);
+}
+
+int main(int argc, char **argv) {
+    if (argc == 3 && !strcmp(argv[1], "--fd"))
+        return serve(atoi(argv[2]));
+    bind(false);
+    bind(true);
+    link_beside_main();
+    replace_all();
+    end(OBJECTS "libanswer_ends.a");
+    end(OBJECTS "libanswer_kills.a");
+    end(OBJECTS "answer_lacks.o");
+    return 0;
+}

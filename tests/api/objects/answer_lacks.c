@@ -1,0 +1,5 @@
+/* What it calls there is not. */
+int nowhere(void);
+int answer(void) {
+    return nowhere();
+}
