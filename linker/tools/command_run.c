@@ -50,21 +50,34 @@ static void hand_on(int signal) {
     os_kill(program, signal);
 }
 
+static const int of_terminal[] = {SIGINT, SIGQUIT};
+enum { OF_TERMINAL = sizeof of_terminal / sizeof *of_terminal };
+static struct sigaction before[OF_TERMINAL];
+static bool left;
+
 static void leave_signals_to_program(const struct job *job) {
     const struct sigaction ignore = {.sa_handler = SIG_IGN},
                            forward = {.sa_handler = hand_on, .sa_flags = SA_RESTART};
-    static const int of_terminal[] = {SIGINT, SIGQUIT}, of_others[] = {SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
+    static const int of_others[] = {SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
     struct sigaction present;
     if (!executor_is_elsewhere(job->options))
         return;
     program = jitscope_session_executor_process(job->session);
     if (!program) /* on another machine: signals end this process, and so the program */
         return;
-    for (size_t i = 0; i < sizeof of_terminal / sizeof *of_terminal; i++)
-        os_signal_action(of_terminal[i], &ignore, NULL);
+    left = true;
+    for (size_t i = 0; i < OF_TERMINAL; i++)
+        os_signal_action(of_terminal[i], &ignore, &before[i]);
     for (size_t i = 0; i < sizeof of_others / sizeof *of_others; i++)
         if (!os_signal_action(of_others[i], NULL, &present) && present.sa_handler == SIG_DFL)
             os_signal_action(of_others[i], &forward, NULL);
+}
+
+/* A process that is started next is to find the terminal's signals as this one has. */
+static void take_signals_back(void) {
+    for (size_t i = 0; left && i < OF_TERMINAL; i++)
+        os_signal_action(of_terminal[i], &before[i], NULL);
+    left = false;
 }
 
 /* The program ran in another process, and that is no more. */
@@ -105,7 +118,8 @@ static void warn_at_exit(void) {
 }
 
 struct jitscope_error *command_run(const struct options *options) {
-    struct job_settings settings = {.runs = true, .need_entry = true, .created = leave_signals_to_program};
+    struct job_settings settings = {
+        .runs = true, .need_entry = true, .created = leave_signals_to_program, .replaced = take_signals_back};
     process = os_process_id();
     if (os_at_exit(warn_at_exit) < 0) /* before the session's: comes after it */
         return error_no_memory();

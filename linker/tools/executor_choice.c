@@ -54,6 +54,7 @@ static void report_crash(void *unused, int process, int thread, int signal, uint
 }
 
 struct jitscope_error *executor_choice_connect(const struct options *options,
+                                               struct jitscope_session *previous,
                                                struct jitscope_executor_connection **connection) {
     char *command[] = {(char[]){"/bin/sh"}, (char[]){"-c"}, (char *)(uintptr_t)options->executor_command,
                        NULL};
@@ -66,6 +67,8 @@ struct jitscope_error *executor_choice_connect(const struct options *options,
         .ends_with_program = true,
         .crashed = report_crash,
         .secret = {options->secret_file, options->secret_fd.given, (int)options->secret_fd.value}};
+    if (previous)
+        return jitscope_executor_spawn_for(previous, &wanted, connection);
     return options->executor && !over_stream
                ? jitscope_executor_connect_to(options->executor, &wanted, connection)
                : jitscope_executor_spawn(&wanted, connection);

@@ -10,8 +10,10 @@
 bool executor_is_elsewhere(const struct options *options);
 /* Errors: USAGE. */
 struct jitscope_error *executor_choice_check(const struct options *options);
-/* Starts it, or goes to it. */
+/* Starts it, or goes to it.  PREVIOUS, if not NULL, has failed for want of copies: starts one that has them.
+ */
 struct jitscope_error *executor_choice_connect(const struct options *options,
+                                               struct jitscope_session *previous,
                                                struct jitscope_executor_connection **connection);
 
 #endif

@@ -117,7 +117,10 @@ static struct jitscope_error *open_stream(const struct choice *choice, int descr
     return NULL;
 }
 
-int main(int argc, char **argv) {
+/* By this name a program that is made for one link finds it in jitscope-executor.so (executor/launcher.h). */
+__attribute__((visibility("default"))) int jitscope_executor_main(int argc, char **argv);
+
+int jitscope_executor_main(int argc, char **argv) {
     struct choice choice = {0};
     struct jitscope_target *target;
     int descriptor = -1, secret = -1, in, out;
@@ -135,10 +138,15 @@ int main(int argc, char **argv) {
         (choice.secret_fd && !parse_descriptor(choice.secret_fd, &secret)) ||
         (!choice.listen && (choice.secret_file || choice.secret_fd)))
         return usage();
+    os_name_process("jitscope-executor"); /* a program in memory would go by its descriptor's number */
     struct jitscope_error *error = open_stream(&choice, descriptor, secret, &in, &out);
     if (!error)
         error = jitscope_target_create_on(in, out, &target);
     if (!error)
         error = jitscope_target_serve(target);
     return error ? fail(error) : 0;
+}
+
+int main(int argc, char **argv) {
+    return jitscope_executor_main(argc, argv);
 }

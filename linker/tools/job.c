@@ -71,7 +71,8 @@ static struct jitscope_error *choose_recording(struct job *job) {
     job->record_path = job->options->record;
     if (job->record_path || !has_checks(job->options))
         return NULL;
-    job->memory_file = os_memory_file("jitscope");
+    if (job->memory_file < 0)
+        job->memory_file = os_memory_file("jitscope");
     if (job->memory_file < 0)
         return error_system("memfd_create", NULL);
     snprintf(job->memory_path, sizeof job->memory_path, "/proc/self/fd/%d", job->memory_file);
@@ -79,6 +80,7 @@ static struct jitscope_error *choose_recording(struct job *job) {
     return NULL;
 }
 
+/* In place of the present session, if there is one, which could not link what the next one can. */
 static struct jitscope_error *create_session(struct job *job, const struct job_settings *settings) {
     const struct options *options = job->options;
     struct jitscope_session_options wanted = {
@@ -98,13 +100,15 @@ static struct jitscope_error *create_session(struct job *job, const struct job_s
     TRY(choose_recording(job));
     wanted.record_path = job->record_path;
     if (settings->runs && executor_is_elsewhere(options))
-        TRY(executor_choice_connect(options, &wanted.executor));
+        TRY(executor_choice_connect(options, job->session, &wanted.executor));
+    jitscope_session_destroy(job->session);
+    job->session = NULL;
     return jitscope_session_create(&wanted, &job->session);
 }
 
 static void observe(void *context, const struct jitscope_event *event) {
     struct job *job = context;
-    if (!strcmp(jitscope_event_name(event), "warning"))
+    if (!strcmp(jitscope_event_name(event), "warning") && ++job->warnings > job->warnings_said)
         warn("%s", jitscope_event_field_text(event, jitscope_event_find_field(event, "text")));
     if (job->options->progress)
         progress_add(&job->progress, event);
@@ -219,10 +223,7 @@ static void warn_of_no_inspection(const struct job *job) {
         warn("the program cannot be inspected: %s", failure);
 }
 
-struct jitscope_error *job_create(const struct options *options, const struct job_settings *settings,
-                                  struct job *job) {
-    *job = (struct job){.options = options, .memory_file = -1};
-    TRY(validate(options));
+static struct jitscope_error *link_in_session(struct job *job, const struct job_settings *settings) {
     TRY(create_session(job, settings));
     if (settings->created)
         settings->created(job);
@@ -230,6 +231,30 @@ struct jitscope_error *job_create(const struct options *options, const struct jo
     TRY(start_observing(job, settings));
     struct jitscope_error *error = link_items(job, settings);
     jitscope_error_destroy(stop_observing(job));
+    return error;
+}
+
+/* What the link wanted of the process it cannot get any more: another session begins, in an executor that is
+ * made for it, as if it were the first. */
+static struct jitscope_error *link_again(struct job *job, const struct job_settings *settings) {
+    statistics_destroy(&job->statistics);
+    job->statistics = (struct statistics){0};
+    job->warnings_said = job->warnings;
+    job->warnings = 0;
+    if (settings->replaced)
+        settings->replaced();
+    return link_in_session(job, settings);
+}
+
+struct jitscope_error *job_create(const struct options *options, const struct job_settings *settings,
+                                  struct job *job) {
+    *job = (struct job){.options = options, .memory_file = -1};
+    TRY(validate(options));
+    struct jitscope_error *error = link_in_session(job, settings);
+    if (error && job->session && jitscope_session_wants_copies(job->session)) {
+        jitscope_error_destroy(error);
+        error = link_again(job, settings);
+    }
     job_warn_of_loss(job);
     TRY(error);
     if (options->stats)

@@ -16,6 +16,8 @@ struct job {
     struct statistics statistics;
     struct progress progress;
     bool count;              /* statistics are filled in */
+    uint32_t warnings;       /* of this session */
+    uint32_t warnings_said;  /* that one before it has had */
     bool warned;             /* that the recording is cut off */
     int memory_file;         /* a recording that only --check reads; -1 */
     const char *record_path; /* NULL: nothing is recorded */
@@ -27,6 +29,7 @@ struct job_settings {
     bool count;                             /* fill in statistics whether --stats is given or not */
     bool runs;                              /* the program will run */
     void (*created)(const struct job *job); /* the session has been; NULL */
+    void (*replaced)(void);                 /* it is about to be, by another; NULL */
     bool need_entry; /* the entry symbol is looked for in archives, as a program's start files do */
     int argc;        /* for initialisers and main; borrowed */
     char **argv, **envp;

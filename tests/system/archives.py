@@ -7,11 +7,14 @@ and Python's sys.executable, which follows from argv[0].
 import glob
 import itertools
 import os
+import pathlib
+import re
 import shutil
 import signal
 import unittest
 
-from harness import INPUTS, LIBRARIES, SystemTest
+from executor import OutOfProcess
+from harness import INPUTS, JITSCOPE, LIBRARIES, SystemTest
 from table import Table
 
 TABLE = Table("Debian's archives")
@@ -22,6 +25,7 @@ LINKS = os.path.abspath(os.environ.get("LINKS", "build/dev/tests/system/system-l
 FOLDERS = glob.glob("/usr/lib/gcc/x86_64-linux-gnu/[0-9]*")
 GCC = max(FOLDERS, key=lambda folder: int(folder.rsplit("/", 1)[1]))
 PYTHON = "/usr/lib/python3.11/config-3.11-x86_64-linux-gnu/libpython3.11-pic.a"
+WITH_SANITIZER = any(name in pathlib.Path(JITSCOPE).read_bytes() for name in (b"__asan_init", b"__tsan_init"))
 # gcc's runtime libraries as archives, with the unwinder in one of them: nothing of them is a shared library's.
 STATIC_RUNTIME = ["-nodefaultlibs"]
 RUNTIME = ["-lm", "-lgcc", "-l:libgcc_eh.a", "-lc"]
@@ -246,16 +250,24 @@ sys.exit(3)
 
 
 class Python(SystemTest):
+    archive = PYTHON
     libraries = ["-lexpat", "-lz", "-lm"]
+    ways = EACH_WAY
+    link_flags = ()
+    checks = """
+            *{8}got(malloc) == malloc && *{8}got(PyExc_ValueError) == PyExc_ValueError
+            size(PyExc_ValueError) == 8 && *{8}PyExc_ValueError != 0
+            section_size(.text) > 1000000 && defined(Py_BytesMain) && !defined(Py_NoSuchName)
+            """
 
-    def run_script(self, name, status, script, way=EACH_WAY[0], options=()):
-        compiler, flags = way
+    def run_script(self, name, status, script, way=0, options=()):
+        compiler, flags = self.ways[way]
         main = self.compile("archives/python.c", *flags, "-I/usr/include/python3.11", compiler=compiler)
-        return TABLE.same(self, f"libpython3.11-pic.a, {name}", compiler, flags, [main, PYTHON], [*self.libraries, *options],
-                          ["-I", "-c", script], dies=status < 0)
+        return TABLE.same(self, f"{os.path.basename(self.archive)}, {name}", compiler, flags, [main, self.archive],
+                          [*self.libraries, *options], ["-I", "-c", script], self.link_flags, dies=status < 0)
 
     def test_scripts(self):
-        for (name, (status, script)), way in zip(PYTHON_SCRIPTS.items(), itertools.cycle(EACH_WAY)):
+        for (name, (status, script)), way in zip(PYTHON_SCRIPTS.items(), itertools.cycle(range(len(self.ways)))):
             with self.subTest(name=name):
                 outcome = self.run_script(name, status, script, way)
                 self.assertEqual(outcome.status, status, outcome)
@@ -263,7 +275,7 @@ class Python(SystemTest):
 
     def test_extension_modules(self):
         """Modules that are shared libraries take the interpreter's names from the program: it is linked with -rdynamic."""
-        outcome = self.run_script("-rdynamic, extension modules", 3, EXTENSIONS, EACH_WAY[1], ["-rdynamic"])
+        outcome = self.run_script("-rdynamic, extension modules", 3, EXTENSIONS, 1, ["-rdynamic"])
         self.assertEqual(outcome.status, 3, outcome)
         self.assertTrue(outcome.out.startswith(b"OpenSSL 3"))
 
@@ -273,14 +285,37 @@ class Python(SystemTest):
         self.assertIn(b"undefined symbol: Py", outcome.err)
 
     def test_checks(self):
-        main = self.compile("archives/python.c", "-O2", "-I/usr/include/python3.11")
-        checks = self.text("checks", """
-            *{8}got(malloc) == malloc && *{8}got(PyExc_ValueError) == PyExc_ValueError
-            size(PyExc_ValueError) == 8 && *{8}PyExc_ValueError != 0
-            section_size(.text) > 1000000 && defined(Py_BytesMain) && !defined(Py_NoSuchName)
-            """)
-        outcome = self.jitscope("run", "--check", checks, main, PYTHON, *self.libraries, "--", "-I", "-c", "print(6)")
+        main = self.compile("archives/python.c", *self.ways[-1][1], "-I/usr/include/python3.11")
+        checks = self.text("checks", self.checks)
+        outcome = self.jitscope("run", "--check", checks, main, self.archive, *self.libraries, "--", "-I", "-c", "print(6)")
         self.assertEqual((outcome.status, outcome.out, outcome.err), (0, b"6\n", b""))
+
+
+@unittest.skipIf(WITH_SANITIZER, "the runtime of a sanitizer must come before all libraries of a program")
+class PythonWithoutPic(OutOfProcess, Python):
+    """The same archive compiled with -fno-pic: it wants the C library's data below 2 GiB, where a copy lies in an executor
+    that is started for it."""
+    archive = PYTHON.replace("-pic", "")
+    ways = list(itertools.product(COMPILERS, (("-O0", "-fno-pic"), ("-O2", "-fno-pic"))))
+    link_flags = ("-no-pie",)
+    checks = """
+            stderr < 0x80000000 && stdout < 0x80000000
+            Py_BytesMain < 0x80000000 && PyExc_ValueError < 0x80000000
+            section_size(.text) > 500000 && !defined(Py_NoSuchName)
+            """
+
+    def run_command(self, *command, **options):
+        """What ended the other process is told in jitscope's words and with a shell's status."""
+        outcome = super().run_command(*command, **options)
+        told = re.search(rb"jitscope: the executor was killed by signal (\d+) \(.*\)\n\Z", outcome.err)
+        if told and outcome.status == 128 + int(told[1]):
+            outcome.status, outcome.err = -int(told[1]), outcome.err[:told.start()]
+        return outcome
+
+    def test_it_is_not_pic(self):
+        relocations = self.must("readelf", "-rW", self.archive).out
+        self.assertGreater(relocations.count(b"R_X86_64_32"), 10000)
+        self.assertRegex(relocations, rb"R_X86_64_PC32 .* stderr - 4")
 
 
 if __name__ == "__main__":

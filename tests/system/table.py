@@ -15,7 +15,7 @@ import re
 
 COLUMNS = ("input", "compiler", "flags", "objects", "relocations", "link ms", "same as native")
 # What `jitscope run --stats` prints before the program prints anything.
-STATISTICS = re.compile(rb"\Ainputs .*?^link +([0-9.]+) ms\n", re.DOTALL | re.MULTILINE)
+STATISTICS = re.compile(rb"\Ainputs .*?^link +([0-9.]+) ms\n(?:executor +\d+ messages so far\n)?", re.DOTALL | re.MULTILINE)
 
 
 class Statistics:

@@ -68,6 +68,19 @@ struct jitscope_error *jitscope_executor_spawn(const struct jitscope_executor_op
  * error.  OPTIONS as for spawn, without COMMAND.  Errors: EXECUTOR_GONE, SYSTEM. */
 struct jitscope_error *jitscope_executor_connect(int fd, const struct jitscope_executor_options *options,
                                                  struct jitscope_executor_connection **connection);
+/* Code compiled with -fno-pic reaches data of shared libraries (stdout, std::cout) only where it lies below
+ * 2 GiB, as a copy in the process's executable, which libraries and everybody else then use in place of their
+ * own.  So a link with such references fails with OUT_OF_RANGE in an executor that jitscope_executor_spawn()
+ * has started without COMMAND: nothing has run, no library has been opened; and this is how many objects the
+ * last link of SESSION has failed for, 0 otherwise. */
+uint32_t jitscope_session_wants_copies(struct jitscope_session *session);
+/* As jitscope_executor_spawn(), but the process is started with a program that is made for it, in memory, and
+ * holds copies of what the last link of SESSION has wanted.  For another session, whose links all lie below
+ * 2 GiB; SESSION itself is as it was, and need not be there any longer.  Errors: also USAGE (COMMAND is
+ * given, nothing was wanted), ADDRESS_SPACE (more than 256 MiB of copies). */
+struct jitscope_error *jitscope_executor_spawn_for(struct jitscope_session *session,
+                                                   const struct jitscope_executor_options *options,
+                                                   struct jitscope_executor_connection **connection);
 /* Goes to an executor that waits (jitscope_target_listen(), `jitscope-executor --listen`) at WHERE:
  *
  *     unix:PATH            (or a path with a / in it) a socket of mode 0600 in a folder of mode 0700, both

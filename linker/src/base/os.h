@@ -223,15 +223,17 @@ int os_terminal_size(int fd, uint16_t *rows, uint16_t *columns);
 int os_signal_stack(void *memory, size_t size);
 /* on_exit(3): FUNCTION gets the status that exit(3) was called with. */
 int os_on_exit(void (*function)(int status, void *context), void *context);
-/* posix_spawnp(3): the program of WORDS, with this process's environment and standard streams, and FD (-1:
- * none) open as it is here.  Signals do what they do here but for SIGPIPE, which does what it does by
+/* posix_spawnp(3): PROGRAM with the arguments WORDS, this process's environment and standard streams, and FD
+ * (-1: none) open as it is here.  Signals do what they do here but for SIGPIPE, which does what it does by
  * default. */
-int os_spawn(char *const *words, int fd, int *process);
-/* The same with FD as its standard input and output. */
+int os_spawn(const char *program, char *const *words, int fd, int *process);
+/* The same for the program that is the first of WORDS, with FD as its standard input and output. */
 int os_spawn_on(char *const *words, int fd, int *process);
 /* Standard input and output become *IN and *OUT, closed on exec, and the caller's; in their places are
  * /dev/null and standard error. */
 int os_take_standard_streams(int *in, int *out);
+/* What ps(1) and debuggers call this process, of which up to 15 bytes count: prctl(2), PR_SET_NAME. */
+void os_name_process(const char *name);
 /* Runs a program with INPUT as its standard input and no output, to its end; its exit status, or -1. */
 int os_run(char *const *words, int input);
 

@@ -149,8 +149,8 @@ int os_on_exit(void (*function)(int status, void *context), void *context) {
 }
 
 /* FD becomes the descriptors FIRST to LAST there. */
-static int spawn_with(posix_spawn_file_actions_t *actions, posix_spawnattr_t *attributes, char *const *words,
-                      int fd, int first, int last, int *process) {
+static int spawn_with(posix_spawn_file_actions_t *actions, posix_spawnattr_t *attributes, const char *program,
+                      char *const *words, int fd, int first, int last, int *process) {
     sigset_t by_default;
     int failure = 0;
     sigemptyset(&by_default);
@@ -161,28 +161,28 @@ static int spawn_with(posix_spawn_file_actions_t *actions, posix_spawnattr_t *at
         failure = posix_spawnattr_setsigdefault(attributes, &by_default);
     if (!failure)
         failure = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGDEF);
-    return failure ? failure : posix_spawnp(process, words[0], actions, attributes, words, environ);
+    return failure ? failure : posix_spawnp(process, program, actions, attributes, words, environ);
 }
 
-static int spawn(char *const *words, int fd, int first, int last, int *process) {
+static int spawn(const char *program, char *const *words, int fd, int first, int last, int *process) {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     if (must_fail(ENOMEM))
         return -1;
     posix_spawn_file_actions_init(&actions); /* neither can fail on Linux */
     posix_spawnattr_init(&attributes);
-    errno = spawn_with(&actions, &attributes, words, fd, first, last, process);
+    errno = spawn_with(&actions, &attributes, program, words, fd, first, last, process);
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     return errno ? -1 : 0;
 }
 
-int os_spawn(char *const *words, int fd, int *process) {
-    return spawn(words, fd, fd, fd < 0 ? fd - 1 : fd, process);
+int os_spawn(const char *program, char *const *words, int fd, int *process) {
+    return spawn(program, words, fd, fd, fd < 0 ? fd - 1 : fd, process);
 }
 
 int os_spawn_on(char *const *words, int fd, int *process) {
-    return spawn(words, fd, STDIN_FILENO, STDOUT_FILENO, process);
+    return spawn(words[0], words, fd, STDIN_FILENO, STDOUT_FILENO, process);
 }
 
 int os_take_standard_streams(int *in, int *out) {
@@ -198,6 +198,10 @@ int os_take_standard_streams(int *in, int *out) {
     if (!taken && *out >= 0)
         close(*out);
     return taken ? 0 : -1;
+}
+
+void os_name_process(const char *name) {
+    prctl(PR_SET_NAME, name);
 }
 
 int os_run(char *const *words, int input) {

@@ -355,7 +355,7 @@ static struct jitscope_error *read_hello(struct jitscope_executor_connection *co
     return cursor_end(&cursor, MESSAGE_HELLO);
 }
 
-static struct jitscope_executor_options known_options(const struct jitscope_executor_options *given) {
+struct jitscope_executor_options connection_options(const struct jitscope_executor_options *given) {
     struct jitscope_executor_options options = {0};
     if (given)
         memcpy(&options, given, given->size < sizeof options ? given->size : sizeof options);
@@ -418,8 +418,8 @@ static struct jitscope_executor_connection *create(int fd, int child,
     return connection;
 }
 
-static struct jitscope_error *begin(int fd, int child, const struct jitscope_executor_options *options,
-                                    struct jitscope_executor_connection **out) {
+struct jitscope_error *connection_begin(int fd, int child, const struct jitscope_executor_options *options,
+                                        struct jitscope_executor_connection **out) {
     struct jitscope_executor_connection *connection = create(fd, child, options);
     if (!connection) {
         os_close(fd);
@@ -439,19 +439,19 @@ static struct jitscope_error *begin(int fd, int child, const struct jitscope_exe
 
 struct jitscope_error *jitscope_executor_connect(int fd, const struct jitscope_executor_options *given,
                                                  struct jitscope_executor_connection **connection) {
-    struct jitscope_executor_options options = known_options(given);
-    return begin(fd, 0, &options, connection);
+    struct jitscope_executor_options options = connection_options(given);
+    return connection_begin(fd, 0, &options, connection);
 }
 
 struct jitscope_error *jitscope_executor_connect_to(const char *where,
                                                     const struct jitscope_executor_options *given,
                                                     struct jitscope_executor_connection **connection) {
-    struct jitscope_executor_options options = known_options(given);
+    struct jitscope_executor_options options = connection_options(given);
     struct endpoint endpoint;
     int fd;
     TRY(endpoint_parse(where, &endpoint));
     TRY(endpoint_connect(&endpoint, &options.secret, &fd));
-    return begin(fd, 0, &options, connection);
+    return connection_begin(fd, 0, &options, connection);
 }
 
 /* It ends by itself, or is no executor. */
@@ -484,72 +484,4 @@ void jitscope_executor_disconnect(struct jitscope_executor_connection *connectio
     pthread_cond_destroy(&connection->changed);
     pthread_mutex_destroy(&connection->lock);
     os_release(connection);
-}
-
-/* --- starting one */
-
-#ifndef JITSCOPE_EXECUTOR_INSTALLED
-#define JITSCOPE_EXECUTOR_INSTALLED "jitscope-executor"
-#endif
-
-/* Beside this program; where it was installed. */
-static const char *find_program(char *buffer, size_t size) {
-    static const char name[] = "jitscope-executor";
-    const char *named = os_environment("JITSCOPE_EXECUTOR");
-    if (named && *named)
-        return named;
-    ssize_t length = os_read_link("/proc/self/exe", buffer, size - sizeof name);
-    while (length > 0 && buffer[length - 1] != '/')
-        length--;
-    if (length > 0) {
-        memcpy(buffer + length, name, sizeof name);
-        if (os_is_plain_file(buffer))
-            return buffer;
-    }
-    return JITSCOPE_EXECUTOR_INSTALLED;
-}
-
-enum { MOST_WORDS = 64 };
-
-static size_t copy_words(char *const *from, char **to) {
-    size_t count = 0;
-    for (; from[count] && count < MOST_WORDS; count++)
-        to[count] = from[count];
-    return count;
-}
-
-static struct jitscope_error *start(const struct jitscope_executor_options *options, int fd, int *child) {
-    char path[4096], number[16];
-    char *words[MOST_WORDS + 3] = {NULL}, *alone[] = {NULL, NULL};
-    if (options->on_standard_streams) {
-        if (!options->command || !options->command[0])
-            return error_create(JITSCOPE_ERROR_USAGE, "there is no command whose standard streams to use");
-        return os_spawn_on(options->command, fd, child) ? error_system("posix_spawn", options->command[0])
-                                                        : NULL;
-    }
-    if (!options->command)
-        alone[0] = (char *)(uintptr_t)find_program(path, sizeof path);
-    size_t count = copy_words(options->command ? options->command : alone, words);
-    snprintf(number, sizeof number, "%d", fd);
-    words[count++] = (char[]){"--fd"};
-    words[count++] = number;
-    if (!os_spawn(words, fd, child))
-        return NULL;
-    return error_with_help(error_system("posix_spawn", words[0]),
-                           "the executor is a program that comes with jitscope, jitscope-executor; "
-                           "JITSCOPE_EXECUTOR in the environment can name it");
-}
-
-struct jitscope_error *jitscope_executor_spawn(const struct jitscope_executor_options *given,
-                                               struct jitscope_executor_connection **connection) {
-    struct jitscope_executor_options options = known_options(given);
-    int ends[2], child;
-    if (os_socket_pair(ends))
-        return error_system("socketpair", NULL);
-    struct jitscope_error *error = start(&options, ends[1], &child);
-    os_close(ends[1]);
-    if (!error)
-        return begin(ends[0], child, &options, connection);
-    os_close(ends[0]);
-    return error;
 }

@@ -17,6 +17,7 @@
 #define EXECUTOR_CONNECTION_H
 
 #include "executor/executor.h"
+#include "executor/launcher.h"
 #include "executor/wire.h"
 #include "jitscope/executor.h"
 
@@ -32,6 +33,9 @@ struct hello {
     struct cursor actions; /* names of user's actions, in the frame */
     uint32_t action_count;
 };
+
+/* Data of shared libraries that lies below 2 GiB there (launcher.h). */
+enum copies { COPIES_UNKNOWN, COPIES_NONE, COPIES_HELD };
 
 /* A request whose answer a thread waits for. */
 struct pending {
@@ -58,6 +62,7 @@ struct jitscope_executor_connection {
     int process;   /* that the code runs in, as this machine knows it; 0: it does not */
     bool inherits; /* it has this process's environment */
     bool inlines;  /* content comes with the message: memory cannot be shared, or is not to be */
+    enum copies copies;
     void (*crashed)(void *context, int process, int thread, int signal, uint64_t address);
     void *context;
     bool follows;      /* the program's end is this process's */
@@ -89,6 +94,16 @@ struct jitscope_executor_connection {
     bool stops;              /* they end */
 };
 
+/* The options as this library knows them, whatever size the caller's struct has. */
+struct jitscope_executor_options connection_options(const struct jitscope_executor_options *given);
+/* FD is closed on an error.  CHILD: the process that was started, which is waited for; 0: none. */
+struct jitscope_error *connection_begin(int fd, int child, const struct jitscope_executor_options *options,
+                                        struct jitscope_executor_connection **connection);
+/* As jitscope_executor_spawn(), for the program that LAUNCHER describes; executor_spawn.c.  Errors: also
+ * ADDRESS_SPACE. */
+struct jitscope_error *connection_launch(const struct launcher *launcher,
+                                         const struct jitscope_executor_options *options,
+                                         struct jitscope_executor_connection **connection);
 /* Sends a request and waits for its answer, of kind EXPECTED.  EXITED in its place is an error of the same
  * kind as all others, EXECUTOR_GONE, but has_exited is set.  DESCRIPTOR as wire_send(). */
 struct jitscope_error *connection_ask(struct jitscope_executor_connection *connection,

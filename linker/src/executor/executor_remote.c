@@ -195,6 +195,14 @@ bool executor_is_remote(const struct executor *executor) {
     return executor->ops == &remote_ops;
 }
 
+bool executor_holds_copies(const struct executor *executor) {
+    return executor_is_remote(executor) && executor->remote->connection->copies == COPIES_HELD;
+}
+
+bool executor_lacks_copies(const struct executor *executor) {
+    return executor_is_remote(executor) && executor->remote->connection->copies == COPIES_NONE;
+}
+
 static struct jitscope_error *know_actions(struct executor *executor, const struct hello *hello) {
     struct cursor cursor = hello->actions;
     for (uint32_t i = 0; i < hello->action_count; i++) {

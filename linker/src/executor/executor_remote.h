@@ -18,6 +18,10 @@ struct jitscope_error *executor_create_remote(struct jitscope_executor_connectio
                                               struct executor **executor);
 
 bool executor_is_remote(const struct executor *executor);
+/* Data of shared libraries lies below 2 GiB there, as far as a link has wanted it before the process began;
+ * it is known that none does.  Neither: whoever made that process knows. */
+bool executor_holds_copies(const struct executor *executor);
+bool executor_lacks_copies(const struct executor *executor);
 /* As jitscope_session_executor_state() and _messages(). */
 enum jitscope_executor_state executor_remote_state(const struct executor *executor, int *status);
 uint64_t executor_remote_messages(const struct executor *executor);

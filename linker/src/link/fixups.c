@@ -39,6 +39,12 @@ static struct jitscope_error *out_of_range(const struct graph *graph, uint32_t i
                  graph_edge_name(graph, edge), place, target, edge->addend, target < place ? "-" : "",
                  target < place ? place - target : target - place, kind->formula, negative ? "-" : "",
                  negative ? 0 - value : value, limit_text(kind));
+    if (symbol->flags & SYMBOL_EXTERNAL && graph->wants_low_memory)
+        return error_with_help(error, "the target lies outside the batch: compile with -fPIC so that it is "
+                                      "reached through the GOT, link an archive that defines it, as "
+                                      "-l:libstdc++.a instead of -lstdc++, or, when it is data of a shared "
+                                      "library, have a process hold a copy of it that is started for this "
+                                      "link, as `jitscope run --out-of-process` does");
     if (symbol->flags & SYMBOL_EXTERNAL)
         return error_with_help(error, "the target lies outside the batch: compile with -fPIC so that it is "
                                       "reached through the GOT, or link an archive that defines it, as "

@@ -38,7 +38,10 @@ struct jitscope_error *memory_executor_create(struct executor *executor, struct 
     if (!manager)
         return error_no_memory();
     manager->executor = executor;
+    /* Copies lie low: -fPIE code, which reaches data of libraries by 32-bit distances too, then must as well.
+     */
     manager->places = (struct places){.page_size = executor_page_size(executor),
+                                      .all_low = executor_holds_copies(executor),
                                       .trace = trace,
                                       .context = manager,
                                       .map = map,

@@ -93,6 +93,10 @@ static struct jitscope_error *too_large(const struct graph *graph, uint64_t size
                            "link less at once, or have large arrays allocated when the program runs");
 }
 
+static bool is_low(const struct places *places, const struct graph *graph) {
+    return places->all_low || graph->wants_low_memory;
+}
+
 /* A new reservation in which SIZE bytes at a multiple of ALIGNMENT fit. */
 static struct jitscope_error *reserve(struct places *places, const struct graph *graph, uint64_t size,
                                       uint64_t alignment) {
@@ -102,8 +106,8 @@ static struct jitscope_error *reserve(struct places *places, const struct graph 
         !align_up(needed, CHUNK, &needed) || needed > REACH)
         return too_large(graph, size);
     TRY(vec_reserve(&places->reservations, 1));
-    TRY(places->map(places->context, needed, graph->wants_low_memory, &range));
-    struct jitscope_error *error = places_add(places, range, graph->wants_low_memory);
+    TRY(places->map(places->context, needed, is_low(places, graph), &range));
+    struct jitscope_error *error = places_add(places, range, is_low(places, graph));
     if (error)
         places->unmap(places->context, range);
     else
@@ -170,7 +174,7 @@ struct jitscope_error *places_find(struct places *places, const struct graph *gr
         if (i == places->reservations.count)
             TRY(reserve(places, graph, size, segment->alignment));
         struct reservation *reservation = &places->reservations.data[i];
-        if (reservation->low != graph->wants_low_memory)
+        if (reservation->low != is_low(places, graph))
             continue;
         place->reservation = i;
         if (!size) /* symbols at its start want an address, nothing is there */

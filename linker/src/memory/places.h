@@ -37,6 +37,7 @@ struct place {
 
 struct places {
     uint64_t page_size;
+    bool all_low; /* everything wants to lie below 2 GiB */
     struct trace *trace;
     void *context;
     /* Reserves at least SIZE bytes, and takes them back. */

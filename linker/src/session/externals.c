@@ -169,7 +169,10 @@ static struct jitscope_error *look_up(struct jitscope_session *session, struct g
     if (!addresses)
         return error_no_memory();
     struct jitscope_error *error =
-        executor_lookup(session->executor, lookup->handles.data, lookup->names.data, count, addresses);
+        session_want_copies(session, graph, lookup->symbols.data, lookup->providers.data, count);
+    if (!error)
+        error =
+            executor_lookup(session->executor, lookup->handles.data, lookup->names.data, count, addresses);
     if (error)
         note_lookup_failed(graph, error);
     for (uint32_t i = 0; i < count && !error; i++) {

@@ -380,6 +380,7 @@ static void destroy_tables(struct jitscope_session *session) {
     vec_destroy(&session->queue);
     vec_destroy(&session->set_aside);
     vec_destroy(&session->library_paths);
+    vec_destroy(&session->wanted_copies);
     vec_destroy(&session->roots);
     vec_destroy(&session->archives);
     vec_destroy(&session->shared);

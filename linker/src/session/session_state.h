@@ -10,6 +10,7 @@
 #include "link/link.h"
 #include "memory/memory.h"
 #include "object/archive.h"
+#include "object/elf_copies.h"
 #include "object/elf_object.h"
 #include "object/elf_shared.h"
 #include "trace/answers.h"
@@ -151,6 +152,13 @@ struct session_loan {
     uint32_t depth, open_depth;
 };
 
+/* Data that position-dependent code wants a copy of below 2 GiB. */
+struct wanted_copy {
+    uint32_t rank; /* of the library among the providers */
+    uint32_t name; /* that it is wanted by */
+    struct elf_copy copy;
+};
+
 struct jitscope_session {
     int process;            /* that created it; a child of fork() has another */
     pthread_mutex_t lock;   /* of the next members: session_lock.c */
@@ -213,6 +221,8 @@ struct jitscope_session {
     VEC(uint32_t) waiting_by_name; /* name table: head of the chain */
     jitscope_lazy_failure lazy_failure;
     void *lazy_failure_context;
+
+    VEC(struct wanted_copy) wanted_copies; /* of the last link, when it failed for them */
 
     jitscope_resolver resolver;
     void *resolver_context;
@@ -339,6 +349,17 @@ struct jitscope_error *session_resolve_externals(struct graph *graph, void *sess
 
 struct jitscope_error *session_open_library(struct jitscope_session *session,
                                             struct shared_provider *provider);
+
+/* --- copies.c
+ * ------------------------------------------------------------------------------------------------------ */
+
+/* The COUNT symbols of GRAPH in SYMBOLS, each another, are to be looked up in the libraries PROVIDERS
+ * (indices into session->shared).  Errors: OUT_OF_RANGE, when some are data that GRAPH can use only as a
+ * copy, and it is known that the executor has none: session->wanted_copies says which; UNSUPPORTED, when
+ * there can be none. */
+struct jitscope_error *session_want_copies(struct jitscope_session *session, const struct graph *graph,
+                                           const uint32_t *symbols, const uint32_t *providers,
+                                           uint32_t count);
 
 /* --- definitions.c
  * ------------------------------------------------------------------------------------------------- */

@@ -1,0 +1,140 @@
+/* Starting an executor: the program that comes with jitscope, or a command; or one that is made for a link.
+ */
+#include "executor/connection.h"
+#include "executor/loaded_file.h"
+
+#include "base/os.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#ifndef JITSCOPE_EXECUTOR_INSTALLED
+#define JITSCOPE_EXECUTOR_INSTALLED "jitscope-executor"
+#endif
+
+enum { PATH_SIZE = 4096, MOST_WORDS = 64 };
+
+/* Beside this program; where it was installed. */
+static const char *find_program(const char *name, const char *installed, char *buffer, size_t size) {
+    ssize_t length = os_read_link("/proc/self/exe", buffer, size - strlen(name) - 1);
+    while (length > 0 && buffer[length - 1] != '/')
+        length--;
+    if (length > 0) {
+        memcpy(buffer + length, name, strlen(name) + 1);
+        if (os_is_plain_file(buffer))
+            return buffer;
+    }
+    return installed;
+}
+
+static const char *find_executor(char *buffer, size_t size) {
+    const char *named = os_environment("JITSCOPE_EXECUTOR");
+    return named && *named ? named
+                           : find_program("jitscope-executor", JITSCOPE_EXECUTOR_INSTALLED, buffer, size);
+}
+
+static size_t copy_words(char *const *from, char **to) {
+    size_t count = 0;
+    for (; from[count] && count < MOST_WORDS; count++)
+        to[count] = from[count];
+    return count;
+}
+
+/* PROGRAM gets WORDS, and then which descriptor is its end. */
+static struct jitscope_error *start(const char *program, char *const *words, int fd, int *child) {
+    char number[16], *all[MOST_WORDS + 3] = {NULL};
+    size_t count = copy_words(words, all);
+    snprintf(number, sizeof number, "%d", fd);
+    all[count++] = (char[]){"--fd"};
+    all[count++] = number;
+    if (!os_spawn(program, all, fd, child))
+        return NULL;
+    return error_with_help(error_system("posix_spawn", words[0]),
+                           "the executor is a program that comes with jitscope, jitscope-executor; "
+                           "JITSCOPE_EXECUTOR in the environment can name it");
+}
+
+static struct jitscope_error *start_on_streams(char *const *words, int fd, int *child) {
+    if (!words || !words[0])
+        return error_create(JITSCOPE_ERROR_USAGE, "there is no command whose standard streams to use");
+    return os_spawn_on(words, fd, child) ? error_system("posix_spawn", words[0]) : NULL;
+}
+
+static struct jitscope_error *spawn(const char *program, char *const *words,
+                                    const struct jitscope_executor_options *options,
+                                    struct jitscope_executor_connection **connection) {
+    int ends[2], child;
+    if (os_socket_pair(ends))
+        return error_system("socketpair", NULL);
+    struct jitscope_error *error = options->on_standard_streams ? start_on_streams(words, ends[1], &child)
+                                                                : start(program, words, ends[1], &child);
+    os_close(ends[1]);
+    if (!error)
+        return connection_begin(ends[0], child, options, connection);
+    os_close(ends[0]);
+    return error;
+}
+
+struct jitscope_error *jitscope_executor_spawn(const struct jitscope_executor_options *given,
+                                               struct jitscope_executor_connection **connection) {
+    struct jitscope_executor_options options = connection_options(given);
+    char path[PATH_SIZE], *alone[] = {NULL, NULL};
+    if (options.command || options.on_standard_streams)
+        return spawn(options.command ? options.command[0] : NULL, options.command, &options, connection);
+    alone[0] = (char *)(uintptr_t)find_executor(path, sizeof path);
+    TRY(spawn(alone[0], alone, &options, connection));
+    (*connection)->copies = COPIES_NONE;
+    return NULL;
+}
+
+/* --- one that is made for what it runs */
+
+/* The executor as a library: it has the program's name with ".so" behind it. */
+static struct jitscope_error *find_library(char *buffer, size_t size, const char **library) {
+    const char *named = os_environment("JITSCOPE_EXECUTOR");
+    if (named && strchr(named, '/') && snprintf(buffer, size, "%s.so", named) < (int)size &&
+        os_is_plain_file(buffer)) {
+        *library = buffer;
+        return NULL;
+    }
+    *library = find_program("jitscope-executor.so", JITSCOPE_EXECUTOR_INSTALLED ".so", buffer, size);
+    if (os_is_plain_file(*library))
+        return NULL;
+    return error_with_help(
+        error_create(JITSCOPE_ERROR_NOT_FOUND,
+                     "there is no %s, which code needs that uses data of libraries below 2 GiB", *library),
+        "it comes with jitscope, beside jitscope-executor");
+}
+
+static struct jitscope_error *write_program(const struct launcher *launcher, const char *library, int fd) {
+    uint8_t *file;
+    uint64_t size;
+    TRY(launcher_write(launcher, library, &file, &size));
+    struct jitscope_error *error = loaded_file_write(fd, file, size, 0);
+    os_release(file);
+    return error;
+}
+
+struct jitscope_error *connection_launch(const struct launcher *launcher,
+                                         const struct jitscope_executor_options *given,
+                                         struct jitscope_executor_connection **connection) {
+    struct jitscope_executor_options options = connection_options(given);
+    char path[PATH_SIZE], program[32], *alone[] = {NULL, NULL};
+    const char *library;
+    if (options.command || options.on_standard_streams)
+        return error_create(JITSCOPE_ERROR_USAGE,
+                            "an executor that is made for a link is no program of one's own");
+    TRY(find_library(path, sizeof path, &library));
+    int fd = os_memory_file("jitscope-executor");
+    if (fd < 0)
+        return error_system("memfd_create", "the executor's program");
+    struct jitscope_error *error = write_program(launcher, library, fd);
+    snprintf(program, sizeof program, "/proc/self/fd/%d", fd);
+    alone[0] = (char *)(uintptr_t)library;
+    if (!error)
+        error = spawn(program, alone, &options, connection);
+    os_close(fd);
+    TRY(error);
+    (*connection)->copies = COPIES_HELD;
+    return NULL;
+}
