@@ -274,6 +274,17 @@ class NonPic(OutOfProcess, Programs):
         self.assertEqual((outcome.status, outcome.out), (4, b"x\n"))
         self.assertRegex(outcome.err, rb"executor +7 messages")
 
+    def test_lazy(self):
+        """What is called later can want copies, too: all is linked at once."""
+        text = "#include <stdio.h>\nint %s(void) { return fputs(\"x\\n\", %s); }\n"
+        later = self.compile(text % ("later", "stderr"), "-O1", "-fno-pic", name="later.o")
+        main = self.compile("int later(void);\n" + text % ("first", "stdout") + "int main(void) { return first() + later(); }\n",
+                            "-O1", "-fno-pic", name="main.o")
+        expected = self.same([main, later], flags=["-no-pie"])
+        outcome = self.jitscope("run", "--lazy", main, later)
+        self.assertEqual((outcome.status, outcome.out), (expected.status, b"x\n"))
+        self.assertRegex(outcome.err, rb"\Ajitscope: warning: --lazy has no effect: .*\nx\n\Z")
+
     def test_a_crash(self):
         self.must("gcc", "-fno-pic", "-c", self.text("crash.c", """
             #include <stdio.h>
