@@ -48,11 +48,12 @@ static void stand_in(const struct job *job) {
     int process = jitscope_session_executor_process(job->session);
     if (process &&
         executor_is_elsewhere(job->options)) /* else signals end this process, and so the program */
-        stand_in_for(process, executor_is_child(job->options));
+        stand_in_for(process, executor_is_child(job->options) || executor_started_this(job->options));
 }
 
 /* The program ran in another process, and that is no more. */
 static void end_as_program(const struct job *job, struct jitscope_error *error) {
+    enum { SIGNAL_STATUS = 128 };
     int status;
     switch (jitscope_session_executor_state(job->session, &status)) {
     case JITSCOPE_EXECUTOR_LEFT:
@@ -60,6 +61,12 @@ static void end_as_program(const struct job *job, struct jitscope_error *error) 
     case JITSCOPE_EXECUTOR_KILLED:
         jitscope_error_destroy(error);
         stand_in_end(status);
+    case JITSCOPE_EXECUTOR_LOST:
+        if (!executor_started_this(job->options))
+            break;
+        jitscope_error_destroy(error); /* who has started the executor sees how it ended */
+        stand_in_is_over();
+        exit(SIGNAL_STATUS);
     default:
         break;
     }

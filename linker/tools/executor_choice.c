@@ -2,6 +2,7 @@
 #include "executor_choice.h"
 
 #include "base/os.h"
+#include "executor/bridge.h"
 #include "stack_walk.h"
 
 #include <limits.h>
@@ -17,9 +18,10 @@ static bool is_traced(void) {
     return at && strtol(at + strlen("\nTracerPid:"), NULL, 10) != 0;
 }
 
-static bool asks_for_inspection(const struct options *options) {
-    const char *value = os_environment("JITSCOPE_INSPECT");
-    return options->inspectable || (value && !strcmp(value, "1"));
+bool executor_started_this(const struct options *options) {
+    const char *given = os_environment("JITSCOPE_EXECUTOR");
+    bool other = options->in_process || options->executor || options->executor_command;
+    return !other && given && !strncmp(given, EXECUTOR_GIVEN, strlen(EXECUTOR_GIVEN));
 }
 
 static bool is_asked_for(const struct options *options) {
@@ -31,7 +33,7 @@ bool executor_is_elsewhere(const struct options *options) {
     static int decided = -1;
     if (decided < 0)
         decided =
-            is_asked_for(options) || !(options->in_process || asks_for_inspection(options) || is_traced());
+            is_asked_for(options) || executor_started_this(options) || !(options->in_process || is_traced());
     return decided;
 }
 
@@ -40,7 +42,7 @@ static bool is_over_stream(const struct options *options) {
 }
 
 bool executor_is_child(const struct options *options) {
-    return executor_is_elsewhere(options) && !options->executor_command &&
+    return executor_is_elsewhere(options) && !executor_started_this(options) && !options->executor_command &&
            (!options->executor || is_over_stream(options));
 }
 
@@ -62,12 +64,6 @@ struct jitscope_error *executor_choice_check(const struct options *options) {
     bool over_tcp = options->executor && !strncmp(options->executor, "tcp:", 4);
     if ((options->secret_file || options->secret_fd.given) && !over_tcp)
         return error_create(JITSCOPE_ERROR_USAGE, "a secret is for --executor=tcp:PORT alone");
-    if (options->inspectable && is_asked_for(options))
-        return error_with_help(
-            error_create(JITSCOPE_ERROR_USAGE,
-                         "--inspectable and --out-of-process exclude each other: inspectors "
-                         "read memory of the process that links"),
-            "--record FILE works with both");
     return NULL;
 }
 

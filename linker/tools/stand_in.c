@@ -25,7 +25,7 @@
 #include <string.h>
 
 static volatile sig_atomic_t program;
-static volatile sig_atomic_t is_stopped, is_child;
+static volatile sig_atomic_t is_stopped, is_together;
 static int dies_of;
 
 static void do_as_by_default(int signal) {
@@ -42,7 +42,7 @@ static void hand_on(int signal, siginfo_t *info, void *context) {
     (void)context;
     if (!program)
         do_as_by_default(signal);
-    else if (!is_child || (info->si_code != SI_KERNEL && info->si_pid != program))
+    else if (!is_together || (info->si_code != SI_KERNEL && info->si_pid != program))
         os_kill(program, signal);
     errno = before;
 }
@@ -64,21 +64,21 @@ static void stop_too(int signal) {
     errno = before;
 }
 
-/* Those from SIGTSTP on are followed only for a child. */
+/* Those from SIGTSTP on only of a program that stops with this process. */
 static const int sent[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGTERM,  SIGUSR1, SIGUSR2, SIGALRM,
                            SIGTSTP, SIGTTIN, SIGTTOU, SIGWINCH, SIGURG,  SIGCHLD, SIGCONT};
 enum { SENT = sizeof sent / sizeof *sent };
 static struct sigaction before[SENT];
 static size_t followed;
 
-void stand_in_for(int process, bool child) {
+void stand_in_for(int process, bool together) {
     enum { FLAGS = SA_RESTART | SA_SIGINFO | SA_NODEFER };
     const struct sigaction forward = {.sa_sigaction = hand_on, .sa_flags = FLAGS},
                            stop = {.sa_handler = stop_too, .sa_flags = SA_RESTART},
                            resume = {.sa_sigaction = go_on, .sa_flags = FLAGS};
     program = process;
-    is_child = child;
-    for (followed = 0; followed < SENT && (child || sent[followed] != SIGTSTP); followed++)
+    is_together = together;
+    for (followed = 0; followed < SENT && (together || sent[followed] != SIGTSTP); followed++)
         os_signal_action(sent[followed],
                          sent[followed] == SIGCHLD   ? &stop
                          : sent[followed] == SIGCONT ? &resume

@@ -4,8 +4,9 @@
 
 #include <stdbool.h>
 
-/* From now on signals are those of the process PROGRAM, and stops, when it is a child. */
-void stand_in_for(int program, bool is_child);
+/* From now on signals are those of the process PROGRAM, and stops, when
+ * it is a child.  TOGETHER: the terminal reaches it by itself. */
+void stand_in_for(int program, bool together);
 /* It is to be replaced: a process that is started next finds signals as this one has. */
 void stand_in_no_more(void);
 /* The program, a child, runs: descriptors that came with this process are its alone. */

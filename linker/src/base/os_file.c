@@ -81,6 +81,10 @@ void os_drop_inherited(void) {
     drop_beyond_streams();
 }
 
+void os_close_on_exec(int fd) {
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
 bool os_is_open(int fd) {
     return fcntl(fd, F_GETFD) >= 0;
 }
