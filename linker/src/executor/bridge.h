@@ -148,6 +148,10 @@ enum { BRIDGE_HEAD = 16, BRIDGE_DRAWN = 32, BRIDGE_PROOF = 32 };
 enum { BRIDGE_VERSION = 1, BRIDGE_HEADER = 24 };
 #define BRIDGE_MAGIC "jitscope executor"
 
+/* An executor may start its linker, instead of being started by it: then JITSCOPE_EXECUTOR in the linker's
+ * environment is this, and the number of a descriptor that the linker has from it. */
+#define EXECUTOR_GIVEN "fd:"
+
 /* What a payload may have at most; of FINALIZE besides that as much as memory was reserved. */
 #define BRIDGE_MOST ((uint64_t)16 << 20)
 

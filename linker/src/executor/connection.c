@@ -79,6 +79,10 @@ struct jitscope_error *connection_gone(const struct jitscope_executor_connection
     return error_create(JITSCOPE_ERROR_EXECUTOR_GONE, "%s", connection->end);
 }
 
+int connection_process_here(const struct jitscope_executor_connection *connection) {
+    return connection->process;
+}
+
 struct jitscope_error *connection_break(struct jitscope_executor_connection *connection,
                                         struct jitscope_error *error) {
     if (!error)
@@ -472,7 +476,8 @@ static struct jitscope_executor_connection *create(int fd, int child,
     return connection;
 }
 
-struct jitscope_error *connection_begin(int fd, int child, const struct jitscope_executor_options *options,
+struct jitscope_error *connection_begin(int fd, int child, bool started_us,
+                                        const struct jitscope_executor_options *options,
                                         struct jitscope_executor_connection **out) {
     struct jitscope_executor_connection *connection = create(fd, child, options);
     if (!connection) {
@@ -485,7 +490,7 @@ struct jitscope_error *connection_begin(int fd, int child, const struct jitscope
         jitscope_executor_disconnect(connection);
         return error;
     }
-    place_process(connection, child && !options->on_standard_streams);
+    place_process(connection, started_us || (child && !options->on_standard_streams));
     connection->wire.most_extra = connection->hello.size;
     *out = connection;
     return NULL;
@@ -494,7 +499,7 @@ struct jitscope_error *connection_begin(int fd, int child, const struct jitscope
 struct jitscope_error *jitscope_executor_connect(int fd, const struct jitscope_executor_options *given,
                                                  struct jitscope_executor_connection **connection) {
     struct jitscope_executor_options options = connection_options(given);
-    return connection_begin(fd, 0, &options, connection);
+    return connection_begin(fd, 0, false, &options, connection);
 }
 
 struct jitscope_error *jitscope_executor_connect_to(const char *where,
@@ -505,7 +510,7 @@ struct jitscope_error *jitscope_executor_connect_to(const char *where,
     int fd;
     TRY(endpoint_parse(where, &endpoint));
     TRY(endpoint_connect(&endpoint, &options.secret, &fd));
-    return connection_begin(fd, 0, &options, connection);
+    return connection_begin(fd, 0, false, &options, connection);
 }
 
 /* It ends by itself, or is no executor. */
