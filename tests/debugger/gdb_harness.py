@@ -87,9 +87,14 @@ class DebuggerTest(SystemTest):
         own = HERE / "inputs" / str(source)
         return super().compile(str(own) if "\n" not in str(source) and own.exists() else str(source), *flags, **options)
 
+    process_option = ["--in-process"]  # what these tests attach to is the process that they have started
+
     def inferior(self, command):
         """The command that starts a program to be debugged; remote_harness.py has another."""
-        return [str(word) for word in command]
+        words = [str(word) for word in command]
+        if words[1:2] == ["run"] and os.path.basename(words[0]) == "jitscope":
+            words[2:2] = self.process_option
+        return words
 
     def start(self, *command, **options):
         """A process that is killed when the test ends."""

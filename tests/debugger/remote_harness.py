@@ -28,6 +28,7 @@ def each_run(commands, *instead):
 
 class Apart(DebuggerTest):
     """Programs that a test starts, to attach to them or to have a debugger start them."""
+    process_option = []
 
     def inferior(self, command):
         """`jitscope run` as the linker of an executor that starts it; other commands stay."""

@@ -2,6 +2,7 @@
 import os
 import select
 import signal
+import shutil
 import subprocess
 import sys
 import time
@@ -101,6 +102,20 @@ class Messages(OutOfProcess):
         outcome = self.jitscope("run", "--stats", self.compile(HELLO_C))
         self.assertEqual(outcome.status, 42)
         self.assertRegex(outcome.err, rb"executor +5 messages")
+
+    def test_none_is_found(self):
+        """Named wrongly; not where it would be beside a copy of the program.  What is said says how to do without."""
+        main = self.compile(HELLO_C)
+        alone = self.folder / "alone"
+        alone.mkdir()
+        shutil.copy(JITSCOPE, alone / "jitscope")
+        for tool, env in ((JITSCOPE, {"JITSCOPE_EXECUTOR": "/nowhere/executor"}), (alone / "jitscope", {})):
+            outcome = self.run_command(tool, "run", main, env=env)
+            self.assertEqual((outcome.status, outcome.out), (1, b""))
+            self.assertIn(env.get("JITSCOPE_EXECUTOR", "jitscope-executor").encode() + b": posix_spawn: No such file or directory\n",
+                          outcome.err)
+            self.assertRegex(outcome.err, rb"beside this program, then at /.*/jitscope-executor; .*--in-process")
+            self.assertEqual(self.run_command(tool, "run", "--in-process", main, env=env).out, b"hello, world\n")
 
     def test_what_excludes_it(self):
         main = self.compile(HELLO_C)

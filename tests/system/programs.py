@@ -247,7 +247,7 @@ int main(void) {
         executable += strstr(line, "[stack]") && strstr(line, "x");
         both += strstr(line, " rwx") != NULL;
     }
-    return executable * 2 + both;
+    return !!executable * 2 + !!both; /* all stacks of the process are alike */
 }
 """
         plain = self.compile(text, "-fPIC", name="plain.o")

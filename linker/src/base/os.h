@@ -145,6 +145,15 @@ int os_signal_action(int signal, const struct sigaction *action, struct sigactio
 int os_fork(void);
 int os_wait_for_child(int process, bool block, int *status);
 int os_kill(int process, int signal);
+/* waitid(2) without waiting: the signal that a child is stopped by, 0 when it is not. */
+int os_child_stopped_by(int process);
+/* A descriptor that a program is not to run into: at a number that it gives to none of its own soon, and
+ * closed on exec.  The number that it has now; FD itself when there is no other. */
+int os_put_aside(int fd);
+/* Of the descriptors that came with this process standard input and output are nothing from now on, and
+ * those after standard error closed.  They are told by what this process opens itself being closed on exec.
+ */
+void os_drop_inherited(void);
 _Noreturn void os_exit_child(int status);
 /* In a child of fork(2) that works for its parent alone: signals do what they do by default, standard streams
  * are nothing, its priority is low, and it dies with the parent. */
@@ -228,8 +237,7 @@ int os_signal_stack(void *memory, size_t size);
 /* on_exit(3): FUNCTION gets the status that exit(3) was called with. */
 int os_on_exit(void (*function)(int status, void *context), void *context);
 /* posix_spawnp(3): PROGRAM with the arguments WORDS, this process's environment and standard streams, and FD
- * (-1: none) open as it is here.  Signals do what they do here but for SIGPIPE, which does what it does by
- * default. */
+ * (-1: none) open as it is here.  Signals that are ignored here are ignored there. */
 int os_spawn(const char *program, char *const *words, int fd, int *process);
 /* The same for the program that is the first of WORDS, with one more VARIABLE, "NAME=VALUE", in its
  * environment, and without FD here: OTHER, which this process keeps, is closed there.  Nobody who looks at

@@ -133,6 +133,12 @@ int os_kill(int process, int signal) {
     return kill(process, signal);
 }
 
+int os_child_stopped_by(int process) {
+    siginfo_t info = {0};
+    int failed = waitid(P_PID, (id_t)process, &info, WSTOPPED | WNOHANG | WNOWAIT);
+    return !failed && info.si_pid == process ? info.si_status : 0;
+}
+
 void os_exit_child(int status) {
     _exit(status);
 }
@@ -158,31 +164,17 @@ int os_on_exit(void (*function)(int status, void *context), void *context) {
 }
 
 /* FD becomes the descriptors FIRST to LAST there. */
-static int spawn_with(posix_spawn_file_actions_t *actions, posix_spawnattr_t *attributes, const char *program,
-                      char *const *words, int fd, int first, int last, int *process) {
-    sigset_t by_default;
-    int failure = 0;
-    sigemptyset(&by_default);
-    sigaddset(&by_default, SIGPIPE);
-    for (int as = first; as <= last && !failure; as++)
-        failure = posix_spawn_file_actions_adddup2(actions, fd, as); /* FD as itself: takes CLOEXEC away */
-    if (!failure)
-        failure = posix_spawnattr_setsigdefault(attributes, &by_default);
-    if (!failure)
-        failure = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGDEF);
-    return failure ? failure : posix_spawnp(process, program, actions, attributes, words, environ);
-}
-
 static int spawn(const char *program, char *const *words, int fd, int first, int last, int *process) {
     posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
     if (must_fail(ENOMEM))
         return -1;
-    posix_spawn_file_actions_init(&actions); /* neither can fail on Linux */
-    posix_spawnattr_init(&attributes);
-    errno = spawn_with(&actions, &attributes, program, words, fd, first, last, process);
-    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_init(&actions); /* cannot fail on Linux */
+    int failure = 0;
+    for (int as = first; as <= last && !failure; as++)
+        failure = posix_spawn_file_actions_adddup2(&actions, fd, as); /* FD as itself: takes CLOEXEC away */
+    failure = failure ? failure : posix_spawnp(process, program, &actions, NULL, words, environ);
     posix_spawn_file_actions_destroy(&actions);
+    errno = failure;
     return errno ? -1 : 0;
 }
 

@@ -91,9 +91,11 @@ static struct jitscope_error *start(const char *program, char *const *words, int
     all[count++] = number;
     if (!os_spawn(program, all, fd, child))
         return NULL;
-    return error_with_help(error_system("posix_spawn", words[0]),
-                           "the executor is a program that comes with jitscope, jitscope-executor; "
-                           "JITSCOPE_EXECUTOR in the environment can name it");
+    return error_with_help(
+        error_system("posix_spawn", words[0]),
+        "jitscope-executor is looked for beside this program, then at " JITSCOPE_EXECUTOR_INSTALLED
+        "; the variable JITSCOPE_EXECUTOR can name it, and "
+        "`jitscope run --in-process` does without it");
 }
 
 static struct jitscope_error *start_on_streams(char *const *words, int fd, int *child) {

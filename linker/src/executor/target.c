@@ -225,7 +225,7 @@ static struct jitscope_error *receive(struct jitscope_target *target, struct fra
         return error_create(JITSCOPE_ERROR_EXECUTOR_GONE, "a descriptor comes with message '%s'",
                             bridge_message_name(frame->kind));
     }
-    target->memory_file = descriptor;
+    target->memory_file = os_put_aside(descriptor);
     return NULL;
 }
 
@@ -402,6 +402,8 @@ struct jitscope_error *jitscope_target_create_on(int in, int out, struct jitscop
         return the_target ? error_create(JITSCOPE_ERROR_USAGE, "this process is a target already")
                           : error_no_memory();
     }
+    wire.in = os_put_aside(in);
+    wire.out = in == out ? wire.in : os_put_aside(out);
     target->wire = wire;
     target->process = os_process_id();
     target->memory_file = -1;
