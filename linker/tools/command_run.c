@@ -91,6 +91,11 @@ static void end_as_program(const struct job *job, struct jitscope_error *error) 
         fprintf(stderr, "jitscope: %s\n", jitscope_error_message(error));
         jitscope_error_destroy(error);
         exit(SIGNAL_STATUS + status);
+    case JITSCOPE_EXECUTOR_LOST:
+        if (!executor_started_this(job->options))
+            break;
+        jitscope_error_destroy(error); /* who has started the executor sees how it ended */
+        exit(SIGNAL_STATUS);
     default:
         break;
     }

@@ -1,14 +1,23 @@
 #define _GNU_SOURCE
 #include "executor_choice.h"
 
+#include "base/os.h"
+#include "executor/bridge.h"
 #include "stack_walk.h"
 
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
+bool executor_started_this(const struct options *options) {
+    const char *given = os_environment("JITSCOPE_EXECUTOR");
+    bool other = options->in_process || options->executor || options->executor_command;
+    return !other && given && !strncmp(given, EXECUTOR_GIVEN, strlen(EXECUTOR_GIVEN));
+}
+
 bool executor_is_elsewhere(const struct options *options) {
-    return options->out_of_process || options->executor || options->executor_command;
+    return options->out_of_process || options->executor || options->executor_command ||
+           executor_started_this(options);
 }
 
 static struct jitscope_error *exclusive(const char *one, const char *other) {
@@ -29,12 +38,6 @@ struct jitscope_error *executor_choice_check(const struct options *options) {
     bool over_tcp = options->executor && !strncmp(options->executor, "tcp:", 4);
     if ((options->secret_file || options->secret_fd.given) && !over_tcp)
         return error_create(JITSCOPE_ERROR_USAGE, "a secret is for --executor=tcp:PORT alone");
-    if (options->inspectable && executor_is_elsewhere(options))
-        return error_with_help(
-            error_create(JITSCOPE_ERROR_USAGE,
-                         "--inspectable and --out-of-process exclude each other: inspectors "
-                         "read memory of the process that links"),
-            "--record FILE works with both");
     return NULL;
 }
 

@@ -266,7 +266,8 @@ struct jitscope_error *job_create(const struct options *options, const struct jo
     *job = (struct job){.options = options, .memory_file = -1};
     TRY(validate(options));
     struct jitscope_error *error = link_in_session(job, settings);
-    if (error && job->session && jitscope_session_wants_copies(job->session)) {
+    bool may_start_another = !executor_started_this(options); /* or it is not the process that was wanted */
+    if (error && job->session && may_start_another && jitscope_session_wants_copies(job->session)) {
         jitscope_error_destroy(error);
         error = link_with_copies(job, settings);
     }

@@ -40,6 +40,10 @@ int os_close(int fd) {
     return close(fd);
 }
 
+void os_close_on_exec(int fd) {
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
 bool os_is_open(int fd) {
     return fcntl(fd, F_GETFD) >= 0;
 }

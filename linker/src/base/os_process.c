@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -80,6 +81,14 @@ int os_process_user(int process, uint32_t *user) {
         return -1;
     *user = (uint32_t)effective;
     return 0;
+}
+
+int os_tracer(int process) {
+    char text[2048];
+    int tracer;
+    const char *at =
+        os_read_about(process, "status", text, sizeof text) < 0 ? NULL : strstr(text, "\nTracerPid:");
+    return at && sscanf(at, "\nTracerPid: %d", &tracer) == 1 ? tracer : 0;
 }
 
 int os_open_process(int process) {
@@ -202,6 +211,41 @@ int os_take_standard_streams(int *in, int *out) {
 
 void os_name_process(const char *name) {
     prctl(PR_SET_NAME, name);
+}
+
+/* Between the two: what the child of a bare clone(2) does must not need more of the C library than this. */
+static _Noreturn void keep(char *const *words, int fd, int other, const char *variable) {
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
+    int child, status = 0;
+    close(other);
+    setpgid(0, 0);                     /* what the terminal sends is not for it */
+    sigaction(SIGTTOU, &ignore, NULL); /* and yet it may write there */
+    if (putenv((char *)(uintptr_t)variable) || os_spawn(words[0], words, fd, &child))
+        _exit(OS_NOT_STARTED);
+    close(fd);
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+        continue;
+    _exit(WIFEXITED(status) ? WEXITSTATUS(status) : OS_SIGNALLED + WTERMSIG(status));
+}
+
+int os_spawn_apart(char *const *words, int fd, int other, const char *variable, int *keeper) {
+    long child = must_fail(EAGAIN) ? -1 : syscall(SYS_clone, CLONE_UNTRACED, NULL, NULL, NULL, 0);
+    if (!child)
+        keep(words, fd, other, variable);
+    *keeper = (int)child;
+    return child < 0 ? -1 : 0;
+}
+
+int os_wait_apart(int keeper) {
+    int status, found;
+    do
+        found = waitpid(keeper, &status, __WCLONE);
+    while (found < 0 && errno == EINTR);
+    return found == keeper && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+void os_allow_tracing_by(int process) {
+    prctl(PR_SET_PTRACER, process, 0, 0, 0);
 }
 
 int os_run(char *const *words, int input) {

@@ -1,0 +1,40 @@
+#define _GNU_SOURCE
+#include "executor_linker.h"
+
+#include "base/os.h"
+#include "executor/bridge.h"
+
+#include <stdio.h>
+
+static int process, keeper; /* 0: there is no linker */
+
+static void await_linker(int status, void *unused) {
+    (void)status, (void)unused;
+    if (keeper && process == os_process_id()) /* and not in a child of the program's */
+        os_wait_apart(keeper);
+}
+
+int executor_linker_start(char **command, int *fd) {
+    char given[40];
+    int ends[2];
+    if (os_on_exit(await_linker, NULL) || os_socket_pair(ends))
+        return -1;
+    snprintf(given, sizeof given, "JITSCOPE_EXECUTOR=" EXECUTOR_GIVEN "%d", ends[1]);
+    int failure = os_spawn_apart(command, ends[1], ends[0], given, &keeper);
+    os_close(ends[1]);
+    *fd = ends[0];
+    process = os_process_id();
+    if (failure)
+        os_close(ends[0]);
+    else
+        os_allow_tracing_by(keeper);
+    return failure;
+}
+
+int executor_linker_end(const char *command) {
+    int status = keeper ? os_wait_apart(keeper) : 0;
+    keeper = 0;
+    if (status == OS_NOT_STARTED)
+        fprintf(stderr, "jitscope-executor: cannot start '%s'\n", command);
+    return status < 0 ? 1 : status;
+}
