@@ -2,6 +2,7 @@
 #include "check.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -76,30 +77,6 @@ static void bind(bool inlines) {
     jitscope_session_destroy(session);
 }
 
-static void *run_spin(void *context) {
-    check(run("spin", context));
-    return NULL;
-}
-
-/* While main runs there, and its threads wait for what is linked for them, something else is linked, with an
- * initialiser that calls what waits. */
-static void link_beside_main(void) {
-    pthread_t thread;
-    int status = -1;
-    start(true, false);
-    check(jitscope_session_add_root(session, "spin"));
-    link_files(OBJECTS "spin.o", OBJECTS "answer_none.o");
-    pthread_create(&thread, NULL, run_spin, &status);
-    check(jitscope_session_add_root(session, "eager"));
-    link_files(OBJECTS "eager.o", OBJECTS "answer_2.o");
-    pthread_join(thread, NULL);
-    printf("spin() = %d, ", status);
-    print_call("eager");
-    jitscope_session_destroy(session);
-}
-
-/* --- replacing */
-
 static struct jitscope_link *replace(struct jitscope_link *old, const char *path) {
     struct jitscope_link *link;
     check(jitscope_session_add_file(session, path));
@@ -107,20 +84,54 @@ static struct jitscope_link *replace(struct jitscope_link *old, const char *path
     return link;
 }
 
+struct running {
+    pthread_t thread;
+    const char *name;
+    int status;
+};
+
+static void *run_there(void *context) {
+    struct running *running = context;
+    check(run(running->name, &running->status));
+    return NULL;
+}
+
+/* While main runs there, and calls what is linked for it, something else is linked, with an initialiser that
+ * calls what waits.  Main runs until its answers are replaced. */
+static void link_beside_main(void) {
+    struct running running = {.name = "spin_alone"};
+    start(false, false);
+    struct jitscope_link *answers = link_files(OBJECTS "answer_1.o", OBJECTS "spin.o");
+    check(jitscope_session_define(session, "called", 1));
+    check(jitscope_session_set_lazy(session, true));
+    check(jitscope_session_add_root(session, "at_once"));
+    uint64_t before = jitscope_session_executor_messages(session);
+    pthread_create(&running.thread, NULL, run_there, &running);
+    while (jitscope_session_executor_messages(session) == before)
+        sched_yield(); /* until it was told to run */
+    link_files(OBJECTS "at_once.o", OBJECTS "caller.o");
+    replace(answers, OBJECTS "answer_none.o");
+    pthread_join(running.thread, NULL);
+    printf("wrong answers: %d; ", running.status);
+    print_call("at_once");
+    jitscope_session_destroy(session);
+}
+
+/* --- replacing */
+
 /* Threads there call in a loop meanwhile, and find out by the last one that it is over. */
 static void replace_all(void) {
     static const char *const files[] = {OBJECTS "answer_1.o", OBJECTS "answer_2.o", OBJECTS "answer_begun.o"};
     static struct jitscope_link *links[GENERATIONS + 1];
-    pthread_t thread;
-    int status = -1;
+    struct running running = {.name = "spin"};
     start(false, false);
     links[0] = link_files(files[0], NULL);
     link_files(OBJECTS "spin.o", NULL);
-    pthread_create(&thread, NULL, run_spin, &status);
+    pthread_create(&running.thread, NULL, run_there, &running);
     for (int i = 1; i <= GENERATIONS; i++)
         links[i] = replace(links[i - 1], i < GENERATIONS ? files[i % 2 + 1] : OBJECTS "answer_none.o");
-    pthread_join(thread, NULL);
-    printf("generations: %d, wrong answers: %d\n", GENERATIONS, status);
+    pthread_join(running.thread, NULL);
+    printf("generations: %d, wrong answers: %d\n", GENERATIONS, running.status);
     for (int i = GENERATIONS; i-- > 1;) /* the first has a variable that the second may refer to */
         check(jitscope_session_unload(session, links[i]));
     print_call("answer");

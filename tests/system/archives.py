@@ -7,14 +7,13 @@ and Python's sys.executable, which follows from argv[0].
 import glob
 import itertools
 import os
-import pathlib
 import re
 import shutil
 import signal
 import unittest
 
 from executor import OutOfProcess
-from harness import INPUTS, JITSCOPE, LIBRARIES, SystemTest
+from harness import INPUTS, LIBRARIES, SystemTest, WITH_SANITIZER
 from table import Table
 
 TABLE = Table("Debian's archives")
@@ -25,7 +24,6 @@ LINKS = os.path.abspath(os.environ.get("LINKS", "build/dev/tests/system/system-l
 FOLDERS = glob.glob("/usr/lib/gcc/x86_64-linux-gnu/[0-9]*")
 GCC = max(FOLDERS, key=lambda folder: int(folder.rsplit("/", 1)[1]))
 PYTHON = "/usr/lib/python3.11/config-3.11-x86_64-linux-gnu/libpython3.11-pic.a"
-WITH_SANITIZER = any(name in pathlib.Path(JITSCOPE).read_bytes() for name in (b"__asan_init", b"__tsan_init"))
 # gcc's runtime libraries as archives, with the unwinder in one of them: nothing of them is a shared library's.
 STATIC_RUNTIME = ["-nodefaultlibs"]
 RUNTIME = ["-lm", "-lgcc", "-l:libgcc_eh.a", "-lc"]

@@ -17,6 +17,7 @@
 #define EXECUTOR_CONNECTION_H
 
 #include "executor/executor.h"
+#include "executor/executor_remote.h"
 #include "executor/launcher.h"
 #include "executor/wire.h"
 #include "jitscope/executor.h"
@@ -82,8 +83,9 @@ struct jitscope_executor_connection {
     bool has_begun;    /* something of the program may run: initialisers, main */
     uint32_t returned; /* status */
     enum jitscope_executor_state state;
-    int status;    /* of exit, or the signal */
-    char end[160]; /* why it is gone */
+    int status;                /* of exit, or the signal */
+    char end[EXECUTOR_REASON]; /* why it is gone */
+    bool is_told;              /* executor_take_loss() */
 
     executor_lazy_answer answer; /* NULL: nobody calls */
     void *answer_context;

@@ -101,11 +101,14 @@ bool connection_take_call(struct jitscope_executor_connection *connection, struc
 
 /* --- the thread that reads */
 
+/* It stays until it is joined, though there may be nothing left to read. */
 static void *read_on(void *context) {
     struct jitscope_executor_connection *connection = context;
     pthread_mutex_lock(&connection->lock);
     while (!connection->is_gone)
         connection_wait_for_news(connection);
+    while (!connection->stops)
+        pthread_cond_wait(&connection->changed, &connection->lock);
     pthread_mutex_unlock(&connection->lock);
     return NULL;
 }
@@ -128,11 +131,11 @@ struct jitscope_error *connection_answer_calls(struct jitscope_executor_connecti
 void connection_stop_calls(struct jitscope_executor_connection *connection) {
     if (!connection->answer)
         return;
-    os_join_thread(connection->reader);
     pthread_mutex_lock(&connection->lock);
     connection->stops = true;
     pthread_cond_broadcast(&connection->changed);
     pthread_mutex_unlock(&connection->lock);
+    os_join_thread(connection->reader);
     for (uint32_t i = 0; i < connection->workers.count; i++)
         os_join_thread(connection->workers.data[i]);
     for (uint32_t i = 0; i < connection->calls.count; i++)

@@ -86,7 +86,7 @@ static void finish_if_done(struct jitscope_target *target, struct target_allocat
     target_end_parts(target, allocation);
     allocation->left = allocation->action_count;
     move_to_front(target, allocation);
-    jitscope_error_destroy(target_close(allocation, false));
+    jitscope_error_destroy(target_close(target, allocation, false));
 }
 
 void target_begin_parts(struct jitscope_target *target, struct target_allocation *allocation) {
@@ -326,11 +326,12 @@ void target_begin_lazy(struct jitscope_target *target) {
 
 /* --- the helper */
 
+/* It lives as long as the process, like the target. */
 static void *help(void *context) {
     struct jitscope_target *target = context;
     target_let_faults_come();
     pthread_mutex_lock(&target->queue_lock);
-    while (!target->is_over) {
+    for (;;) {
         if (!target->has_half) {
             pthread_cond_wait(&target->changed, &target->queue_lock);
             continue;
@@ -343,7 +344,6 @@ static void *help(void *context) {
             target_end_connection(target, error);
         pthread_mutex_lock(&target->queue_lock);
     }
-    pthread_mutex_unlock(&target->queue_lock);
     return NULL;
 }
 
