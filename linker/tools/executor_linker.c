@@ -7,11 +7,18 @@
 #include <stdio.h>
 
 static int process, keeper; /* 0: there is no linker */
+static int connection;
 
 static void await_linker(int status, void *unused) {
     (void)status, (void)unused;
-    if (keeper && process == os_process_id()) /* and not in a child of the program's */
-        os_wait_apart(keeper);
+    if (!keeper || process != os_process_id()) /* a child of the program's */
+        return;
+    int maker;
+    uint32_t user;
+    if (os_peer(connection, &maker, &user) || maker != process)
+        return; /* the program has closed it: the linker hears of nothing before this process is gone */
+    os_shut_down(connection); /* behind the last message: whoever still listens hears that it was the last */
+    os_wait_apart(keeper);
 }
 
 int executor_linker_start(char **command, int *fd) {
@@ -22,7 +29,7 @@ int executor_linker_start(char **command, int *fd) {
     snprintf(given, sizeof given, "JITSCOPE_EXECUTOR=" EXECUTOR_GIVEN "%d", ends[1]);
     int failure = os_spawn_apart(command, ends[1], ends[0], given, &keeper);
     os_close(ends[1]);
-    *fd = ends[0];
+    *fd = connection = ends[0];
     process = os_process_id();
     if (failure)
         os_close(ends[0]);
