@@ -63,8 +63,7 @@ void graph_destroy(struct graph *graph) {
     vec_destroy(&graph->lazy.stubs);
     vec_destroy(&graph->claimed_groups);
     vec_destroy(&graph->section_next);
-    os_release(graph->addresses);
-    graph->addresses = NULL;
+    graph_forget_addresses(graph);
     arena_destroy(&graph->arena);
 }
 

@@ -23,6 +23,12 @@ struct jitscope_error *graph_add_symbol(struct graph *graph, struct symbol symbo
     return NULL;
 }
 
+struct jitscope_error *graph_reserve_symbols(struct graph *graph, uint32_t count) {
+    TRY(vec_reserve(&graph->symbols, count));
+    TRY(string_pool_reserve(graph->names, count));
+    return count ? graph_cover_name(&graph->by_name.symbols, graph->names->strings.count + count - 1) : NULL;
+}
+
 uint32_t graph_find_symbol(const struct graph *graph, uint32_t name) {
     return name < graph->by_name.symbols.count ? graph->by_name.symbols.data[name] : NO_SYMBOL;
 }
@@ -265,11 +271,18 @@ uint64_t graph_symbol_address(const struct graph *graph, uint32_t id) {
                                      : graph->blocks.data[symbol->block].address + symbol->value;
 }
 
+void graph_forget_addresses(struct graph *graph) {
+    os_release_table(graph->addresses, (size_t)graph->address_count * sizeof *graph->addresses);
+    graph->addresses = NULL;
+    graph->address_count = 0;
+}
+
 struct jitscope_error *graph_compute_addresses(struct graph *graph) {
-    os_release(graph->addresses);
-    graph->addresses = os_allocate((size_t)graph->symbols.count * sizeof *graph->addresses);
+    graph_forget_addresses(graph);
+    graph->addresses = os_resize_table(NULL, 0, (size_t)graph->symbols.count * sizeof *graph->addresses);
     if (!graph->addresses)
         return error_no_memory();
+    graph->address_count = graph->symbols.count;
     for (uint32_t id = 0; id < graph->symbols.count; id++) {
         const struct symbol *symbol = &graph->symbols.data[id];
         const struct block *block = symbol->block == NO_BLOCK ? NULL : &graph->blocks.data[symbol->block];

@@ -291,6 +291,7 @@ static struct jitscope_error *read_in_memory(struct elf_reader *reader, uint32_t
 struct jitscope_error *elf_read_sections(struct elf_reader *reader) {
     uint32_t first = reader->graph->blocks.count;
     bool has_debug = false, has_linked = false;
+    TRY(vec_reserve(&reader->graph->blocks, reader->section_count / 2)); /* most have one of relocations */
     for (uint32_t i = 1; i < reader->section_count; i++) {
         Elf64_Shdr section = elf_section(reader, i);
         bool alloc = section.sh_flags & SHF_ALLOC;
