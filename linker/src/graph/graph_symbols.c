@@ -4,7 +4,7 @@
 #include "graph/graph.h"
 #include "graph/name_table.h"
 
-static void trace_symbol(struct graph *graph, uint32_t id) {
+static void tell_symbol(struct graph *graph, uint32_t id) {
     const struct symbol *symbol = &graph->symbols.data[id];
     if (symbol->flags & SYMBOL_EXTERNAL)
         TRACE(graph->trace, symbol_external, .symbol = id, .name = trace_name(graph->trace, symbol->name),
@@ -14,6 +14,11 @@ static void trace_symbol(struct graph *graph, uint32_t id) {
               .block = symbol->block, .offset = symbol->value, .size = symbol->size,
               .linkage = symbol->linkage, .scope = symbol->scope, .kind = symbol->kind,
               .input = symbol->input);
+}
+
+static inline void trace_symbol(struct graph *graph, uint32_t id) {
+    if (trace_wants(graph->trace, LEVEL_BLOCK))
+        tell_symbol(graph, id);
 }
 
 struct jitscope_error *graph_add_symbol(struct graph *graph, struct symbol symbol, uint32_t *id) {

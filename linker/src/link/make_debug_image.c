@@ -321,15 +321,16 @@ static void put_sections(struct maker *maker) {
     }
 }
 
-static void put_entry(const struct maker *maker, uint32_t id, uint32_t number, uint32_t name) {
+static void put_entry(const struct maker *maker, const struct shown_symbol *shown, uint32_t number,
+                      uint32_t name) {
     const struct graph *graph = maker->graph;
-    const struct symbol *symbol = &graph->symbols.data[id];
+    const struct symbol *symbol = &graph->symbols.data[shown->symbol];
     const struct edge *edge = only_edge(graph, symbol);
     struct debuggee_entry *to = (void *)(maker->image + maker->header.entries.offset);
     bool stub = is_stub(symbol);
     to[number] =
-        (struct debuggee_entry){.address = graph->addresses[id],
-                                .target = graph->addresses[final_target(graph, id)],
+        (struct debuggee_entry){.address = graph->addresses[shown->symbol],
+                                .target = graph->addresses[shown->named],
                                 .size = (uint32_t)symbol->size,
                                 .table = stub ? TABLE_PLT : TABLE_GOT,
                                 .symbol = name,
@@ -363,7 +364,7 @@ static void put_symbols(struct maker *maker) {
         const struct symbol *symbol = &graph->symbols.data[shown->symbol];
         uint32_t name = put_name_of(maker, shown->named);
         if (symbol->flags & SYMBOL_TABLE_ENTRY) {
-            put_entry(maker, shown->symbol, entries++, name);
+            put_entry(maker, shown, entries++, name);
             name = put_entry_name(maker, graph->symbols.data[shown->named].name, is_stub(symbol));
         }
         to[symbols] = elf_symbol_of(maker, shown->symbol, name);

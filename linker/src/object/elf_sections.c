@@ -189,9 +189,7 @@ static struct jitscope_error *take_section(struct elf_reader *reader, uint32_t i
     return NULL;
 }
 
-struct jitscope_error *elf_reader_want_section(struct elf_reader *reader, uint32_t index) {
-    if (reader->scratch->section_state.data[index] != SECTION_EMPTY)
-        return NULL;
+struct jitscope_error *elf_reader_want_empty(struct elf_reader *reader, uint32_t index) {
     Elf64_Shdr section = elf_section(reader, index);
     const char *name = elf_reader_section_name(reader, index);
     return take_section(reader, index, &section, name, strlen(name));
