@@ -254,8 +254,8 @@ void graph_attach_block(struct graph *graph, uint32_t owner, uint32_t block);
 
 /* Appends SYMBOL as it is: no resolution by name.  For locals and linker-made symbols. */
 struct jitscope_error *graph_add_symbol(struct graph *graph, struct symbol symbol, uint32_t *id);
-/* Room for COUNT symbols that are about to come, and for as many new names: growing step by step touches
- * fresh pages several times over. */
+/* Room for COUNT symbols that are about to come, and for as many new names, when they are more than there
+ * are: growing step by step touches fresh pages several times over. */
 struct jitscope_error *graph_reserve_symbols(struct graph *graph, uint32_t count);
 /* The global symbol of that name, or NO_SYMBOL. */
 uint32_t graph_find_symbol(const struct graph *graph, uint32_t name);

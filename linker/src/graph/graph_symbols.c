@@ -29,9 +29,11 @@ struct jitscope_error *graph_add_symbol(struct graph *graph, struct symbol symbo
 }
 
 struct jitscope_error *graph_reserve_symbols(struct graph *graph, uint32_t count) {
-    TRY(vec_reserve(&graph->symbols, count));
     TRY(string_pool_reserve(graph->names, count));
-    return count ? graph_cover_name(&graph->by_name.symbols, graph->names->strings.count + count - 1) : NULL;
+    if (count <= graph->symbols.count)
+        return NULL;
+    TRY(vec_reserve(&graph->symbols, count));
+    return graph_cover_name(&graph->by_name.symbols, graph->names->strings.count + count - 1);
 }
 
 uint32_t graph_find_symbol(const struct graph *graph, uint32_t name) {

@@ -18,6 +18,9 @@
 #define SHN_X86_64_LCOMMON 0xff02
 #endif
 
+/* From here on looking beforehand how much there is of something pays. */
+enum { MANY_SECTIONS = 256 };
+
 static inline bool elf_symbol_is_common(const Elf64_Sym *symbol) {
     return symbol->st_shndx == SHN_COMMON || symbol->st_shndx == SHN_X86_64_LCOMMON;
 }

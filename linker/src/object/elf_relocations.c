@@ -318,7 +318,6 @@ static struct jitscope_error *read_table(struct elf_reader *reader, uint32_t ind
 
 /* Room for all of them at once, where there are many tables.  What a table's header says is checked later. */
 static struct jitscope_error *reserve_edges(struct elf_reader *reader) {
-    enum { MANY_SECTIONS = 256 };
     uint64_t size = 0;
     if (reader->section_count < MANY_SECTIONS)
         return NULL;

@@ -286,10 +286,21 @@ static struct jitscope_error *read_in_memory(struct elf_reader *reader, uint32_t
     return take_section(reader, index, section, name, length);
 }
 
+/* Room for all blocks at once, where there are many. */
+static struct jitscope_error *reserve_blocks(struct elf_reader *reader) {
+    uint32_t count = 0;
+    if (reader->section_count < MANY_SECTIONS)
+        return NULL;
+    for (uint32_t i = 1; i < reader->section_count; i++)
+        count += elf_section(reader, i).sh_flags & SHF_ALLOC &&
+                 reader->scratch->section_state.data[i] != SECTION_DISCARDED;
+    return vec_reserve(&reader->graph->blocks, count);
+}
+
 struct jitscope_error *elf_read_sections(struct elf_reader *reader) {
     uint32_t first = reader->graph->blocks.count;
     bool has_debug = false, has_linked = false;
-    TRY(vec_reserve(&reader->graph->blocks, reader->section_count / 2)); /* most have one of relocations */
+    TRY(reserve_blocks(reader));
     for (uint32_t i = 1; i < reader->section_count; i++) {
         Elf64_Shdr section = elf_section(reader, i);
         bool alloc = section.sh_flags & SHF_ALLOC;
