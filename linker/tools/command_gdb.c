@@ -1,25 +1,36 @@
 /* jitscope gdb: `jitscope run` under gdb, with the plug-in loaded.
  *
  * This process becomes gdb.  The plug-in is found by where this program lies: in the build tree beside it,
- * otherwise where the installation put it. */
+ * otherwise where the installation put it.
+ *
+ * With --out-of-process the program that gdb starts is the executor, which starts the linker: so gdb has one
+ * process, in which the program's code runs and nothing else; `run` begins both anew. */
 #include "commands.h"
 #include "job.h"
 
 #include "base/os.h"
 #include "base/text.h"
+#include "executor/connection.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_WORDS = 6 };
+enum { FIRST_WORDS = 8 };
 
 static const char plug_in_name[] = "jitscope.py";
 
 /* Folders with the plug-in, from this program's own; the second is made by the build from its install
  * folders. */
 static const char *const plug_in_folders[] = {"gdb", JITSCOPE_PLUGIN_FROM_PROGRAM};
+
+/* Paths, and the command that loads the plug-in. */
+struct places {
+    struct text program, source;
+    const char *executor;
+    char buffer[4096];
+};
 
 static struct jitscope_error *find_program(struct text *path) {
     char buffer[4096];
@@ -60,15 +71,23 @@ static const char *debugger(void) {
 }
 
 /* gdb's words, then those of `run` as they were given here, without what response files stood for them. */
-static struct jitscope_error *build_words(const struct options *options, const char *program,
-                                          const char *source, char ***out) {
+static struct jitscope_error *build_words(const struct options *options, const struct places *places,
+                                          char ***out) {
     const struct words *given = &options->words;
-    size_t count = FIRST_WORDS + given->list.count + 2, at = FIRST_WORDS;
+    size_t count = FIRST_WORDS + given->list.count + 2, at = 0;
     const char **words = os_allocate(count * sizeof *words);
     if (!words)
         return error_no_memory();
-    const char *const first[FIRST_WORDS] = {debugger(), "-ex", source, "--args", program, "run"};
-    memcpy(words, first, sizeof first);
+    words[at++] = debugger();
+    words[at++] = "-ex";
+    words[at++] = places->source.data;
+    words[at++] = "--args";
+    if (options->out_of_process) {
+        words[at++] = places->executor;
+        words[at++] = "--linker";
+    }
+    words[at++] = places->program.data;
+    words[at++] = "run";
     for (uint32_t i = 0; i < given->list.count; i++) {
         if (given->dashes && i == options->first_program)
             words[at++] = "--";
@@ -89,24 +108,28 @@ static struct jitscope_error *become(char *const *words) {
     return error_system("cannot start", words[0]);
 }
 
-static struct jitscope_error *start(const struct options *options, struct text *program,
-                                    struct text *source) {
+static struct jitscope_error *start(const struct options *options, struct places *places) {
     char **words;
-    TRY(find_program(program));
-    TRY(find_plug_in(program->data, source));
-    TRY(build_words(options, program->data, source->data, &words));
+    TRY(find_program(&places->program));
+    TRY(find_plug_in(places->program.data, &places->source));
+    places->executor = connection_executor_program(places->buffer, sizeof places->buffer);
+    TRY(build_words(options, places, &words));
     struct jitscope_error *error = become(words);
     os_release(words);
     return error;
 }
 
 struct jitscope_error *command_gdb(const struct options *options) {
-    struct text program = {0}, source = {0};
+    struct places places = {0};
     if (!job_first_input(options))
         return error_with_help(error_create(JITSCOPE_ERROR_USAGE, "there is no input to debug"),
                                "name an object: `jitscope gdb INPUT...`");
-    struct jitscope_error *error = start(options, &program, &source);
-    text_destroy(&program);
-    text_destroy(&source);
+    if (options->executor || options->executor_command)
+        return error_with_help(
+            error_create(JITSCOPE_ERROR_USAGE, "gdb starts the executor that it debugs, and no other one"),
+            "attach to one that waits: `gdb -p PID`, before `jitscope run --executor=WHERE`");
+    struct jitscope_error *error = start(options, &places);
+    text_destroy(&places.program);
+    text_destroy(&places.source);
     return error;
 }

@@ -1,17 +1,18 @@
 #define _GNU_SOURCE
-/* jitscope run: the program is linked into this process and runs in it, or in another one.
+/* jitscope run: the program is linked here, and runs in a process of its own, for which this one stands in
+ * (stand_in.h); or in this one.
  *
- * When it is done the process ends through exit(3), as when main returns to the C library: functions that the
- * program gave to atexit still run, and its code must still be there.  So the session is never destroyed
+ * When it is done this process ends through exit(3), as when main returns to the C library: functions that
+ * the program gave to atexit still run, and its code must still be there.  So the session is never destroyed
  * here; it runs the program's finalisers and closes the recording's last chunk from its own exit function. */
 #include "commands.h"
 #include "executor_choice.h"
 #include "job.h"
+#include "stand_in.h"
 
 #include "base/os.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,41 +44,11 @@ static void take_name(char *name) {
     program_invocation_short_name = slash ? slash + 1 : name;
 }
 
-/* The terminal's signals reach the program by themselves; others that are meant for it are handed on. */
-static volatile sig_atomic_t program;
-
-static void hand_on(int signal) {
-    os_kill(program, signal);
-}
-
-static const int of_terminal[] = {SIGINT, SIGQUIT};
-enum { OF_TERMINAL = sizeof of_terminal / sizeof *of_terminal };
-static struct sigaction before[OF_TERMINAL];
-static bool left;
-
-static void leave_signals_to_program(const struct job *job) {
-    const struct sigaction ignore = {.sa_handler = SIG_IGN},
-                           forward = {.sa_handler = hand_on, .sa_flags = SA_RESTART};
-    static const int of_others[] = {SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
-    struct sigaction present;
-    if (!executor_is_elsewhere(job->options))
-        return;
-    program = jitscope_session_executor_process(job->session);
-    if (!program) /* on another machine: signals end this process, and so the program */
-        return;
-    left = true;
-    for (size_t i = 0; i < OF_TERMINAL; i++)
-        os_signal_action(of_terminal[i], &ignore, &before[i]);
-    for (size_t i = 0; i < sizeof of_others / sizeof *of_others; i++)
-        if (!os_signal_action(of_others[i], NULL, &present) && present.sa_handler == SIG_DFL)
-            os_signal_action(of_others[i], &forward, NULL);
-}
-
-/* A process that is started next is to find the terminal's signals as this one has. */
-static void take_signals_back(void) {
-    for (size_t i = 0; left && i < OF_TERMINAL; i++)
-        os_signal_action(of_terminal[i], &before[i], NULL);
-    left = false;
+static void stand_in(const struct job *job) {
+    int process = jitscope_session_executor_process(job->session);
+    if (process &&
+        executor_is_elsewhere(job->options)) /* else signals end this process, and so the program */
+        stand_in_for(process, executor_is_child(job->options) || executor_started_this(job->options));
 }
 
 /* The program ran in another process, and that is no more. */
@@ -88,9 +59,14 @@ static void end_as_program(const struct job *job, struct jitscope_error *error) 
     case JITSCOPE_EXECUTOR_LEFT:
         os_exit_child(status); /* by _exit(2): its finalisers have not run, and are told of nowhere */
     case JITSCOPE_EXECUTOR_KILLED:
-        fprintf(stderr, "jitscope: %s\n", jitscope_error_message(error));
         jitscope_error_destroy(error);
-        exit(SIGNAL_STATUS + status);
+        stand_in_end(status);
+    case JITSCOPE_EXECUTOR_LOST:
+        if (!executor_started_this(job->options))
+            break;
+        jitscope_error_destroy(error); /* who has started the executor sees how it ended */
+        stand_in_is_over();
+        exit(SIGNAL_STATUS);
     default:
         break;
     }
@@ -101,10 +77,13 @@ static struct jitscope_error *run(const struct job *job, const struct job_settin
     uint64_t entry;
     int status;
     TRY(job_entry(job, &entry));
+    if (executor_is_child(job->options))
+        stand_in_leave_descriptors();
     take_name(settings->argv[0]);
     struct jitscope_error *error = jitscope_session_run_main(job->session, entry, &status);
     end_as_program(job, error);
     TRY(error);
+    stand_in_is_over();
     exit(status);
 }
 
@@ -113,13 +92,15 @@ static int process;
 
 /* The file may have been lost while the program ran.  A child of fork() has nothing to do with it. */
 static void warn_at_exit(void) {
-    if (process == os_process_id())
-        job_warn_of_loss(&job);
+    if (process != os_process_id())
+        return;
+    job_warn_of_loss(&job);
+    stand_in_at_exit();
 }
 
 struct jitscope_error *command_run(const struct options *options) {
     struct job_settings settings = {
-        .runs = true, .need_entry = true, .created = leave_signals_to_program, .replaced = take_signals_back};
+        .runs = true, .need_entry = true, .created = stand_in, .replaced = stand_in_no_more};
     process = os_process_id();
     if (os_at_exit(warn_at_exit) < 0) /* before the session's: comes after it */
         return error_no_memory();

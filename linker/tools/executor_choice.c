@@ -1,14 +1,49 @@
 #define _GNU_SOURCE
 #include "executor_choice.h"
 
+#include "base/os.h"
+#include "executor/bridge.h"
 #include "stack_walk.h"
 
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-bool executor_is_elsewhere(const struct options *options) {
+/* Programs that trace this process from its start, debuggers, look for the program in it. */
+static bool is_traced(void) {
+    char text[4096];
+    const char *at =
+        os_read_about(os_process_id(), "status", text, sizeof text) > 0 ? strstr(text, "\nTracerPid:") : NULL;
+    return at && strtol(at + strlen("\nTracerPid:"), NULL, 10) != 0;
+}
+
+bool executor_started_this(const struct options *options) {
+    const char *given = os_environment("JITSCOPE_EXECUTOR");
+    bool other = options->in_process || options->executor || options->executor_command;
+    return !other && given && !strncmp(given, EXECUTOR_GIVEN, strlen(EXECUTOR_GIVEN));
+}
+
+static bool is_asked_for(const struct options *options) {
     return options->out_of_process || options->executor || options->executor_command;
+}
+
+/* Decided once: a debugger may come later. */
+bool executor_is_elsewhere(const struct options *options) {
+    static int decided = -1;
+    if (decided < 0)
+        decided =
+            is_asked_for(options) || executor_started_this(options) || !(options->in_process || is_traced());
+    return decided;
+}
+
+static bool is_over_stream(const struct options *options) {
+    return options->executor && !strcmp(options->executor, "stream");
+}
+
+bool executor_is_child(const struct options *options) {
+    return executor_is_elsewhere(options) && !executor_started_this(options) && !options->executor_command &&
+           (!options->executor || is_over_stream(options));
 }
 
 static struct jitscope_error *exclusive(const char *one, const char *other) {
@@ -18,7 +53,7 @@ static struct jitscope_error *exclusive(const char *one, const char *other) {
 struct jitscope_error *executor_choice_check(const struct options *options) {
     if (options->in_process && options->out_of_process)
         return exclusive("--in-process", "--out-of-process");
-    if (options->in_process && executor_is_elsewhere(options))
+    if (options->in_process && is_asked_for(options))
         return exclusive("--in-process", "--executor or --executor-command");
     if (options->executor && options->executor_command)
         return exclusive("--executor", "--executor-command");
@@ -29,12 +64,6 @@ struct jitscope_error *executor_choice_check(const struct options *options) {
     bool over_tcp = options->executor && !strncmp(options->executor, "tcp:", 4);
     if ((options->secret_file || options->secret_fd.given) && !over_tcp)
         return error_create(JITSCOPE_ERROR_USAGE, "a secret is for --executor=tcp:PORT alone");
-    if (options->inspectable && executor_is_elsewhere(options))
-        return error_with_help(
-            error_create(JITSCOPE_ERROR_USAGE,
-                         "--inspectable and --out-of-process exclude each other: inspectors "
-                         "read memory of the process that links"),
-            "--record FILE works with both");
     return NULL;
 }
 
@@ -58,18 +87,17 @@ struct jitscope_error *executor_choice_connect(const struct options *options,
                                                struct jitscope_executor_connection **connection) {
     char *command[] = {(char[]){"/bin/sh"}, (char[]){"-c"}, (char *)(uintptr_t)options->executor_command,
                        NULL};
-    bool over_stream = options->executor && !strcmp(options->executor, "stream");
     const struct jitscope_executor_options wanted = {
         .size = sizeof wanted,
         .command = options->executor_command ? command : NULL,
         .on_standard_streams = options->executor_command != NULL,
-        .inline_content = over_stream,
+        .inline_content = is_over_stream(options),
         .ends_with_program = true,
         .crashed = report_crash,
         .secret = {options->secret_file, options->secret_fd.given, (int)options->secret_fd.value}};
     if (previous)
         return jitscope_executor_spawn_for(previous, &wanted, connection);
-    return options->executor && !over_stream
+    return options->executor && !is_over_stream(options)
                ? jitscope_executor_connect_to(options->executor, &wanted, connection)
                : jitscope_executor_spawn(&wanted, connection);
 }

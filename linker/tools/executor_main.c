@@ -3,7 +3,9 @@
  *
  * Started by the linker, with one end of a socket pair; or by whoever has a stream to a linker: --stdio is
  * for channels like ssh, whose other end talks with standard input and output; --listen waits for one linker
- * where both meet (executor/endpoint.h). */
+ * where both meet (executor/endpoint.h); or it starts the linker itself (executor_linker.h). */
+#include "executor_linker.h"
+
 #include "base/os.h"
 #include "jitscope/executor.h"
 
@@ -25,6 +27,10 @@
            "for tcp: at least 128 bits that the linker knows, too, and nobody else, as `openssl rand -hex "  \
            "32` prints; the file, of mode 0600, is removed when somebody connects")                          \
     OPTION(secret_fd, "--secret-fd", "N", "the same, read from descriptor N")                                \
+    OPTION(linker, "--linker", "COMMAND [ARG]...",                                                           \
+           "start the linker, any program that asks the library for an executor: for debuggers, which then " \
+           "start the process they debug, as `gdbserver localhost:1234 jitscope-executor --linker jitscope " \
+           "run hello.o` does")                                                                              \
     OPTION(version, "--version", NULL, "print the version")                                                  \
     OPTION(help, "--help", NULL, "print this help")
 
@@ -32,6 +38,7 @@ struct choice {
 #define FIELD(field, name, argument, what) const char *field;
     OPTIONS(FIELD)
 #undef FIELD
+    char **command; /* of --linker */
 };
 
 static const struct option {
@@ -44,14 +51,16 @@ static const struct option {
 };
 
 static void print_help(FILE *file) {
-    fputs("usage: jitscope-executor --fd N | --stdio | --listen WHERE [--secret-file FILE | --secret-fd N]\n"
-          "\n"
-          "Runs what a jitscope linker links. `jitscope run` starts it by itself; `jitscope run --executor "
-          "WHERE` "
-          "goes to one\nthat waits, and `--executor-command 'ssh HOST jitscope-executor --stdio'` to another "
-          "machine.\n"
-          "\n",
-          file);
+    fputs(
+        "usage: jitscope-executor --fd N | --stdio | --listen WHERE [--secret-file FILE | --secret-fd N] |\n"
+        "                         --linker COMMAND [ARG]...\n"
+        "\n"
+        "Runs what a jitscope linker links. `jitscope run` starts it by itself; `jitscope run --executor "
+        "WHERE` "
+        "goes to one\nthat waits, and `--executor-command 'ssh HOST jitscope-executor --stdio'` to another "
+        "machine.\n"
+        "\n",
+        file);
     for (size_t i = 0; i < sizeof options / sizeof *options; i++)
         fprintf(file, "  %s%s%s\n        %s\n", options[i].name, options[i].argument ? " " : "",
                 options[i].argument ? options[i].argument : "", options[i].what);
@@ -76,12 +85,14 @@ static const struct option *find(const char *name) {
     return NULL;
 }
 
+/* What is behind --linker is all the linker's. */
 static bool choose(int argc, char **argv, struct choice *choice) {
-    for (int i = 1; i < argc; i++) {
+    for (int i = 1; i < argc && !choice->linker; i++) {
         const struct option *option = find(argv[i]);
         if (!option || (option->argument && i + 1 == argc))
             return false;
         const char *value = option->argument ? argv[++i] : option->name;
+        choice->command = argv + i;
         memcpy((char *)choice + option->field, &value, sizeof value);
     }
     return true;
@@ -105,6 +116,11 @@ static struct jitscope_error *open_stream(const struct choice *choice, int descr
     struct jitscope_listen_options wanted = {.size = sizeof wanted, .told = tell};
     wanted.secret = (struct jitscope_secret){choice->secret_file, choice->secret_fd != NULL, secret};
     *in = *out = descriptor;
+    if (choice->linker) {
+        int failure = executor_linker_start(choice->command, in);
+        *out = *in;
+        return failure ? jitscope_error_create(JITSCOPE_ERROR_SYSTEM, strerror(errno)) : NULL;
+    }
     if (choice->stdio && os_take_standard_streams(in, out))
         return jitscope_error_create(JITSCOPE_ERROR_SYSTEM, strerror(errno));
     if (choice->listen) {
@@ -133,7 +149,7 @@ int jitscope_executor_main(int argc, char **argv) {
             puts("jitscope-executor " JITSCOPE_VERSION);
         return 0;
     }
-    if (!choice.fd + !choice.stdio + !choice.listen != 2 ||
+    if (!choice.fd + !choice.stdio + !choice.listen + !choice.linker != 3 ||
         (choice.fd && !parse_descriptor(choice.fd, &descriptor)) ||
         (choice.secret_fd && !parse_descriptor(choice.secret_fd, &secret)) ||
         (!choice.listen && (choice.secret_file || choice.secret_fd)))
@@ -144,7 +160,12 @@ int jitscope_executor_main(int argc, char **argv) {
         error = jitscope_target_create_on(in, out, &target);
     if (!error)
         error = jitscope_target_serve(target);
-    return error ? fail(error) : 0;
+    int status = executor_linker_end(choice.linker);
+    if (!error || status) {
+        jitscope_error_destroy(error); /* the linker has said what was wrong first */
+        return status;
+    }
+    return fail(error);
 }
 
 int main(int argc, char **argv) {

@@ -100,7 +100,7 @@ static struct jitscope_error *create_session(struct job *job, const struct job_s
     TRY(choose_recording(job));
     wanted.record_path = job->record_path;
     if (settings->runs && executor_is_elsewhere(options))
-        TRY(executor_choice_connect(options, job->session, &wanted.executor));
+        TRY(executor_choice_connect(options, job->is_made_for ? job->session : NULL, &wanted.executor));
     jitscope_session_destroy(job->session);
     job->session = NULL;
     return jitscope_session_create(&wanted, &job->session);
@@ -176,7 +176,7 @@ static bool may_begin_at_once(const struct options *options) {
 static struct jitscope_error *link_items(struct job *job, const struct job_settings *settings) {
     if (settings->argv)
         TRY(jitscope_session_set_arguments(job->session, settings->argc, settings->argv, settings->envp));
-    if (job->options->lazy)
+    if (job->options->lazy && !job->at_once)
         TRY(jitscope_session_set_lazy(job->session, true));
     if (job->options->executable_stack)
         TRY(jitscope_session_allow_executable_stack(job->session));
@@ -234,8 +234,7 @@ static struct jitscope_error *link_in_session(struct job *job, const struct job_
     return error;
 }
 
-/* What the link wanted of the process it cannot get any more: another session begins, in an executor that is
- * made for it, as if it were the first. */
+/* Another session begins as if it were the first. */
 static struct jitscope_error *link_again(struct job *job, const struct job_settings *settings) {
     statistics_destroy(&job->statistics);
     job->statistics = (struct statistics){0};
@@ -246,14 +245,31 @@ static struct jitscope_error *link_again(struct job *job, const struct job_setti
     return link_in_session(job, settings);
 }
 
+/* What the link wanted of the process it cannot get any more: it is linked in one that is made for it. What
+ * waits in a lazy link does not tell what it wants before it is called, so nothing waits there. */
+static struct jitscope_error *link_with_copies(struct job *job, const struct job_settings *settings) {
+    struct jitscope_error *error = NULL;
+    if (job->options->lazy) {
+        warn("--lazy has no effect: copies of the data of libraries are made before the program begins");
+        job->at_once = true;
+        error = link_again(job, settings);
+    }
+    if (!job->session || !jitscope_session_wants_copies(job->session))
+        return error;
+    jitscope_error_destroy(error);
+    job->is_made_for = true;
+    return link_again(job, settings);
+}
+
 struct jitscope_error *job_create(const struct options *options, const struct job_settings *settings,
                                   struct job *job) {
     *job = (struct job){.options = options, .memory_file = -1};
     TRY(validate(options));
     struct jitscope_error *error = link_in_session(job, settings);
-    if (error && job->session && jitscope_session_wants_copies(job->session)) {
+    bool may_start_another = !executor_started_this(options); /* or it is not the process that was wanted */
+    if (error && job->session && may_start_another && jitscope_session_wants_copies(job->session)) {
         jitscope_error_destroy(error);
-        error = link_again(job, settings);
+        error = link_with_copies(job, settings);
     }
     job_warn_of_loss(job);
     TRY(error);

@@ -16,6 +16,8 @@ struct job {
     struct statistics statistics;
     struct progress progress;
     bool count;              /* statistics are filled in */
+    bool at_once;            /* --lazy has no effect */
+    bool is_made_for;        /* the executor is, for this link */
     uint32_t warnings;       /* of this session */
     uint32_t warnings_said;  /* that one before it has had */
     bool warned;             /* that the recording is cut off */

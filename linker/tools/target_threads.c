@@ -57,6 +57,10 @@ static struct jitscope_error *seize(struct target_threads *threads, pid_t proces
         int reason = errno;
         if (reason == ESRCH || has_ended(process, number))
             return NULL;
+        int tracer = os_tracer(process);
+        if (tracer)
+            return error_create(JITSCOPE_ERROR_SYSTEM,
+                                "cannot stop the process: it is being debugged, by process %d", tracer);
         errno = reason;
         return error_with_help(error_system("cannot stop the process: ptrace", NULL),
                                "it must be a process of your own, not traced by a debugger; "

@@ -116,7 +116,8 @@ int main(int argc, char **argv) {
 
     printf("memory is shared:\n");
     session = start((struct jitscope_executor_options){0});
-    printf("no inspectors: %s\n", jitscope_session_inspection_failure(session));
+    const char *failure = jitscope_session_inspection_failure(session);
+    printf("inspectors: %s\n", failure ? failure : "they may come");
     live(session);
     fail(session);
     jitscope_session_destroy(session);

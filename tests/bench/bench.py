@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Measures how long linkers take to make code in memory out of objects, each contestant a process of its own, all of
 them in turn in each round, so that a noisy machine disturbs all alike; ratios are of the shortest times.  Times are
-from "objects in memory" to "address of the entry known" (libtcc and ld.lld read files); afterwards the linked code runs
+from "objects in memory" to "address of the entry known" (libtcc and ld.lld read files); jitscope links into the process that it
+is called in, by its API, as LLJIT does; afterwards the linked code runs
 and its result is checked.  The stack and the number of mappings are what the system gives by default; only LLJIT gets
 a larger stack, without which it ends."""
 import argparse

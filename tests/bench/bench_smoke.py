@@ -11,6 +11,7 @@ import tempfile
 import unittest
 
 import debuggers
+import executor
 import recordings
 import throws
 from bench import CONTESTANTS, GROWTH, Bench, grow, main
@@ -131,6 +132,14 @@ class Smoke(unittest.TestCase):
             self.assertEqual(throws.main(["--functions=60", "--batches=1,7,60", "--throws=50", "--rounds=1", f"--programs={PROGRAMS}"]), 0)
         for name in ("linked by the system", "1 batch", "7 batches", "60 batches"):
             self.assertRegex(out.getvalue(), rf"\n  {name}( +\d+\.\d+){{5}}\n")
+
+    def test_executor(self):
+        """The programs run in both processes; few messages for large ones, too."""
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            self.assertEqual(executor.main(["--rounds=1", f"--programs={PROGRAMS}"]), 0)
+        for name in ("hello world", "SQLite"):
+            self.assertRegex(out.getvalue(), rf"\n  {name}( +-?\d+\.\d+){{4}} +6\n")
 
     def test_a_large_recording_is_whole(self):
         """Every event that was written is read, whoever reads: from 32 MiB on chunks come in one by one."""

@@ -87,9 +87,18 @@ class DebuggerTest(SystemTest):
         own = HERE / "inputs" / str(source)
         return super().compile(str(own) if "\n" not in str(source) and own.exists() else str(source), *flags, **options)
 
+    process_option = ["--in-process"]  # what these tests attach to is the process that they have started
+
+    def inferior(self, command):
+        """The command that starts a program to be debugged; remote_harness.py has another."""
+        words = [str(word) for word in command]
+        if words[1:2] == ["run"] and os.path.basename(words[0]) == "jitscope":
+            words[2:2] = self.process_option
+        return words
+
     def start(self, *command, **options):
         """A process that is killed when the test ends."""
-        process = subprocess.Popen([str(word) for word in command], start_new_session=True, cwd=self.folder,
+        process = subprocess.Popen(self.inferior(command), start_new_session=True, cwd=self.folder,
                                    **{"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE,
                                       "stderr": subprocess.STDOUT, **options})
 
@@ -114,13 +123,17 @@ class DebuggerTest(SystemTest):
             words += ["-ex", command]
         if program:
             words += ["--args", *program]
+        return self.all_of("gdb", words, limit, env)
+
+    def all_of(self, name, words, limit=LIMIT, env=None):
+        """Everything that a debugger has printed when it is done."""
         process = self.start(*words, env={**os.environ, "LC_ALL": "C.UTF-8", **(env or {})})
         try:
             out, _ = process.communicate(timeout=limit)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             out, _ = process.communicate()
-            self.fail(f"gdb was not done after {limit} s:\n{out.decode(errors='replace')}")
+            self.fail(f"{name} was not done after {limit} s:\n{out.decode(errors='replace')}")
         return out.decode(errors="replace")
 
     def need_calls(self):
@@ -130,7 +143,7 @@ class DebuggerTest(SystemTest):
 
     def gdbserver(self, *program):
         """The command with which gdb starts PROGRAM under a gdbserver of its own; it speaks over a pipe, no port is open."""
-        words = " ".join(f"'{word}'" for word in (GDBSERVER, "--once", "-", *program))
+        words = " ".join(f"'{word}'" for word in (GDBSERVER, "--once", "-", *self.inferior(program)))
         return f"target remote | {words}"
 
     def wait_for(self, condition, what, limit=LIMIT):

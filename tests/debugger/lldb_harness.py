@@ -1,8 +1,6 @@
 """What the tests with a real lldb share: commands in, one text out; after(out, command) is what that command printed."""
 import os
 import shutil
-import signal
-import subprocess
 import unittest
 
 from gdb_harness import HERE, LIMIT, DebuggerTest
@@ -35,12 +33,5 @@ class LldbTest(DebuggerTest):
         for command in [*SETTINGS, *([f"command script import {PLUGIN}"] if plugin else []), *commands]:
             words += ["-o", command]
         if program:
-            words += ["--", *program]
-        process = self.start(*words, env={**os.environ, "LC_ALL": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1", **(env or {})})
-        try:
-            out, _ = process.communicate(timeout=limit)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            out, _ = process.communicate()
-            self.fail(f"lldb was not done after {limit} s:\n{out.decode(errors='replace')}")
-        return out.decode(errors="replace")
+            words += ["--", *self.inferior(program)]
+        return self.all_of("lldb", words, limit, {"PYTHONDONTWRITEBYTECODE": "1", **(env or {})})

@@ -84,7 +84,7 @@ class Plain(LldbTest):
         self.assertRegex(trace, r"#0: .*`compare\(left=0x\w+, right=0x\w+\) at tables.c:15")
         self.assertRegex(trace, r"libc\.so\.6`")
         self.assertRegex(trace, r"`main at tables\.c:20")
-        self.assertRegex(trace, r"jitscope`main\(")
+        self.assertRegex(trace, r"jitscope(-executor)?`main\(")
         self.assertRegex(after(out, "step"), r"-> 11 ")
         self.assertIn("Return value: (int) $0 = 25", after(out, "finish"))
         self.assertIn("(int[3]) values = ([0] = 1, [1] = 2, [2] = 3)", after(out, "frame variable"))

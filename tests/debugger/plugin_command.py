@@ -47,6 +47,17 @@ class Command(DebuggerTest):
         self.assertEqual(words[2:], ["--args", os.path.realpath(JITSCOPE), "run", "--debug=lazy", "--define", "x=1", "-l", "c",
                                      "a.o", "--", "-x", ""])
 
+    def test_what_is_started_out_of_process(self):
+        env = self.debugger('for word; do echo "[$word]"; done')
+        words = self.jitscope("gdb", "--out-of-process", "a.o", "--", "x", env=env).out.decode().splitlines()[2:]
+        tool = os.path.realpath(JITSCOPE)
+        self.assertEqual(words, [f"[{word}]" for word in ("--args", f"{tool}-executor", "--linker", tool, "run", "--out-of-process",
+                                                          "a.o", "--", "x")])
+        for other in ("--executor=stream", "--executor-command=cat"):
+            outcome = self.jitscope("gdb", other, "a.o", env=env)
+            self.assertEqual((outcome.status, outcome.out), (2, b""))
+            self.assertIn(b"gdb starts the executor that it debugs", outcome.err)
+
     def test_status_is_the_debuggers(self):
         self.assertEqual(self.jitscope("gdb", self.program, env=self.debugger("exit 7")).status, 7)
 
@@ -81,11 +92,16 @@ class Command(DebuggerTest):
         out = self.session(self.program, tool=tool, commands=["set breakpoint pending on", "break square", "run",
                                                               "info jitscope got"])
         self.assertRegex(out, r"1:1 +0x\w+ +0x\w+ +0x\w+ +printf")
+        out = self.session("--out-of-process", self.program, tool=tool, commands=["set breakpoint pending on", "break square", "run",
+                                                                                  "info inferiors"])
+        executor = place / "libexec" / "jitscope" / "jitscope-executor"
+        self.assertIn(f"{executor} \n", out)
         # gdb finds the script by itself where it looks for such scripts.
         scripts = place / "share" / "gdb" / "auto-load"
-        found = self.run_command(GDB, "-nx", "-batch", "-iex", f"set auto-load safe-path {place}", "-iex",
-                                 f"set auto-load scripts-directory {scripts}", "-ex", "help info jitscope got", tool)
-        self.assertIn(b"Usage: info jitscope got", found.out, found)
+        for program in (tool, executor):
+            found = self.run_command(GDB, "-nx", "-batch", "-iex", f"set auto-load safe-path {place}", "-iex",
+                                     f"set auto-load scripts-directory {scripts}", "-ex", "help info jitscope got", program)
+            self.assertIn(b"Usage: info jitscope got", found.out, found)
 
 
 if __name__ == "__main__":

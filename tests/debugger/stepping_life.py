@@ -169,7 +169,8 @@ class Late(DebuggerTest):
         if pattern.startswith("|") or "/" in pattern:
             self.skipTest(f"cores of this machine go elsewhere: {pattern}")
         main = self.compile(self.input("events.c"), "-g", "-O0")
-        done = subprocess.run(["sh", "-c", 'ulimit -c unlimited; exec "$@"', "sh", JITSCOPE, "run", main, "--", "x"],
+        dies = self.inferior((JITSCOPE, "run", main, "--", "x"))
+        done = subprocess.run(["sh", "-c", 'ulimit -c unlimited; exec "$@"', "sh", *dies],
                               cwd=self.folder, capture_output=True, timeout=60)
         self.assertEqual(done.returncode, -6)
         cores = list(self.folder.glob("core*"))

@@ -1,7 +1,25 @@
-/* A shared library that is asked for names. */
+/* A shared library that is asked for names, and for copies of what they name. */
 #include "fuzz_common.h"
 
-#include "object/elf_shared.h"
+#include "object/elf_copies.h"
+
+static struct jitscope_error *take_name(void *context, const char *name, const char *version, bool weak) {
+    const struct elf_shared *library = context;
+    (void)weak;
+    FUZZ_HOLDS(strlen(name) < library->file.size);
+    FUZZ_HOLDS(!version || strlen(version) < library->file.size);
+    return NULL;
+}
+
+static void copy(struct elf_shared *library, const char *name) {
+    struct elf_copy copy;
+    struct jitscope_error *error = elf_copy_find(library, name, &copy);
+    if (!error) {
+        FUZZ_HOLDS(copy.size && copy.alignment && !(copy.alignment & (copy.alignment - 1)));
+        error = elf_copy_each_name(library, &copy, take_name, library);
+    }
+    fuzz_expect_message(error);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static const char *const names[] = {"",       "main",        "add", "shapes_count", "_init", "square",
@@ -10,7 +28,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct elf_shared_symbol symbol;
     struct jitscope_error *error = elf_shared_open((struct bytes){data, size}, &library);
     for (size_t i = 0; !error && i < sizeof names / sizeof *names; i++)
-        elf_shared_find(&library, names[i], &symbol);
+        if (elf_shared_find(&library, names[i], &symbol))
+            copy(&library, names[i]);
     if (!error && library.soname)
         FUZZ_HOLDS(strlen(library.soname) < size);
     fuzz_expect_message(error);

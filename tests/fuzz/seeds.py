@@ -7,6 +7,9 @@ import struct
 import subprocess
 import sys
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "system"))
+import bridge
+
 GOLDEN = pathlib.Path(__file__).resolve().parents[1] / "replay" / "golden"
 C_SOURCE = """
 extern int other(int); extern int data[4]; int common_array[10]; static int local = 3;
@@ -167,8 +170,34 @@ def main(folder, jitscope):
     version = subprocess.run([jitscope, "--version"], check=True, capture_output=True, text=True).stdout.split()[-1]
     for name, content in conversations(version):
         put("wire", name, content)
+    for name, content in said_to_executors():
+        put("target", name, content)
     for name, content in sessions(work, made, jitscope):
         put("session", name, records_of(content))
+
+
+def said_to_executors():
+    """Conversations for fuzz_target.c: what a linker says, one message after the other."""
+    place, page = 0x7e0000000000, bridge.PAGE
+    action = ((b"register-eh-frames", bridge.u64(place, 8)), (b"deregister-eh-frames", bridge.u64(place, 8)))
+    link = bridge.finalize([bridge.segment(place, content=b"code", prot=5), bridge.segment(place + page, 2 * page, content=b"data"),
+                            bridge.segment(place + 3 * page, lifetime=1)], [action], arguments=bridge.u32(1, 1) + bridge.text(b"a")
+                           + bridge.u32(1, 1) + bridge.text(b"B=c"))
+    other = bridge.finalize([bridge.segment(place + 70 * page, 65 * page)], number=2)
+    parts = bridge.finalize([bridge.segment(place + 5 * page)], [action], number=3, flags=16 + 64)
+    says = {"LOOKUP": bridge.u32(0, 0, 0), "READ": bridge.u64(place) + bridge.u32(8), "RESERVE": bridge.u64(2 << 20) + bridge.u32(0),
+            "DEALLOCATE": bridge.u32(1, 0, 0), "RUN": bridge.u32(0) + bridge.u64(place) + bridge.u32(0), "END": bridge.text(b"why"),
+            "OPEN_TLS": bridge.u32(0, 0, 1) + bridge.u64(8, 8) + bridge.u32(0, 0, 0), "TLS_ADDRESS": bridge.u32(1) + bridge.u64(0),
+            "CLOSE_TLS": bridge.u32(1), "OPEN_EXPORTS": bridge.u32(1, 1) + bridge.text(b"name") + bridge.u64(place),
+            "CLOSE_EXPORTS": bridge.u32(1), "STORE_SLOTS": bridge.u32(1) + bridge.u64(place + page, place)}
+
+    def conversation(*said):
+        return b"".join(struct.pack("<BH", bridge.NUMBERS[kind], len(payload)) + payload for kind, payload in said)
+    yield "all", conversation(("FINALIZE", link), ("FINALIZE", other), *says.items())
+    yield "over", conversation(("FINALIZE", link), ("FINALIZE", bridge.finalize([bridge.segment(place + 2 * page)], number=2)))
+    yield "parts", conversation(("FINALIZE", parts), *(("RUN_HALF", bridge.u32(3, 0, half, 0)) for half in (0, 1)))
+    for kind, payload in says.items():
+        yield kind, conversation(("FINALIZE", link), (kind, payload))
 
 
 # Of fuzz_inspect.c: keys through all screens, up and down, back in time, search, filter, sort, why, help, sizes.

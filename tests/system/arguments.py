@@ -298,8 +298,8 @@ class Options(SystemTest):
         self.assertEqual(self.jitscope("run", "--phony-externals", main).status, 2)
 
     def test_signals_and_statuses_pass_through(self):
-        for body, status in (("abort();", -6), ("exit(300);", 300 % 256), ("_Exit(7);", 7), ("raise(9);", -9),
-                             ("*(volatile int *)8 = 0;", -11)):
+        for body, status in (("abort();", self.ended_by(6)), ("exit(300);", 300 % 256), ("_Exit(7);", 7), ("raise(9);", self.ended_by(9)),
+                             ("*(volatile int *)8 = 0;", self.ended_by(11))):
             text = f"#include <signal.h>\n#include <stdlib.h>\nint main(void) {{ {body} return 0; }}\n"
             main = self.compile(text, "-O0", "-w", name="main.o")
             self.assertEqual(self.jitscope("run", main).status, status, body)

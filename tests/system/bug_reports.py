@@ -9,7 +9,7 @@ import struct
 import subprocess
 import unittest
 
-from harness import COMPILERS, JITSCOPE, LIBRARIES, SystemTest
+from harness import COMPILERS, IN_PROCESS, JITSCOPE, LIBRARIES, SystemTest
 
 RECORD_LINKS = os.path.abspath(os.environ.get("RECORD_LINKS", "build/dev/tests/system/record_links"))
 VIEWS = ("batches inputs sections segments blocks symbols edges got plt tls actions registrations eh-frames passes memory").split()
@@ -97,7 +97,7 @@ class Manifest(Reports):
         self.assertEqual(self.line("verdict"), "identical, " + replayed.split(":")[0])
         self.assertEqual(self.line("target"), "x86_64-elf")
         self.assertEqual(self.line("page size"), f"{os.sysconf('SC_PAGESIZE')} bytes")
-        self.assertEqual(self.line("memory manager"), "in-process")
+        self.assertEqual(self.line("memory manager"), "in-process" if IN_PROCESS else "executor")
         self.assertIn("gc-sections", self.line("options"))
         self.assertIn("name=zqvqnever", self.manifest)
         self.assertRegex(self.manifest, r"(?m)^ +1  ok$")
@@ -152,7 +152,7 @@ class Verdicts(Reports):
     def killed(self):
         """Its last chunk is open: without a digest, so that a test can change it."""
         main = self.compile("#include <signal.h>\nint main(void) { return raise(SIGKILL); }\n")
-        return self.record(main, name="killed.jsr", status=-signal.SIGKILL)
+        return self.record("--in-process", main, name="killed.jsr", status=-signal.SIGKILL)
 
     def test_cut_off(self):
         self.report(self.killed(), name="good.jsr")

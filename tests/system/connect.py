@@ -494,7 +494,6 @@ class StandardStreams(Meeting):
     def test_what_excludes_it(self):
         self.refused(self.command("true", "--executor=stream", self.program), b"exclude each other", 2)
         self.refused(self.command("true", "--in-process", self.program), b"exclude each other", 2)
-        self.refused(self.command("true", "--inspectable", self.program), b"exclude each other", 2)
 
     def test_usage(self):
         for words in ((), ("--stdio", "--fd", "3"), ("--listen",), ("--stdio", "--secret-file", "x"), ("--listen", "x/y", "--stdio"),

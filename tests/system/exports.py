@@ -241,7 +241,7 @@ class Perfetto(ExportTest):
         recording = self.folder / "r.jsr"
         main = self.compile("#include <signal.h>\n__attribute__((constructor)) static void die(void) "
                             "{ raise(SIGKILL); }\nint main(void) { return 0; }\n")
-        self.assertEqual(self.jitscope("run", "--record", recording, main).status, -9)
+        self.assertEqual(self.jitscope("run", "--in-process", "--record", recording, main).status, -signal.SIGKILL)
         slices = self.slices(self.events(self.packets(recording)))
         paths = [s[0] for s in slices]
         self.assertEqual(paths[-1], ("link 1",))

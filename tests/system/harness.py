@@ -8,6 +8,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import unittest
@@ -17,8 +18,9 @@ INPUTS = pathlib.Path(__file__).resolve().parent / "inputs"
 COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
 LIBRARIES = pathlib.Path("/usr/lib/x86_64-linux-gnu")
 RUN = os.environ.get("JITSCOPE_RUN", "").split()  # options that each `jitscope run` gets besides its own
+IN_PROCESS = "--in-process" in RUN
+LIMIT = int(os.environ.get("JITSCOPE_LIMIT", "120"))  # seconds for one command; a hang fails the test instead of the machine
 WITH_SANITIZER = any(name in pathlib.Path(JITSCOPE).read_bytes() for name in (b"__asan_init", b"__tsan_init"))
-LIMIT = 120  # seconds for one command; a hang fails the test instead of the machine
 
 
 def numbers(row):
@@ -111,6 +113,17 @@ class SystemTest(unittest.TestCase):
         self.must("ar", flags, path, *members)
         return path
 
+    def ended_by(self, number):
+        """The exit status of `jitscope run` when a signal ends the program: a shell's, but Ctrl-C ends whoever stands in, too."""
+        return -number if IN_PROCESS or number == signal.SIGINT else 128 + number
+
+    def take_report(self, outcome):
+        """Where the program crashed, and of what it died, is said behind what it has said itself."""
+        report = re.compile(rb"(jitscope: the program gets signal .*:\n([# ].*\n)*)?jitscope: the program was killed by signal .*\n\Z")
+        if not IN_PROCESS and outcome.status > 128:
+            outcome.err, reports = report.subn(b"", outcome.err)
+            self.assertEqual(reports, 1, outcome)
+
     def same(self, inputs, libraries=(), arguments=(), linker="gcc", stdin=b"", env=None, flags=(),
              measured=None, dies=False):
         """Links with the system's linker and in memory; both must do the same.  Returns what they did.  measured() gets
@@ -123,6 +136,9 @@ class SystemTest(unittest.TestCase):
         actual = self.jitscope("run", *options, *inputs, *libraries, "--", *arguments, stdin=stdin, env=env)
         if measured:
             measured(actual)
+        if dies:
+            self.take_report(actual)
+            expected.status = self.ended_by(-expected.status)
         self.assertEqual(repr(actual), repr(expected))
         return actual
 

@@ -20,7 +20,7 @@ INSPECTING = os.environ.get("INSPECTING", f"{TESTS}/inspecting")
 NOBODY = 65534
 ALL_SIGNALS = 0xfffffffffffbfeff  # but KILL and STOP, which cannot be blocked
 THE_C_LIBRARYS = 3 << 31  # 32 and 33, which it keeps to itself
-HEADER = struct.Struct("<8sII32s64sIIIIQQQ")  # as inspect_protocol.h has it
+HEADER = struct.Struct("<8sII32s64sIIIIQQQIIQ")  # as inspect_protocol.h has it
 
 
 class Program:
@@ -535,8 +535,9 @@ class Liar:
 class Lying(Inspectable):
     def header(self, **changes):
         started = int(pathlib.Path("/proc/self/stat").read_text().rsplit(")", 1)[1].split()[19])
-        fields = {"magic": b"JSINSPC", "version": 1, "size": HEADER.size, "library": b"9.9", "program": b"liar",
-                  "process": os.getpid(), "session": 1, "executor": 0, "flags": 1, "started": started, "began": 0, "debuggee": 0}
+        fields = {"magic": b"JSINSPC", "version": 2, "size": HEADER.size, "library": b"9.9", "program": b"liar",
+                  "process": os.getpid(), "session": 1, "executor": 0, "flags": 1, "started": started, "began": 0, "debuggee": 0,
+                  "code": os.getpid(), "spare": 0, "code_started": started}
         fields.update(changes)
         return HEADER.pack(*fields.values())
 
@@ -551,7 +552,7 @@ class Lying(Inspectable):
     def test_another_version(self):
         errors = self.told(self.header(version=7, library=b"9.9\x1b[2J") + b"more")
         self.assertRegex(errors, r"uses jitscope 9\.9\\x1b\[2J, which speaks version 7 of the inspection protocol; this is jitscope "
-                                 r"\d+\.\d+\.\d+, which speaks version 1\n")
+                                 r"\d+\.\d+\.\d+, which speaks version 2\n")
 
     def test_no_message(self):
         self.assertIn("refuses to be inspected, or has just ended", self.told(None))
@@ -562,10 +563,21 @@ class Lying(Inspectable):
             self.assertIn("does not answer as jitscope does", self.told(message))
 
     def test_what_is_not_so(self):
-        for changes in ({"process": 1}, {"session": 2}, {"started": 1}, {"size": 8}):
+        for changes in ({"process": 1}, {"session": 2}, {"started": 1}, {"size": 8}, {"code": 0}, {"code_started": 1},
+                        {"code": 1 << 31}, {"code": os.getppid(), "code_started": 0}):
             self.assertIn("says of itself what is not so", self.told(self.header(**changes)))
         self.assertIn("says of itself what is not so", self.told(self.header() + b"x"))
         self.assertIn("says of itself what is not so", self.told(self.header()[:-1]))
+
+    def test_code_in_a_process_of_another_user(self):
+        """Whose memory root would read, for somebody who may not."""
+        other = 1
+        if os.geteuid() == 0:
+            sleeper = subprocess.Popen(["sleep", "1000"], user=NOBODY)
+            self.addCleanup(sleeper.wait)
+            self.addCleanup(sleeper.kill)
+            other = sleeper.pid
+        self.assertIn("says of itself what is not so", self.told(self.header(code=other)))
 
     def test_other_descriptors(self):
         ends = os.pipe()

@@ -1,17 +1,16 @@
 """Code without position independence that uses data of shared libraries: it lies below 2 GiB, and an executor that is
 started for it holds copies there, as a program that the system's linker makes does."""
 import os
-import pathlib
+import subprocess
 import unittest
 
 from executor import OutOfProcess
-from harness import JITSCOPE
+from harness import JITSCOPE, LIMIT, WITH_SANITIZER
 from programs import C, COMPILERS, Case, Programs, TOGETHER, plus
 from table import Table
 
 TABLE = Table("Code without position independence, with data of libraries")
 WAYS = [(compiler, level) for compiler in COMPILERS for level in ("-O0", "-O2")]
-WITH_SANITIZER = any(name in pathlib.Path(JITSCOPE).read_bytes() for name in (b"__asan_init", b"__tsan_init"))
 
 DATA_C = """
 #define _GNU_SOURCE
@@ -253,7 +252,9 @@ class NonPic(OutOfProcess, Programs):
         told = self.must("readelf", "-aW", "program")
         self.assertNotRegex(told.err + told.out, rb"(?i)warning|error|corrupt|invalid")
         self.assertRegex(told.out, rb"R_X86_64_COPY +0*[0-9a-f]+ +_ZSt4cout@GLIBCXX_3.4 \+ 0")
-        self.assertRegex(told.out, rb"OBJECT +WEAK +DEFAULT +11 _ZTIi@")
+        self.assertRegex(told.out, rb"OBJECT +WEAK +DEFAULT +12 _ZTIi@")
+        frames = self.must("readelf", "--debug-dump=frames", "program").out
+        self.assertRegex(frames, rb"FDE cie=00000000 pc=0000000000401000\.\.0000000000401022\n +DW_CFA_undefined: r16 \(rip\)")
         (self.folder / "program").chmod(0o755)
         usage = self.run_command(self.folder / "program")
         self.assertEqual(usage.status, 2)
@@ -274,6 +275,17 @@ class NonPic(OutOfProcess, Programs):
         self.assertEqual((outcome.status, outcome.out), (4, b"x\n"))
         self.assertRegex(outcome.err, rb"executor +7 messages")
 
+    def test_lazy(self):
+        """What is called later can want copies, too: all is linked at once."""
+        text = "#include <stdio.h>\nint %s(void) { return fputs(\"x\\n\", %s); }\n"
+        later = self.compile(text % ("later", "stderr"), "-O1", "-fno-pic", name="later.o")
+        main = self.compile("int later(void);\n" + text % ("first", "stdout") + "int main(void) { return first() + later(); }\n",
+                            "-O1", "-fno-pic", name="main.o")
+        expected = self.same([main, later], flags=["-no-pie"])
+        outcome = self.jitscope("run", "--lazy", main, later)
+        self.assertEqual((outcome.status, outcome.out), (expected.status, b"x\n"))
+        self.assertRegex(outcome.err, rb"\Ajitscope: warning: --lazy has no effect: .*\nx\n\Z")
+
     def test_a_crash(self):
         self.must("gcc", "-fno-pic", "-c", self.text("crash.c", """
             #include <stdio.h>
@@ -283,6 +295,27 @@ class NonPic(OutOfProcess, Programs):
         outcome = self.jitscope("run", "crash.o")
         self.assertEqual((outcome.status, outcome.out), (128 + 11, b"before\n"))
         self.assertRegex(outcome.err, rb"(?s)signal 11.* inner.* main")
+
+    def test_a_debugger(self):
+        """It is told where the program is, which has no file; libraries, code and copies it finds then."""
+        self.must("gcc", "-g", "-O0", "-fno-pic", "-c", self.text("waits.c", """
+            #include <stdio.h>
+            #include <unistd.h>
+            void inner(int pid) { fprintf(stdout, "%d\\n", pid); fflush(stdout); getchar(); }
+            int main(void) { inner(getpid()); return 0; }
+            """), "-o", "waits.o")
+        process = subprocess.Popen([JITSCOPE, "run", "--out-of-process", "waits.o"], cwd=self.folder, stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE)
+        try:
+            pid = int(process.stdout.readline())
+            told = self.run_command("gdb", "-nx", "-q", "-batch", f"/proc/{pid}/exe", pid, "-ex", "bt", "-ex", "print &stdout").out
+        finally:
+            process.stdin.close()
+            self.assertEqual(process.wait(LIMIT), 0)
+            process.stdout.close()
+        self.assertRegex(told, rb"inner \(pid=\d+\) at .*waits\.c:4\n.* main \(\) at .*waits\.c:5\n")
+        self.assertRegex(told, rb" 0x0*401021 in \?\? \(\)\n\$1")  # there it ends
+        self.assertRegex(told, rb"\(FILE \*\*\) 0x40\w+ <stdout>")
 
     def test_the_terminals_signals(self):
         """The second executor finds them as jitscope was started with: not as it leaves them to the program."""

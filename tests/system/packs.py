@@ -169,7 +169,7 @@ class Back(Packs):
     def test_a_recording_without_its_end(self):
         """Its program may go on: only a copy is packed, and holds all that was published."""
         main = self.compile("#include <signal.h>\nint main(void) { return raise(SIGKILL); }\n")
-        recording = self.record("killed.jsr", main, status=-signal.SIGKILL)
+        recording = self.record("killed.jsr", "--in-process", main, status=-signal.SIGKILL)
         original = recording.read_bytes()
         outcome = self.jitscope("pack", recording)
         self.assertEqual((outcome.status, recording.read_bytes()), (1, original))

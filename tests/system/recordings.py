@@ -179,7 +179,7 @@ class Crashes(SystemTest):
     def test_the_program_kills_itself(self):
         text = "#include <signal.h>\nint main(void) { return raise(SIGKILL); }\n"
         recording = self.folder / "r.jsr"
-        outcome = self.jitscope("run", "--record", recording, self.compile(text))
+        outcome = self.jitscope("run", "--in-process", "--record", recording, self.compile(text))
         self.assertEqual(outcome.status, -signal.SIGKILL)
         self.assertEqual({p["result"] for p in self.show("passes", recording)}, {"ok"})
         self.assertEqual({s["state"] for s in self.show("segments", recording)}, {"finalized"})

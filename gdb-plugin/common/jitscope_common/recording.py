@@ -77,6 +77,29 @@ def held_by(pid):
     return list(found.values())
 
 
+def children(pid):
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            return [int(word) for word in file.read().split()]
+    except (OSError, ValueError):
+        return []
+
+
+def near(pid):
+    """Processes that may link what PID runs: the one that has started it, or that it has started, with one between them."""
+    try:
+        parent = parent_and_tracer(pid)[0]
+    except (OSError, KeyError, ValueError):
+        return []
+    return [parent, *(grandchild for child in children(pid) for grandchild in children(child))]
+
+
+def held_by_linker(tool, pid, deadline):
+    """Of another process; recordings say whose code they are of."""
+    found = [recording for linker in near(pid) for recording in held_by(linker)]
+    return [recording for recording in found if tool and process_of(tool, recording.path, deadline) == pid]
+
+
 def listed_by_core(target, tool, deadline):
     """A later process may have left its own recording under the name; without a tool to tell, none is asked anyway."""
     names = [name for name in dict.fromkeys(target.mapped_files()) if begins_with(name, MAGIC)]
@@ -103,7 +126,9 @@ def find(target, tool, deadline):
     if target.is_core():
         return listed_by_core(target, tool, deadline)
     pid = target.process_id()
-    return held_by(pid) if target.may_be_local() and is_traced_from_here(pid) else []
+    if not target.may_be_local() or not is_traced_from_here(pid):
+        return []
+    return held_by(pid) or held_by_linker(tool, pid, deadline)
 
 
 # --- which tool
@@ -114,17 +139,22 @@ def beside_the_plugin():
     return os.path.normpath(os.path.join(HERE, "../../../../bin/jitscope")) if installed else ""
 
 
-def the_program_itself(target):
-    """When it is the tool.  Only what runs already is run: the program of a core may be anybody's."""
-    pid = target.process_id()
+def runs_tool(pid):
     try:
-        if target.is_core() or not target.may_be_local() or not is_traced_from_here(pid):
-            return ""
-        path = f"/proc/{pid}/exe"
-        name = os.path.basename(os.readlink(path).removesuffix(DELETED))
-        return path if name == "jitscope" and target.symbol_address("command_why") else ""
+        return os.path.basename(os.readlink(f"/proc/{pid}/exe").removesuffix(DELETED)) == "jitscope"
     except OSError:
+        return False
+
+
+def the_program_itself(target):
+    """When it is the tool, or another process is that links what it runs.  Only what runs already is run: the program of a core
+    may be anybody's."""
+    pid = target.process_id()
+    if target.is_core() or not target.may_be_local() or not is_traced_from_here(pid):
         return ""
+    own = [pid] if target.symbol_address("command_why") else []
+    linkers = [linker for linker in near(pid) if held_by(linker)]
+    return next((f"/proc/{process}/exe" for process in (*own, *linkers) if runs_tool(process)), "")
 
 
 def find_tool(target):

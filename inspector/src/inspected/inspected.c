@@ -56,13 +56,23 @@ struct jitscope_error *inspected_open(const char *path, uint64_t nanoseconds, st
 }
 
 /* A process that ends right now has left its recording, which can be looked at all the same. */
-static struct jitscope_error *open_memory(struct inspected *inspected, const struct live_attached *attached) {
-    struct jitscope_error *error =
-        live_process_open(attached->header.process, attached->header.process_started, &inspected->memory);
+static struct jitscope_error *open_process(uint32_t number, uint64_t started, bool *is_there,
+                                           struct live_process *process) {
+    struct jitscope_error *error = live_process_open(number, started, process);
+    *is_there = !error;
     if (!error || jitscope_error_code(error) != JITSCOPE_ERROR_NOT_FOUND)
         return error;
     jitscope_error_destroy(error);
-    inspected->is_alive = false;
+    return NULL;
+}
+
+static struct jitscope_error *open_processes(struct inspected *inspected,
+                                             const struct inspect_header *header) {
+    bool has_memory;
+    inspected->linker.descriptor = inspected->memory.descriptor = -1;
+    TRY(open_process(header->process, header->process_started, &inspected->is_alive, &inspected->linker));
+    TRY(open_process(header->code_process, header->code_started, &has_memory, &inspected->memory));
+    inspected->is_alive &= has_memory || header->code_process != header->process;
     return NULL;
 }
 
@@ -74,8 +84,7 @@ static struct jitscope_error *attach(struct inspected *inspected, struct live_at
     inspected->process = attached->header.process;
     inspected->began = attached->header.session_began;
     inspected->is_live = inspected->is_alive = true;
-    inspected->memory.descriptor = -1;
-    TRY(open_memory(inspected, attached));
+    TRY(open_processes(inspected, &attached->header));
     int recording = attached->recording;
     attached->recording = -1;
     TRY(recording_open_descriptor(recording, &inspected->file));

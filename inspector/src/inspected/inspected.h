@@ -42,7 +42,8 @@ struct inspected {
     uint32_t process;
     uint64_t began;              /* CLOCK_MONOTONIC, in nanoseconds: from when on its session counts time */
     uint64_t looked;             /* when somebody last looked at the process, by the same clock */
-    struct live_process memory;  /* of a process that is alive */
+    struct live_process linker;  /* which writes the recording */
+    struct live_process memory;  /* of the process that the code runs in: the same, or another one */
     struct live_watches watches; /* slots of tables in it */
     uint64_t seen[MOST_SEEN];    /* slots that somebody looked at since the last poll */
     uint32_t seen_count;

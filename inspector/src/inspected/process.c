@@ -18,8 +18,9 @@ static void note_trouble(struct inspected *inspected, struct jitscope_error *err
 void inspected_look_at_process(struct inspected *inspected) {
     if (!inspected->is_alive)
         return;
-    if (!live_process_is_alive(&inspected->memory)) {
+    if (!live_process_is_alive(&inspected->linker)) {
         inspected->is_alive = false;
+        inspected->trouble[0] = 0; /* the other process may have ended first */
         recording_writer_is_gone(&inspected->file);
         inspected->version++;
         return;
@@ -35,8 +36,10 @@ void inspected_look_at_process(struct inspected *inspected) {
 
 void inspected_close_process(struct inspected *inspected) {
     live_watches_destroy(&inspected->watches);
-    if (inspected->is_live)
-        live_process_close(&inspected->memory);
+    if (!inspected->is_live)
+        return;
+    live_process_close(&inspected->linker);
+    live_process_close(&inspected->memory);
 }
 
 const struct live_watch *inspected_slot(struct inspected *inspected, uint64_t address,

@@ -119,6 +119,18 @@ static struct jitscope_error *check_version(const struct wanted *wanted, struct 
     return error_with_help(error, "use the inspector of that version");
 }
 
+/* Another process whose memory is to be read: one of somebody else is none of the linker's.  It may have
+ * ended. */
+static bool may_be_its(const struct wanted *wanted, const struct inspect_header *header) {
+    uint32_t owner, other;
+    if (header->code_process == wanted->process)
+        return header->code_started == header->process_started;
+    if (!header->code_process || header->code_process > INT32_MAX || !header->code_started)
+        return false;
+    return os_process_user((int)header->code_process, &other) ||
+           (!os_process_user((int)wanted->process, &owner) && owner == other);
+}
+
 static struct jitscope_error *check_header(const struct wanted *wanted, struct inspect_header *header,
                                            size_t size) {
     uint64_t started;
@@ -126,7 +138,7 @@ static struct jitscope_error *check_header(const struct wanted *wanted, struct i
     header->program[sizeof header->program - 1] = '\0';
     bool good = size == sizeof *header && header->size == size && header->process == wanted->process &&
                 header->session == wanted->found && !os_process_started((int)wanted->process, &started) &&
-                started == header->process_started;
+                started == header->process_started && may_be_its(wanted, header);
     return good ? NULL
                 : error_create(JITSCOPE_ERROR_FORMAT, "process %" PRIu32 " says of itself what is not so",
                                wanted->process);

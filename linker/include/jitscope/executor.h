@@ -39,7 +39,9 @@ struct jitscope_executor_options {
     size_t size; /* sizeof(struct jitscope_executor_options): the struct can grow */
     /* The program to start and its arguments, ended by NULL; behind them come "--fd" and a number.  NULL: the
      * jitscope-executor that the environment variable JITSCOPE_EXECUTOR names, that lies beside this program,
-     * or that was installed with the library. */
+     * or that was installed with the library.  But when an executor has started this process
+     * (`jitscope-executor
+     * --linker`), the first call gets that one. */
     char *const *command;
     bool inline_content; /* content always comes with messages, as to another host, never in shared memory */
     /* The program's end is this process's end: what main returns is given to exit(3) there, and when an

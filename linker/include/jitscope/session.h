@@ -125,7 +125,8 @@ struct jitscope_session_options {
 
     /* Code runs in the process at the other end (executor.h); NULL: in this one.  Taken over, also when
      * creating the session fails.  Addresses are that process's then, and actions are registered there.
-     * Excludes MEMORY and SIMULATE; the session cannot be inspected. */
+     * Excludes MEMORY and SIMULATE; the session can be inspected when that process is known to be on this
+     * machine. */
     struct jitscope_executor_connection *executor;
 };
 

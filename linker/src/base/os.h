@@ -30,6 +30,8 @@ int os_open(const char *path, int flags, mode_t mode);
 int os_memory_file(const char *name);
 int os_close(int fd);
 bool os_is_open(int fd);
+/* FD_CLOEXEC, for descriptors that were inherited. */
+void os_close_on_exec(int fd);
 ssize_t os_read(int fd, void *buffer, size_t size);
 /* pread(2). */
 ssize_t os_read_at(int fd, void *buffer, size_t size, uint64_t offset);
@@ -90,6 +92,8 @@ ssize_t os_read_about(int process, const char *file, char *text, size_t size);
  * And its effective user. */
 int os_process_started(int process, uint64_t *ticks);
 int os_process_user(int process, uint32_t *user);
+/* The process that traces it, as debuggers do; 0: none, or it cannot be said. */
+int os_tracer(int process);
 /* pidfd_open(2): a descriptor that can be read when the process has ended, whoever gets its number then. */
 int os_open_process(int process);
 /* process_vm_readv(2): up to 1024 ranges each, FROM there TO here; how many bytes, up to the first that
@@ -141,6 +145,15 @@ int os_signal_action(int signal, const struct sigaction *action, struct sigactio
 int os_fork(void);
 int os_wait_for_child(int process, bool block, int *status);
 int os_kill(int process, int signal);
+/* waitid(2) without waiting: the signal that a child is stopped by, 0 when it is not. */
+int os_child_stopped_by(int process);
+/* A descriptor that a program is not to run into: at a number that it gives to none of its own soon, and
+ * closed on exec.  The number that it has now; FD itself when there is no other. */
+int os_put_aside(int fd);
+/* Of the descriptors that came with this process standard input and output are nothing from now on, and
+ * those after standard error closed.  They are told by what this process opens itself being closed on exec.
+ */
+void os_drop_inherited(void);
 _Noreturn void os_exit_child(int status);
 /* In a child of fork(2) that works for its parent alone: signals do what they do by default, standard streams
  * are nothing, its priority is low, and it dies with the parent. */
@@ -224,9 +237,21 @@ int os_signal_stack(void *memory, size_t size);
 /* on_exit(3): FUNCTION gets the status that exit(3) was called with. */
 int os_on_exit(void (*function)(int status, void *context), void *context);
 /* posix_spawnp(3): PROGRAM with the arguments WORDS, this process's environment and standard streams, and FD
- * (-1: none) open as it is here.  Signals do what they do here but for SIGPIPE, which does what it does by
- * default. */
+ * (-1: none) open as it is here.  Signals that are ignored here are ignored there. */
 int os_spawn(const char *program, char *const *words, int fd, int *process);
+/* The same for the program that is the first of WORDS, with one more VARIABLE, "NAME=VALUE", in its
+ * environment, and without FD here: OTHER, which this process keeps, is closed there.  Nobody who looks at
+ * this process's children finds it: wait(2) of a program that runs here does not wait for it, there is no
+ * SIGCHLD, a debugger does not follow into it, and the terminal's signals do not reach it.  That takes a
+ * process between the two, *KEEPER, which waits for it: os_wait_apart() is its exit status, OS_NOT_STARTED
+ * when there is no such program, OS_SIGNALLED and more when a signal ended it, -1 when that cannot be said.
+ * To be called while there is one thread. */
+enum { OS_NOT_STARTED = 127, OS_SIGNALLED = 128 };
+int os_spawn_apart(char *const *words, int fd, int other, const char *variable, int *keeper);
+int os_wait_apart(int keeper);
+/* PR_SET_PTRACER: PROCESS and its children may look at this process, also where the kernel's Yama allows that
+ * to parents only. */
+void os_allow_tracing_by(int process);
 /* The same for the program that is the first of WORDS, with FD as its standard input and output. */
 int os_spawn_on(char *const *words, int fd, int *process);
 /* Standard input and output become *IN and *OUT, closed on exec, and the caller's; in their places are

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <link.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
@@ -38,6 +39,50 @@ int os_seal_against_shrinking(int fd) {
 
 int os_close(int fd) {
     return close(fd);
+}
+
+int os_put_aside(int fd) {
+    enum { ASIDE = 200, LEAST = 10 };
+    int other = -1;
+    for (int least = must_fail(EMFILE) ? 0 : ASIDE; other < 0 && least >= LEAST; least /= 2)
+        other = fcntl(fd, F_DUPFD_CLOEXEC, least); /* fewer may be allowed */
+    if (other < 0) {
+        fcntl(fd, F_SETFD, FD_CLOEXEC);
+        return fd;
+    }
+    close(fd);
+    return other;
+}
+
+static bool is_inherited(int fd) {
+    int flags = fcntl(fd, F_GETFD);
+    return flags >= 0 && !(flags & FD_CLOEXEC);
+}
+
+static void drop_beyond_streams(void) {
+    DIR *folder = opendir("/proc/self/fd");
+    const struct dirent *entry;
+    while (folder && (entry = readdir(folder)) != NULL) {
+        int fd = (int)strtol(entry->d_name, NULL, 10);
+        if (fd > STDERR_FILENO && is_inherited(fd))
+            close(fd);
+    }
+    if (folder)
+        closedir(folder);
+}
+
+void os_drop_inherited(void) {
+    int nothing = os_open("/dev/null", O_RDWR, 0);
+    for (int stream = 0; nothing >= 0 && stream < STDERR_FILENO; stream++)
+        if (is_inherited(stream))
+            dup2(nothing, stream);
+    if (nothing >= 0)
+        close(nothing);
+    drop_beyond_streams();
+}
+
+void os_close_on_exec(int fd) {
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
 bool os_is_open(int fd) {

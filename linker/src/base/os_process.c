@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -82,6 +83,14 @@ int os_process_user(int process, uint32_t *user) {
     return 0;
 }
 
+int os_tracer(int process) {
+    char text[2048];
+    int tracer;
+    const char *at =
+        os_read_about(process, "status", text, sizeof text) < 0 ? NULL : strstr(text, "\nTracerPid:");
+    return at && sscanf(at, "\nTracerPid: %d", &tracer) == 1 ? tracer : 0;
+}
+
 int os_open_process(int process) {
     return must_fail(ENOSYS) ? -1 : (int)syscall(SYS_pidfd_open, process, 0);
 }
@@ -124,6 +133,12 @@ int os_kill(int process, int signal) {
     return kill(process, signal);
 }
 
+int os_child_stopped_by(int process) {
+    siginfo_t info = {0};
+    int failed = waitid(P_PID, (id_t)process, &info, WSTOPPED | WNOHANG | WNOWAIT);
+    return !failed && info.si_pid == process ? info.si_status : 0;
+}
+
 void os_exit_child(int status) {
     _exit(status);
 }
@@ -149,31 +164,17 @@ int os_on_exit(void (*function)(int status, void *context), void *context) {
 }
 
 /* FD becomes the descriptors FIRST to LAST there. */
-static int spawn_with(posix_spawn_file_actions_t *actions, posix_spawnattr_t *attributes, const char *program,
-                      char *const *words, int fd, int first, int last, int *process) {
-    sigset_t by_default;
-    int failure = 0;
-    sigemptyset(&by_default);
-    sigaddset(&by_default, SIGPIPE);
-    for (int as = first; as <= last && !failure; as++)
-        failure = posix_spawn_file_actions_adddup2(actions, fd, as); /* FD as itself: takes CLOEXEC away */
-    if (!failure)
-        failure = posix_spawnattr_setsigdefault(attributes, &by_default);
-    if (!failure)
-        failure = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGDEF);
-    return failure ? failure : posix_spawnp(process, program, actions, attributes, words, environ);
-}
-
 static int spawn(const char *program, char *const *words, int fd, int first, int last, int *process) {
     posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
     if (must_fail(ENOMEM))
         return -1;
-    posix_spawn_file_actions_init(&actions); /* neither can fail on Linux */
-    posix_spawnattr_init(&attributes);
-    errno = spawn_with(&actions, &attributes, program, words, fd, first, last, process);
-    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_init(&actions); /* cannot fail on Linux */
+    int failure = 0;
+    for (int as = first; as <= last && !failure; as++)
+        failure = posix_spawn_file_actions_adddup2(&actions, fd, as); /* FD as itself: takes CLOEXEC away */
+    failure = failure ? failure : posix_spawnp(process, program, &actions, NULL, words, environ);
     posix_spawn_file_actions_destroy(&actions);
+    errno = failure;
     return errno ? -1 : 0;
 }
 
@@ -202,6 +203,41 @@ int os_take_standard_streams(int *in, int *out) {
 
 void os_name_process(const char *name) {
     prctl(PR_SET_NAME, name);
+}
+
+/* Between the two: what the child of a bare clone(2) does must not need more of the C library than this. */
+static _Noreturn void keep(char *const *words, int fd, int other, const char *variable) {
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
+    int child, status = 0;
+    close(other);
+    setpgid(0, 0);                     /* what the terminal sends is not for it */
+    sigaction(SIGTTOU, &ignore, NULL); /* and yet it may write there */
+    if (putenv((char *)(uintptr_t)variable) || os_spawn(words[0], words, fd, &child))
+        _exit(OS_NOT_STARTED);
+    close(fd);
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+        continue;
+    _exit(WIFEXITED(status) ? WEXITSTATUS(status) : OS_SIGNALLED + WTERMSIG(status));
+}
+
+int os_spawn_apart(char *const *words, int fd, int other, const char *variable, int *keeper) {
+    long child = must_fail(EAGAIN) ? -1 : syscall(SYS_clone, CLONE_UNTRACED, NULL, NULL, NULL, 0);
+    if (!child)
+        keep(words, fd, other, variable);
+    *keeper = (int)child;
+    return child < 0 ? -1 : 0;
+}
+
+int os_wait_apart(int keeper) {
+    int status, found;
+    do
+        found = waitpid(keeper, &status, __WCLONE);
+    while (found < 0 && errno == EINTR);
+    return found == keeper && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+void os_allow_tracing_by(int process) {
+    prctl(PR_SET_PTRACER, process, 0, 0, 0);
 }
 
 int os_run(char *const *words, int input) {

@@ -58,7 +58,7 @@
  *     STORE_SLOTS  u32 n, n of: u64 address, u64 what it holds from now on
  *     SLOTS_STORED
  *     GO_ON
- *     END
+ *     END          nothing; or text: what the linker did not understand
  *
  *     libraries    u32 first number, u32 n, n texts: paths, opened in this order
  *     arguments    u32 given; if so u32 argc, argc texts, u32 given; if so u32 n, n texts: the environment
@@ -71,6 +71,11 @@
  * the linker sends it with its first FINALIZE and links right in it; OFFSET is where a segment's content
  * begins there.  The executor reads it into private memory of its own, so that breakpoints, core files and
  * fork(2) work in it as in any program.  Over any other stream content comes inside of FINALIZE.
+ *
+ * Segments lie in what the executor has reserved, in whole pages, in none that another has; none is writable
+ * and executable.  A message that asks for anything else is as malformed as one that ends too early.  Whoever
+ * gets such a message ends the connection, and says why: the executor on standard error; the linker in END,
+ * in the error of what it was doing, and in its recording (event executor_lost).
  *
  * Over TCP the two show each other first that they know one secret (secret.h):
  *
@@ -142,6 +147,10 @@ enum { BRIDGE_HEAD = 16, BRIDGE_DRAWN = 32, BRIDGE_PROOF = 32 };
 
 enum { BRIDGE_VERSION = 1, BRIDGE_HEADER = 24 };
 #define BRIDGE_MAGIC "jitscope executor"
+
+/* An executor may start its linker, instead of being started by it: then JITSCOPE_EXECUTOR in the linker's
+ * environment is this, and the number of a descriptor that the linker has from it. */
+#define EXECUTOR_GIVEN "fd:"
 
 /* What a payload may have at most; of FINALIZE besides that as much as memory was reserved. */
 #define BRIDGE_MOST ((uint64_t)16 << 20)

@@ -46,6 +46,15 @@ static void hear_of_process(struct jitscope_executor_connection *connection, boo
         note_status(connection, status);
 }
 
+/* It is told why, if it still listens. */
+static void send_away(struct jitscope_executor_connection *connection, const char *why) {
+    struct message message = {0};
+    message_text(&message, why);
+    (void)os_limit_waiting(connection->wire.out, PATIENCE);
+    jitscope_error_destroy(wire_send(&connection->wire, MESSAGE_END, 0, &message, -1, NULL));
+    os_shut_down_sending(connection->wire.out);
+}
+
 /* BROKEN: by what it said; then nothing counts that it does. */
 static void note_gone(struct jitscope_executor_connection *connection, const char *why, bool broken) {
     if (connection->is_gone)
@@ -53,7 +62,7 @@ static void note_gone(struct jitscope_executor_connection *connection, const cha
     connection->is_gone = true;
     connection->is_broken = broken;
     if (broken)
-        os_shut_down(connection->wire.in);
+        send_away(connection, why);
     connection->state = connection->has_exited ? JITSCOPE_EXECUTOR_EXITED : JITSCOPE_EXECUTOR_LOST;
     snprintf(connection->end, sizeof connection->end, "%s", why);
     if (connection->has_exited)
@@ -68,6 +77,10 @@ static void note_gone(struct jitscope_executor_connection *connection, const cha
 
 struct jitscope_error *connection_gone(const struct jitscope_executor_connection *connection) {
     return error_create(JITSCOPE_ERROR_EXECUTOR_GONE, "%s", connection->end);
+}
+
+int connection_process_here(const struct jitscope_executor_connection *connection) {
+    return connection->process;
 }
 
 struct jitscope_error *connection_break(struct jitscope_executor_connection *connection,
@@ -90,10 +103,39 @@ struct pending *connection_find_pending(const struct jitscope_executor_connectio
     return at;
 }
 
-static bool take_exited(struct jitscope_executor_connection *connection, struct frame *frame) {
+static struct jitscope_error *not_asked(const struct frame *frame) {
+    return error_create(JITSCOPE_ERROR_EXECUTOR_GONE, "message '%s' of the executor was not asked for",
+                        bridge_message_name(frame->kind));
+}
+
+static void pass_results(struct cursor *cursor) {
+    struct action_results results = {0};
+    struct jitscope_error *error = take_results(cursor, UINT32_MAX, &results);
+    cursor->failed |= error != NULL;
+    jitscope_error_destroy(error);
+    executor_results_destroy(&results);
+}
+
+/* What it says of actions is read when it is asked for, which it may never be. */
+static struct jitscope_error *check_exited(const struct frame *frame) {
+    struct cursor cursor = frame_cursor(frame);
+    for (int i = 0; i < 3; i++)
+        take_u32(&cursor);
+    pass_results(&cursor);
+    uint32_t count = take_count(&cursor, 8);
+    for (uint32_t i = 0; i < count && !cursor.failed; i++) {
+        take_u32(&cursor);
+        pass_results(&cursor);
+    }
+    return cursor_end(&cursor, frame->kind);
+}
+
+static struct jitscope_error *take_exited(struct jitscope_executor_connection *connection,
+                                          struct frame *frame) {
     struct cursor cursor = frame_cursor(frame);
     if (connection->has_exited)
-        return false;
+        return not_asked(frame);
+    TRY(check_exited(frame));
     struct pending *within = connection_find_pending(connection, frame->answers);
     if (within) {
         within->exits = true;
@@ -102,26 +144,31 @@ static bool take_exited(struct jitscope_executor_connection *connection, struct 
     connection->has_exited = true;
     connection->status = (int)(take_u32(&cursor) & 0xff);
     connection->exited = *frame;
+    *frame = (struct frame){0};
     note_gone(connection, "", false);
-    return true;
+    return NULL;
 }
 
-static bool take_returned(struct jitscope_executor_connection *connection, struct frame *frame) {
+static struct jitscope_error *take_returned(struct jitscope_executor_connection *connection,
+                                            const struct frame *frame) {
     struct cursor cursor = frame_cursor(frame);
+    if (!connection->has_begun || connection->has_returned)
+        return not_asked(frame);
     connection->returned = take_u32(&cursor);
     connection->has_returned = true;
-    frame_destroy(frame);
-    return !cursor.failed;
+    return cursor_end(&cursor, frame->kind);
 }
 
 /* It waits there, while whoever wants to looks at it here; nobody else reads meanwhile. */
-static bool take_crash(struct jitscope_executor_connection *connection, struct frame *frame) {
+static struct jitscope_error *take_crash(struct jitscope_executor_connection *connection,
+                                         const struct frame *frame) {
     struct cursor cursor = frame_cursor(frame);
     int signal = (int)take_u32(&cursor), thread = (int)take_u32(&cursor);
     uint64_t address = take_u64(&cursor);
-    frame_destroy(frame);
-    if (cursor.failed || !connection->crashed || signal < 1 || signal >= NSIG)
-        return false;
+    cursor.failed |= signal < 1 || signal >= NSIG;
+    TRY(cursor_end(&cursor, frame->kind));
+    if (!connection->crashed)
+        return not_asked(frame);
     connection->deadly = signal;
     connection->is_reading = true;
     pthread_mutex_unlock(&connection->lock);
@@ -130,26 +177,38 @@ static bool take_crash(struct jitscope_executor_connection *connection, struct f
     connection->is_reading = false;
     connection->messages++;
     jitscope_error_destroy(wire_send(&connection->wire, MESSAGE_GO_ON, 0, NULL, -1, NULL));
-    return true;
+    return NULL;
 }
 
-/* False: nobody has asked for it. */
-static bool take_in(struct jitscope_executor_connection *connection, struct frame *frame) {
-    connection->messages++;
-    if (frame->kind == MESSAGE_EXITED)
-        return take_exited(connection, frame);
-    if (frame->kind == MESSAGE_RETURNED)
-        return take_returned(connection, frame);
-    if (frame->kind == MESSAGE_CRASHED)
-        return take_crash(connection, frame);
-    if (frame->kind == MESSAGE_LAZY_CALL)
-        return connection_take_call(connection, frame);
+static struct jitscope_error *take_reply(struct jitscope_executor_connection *connection,
+                                         struct frame *frame) {
     struct pending *pending = connection_find_pending(connection, frame->answers);
     if (!pending || pending->has_reply)
-        return false;
+        return not_asked(frame);
     pending->has_reply = true;
     pending->reply = *frame;
-    return true;
+    *frame = (struct frame){0};
+    return NULL;
+}
+
+/* FRAME's payload is the connection's, or destroyed by the caller. */
+static struct jitscope_error *take_in(struct jitscope_executor_connection *connection, struct frame *frame) {
+    connection->messages++;
+    switch (frame->kind) {
+    case MESSAGE_EXITED:
+        return take_exited(connection, frame);
+    case MESSAGE_RETURNED:
+        return take_returned(connection, frame);
+    case MESSAGE_CRASHED:
+        return take_crash(connection, frame);
+    case MESSAGE_LAZY_CALL:
+        if (!connection_take_call(connection, frame))
+            return not_asked(frame);
+        *frame = (struct frame){0};
+        return NULL;
+    default:
+        return take_reply(connection, frame);
+    }
 }
 
 /* Somebody else may have been told of by the time it is read. */
@@ -164,14 +223,13 @@ static void read_one(struct jitscope_executor_connection *connection) {
     connection->is_reading = false;
     if (descriptor >= 0)
         os_close(descriptor); /* not asked for */
-    if (error || end) {
+    if (!error && !end)
+        error = take_in(connection, &frame);
+    frame_destroy(&frame);
+    if (error || end)
         note_gone(connection, error ? error_text(error) : "the executor has closed the connection",
                   error != NULL);
-        jitscope_error_destroy(error);
-    } else if (!take_in(connection, &frame)) {
-        note_gone(connection, "the executor has answered what was not asked", true);
-        frame_destroy(&frame);
-    }
+    jitscope_error_destroy(error);
     pthread_cond_broadcast(&connection->changed);
 }
 
@@ -376,7 +434,7 @@ struct jitscope_executor_options connection_options(const struct jitscope_execut
 static struct jitscope_error *explain(struct jitscope_executor_connection *connection,
                                       struct jitscope_error *error) {
     struct jitscope_error *better = NULL;
-    os_shut_down(connection->wire.in);
+    send_away(connection, error_text(error));
     hear_of_process(connection, false);
     if (jitscope_error_code(error) != JITSCOPE_ERROR_EXECUTOR_GONE)
         return error;
@@ -429,7 +487,8 @@ static struct jitscope_executor_connection *create(int fd, int child,
     return connection;
 }
 
-struct jitscope_error *connection_begin(int fd, int child, const struct jitscope_executor_options *options,
+struct jitscope_error *connection_begin(int fd, int child, bool started_us,
+                                        const struct jitscope_executor_options *options,
                                         struct jitscope_executor_connection **out) {
     struct jitscope_executor_connection *connection = create(fd, child, options);
     if (!connection) {
@@ -442,7 +501,7 @@ struct jitscope_error *connection_begin(int fd, int child, const struct jitscope
         jitscope_executor_disconnect(connection);
         return error;
     }
-    place_process(connection, child && !options->on_standard_streams);
+    place_process(connection, started_us || (child && !options->on_standard_streams));
     connection->wire.most_extra = connection->hello.size;
     *out = connection;
     return NULL;
@@ -451,7 +510,7 @@ struct jitscope_error *connection_begin(int fd, int child, const struct jitscope
 struct jitscope_error *jitscope_executor_connect(int fd, const struct jitscope_executor_options *given,
                                                  struct jitscope_executor_connection **connection) {
     struct jitscope_executor_options options = connection_options(given);
-    return connection_begin(fd, 0, &options, connection);
+    return connection_begin(fd, 0, false, &options, connection);
 }
 
 struct jitscope_error *jitscope_executor_connect_to(const char *where,
@@ -462,7 +521,7 @@ struct jitscope_error *jitscope_executor_connect_to(const char *where,
     int fd;
     TRY(endpoint_parse(where, &endpoint));
     TRY(endpoint_connect(&endpoint, &options.secret, &fd));
-    return connection_begin(fd, 0, &options, connection);
+    return connection_begin(fd, 0, false, &options, connection);
 }
 
 /* It ends by itself, or is no executor. */

@@ -17,6 +17,7 @@
 #define EXECUTOR_CONNECTION_H
 
 #include "executor/executor.h"
+#include "executor/executor_remote.h"
 #include "executor/launcher.h"
 #include "executor/wire.h"
 #include "jitscope/executor.h"
@@ -82,8 +83,9 @@ struct jitscope_executor_connection {
     bool has_begun;    /* something of the program may run: initialisers, main */
     uint32_t returned; /* status */
     enum jitscope_executor_state state;
-    int status;    /* of exit, or the signal */
-    char end[160]; /* why it is gone */
+    int status;                /* of exit, or the signal */
+    char end[EXECUTOR_REASON]; /* why it is gone */
+    bool is_told;              /* executor_take_loss() */
 
     executor_lazy_answer answer; /* NULL: nobody calls */
     void *answer_context;
@@ -96,14 +98,23 @@ struct jitscope_executor_connection {
 
 /* The options as this library knows them, whatever size the caller's struct has. */
 struct jitscope_executor_options connection_options(const struct jitscope_executor_options *given);
-/* FD is closed on an error.  CHILD: the process that was started, which is waited for; 0: none. */
-struct jitscope_error *connection_begin(int fd, int child, const struct jitscope_executor_options *options,
+/* FD is closed on an error.  CHILD: the process that was started, which is waited for; 0: none.  STARTED_US:
+ * the executor has started this process. */
+struct jitscope_error *connection_begin(int fd, int child, bool started_us,
+                                        const struct jitscope_executor_options *options,
                                         struct jitscope_executor_connection **connection);
 /* As jitscope_executor_spawn(), for the program that LAUNCHER describes; executor_spawn.c.  Errors: also
  * ADDRESS_SPACE. */
 struct jitscope_error *connection_launch(const struct launcher *launcher,
                                          const struct jitscope_executor_options *options,
                                          struct jitscope_executor_connection **connection);
+/* The program to start when none is given: the one that the environment names, that lies beside this program,
+ * that was installed.  BUFFER may be used. */
+const char *connection_executor_program(char *buffer, size_t size);
+
+/* The process at the other end, when it is known to be one of this host; else 0. */
+int connection_process_here(const struct jitscope_executor_connection *connection);
+
 /* Sends a request and waits for its answer, of kind EXPECTED.  EXITED in its place is an error of the same
  * kind as all others, EXECUTOR_GONE, but has_exited is set.  DESCRIPTOR as wire_send(). */
 struct jitscope_error *connection_ask(struct jitscope_executor_connection *connection,

@@ -248,3 +248,14 @@ uint64_t executor_remote_messages(const struct executor *executor) {
     pthread_mutex_unlock(&connection->lock);
     return messages;
 }
+
+bool executor_take_loss(struct executor *executor, char reason[EXECUTOR_REASON]) {
+    struct jitscope_executor_connection *connection = executor->remote->connection;
+    pthread_mutex_lock(&connection->lock);
+    bool lost = connection->is_gone && !connection->is_told && connection->state != JITSCOPE_EXECUTOR_EXITED;
+    if (lost)
+        memcpy(reason, connection->end, EXECUTOR_REASON);
+    connection->is_told |= lost;
+    pthread_mutex_unlock(&connection->lock);
+    return lost;
+}

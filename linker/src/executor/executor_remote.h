@@ -26,6 +26,10 @@ bool executor_lacks_copies(const struct executor *executor);
 enum jitscope_executor_state executor_remote_state(const struct executor *executor, int *status);
 uint64_t executor_remote_messages(const struct executor *executor);
 
+/* Whether it has become of no use, without exit(3), and nobody was told so by this: why. */
+enum { EXECUTOR_REASON = 160 };
+bool executor_take_loss(struct executor *executor, char reason[EXECUTOR_REASON]);
+
 /* --- for the memory manager */
 
 uint64_t executor_page_size(const struct executor *executor);

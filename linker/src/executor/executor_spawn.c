@@ -5,32 +5,74 @@
 
 #include "base/os.h"
 
+#include <limits.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #ifndef JITSCOPE_EXECUTOR_INSTALLED
 #define JITSCOPE_EXECUTOR_INSTALLED "jitscope-executor"
 #endif
 
+#ifndef JITSCOPE_EXECUTOR_FROM_PROGRAM
+#define JITSCOPE_EXECUTOR_FROM_PROGRAM ""
+#endif
+
 enum { PATH_SIZE = 4096, MOST_WORDS = 64 };
 
-/* Beside this program; where it was installed. */
+static const char variable[] = "JITSCOPE_EXECUTOR";
+
+/* Beside this program; where programs of programs are installed beside it; where it was installed. */
 static const char *find_program(const char *name, const char *installed, char *buffer, size_t size) {
-    ssize_t length = os_read_link("/proc/self/exe", buffer, size - strlen(name) - 1);
+    static const char *const folders[] = {"", JITSCOPE_EXECUTOR_FROM_PROGRAM};
+    ssize_t length = os_read_link("/proc/self/exe", buffer, size);
     while (length > 0 && buffer[length - 1] != '/')
         length--;
-    if (length > 0) {
-        memcpy(buffer + length, name, strlen(name) + 1);
-        if (os_is_plain_file(buffer))
+    for (size_t i = 0; length > 0 && i < sizeof folders / sizeof *folders; i++) {
+        size_t room = size - (size_t)length;
+        int needed = snprintf(buffer + length, room, "%s%s", folders[i], name);
+        if (needed > 0 && (size_t)needed < room && os_is_plain_file(buffer))
             return buffer;
     }
     return installed;
 }
 
-static const char *find_executor(char *buffer, size_t size) {
-    const char *named = os_environment("JITSCOPE_EXECUTOR");
-    return named && *named ? named
-                           : find_program("jitscope-executor", JITSCOPE_EXECUTOR_INSTALLED, buffer, size);
+static bool is_given(const char *named) {
+    return named && !strncmp(named, EXECUTOR_GIVEN, strlen(EXECUTOR_GIVEN));
+}
+
+const char *connection_executor_program(char *buffer, size_t size) {
+    const char *named = os_environment(variable);
+    return named && *named && !is_given(named)
+               ? named
+               : find_program("jitscope-executor", JITSCOPE_EXECUTOR_INSTALLED, buffer, size);
+}
+
+/* The descriptor that leads to an executor which has started this process; once, -1 for who comes later. */
+static int take_given(void) {
+    static atomic_bool is_taken;
+    const char *given = os_environment(variable);
+    char *end;
+    if (!is_given(given) || atomic_exchange(&is_taken, true))
+        return -1;
+    long fd = strtol(given + strlen(EXECUTOR_GIVEN), &end, 10);
+    return *end || fd < 3 || fd > INT_MAX ? -1 : (int)fd;
+}
+
+static struct jitscope_error *connect_to_starter(int fd, const struct jitscope_executor_options *options,
+                                                 struct jitscope_executor_connection **connection) {
+    int process;
+    uint32_t user;
+    if (os_peer(fd, &process, &user))
+        return error_system("the executor's descriptor", variable);
+    if (user != os_effective_user()) {
+        os_close(fd);
+        return error_create(JITSCOPE_ERROR_EXECUTOR_GONE, "the executor is process %d of another user",
+                            process);
+    }
+    os_close_on_exec(fd);
+    return connection_begin(fd, 0, true, options, connection);
 }
 
 static size_t copy_words(char *const *from, char **to) {
@@ -49,9 +91,11 @@ static struct jitscope_error *start(const char *program, char *const *words, int
     all[count++] = number;
     if (!os_spawn(program, all, fd, child))
         return NULL;
-    return error_with_help(error_system("posix_spawn", words[0]),
-                           "the executor is a program that comes with jitscope, jitscope-executor; "
-                           "JITSCOPE_EXECUTOR in the environment can name it");
+    return error_with_help(
+        error_system("posix_spawn", words[0]),
+        "jitscope-executor is looked for beside this program, then at " JITSCOPE_EXECUTOR_INSTALLED
+        "; the variable JITSCOPE_EXECUTOR can name it, and "
+        "`jitscope run --in-process` does without it");
 }
 
 static struct jitscope_error *start_on_streams(char *const *words, int fd, int *child) {
@@ -70,7 +114,7 @@ static struct jitscope_error *spawn(const char *program, char *const *words,
                                                                 : start(program, words, ends[1], &child);
     os_close(ends[1]);
     if (!error)
-        return connection_begin(ends[0], child, options, connection);
+        return connection_begin(ends[0], child, false, options, connection);
     os_close(ends[0]);
     return error;
 }
@@ -81,8 +125,10 @@ struct jitscope_error *jitscope_executor_spawn(const struct jitscope_executor_op
     char path[PATH_SIZE], *alone[] = {NULL, NULL};
     if (options.command || options.on_standard_streams)
         return spawn(options.command ? options.command[0] : NULL, options.command, &options, connection);
-    alone[0] = (char *)(uintptr_t)find_executor(path, sizeof path);
-    TRY(spawn(alone[0], alone, &options, connection));
+    int starter = take_given();
+    alone[0] = (char *)(uintptr_t)connection_executor_program(path, sizeof path);
+    TRY(starter >= 0 ? connect_to_starter(starter, &options, connection)
+                     : spawn(alone[0], alone, &options, connection));
     (*connection)->copies = COPIES_NONE;
     return NULL;
 }
@@ -91,7 +137,7 @@ struct jitscope_error *jitscope_executor_spawn(const struct jitscope_executor_op
 
 /* The executor as a library: it has the program's name with ".so" behind it. */
 static struct jitscope_error *find_library(char *buffer, size_t size, const char **library) {
-    const char *named = os_environment("JITSCOPE_EXECUTOR");
+    const char *named = os_environment(variable);
     if (named && strchr(named, '/') && snprintf(buffer, size, "%s.so", named) < (int)size &&
         os_is_plain_file(buffer)) {
         *library = buffer;

@@ -15,6 +15,10 @@
  * root; the inspector wants the process that the socket's name says, of the user whose folder it is.  The
  * header is untrusted all the same: a process can say anything of itself.
  *
+ * The process is the one that links.  Code may run in another one (bridge.h): then the header names that, and
+ * its memory is what inspectors read, of the same user only.  Who asks that one is told nothing: it has no
+ * session.
+ *
  * The first five fields are the same in every version; inspectors refuse versions that they do not know.
  * Integers are little-endian.  Each descriptor is open anew, so that inspectors do not share an offset. */
 #ifndef EXECUTOR_INSPECT_PROTOCOL_H
@@ -27,7 +31,7 @@
 #include <stdint.h>
 
 #define INSPECT_MAGIC   "JSINSPC"
-#define INSPECT_VERSION 1u
+#define INSPECT_VERSION 2u
 
 enum inspect_flags {
     INSPECT_HAS_RECORDING = 1, /* a descriptor comes along */
@@ -46,7 +50,11 @@ struct inspect_header {
     uint32_t flags;           /* enum inspect_flags */
     uint64_t process_started; /* clock ticks since the machine was: proc(5), stat, field 22 */
     uint64_t session_began;   /* CLOCK_MONOTONIC in nanoseconds; times in the recording count from here */
-    uint64_t debuggee;        /* address of struct debuggee (debuggee.h) in the process */
+    uint64_t debuggee;        /* address of struct debuggee (debuggee.h) in the process; 0: not known, in
+                                 another one */
+    uint32_t code_process;    /* where the code runs: the same, or another one */
+    uint32_t spare;
+    uint64_t code_started; /* when that was started */
 };
 
 enum inspect_place {

@@ -244,27 +244,32 @@ static struct jitscope_error *make_socket(struct inspect_server *server, struct 
     return os_listen(server->listener) < 0 ? error_system("listen", NULL) : NULL;
 }
 
-static struct jitscope_error *describe(struct inspect_server *server, uint64_t session_began) {
+static struct jitscope_error *describe(struct inspect_server *server, uint64_t session_began,
+                                       int code_process) {
     struct inspect_header *header = &server->header;
     memcpy(header->magic, INSPECT_MAGIC, sizeof header->magic);
     header->version = INSPECT_VERSION;
     header->size = sizeof *header;
     header->process = (uint32_t)server->process;
     header->session_began = session_began;
-    header->debuggee = executor_debug_root();
+    header->debuggee = code_process ? 0 : executor_debug_root();
+    header->code_process = code_process ? (uint32_t)code_process : header->process;
     snprintf(header->program, sizeof header->program, "%s", os_program_name());
     snprintf(header->library, sizeof header->library, "%s", JITSCOPE_VERSION);
-    return os_process_started(server->process, &header->process_started) < 0
-               ? error_system("cannot read", "/proc/self/stat")
+    if (os_process_started(server->process, &header->process_started) < 0)
+        return error_system("cannot read", "/proc/self/stat");
+    return os_process_started((int)header->code_process, &header->code_started) < 0
+               ? error_system("cannot read", "the executor's /proc/PID/stat")
                : NULL;
 }
 
 /* Under `life`, so that no child of fork() is made with a socket that it does not know of. */
-static struct jitscope_error *open_server(struct inspect_server *server, uint64_t session_began) {
+static struct jitscope_error *open_server(struct inspect_server *server, uint64_t session_began,
+                                          int code_process) {
     struct text path = {0};
     int folder = -1;
     TRY(follow_process());
-    TRY(describe(server, session_began));
+    TRY(describe(server, session_began, code_process));
     struct jitscope_error *error = open_folder(&path, &folder);
     if (!error)
         error = make_socket(server, &path, folder);
@@ -274,7 +279,8 @@ static struct jitscope_error *open_server(struct inspect_server *server, uint64_
     return error;
 }
 
-struct jitscope_error *inspect_server_open(uint64_t session_began, struct inspect_server **out) {
+struct jitscope_error *inspect_server_open(uint64_t session_began, int code_process,
+                                           struct inspect_server **out) {
     if (os_has_more_rights())
         return error_create(JITSCOPE_ERROR_USAGE, "the program runs with more rights than its caller");
     struct inspect_server *server = os_allocate_zeroed(sizeof *server);
@@ -286,7 +292,7 @@ struct jitscope_error *inspect_server_open(uint64_t session_began, struct inspec
     server->next = servers;
     servers = server;
     server->serves = true;
-    struct jitscope_error *error = open_server(server, session_began);
+    struct jitscope_error *error = open_server(server, session_began, code_process);
     pthread_mutex_unlock(&life);
     if (error)
         inspect_server_close(server);

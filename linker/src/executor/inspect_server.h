@@ -14,9 +14,11 @@
 
 struct inspect_server;
 
-/* Makes the socket; nobody is answered yet.  SESSION_BEGAN as in struct inspect_header.  Errors: SYSTEM,
+/* Makes the socket; nobody is answered yet.  SESSION_BEGAN as in struct inspect_header; CODE_PROCESS: 0
+ * for this one.  Errors: SYSTEM,
  * NO_MEMORY, USAGE (the folder is not safe, or the program has more rights than its caller). */
-struct jitscope_error *inspect_server_open(uint64_t session_began, struct inspect_server **server);
+struct jitscope_error *inspect_server_open(uint64_t session_began, int code_process,
+                                           struct inspect_server **server);
 /* From now on inspectors get READER, the recording open for reading, which is the server's from here on; -1:
  * there is none just now.  EXECUTOR as in struct inspect_header.  Errors: SYSTEM (there is no thread). */
 struct jitscope_error *inspect_server_show(struct inspect_server *server, int reader, bool in_memory,

@@ -18,6 +18,7 @@ enum part {
     VERSYM,
     VERNEED,
     RELA,
+    EH_FRAME,
     TEXT,
     DYNAMIC,
     GOT,
@@ -41,6 +42,7 @@ static const struct part_info infos[PARTS] = {
     [VERSYM] = {".gnu.version", SHT_GNU_versym, DYNSYM, .flags = SHF_ALLOC, .alignment = 2, .entry_size = 2},
     [VERNEED] = {".gnu.version_r", SHT_GNU_verneed, DYNSTR, .flags = SHF_ALLOC, .alignment = 8},
     [RELA] = {".rela.dyn", SHT_RELA, DYNSYM, 0, SHF_ALLOC, 8, sizeof(Elf64_Rela)},
+    [EH_FRAME] = {".eh_frame", SHT_PROGBITS, .flags = SHF_ALLOC, .alignment = 8},
     [TEXT] = {".text", SHT_PROGBITS, .flags = SHF_ALLOC | SHF_EXECINSTR, .alignment = PAGE},
     [DYNAMIC] = {".dynamic", SHT_DYNAMIC, DYNSTR, 0, SHF_ALLOC | SHF_WRITE, PAGE, sizeof(Elf64_Dyn)},
     [GOT] = {".got", SHT_PROGBITS, .flags = SHF_ALLOC | SHF_WRITE, .alignment = 8, .entry_size = 8},
@@ -66,6 +68,18 @@ static const uint8_t first_instructions[] = {
     0xf4,                               /* hlt */
 };
 enum { ENTRY_AT = 23, START_AT = 29 }; /* the two distances */
+
+/* Debuggers are told that nobody has called them (DWARF 5, section 6.4.1; LSB Core, section 10.6). */
+static const uint8_t no_caller[] = {
+    20,   0,  0, 0,    0,  0, 0, 0, 1, 'z', 'R', 0, 1,
+    0x78, 16, 1, 0x1b,           /* CIE: rip is register 16; pcrel sdata4 */
+    0x0c, 7,  8, 0x90, 1,  0, 0, /* DW_CFA_def_cfa, DW_CFA_offset */
+    20,   0,  0, 0,    28, 0, 0, 0, 0, 0,   0,   0, sizeof first_instructions,
+    0,    0,  0, 0,              /* FDE */
+    7,    16, 0, 0,    0,  0, 0, /* DW_CFA_undefined rip */
+    0,    0,  0, 0,
+};
+enum { BEGIN_AT = 32 }; /* where the FDE has the distance to the instructions */
 
 struct writer {
     const struct launcher *launcher;
@@ -262,6 +276,7 @@ static void place_parts(struct writer *writer) {
     uint64_t needed = writer->launcher->libraries.count + UINT64_C(1);
     uint64_t at = sizeof(Elf64_Ehdr) + SEGMENTS * sizeof(Elf64_Phdr);
     writer->size[RELA] = (2 + (uint64_t)writer->launcher->objects.count) * sizeof(Elf64_Rela);
+    writer->size[EH_FRAME] = sizeof no_caller;
     writer->size[TEXT] = sizeof first_instructions;
     writer->size[DYNAMIC] = (needed + DYNAMIC_ENTRIES) * sizeof(Elf64_Dyn);
     writer->size[GOT] = 2 * sizeof(uint64_t);
@@ -281,12 +296,15 @@ static void place_parts(struct writer *writer) {
 /* What has addresses in it. */
 static struct jitscope_error *add_places(struct writer *writer) {
     const struct launcher *launcher = writer->launcher;
-    uint8_t code[sizeof first_instructions];
+    uint8_t code[sizeof first_instructions], frames[sizeof no_caller];
     uint64_t text = writer->address[TEXT], got = writer->address[GOT];
     memcpy(code, first_instructions, sizeof code);
     store_u32(code + ENTRY_AT, (uint32_t)(got - (text + ENTRY_AT + 4)));
     store_u32(code + START_AT, (uint32_t)(got + 8 - (text + START_AT + 4)));
     TRY(append(writer, TEXT, code, sizeof code));
+    memcpy(frames, no_caller, sizeof frames);
+    store_u32(frames + BEGIN_AT, (uint32_t)(text - (writer->address[EH_FRAME] + BEGIN_AT)));
+    TRY(append(writer, EH_FRAME, frames, sizeof frames));
     TRY(append(writer, GOT, (const uint64_t[2]){0, 0}, 2 * sizeof(uint64_t)));
     TRY(add_relocation(writer, got, R_X86_64_GLOB_DAT, 1));
     TRY(add_relocation(writer, got + 8, R_X86_64_GLOB_DAT, 2));
@@ -306,7 +324,7 @@ static struct jitscope_error *add_places(struct writer *writer) {
 
 static void put_segments(const struct writer *writer, uint8_t *file) {
     const uint64_t *address = writer->address, *size = writer->size, *offset = writer->offset;
-    uint64_t headers = SEGMENTS * sizeof(Elf64_Phdr), constant = address[RELA] + size[RELA] - BASE;
+    uint64_t headers = SEGMENTS * sizeof(Elf64_Phdr), constant = address[EH_FRAME] + size[EH_FRAME] - BASE;
     uint64_t in_file = address[GOT] + size[GOT] - address[DYNAMIC];
     uint64_t in_memory = address[COPIES] + size[COPIES] - address[DYNAMIC];
     uint64_t protected = address[COPIES] - address[DYNAMIC], dynamic = address[DYNAMIC];

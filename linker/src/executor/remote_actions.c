@@ -62,7 +62,8 @@ void remote_take_unwinders(struct remote *remote, struct cursor *cursor) {
 }
 
 /* The error is memory's; what actions have to say waits for finalize(). */
-static struct jitscope_error *take_finalized(struct executor *executor, struct cursor *cursor, uint32_t count,
+static struct jitscope_error *take_finalized(struct executor *executor, struct cursor *cursor,
+                                             const struct action *actions, uint32_t count,
                                              uint32_t allocation) {
     struct remote *remote = executor->remote;
     struct outcome *outcome = &remote->outcome;
@@ -73,7 +74,10 @@ static struct jitscope_error *take_finalized(struct executor *executor, struct c
     remote_take_unwinders(remote, cursor);
     remote->audience = take_u32(cursor);
     cursor->failed |= step > STEP_ACTIONS || remote->audience > LISTING_UNLISTED ||
-                      (step != STEP_DONE && step != STEP_ACTIONS) != (error != NULL);
+                      (step != STEP_DONE && step != STEP_ACTIONS) != (error != NULL) ||
+                      (error || remote_goes_by_parts(executor)
+                           ? outcome->results.results.count != 0
+                           : !remote_is_finalized(actions, count, &outcome->results, step == STEP_ACTIONS));
     if (step != STEP_LIBRARIES)
         remote->libraries_sent = executor->libraries.count;
     outcome->allocation = allocation;
@@ -85,8 +89,9 @@ static struct jitscope_error *take_finalized(struct executor *executor, struct c
 }
 
 /* exit(3) was called by an initialiser.  Results of halves come with EXITED. */
-static struct jitscope_error *take_interruption(struct executor *executor, uint32_t count,
-                                                uint32_t allocation, struct jitscope_error *gone) {
+static struct jitscope_error *take_interruption(struct executor *executor, const struct action *actions,
+                                                uint32_t count, uint32_t allocation,
+                                                struct jitscope_error *gone) {
     struct remote *remote = executor->remote;
     struct outcome *outcome = &remote->outcome;
     if (!remote->connection->has_exited || !remote->connection->follows)
@@ -100,9 +105,12 @@ static struct jitscope_error *take_interruption(struct executor *executor, uint3
     outcome->is_interrupted = true;
     outcome->before = take_u32(&cursor);
     TRY(take_results(&cursor, count, &outcome->results));
-    if (cursor.failed || outcome->before > outcome->results.results.count)
-        return cursor_end(&cursor, MESSAGE_EXITED);
-    return NULL;
+    cursor.failed |= outcome->before > outcome->results.results.count ||
+                     !remote_is_interrupted(actions, count, &outcome->results);
+    if (!cursor.failed)
+        return NULL;
+    outcome->is_interrupted = false;
+    return cursor_end(&cursor, MESSAGE_EXITED);
 }
 
 void remote_forget_outcome(struct outcome *outcome) {
@@ -127,9 +135,9 @@ struct jitscope_error *remote_transfer(struct executor *executor, const struct a
     uint64_t entry = executor->entry;
     executor->entry = 0;
     if (error)
-        return take_interruption(executor, count, results->allocation, error);
+        return take_interruption(executor, actions, count, results->allocation, error);
     struct cursor cursor = frame_cursor(&reply);
-    error = take_finalized(executor, &cursor, count, results->allocation);
+    error = take_finalized(executor, &cursor, actions, count, results->allocation);
     struct jitscope_error *malformed = remote_finish(executor, &reply, &cursor);
     remote->started = error || malformed || by_parts || !remote->connection->follows ? 0 : entry;
     if (by_parts && !error && !malformed)
@@ -191,22 +199,26 @@ bool remote_roll_back(struct executor *executor) {
 
 /* --- deallocate */
 
-static struct jitscope_error *take_deallocated(struct executor *executor, struct frame *reply, uint32_t count,
-                                               uint32_t allocation, struct action_results *results) {
+static struct jitscope_error *take_deallocated(struct executor *executor, struct frame *reply,
+                                               const struct action *actions, uint32_t first, uint32_t count,
+                                               struct action_results *results) {
     struct remote *remote = executor->remote;
+    uint32_t before = results->results.count;
     struct cursor cursor = frame_cursor(reply);
     jitscope_error_destroy(remote->closed_error);
-    remote->closed = allocation;
+    remote->closed = results->allocation;
     remote->closed_error = take_error(&cursor);
     remote->watched = take_u32(&cursor) != 0;
     struct jitscope_error *error = take_results(&cursor, count, results);
+    cursor.failed |= !error && !remote_is_deallocated(actions, first, count, results, before, true);
     struct jitscope_error *malformed = remote_finish(executor, reply, &cursor);
     if (malformed)
         jitscope_error_destroy(error);
     return malformed ? malformed : error;
 }
 
-static struct jitscope_error *ask_to_deallocate(struct executor *executor, uint32_t first, uint32_t count,
+static struct jitscope_error *ask_to_deallocate(struct executor *executor, const struct action *actions,
+                                                uint32_t first, uint32_t count,
                                                 struct action_results *results) {
     struct message message = {0};
     struct frame reply;
@@ -215,7 +227,7 @@ static struct jitscope_error *ask_to_deallocate(struct executor *executor, uint3
     message_u32(&message, first);
     TRY(connection_ask(executor->remote->connection, MESSAGE_DEALLOCATE, &message, -1, MESSAGE_DEALLOCATED,
                        &reply));
-    return take_deallocated(executor, &reply, count, results->allocation, results);
+    return take_deallocated(executor, &reply, actions, first, count, results);
 }
 
 /* What ran in the executor's exit(3). */
@@ -266,8 +278,9 @@ struct jitscope_error *remote_deallocate(struct executor *executor, const struct
     if (remote_goes_by_parts(executor))
         return executor_run_deallocate_halves(executor, actions, first, count, results);
     TRY(vec_reserve(&results->results, count));
-    struct jitscope_error *error = ask_to_deallocate(executor, first, count, results);
-    if (error && !(connection->has_exited && remote_find_exited(connection, count, results))) {
+    struct jitscope_error *error = ask_to_deallocate(executor, actions, first, count, results);
+    if (error && !(connection->has_exited && remote_find_exited(connection, count, results) &&
+                   remote_is_deallocated(actions, first, count, results, before, false))) {
         drop_results(results, before);
         fail_all(executor, actions, first, count, results);
     }
@@ -279,7 +292,8 @@ struct jitscope_error *remote_close(struct executor *executor, uint32_t allocati
     struct remote *remote = executor->remote;
     struct action_results results = {.allocation = allocation};
     if (remote->closed != allocation) {
-        jitscope_error_destroy(ask_to_deallocate(executor, 0, 0, &results)); /* who is gone has closed it */
+        jitscope_error_destroy(
+            ask_to_deallocate(executor, NULL, 0, 0, &results)); /* who is gone has closed it */
         executor_results_destroy(&results);
     }
     struct jitscope_error *error = remote->closed == allocation ? remote->closed_error : NULL;

@@ -22,7 +22,15 @@ static const char *note_result(struct executor *executor, struct action_result *
     return keep_failure(executor->remote, result->message ? result->message : "out of memory");
 }
 
-static const char *take_result(struct executor *executor, struct frame *reply, const struct half_name *name) {
+static bool is_result_of(const struct action_results *results, const struct action_call *call,
+                         const struct half_name *name) {
+    const struct action_result *result = results->results.data;
+    return results->results.count == 1 && result->action == name->action && result->half == name->half &&
+           remote_has_values(call, result);
+}
+
+static const char *take_result(struct executor *executor, struct frame *reply, const struct action_call *call,
+                               const struct half_name *name) {
     struct remote *remote = executor->remote;
     struct action_results results = {0};
     struct cursor cursor = frame_cursor(reply);
@@ -31,7 +39,7 @@ static const char *take_result(struct executor *executor, struct frame *reply, c
     struct jitscope_error *error = take_results(&cursor, name->action + 1, &results);
     remote_take_unwinders(remote, &cursor);
     remote->audience = take_u32(&cursor);
-    cursor.failed |= remote->audience > LISTING_UNLISTED || (!error && results.results.count != 1);
+    cursor.failed |= remote->audience > LISTING_UNLISTED || (!error && !is_result_of(&results, call, name));
     error = remote_finish_with(executor, reply, &cursor, error);
     failure = error ? keep_failure(remote, error_text(error)) : note_result(executor, results.results.data);
     jitscope_error_destroy(error);
@@ -55,7 +63,8 @@ static const char *find_result(struct executor *executor, const struct half_name
     return failure;
 }
 
-static const char *ask(struct executor *executor, const struct half_name *name) {
+static const char *ask(struct executor *executor, const struct action_call *call,
+                       const struct half_name *name) {
     struct jitscope_executor_connection *connection = executor->remote->connection;
     struct message message = {0};
     struct frame reply;
@@ -66,7 +75,7 @@ static const char *ask(struct executor *executor, const struct half_name *name) 
     message_u32(&message, name->timed ? BRIDGE_TIMED : 0);
     struct jitscope_error *error = connection_ask_half(connection, &message, &reply, &exits);
     if (!error)
-        return take_result(executor, &reply, name);
+        return take_result(executor, &reply, call, name);
     if (exits && connection->follows) {
         jitscope_error_destroy(error);
         connection_await_last_words(connection);
@@ -79,9 +88,9 @@ const char *remote_run(struct executor *executor, const struct action_call *call
                        const struct half_name *name) {
     const struct executor_code_hooks *hooks = &executor->code;
     if (!hooks->begin || !executor_runs_code(executor, call->function))
-        return ask(executor, name);
+        return ask(executor, call, name);
     uint32_t before = hooks->begin(hooks->context);
-    const char *failure = ask(executor, name);
+    const char *failure = ask(executor, call, name);
     hooks->end(hooks->context, before);
     return failure;
 }

@@ -72,6 +72,18 @@ bool remote_find_exited(const struct jitscope_executor_connection *connection, u
                         struct action_results *results);
 void remote_forget_outcome(struct outcome *outcome);
 
+/* --- remote_results.c: whether RESULTS can be what running halves of ACTIONS came to */
+
+/* As many values as CALL has resolvers.  Finalize halves, all, or with FAILED_ONE up to one that failed and
+ * what was rolled back then; those that exit(3) was called in; deallocate halves, ALL of those from FIRST to
+ * COUNT, as results from BEFORE on. */
+bool remote_has_values(const struct action_call *call, const struct action_result *result);
+bool remote_is_finalized(const struct action *actions, uint32_t count, const struct action_results *results,
+                         bool failed_one);
+bool remote_is_interrupted(const struct action *actions, uint32_t count,
+                           const struct action_results *results);
+bool remote_is_deallocated(const struct action *actions, uint32_t first, uint32_t count,
+                           const struct action_results *results, uint32_t before, bool all);
 /* --- remote_halves.c: of struct executor_ops, of sessions whose halves are asked for one by one */
 
 static inline bool remote_goes_by_parts(const struct executor *executor) {

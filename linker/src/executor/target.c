@@ -3,6 +3,7 @@
 #include "executor/target.h"
 
 #include "base/os.h"
+#include "base/text.h"
 #include "executor/address_space.h"
 #include "executor/endpoint.h"
 #include "executor/executor_debug.h"
@@ -149,6 +150,18 @@ static bool finishes_handling(struct jitscope_target *target) {
     return !handles;
 }
 
+/* Nobody else will: the program is about to be ended. */
+static void tell_user(struct jitscope_target *target) {
+    struct text line = {0};
+    pthread_mutex_lock(&target->queue_lock);
+    if (target->failure)
+        text_print(&line, "jitscope-executor: %s\n", jitscope_error_message(target->failure));
+    pthread_mutex_unlock(&target->queue_lock);
+    if (!line.failed && line.length)
+        (void)!os_write(STDERR_FILENO, line.data, line.length);
+    text_destroy(&line);
+}
+
 void target_end_connection(struct jitscope_target *target, struct jitscope_error *failure) {
     pthread_mutex_lock(&target->queue_lock);
     if (target->is_over || target->failure)
@@ -161,6 +174,7 @@ void target_end_connection(struct jitscope_target *target, struct jitscope_error
     pthread_mutex_unlock(&target->queue_lock);
     if (!busy || target->exiting || finishes_handling(target))
         return;
+    tell_user(target);
     os_kill(os_process_id(), SIGHUP);
     os_wait_readable(-1, GRACE);
     if (!target->exiting)
@@ -211,7 +225,7 @@ static struct jitscope_error *receive(struct jitscope_target *target, struct fra
         return error_create(JITSCOPE_ERROR_EXECUTOR_GONE, "a descriptor comes with message '%s'",
                             bridge_message_name(frame->kind));
     }
-    target->memory_file = descriptor;
+    target->memory_file = os_put_aside(descriptor);
     return NULL;
 }
 
@@ -231,9 +245,12 @@ static void *listen_to_linker(void *context) {
             return NULL;
         }
         if (!error && !end && frame.kind == MESSAGE_GO_ON) {
-            __atomic_store_n(&target->crashed, 2, __ATOMIC_RELEASE);
+            int waits = 1;
             frame_destroy(&frame);
-            continue;
+            if (__atomic_compare_exchange_n(&target->crashed, &waits, 2, false, __ATOMIC_ACQ_REL,
+                                            __ATOMIC_RELAXED))
+                continue;
+            error = error_create(JITSCOPE_ERROR_EXECUTOR_GONE, "message 'go-on' answers nothing");
         }
         bool is_last = !error && !end && frame.kind == MESSAGE_END;
         if (!error && !end)
@@ -366,6 +383,8 @@ static void destroy(struct jitscope_target *target) {
     the_target = NULL;
     close_stream(&target->wire);
     executor_destroy(target->executor);
+    for (uint32_t i = 0; i < target->reserved.count; i++)
+        os_release(target->reserved.data[i].taken);
     vec_destroy(&target->reserved);
     pthread_cond_destroy(&target->changed);
     pthread_cond_destroy(&target->run_ended);
@@ -383,6 +402,8 @@ struct jitscope_error *jitscope_target_create_on(int in, int out, struct jitscop
         return the_target ? error_create(JITSCOPE_ERROR_USAGE, "this process is a target already")
                           : error_no_memory();
     }
+    wire.in = os_put_aside(in);
+    wire.out = in == out ? wire.in : os_put_aside(out);
     target->wire = wire;
     target->process = os_process_id();
     target->memory_file = -1;

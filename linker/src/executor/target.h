@@ -43,8 +43,10 @@ struct target_allocation {
 
 struct target_range {
     uint64_t start, size;
+    uint64_t *taken; /* a bit for each page that a segment has */
 };
 
+enum { TARGET_UNTIL_FINALIZED = 1 }; /* a segment's lifetime; 0: until the allocation goes */
 /* A half that runs, asked for by itself; or the end of the program. */
 struct target_run {
     pthread_t thread;
@@ -140,12 +142,18 @@ void target_end_code(struct jitscope_target *target);
 
 /* --- target_memory.c */
 
-/* Checks that all lie in what was reserved, opens them, takes content (from the memory file, or CONTENTS: one
- * each), protects them.  On an error they are closed. */
+/* Checks that all segments lie in what was reserved and nowhere where others do, and that none is to be
+ * writable and executable; then they have their pages, until they are closed.  EXECUTOR_GONE: nobody asks for
+ * that. */
+struct jitscope_error *target_claim(struct jitscope_target *target, struct target_allocation *allocation,
+                                    const struct bytes *contents);
+/* Opens what was claimed, takes content (from the memory file, or CONTENTS: one each), protects it.  On an
+ * error all are closed. */
 struct jitscope_error *target_open(struct jitscope_target *target, struct target_allocation *allocation,
                                    const struct bytes *contents);
 /* Closes those of LIFETIME, or all. */
-struct jitscope_error *target_close(struct target_allocation *allocation, bool all);
+struct jitscope_error *target_close(const struct jitscope_target *target,
+                                    struct target_allocation *allocation, bool all);
 /* One more range; the first failure is the error. */
 struct jitscope_error *target_reserve(struct jitscope_target *target, uint64_t size, uint64_t wanted,
                                       bool low, struct target_range *range);

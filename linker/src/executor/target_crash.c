@@ -73,10 +73,12 @@ void target_let_faults_come(void) {
         os_unblock_signal(deadly[i]);
 }
 
+/* A debugger sees the signal before any handler does, and its thread where it was.  When it lets the signal
+ * through, that is to be the end: a handler that goes back to the fault would have it stop there twice. */
 void target_watch_crashes(struct jitscope_target *target) {
     struct sigaction present,
         action = {.sa_sigaction = on_deadly_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK};
-    if (watched)
+    if (watched || os_tracer(target->process))
         return;
     watched = target;
     sigemptyset(&action.sa_mask);

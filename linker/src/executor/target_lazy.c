@@ -86,7 +86,7 @@ static void finish_if_done(struct jitscope_target *target, struct target_allocat
     target_end_parts(target, allocation);
     allocation->left = allocation->action_count;
     move_to_front(target, allocation);
-    jitscope_error_destroy(target_close(allocation, false));
+    jitscope_error_destroy(target_close(target, allocation, false));
 }
 
 void target_begin_parts(struct jitscope_target *target, struct target_allocation *allocation) {

@@ -24,6 +24,11 @@ struct jitscope_error *target_reserve(struct jitscope_target *target, uint64_t s
     }
     TRY(vec_reserve(&target->reserved, 1));
     TRY(address_space_reserve(&around, size, wanted, &range->start, &range->size));
+    range->taken = os_allocate_zeroed(range->size / os_page_size() / 8);
+    if (!range->taken) {
+        os_unmap((void *)(uintptr_t)range->start, range->size);
+        return error_no_memory();
+    }
     os_advise((void *)(uintptr_t)range->start, range->size, MADV_HUGEPAGE);
     vec_put(&target->reserved, *range);
     executor_own_space(range->start, range->size);
@@ -33,24 +38,75 @@ struct jitscope_error *target_reserve(struct jitscope_target *target, uint64_t s
 
 /* --- checks */
 
-static bool is_reserved(const struct jitscope_target *target, uint64_t address, uint64_t size) {
+static struct target_range *range_of(const struct jitscope_target *target, uint64_t address, uint64_t size) {
     for (uint32_t i = 0; i < target->reserved.count; i++) {
-        const struct target_range *range = &target->reserved.data[i];
+        struct target_range *range = &target->reserved.data[i];
         uint64_t offset = address - range->start;
         if (address >= range->start && offset <= range->size && size <= range->size - offset)
-            return true;
+            return range;
     }
-    return false;
+    return NULL;
 }
 
-static bool is_sound(const struct jitscope_target *target, const struct target_segment *segment,
-                     const struct bytes *content) {
+/* The bits of word number WORD that stand for pages FIRST up to, but not, END. */
+static uint64_t bits_of(uint64_t word, uint64_t first, uint64_t end) {
+    uint64_t low = first > word * 64 ? first - word * 64 : 0;
+    uint64_t high = end - word * 64 < 64 ? end - word * 64 : 64;
+    return (high == 64 ? UINT64_MAX : ((uint64_t)1 << high) - 1) & ~(((uint64_t)1 << low) - 1);
+}
+
+/* Whether any page of SEGMENT is taken.  They are then, or not any more: all of them. */
+static bool take_pages(const struct jitscope_target *target, const struct target_segment *segment,
+                       bool take) {
+    struct target_range *range = range_of(target, segment->address, segment->size);
+    uint64_t page = os_page_size(), first = (segment->address - range->start) / page,
+             end = first + segment->size / page, taken = 0;
+    for (uint64_t word = first / 64; word * 64 < end; word++) {
+        uint64_t bits = bits_of(word, first, end);
+        taken |= range->taken[word] & bits;
+    }
+    for (uint64_t word = first / 64; word * 64 < end && !(take && taken); word++) {
+        uint64_t bits = bits_of(word, first, end);
+        range->taken[word] = take ? range->taken[word] | bits : range->taken[word] & ~bits;
+    }
+    return taken != 0;
+}
+
+/* NULL: nothing. */
+static const char *wrong_with(const struct jitscope_target *target, const struct target_segment *segment,
+                              const struct bytes *content) {
     const uint32_t both = PROT_WRITE | PROT_EXEC, known = PROT_READ | both;
     uint64_t page = os_page_size();
-    return segment->address % page == 0 && segment->size % page == 0 &&
-           segment->content_size <= segment->size && !(segment->prot & ~known) &&
-           (segment->prot & both) != both && is_reserved(target, segment->address, segment->size) &&
-           (!content || content->size == segment->content_size);
+    if (segment->address % page || segment->size % page)
+        return "is not made of whole pages";
+    if (segment->prot & ~known || segment->lifetime > TARGET_UNTIL_FINALIZED)
+        return "has a protection or a lifetime that there is not";
+    if ((segment->prot & both) == both)
+        return "is to be writable and executable";
+    if (segment->content_size > segment->size || segment->offset > UINT64_MAX / 2 ||
+        (content && content->size != segment->content_size))
+        return "has another size than its content";
+    if (!content && segment->content_size && target->memory_file < 0)
+        return "has no content";
+    return !segment->size || range_of(target, segment->address, segment->size)
+               ? NULL
+               : "does not lie in what was reserved";
+}
+
+struct jitscope_error *target_claim(struct jitscope_target *target, struct target_allocation *allocation,
+                                    const struct bytes *contents) {
+    for (uint32_t i = 0; i < allocation->segment_count; i++) {
+        struct target_segment *segment = &allocation->segments[i];
+        const char *wrong = wrong_with(target, segment, contents ? &contents[i] : NULL);
+        if (!wrong && segment->size && take_pages(target, segment, true))
+            wrong = "lies where another does";
+        if (!wrong)
+            continue;
+        allocation->segment_count = i; /* those before it are closed again */
+        jitscope_error_destroy(target_close(target, allocation, true));
+        return error_create(JITSCOPE_ERROR_EXECUTOR_GONE, "message 'finalize': segment %u %s", i, wrong);
+    }
+    return NULL;
 }
 
 /* --- pages */
@@ -89,12 +145,14 @@ static struct jitscope_error *open_segment(const struct jitscope_target *target,
 }
 
 /* Content goes at once, so that what is opened later reads as zero; DONTNEED is refused for locked memory. */
-static struct jitscope_error *close_segment(struct target_segment *segment) {
+static struct jitscope_error *close_segment(const struct jitscope_target *target,
+                                            struct target_segment *segment) {
     void *start = place_of(segment);
     uint64_t size = segment->size;
-    segment->size = 0;
     if (!size)
         return NULL;
+    take_pages(target, segment, false);
+    segment->size = 0;
     if (os_discard(start, size)) {
         if (os_protect(start, size, PROT_READ | PROT_WRITE))
             return error_system("madvise", NULL);
@@ -105,13 +163,13 @@ static struct jitscope_error *close_segment(struct target_segment *segment) {
     return NULL;
 }
 
-struct jitscope_error *target_close(struct target_allocation *allocation, bool all) {
-    enum { LIFETIME_OF_FINALIZE = 1 };
+struct jitscope_error *target_close(const struct jitscope_target *target,
+                                    struct target_allocation *allocation, bool all) {
     struct jitscope_error *first = NULL;
     for (uint32_t i = allocation->segment_count; i-- > 0;) {
         struct target_segment *segment = &allocation->segments[i];
         struct jitscope_error *error =
-            all || segment->lifetime == LIFETIME_OF_FINALIZE ? close_segment(segment) : NULL;
+            all || segment->lifetime == TARGET_UNTIL_FINALIZED ? close_segment(target, segment) : NULL;
         if (first)
             jitscope_error_destroy(error);
         else
@@ -123,13 +181,10 @@ struct jitscope_error *target_close(struct target_allocation *allocation, bool a
 struct jitscope_error *target_open(struct jitscope_target *target, struct target_allocation *allocation,
                                    const struct bytes *contents) {
     struct jitscope_error *error = NULL;
-    for (uint32_t i = 0; i < allocation->segment_count; i++)
-        if (!is_sound(target, &allocation->segments[i], contents ? &contents[i] : NULL))
-            return error_create(JITSCOPE_ERROR_USAGE, "segment %u does not lie in what was reserved", i);
     for (uint32_t i = 0; i < allocation->segment_count && !error; i++)
         error = open_segment(target, &allocation->segments[i], contents ? &contents[i] : NULL);
     if (error)
-        jitscope_error_destroy(target_close(allocation, true));
+        jitscope_error_destroy(target_close(target, allocation, true));
     return error;
 }
 

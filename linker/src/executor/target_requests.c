@@ -229,7 +229,8 @@ static struct jitscope_error *take_finalize(struct jitscope_target *target, stru
     finalize->flags = take_u32(cursor);
     uint32_t policy = take_u32(cursor);
     cursor->failed |= finalize->flags & ~(uint32_t)BRIDGE_FLAGS || policy > DEBUGGEE_OFF ||
-                      !finalize->number || target_find(target, finalize->number) != NULL;
+                      (finalize->flags & BRIDGE_RUN && target->main_runs) || !finalize->number ||
+                      target_find(target, finalize->number) != NULL;
     if (cursor->failed)
         return cursor_end(cursor, frame->kind);
     TRY(take_libraries(target, cursor, &finalize->failed_library, &finalize->error));
@@ -238,7 +239,9 @@ static struct jitscope_error *take_finalize(struct jitscope_target *target, stru
     TRY(take_segments(cursor, finalize));
     TRY(take_actions(cursor, finalize));
     TRY(take_contents(cursor, finalize));
+    cursor->failed |= finalize->flags & BRIDGE_RUN && !finalize->entry;
     TRY(cursor_end(cursor, frame->kind));
+    TRY(target_claim(target, finalize->allocation, finalize->contents));
     executor_set_debug_policy(target->executor, (enum debuggee_policy)policy);
     if (finalize->flags & BRIDGE_CRASHES)
         target_watch_crashes(target);
@@ -285,7 +288,7 @@ static void do_finalize(struct jitscope_target *target, struct finalize *finaliz
         struct jitscope_error *error = run_finalize_halves(target, finalize);
         finalize->step = error ? STEP_ACTIONS : STEP_DONE;
         jitscope_error_destroy(error); /* its results tell it */
-        jitscope_error_destroy(target_close(allocation, error != NULL));
+        jitscope_error_destroy(target_close(target, allocation, error != NULL));
     }
     if (finalize->step == STEP_DONE) {
         allocation->older = target->newest;
@@ -293,6 +296,7 @@ static void do_finalize(struct jitscope_target *target, struct finalize *finaliz
         if (by_parts)
             target_begin_parts(target, allocation);
     } else {
+        jitscope_error_destroy(target_close(target, allocation, true));
         target_forget(target, allocation);
     }
 }
@@ -362,7 +366,7 @@ static struct jitscope_error *deallocate(struct jitscope_target *target, struct 
     TRY(cursor_end(cursor, frame->kind));
     allocation->results.timed = flags & BRIDGE_TIMED;
     target_undo(target, allocation, first);
-    struct jitscope_error *error = first ? NULL : target_close(allocation, true);
+    struct jitscope_error *error = first ? NULL : target_close(target, allocation, true);
     message_error(&message, error);
     message_u32(&message, executor_debugger_listens());
     message_results(&message, &allocation->results);
@@ -540,7 +544,10 @@ static struct jitscope_error *run(struct jitscope_target *target, struct frame *
 
 static struct jitscope_error *end(struct jitscope_target *target, struct frame *frame,
                                   struct cursor *cursor) {
+    const char *why = cursor->bytes.size ? take_text(cursor) : "";
     TRY(cursor_end(cursor, frame->kind));
+    if (*why)
+        return error_create(JITSCOPE_ERROR_EXECUTOR_GONE, "the linker has ended the connection: %s", why);
     target->was_ended = true;
     return NULL;
 }

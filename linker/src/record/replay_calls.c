@@ -117,6 +117,12 @@ CALL(call_batch) {
     return NULL;
 }
 
+CALL(executor_lost) {
+    TEXT(reason, reason);
+    session_tell_loss(session, reason);
+    return NULL;
+}
+
 CALL(call_unload) {
     struct jitscope_link *link = session_link_by_number(session, call->link);
     return link ? jitscope_session_unload(session, link)
@@ -179,6 +185,7 @@ CALL(state_session) {
     X(call_set_linking)                                                                                      \
     X(call_lazy)                                                                                             \
     X(call_replace)                                                                                          \
+    X(executor_lost)                                                                                         \
     X(call_batch)                                                                                            \
     X(call_unload)                                                                                           \
     X(call_exit)                                                                                             \

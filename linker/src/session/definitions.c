@@ -180,6 +180,7 @@ struct jitscope_error *jitscope_session_export(struct jitscope_session *session,
                                          "nothing runs in a simulated session that could ask for names");
     if (!error)
         executor_debug_announce();
+    session_note_loss(session);
     session_unlock(session);
     executor_look_for_unwinders();
     return error;

@@ -6,6 +6,7 @@
 #include "session/session_state.h"
 
 #include "base/text.h"
+#include "executor/connection.h"
 #include "executor/inspect_server.h"
 #include "session/session_restore.h"
 
@@ -37,12 +38,14 @@ static bool environment_allows(void) {
     return value && !strcmp(value, "1");
 }
 
-/* Inspectors read the memory of whom they talk to. */
+/* Inspectors read the memory of the process that the code runs in, and of this host's only. */
 static struct jitscope_error *open_door(struct jitscope_session *session,
                                         const struct jitscope_session_options *options) {
-    if (options->executor)
-        return error_create(JITSCOPE_ERROR_UNSUPPORTED, "its code runs in another process");
-    return inspect_server_open(session->trace.began, &session->door);
+    int process = options->executor ? connection_process_here(options->executor) : 0;
+    if (options->executor && !process)
+        return error_create(JITSCOPE_ERROR_UNSUPPORTED,
+                            "its code runs in a process that is not known to be on this machine");
+    return inspect_server_open(session->trace.began, process, &session->door);
 }
 
 void session_open_door(struct jitscope_session *session, const struct jitscope_session_options *options) {

@@ -29,10 +29,24 @@ struct jitscope_error *session_enter(struct jitscope_session *session) {
         "returned");
 }
 
+void session_tell_loss(struct jitscope_session *session, const char *reason) {
+    TRACE_ANSWER(&session->trace, executor_lost,
+                 .reason = trace_text(&session->trace, &session->names, reason));
+}
+
+/* Behind the call in which it was found out, so that a replay has it as a call of its own. */
+void session_note_loss(struct jitscope_session *session) {
+    char reason[EXECUTOR_REASON];
+    if (session->executor && executor_is_remote(session->executor) &&
+        executor_take_loss(session->executor, reason))
+        session_tell_loss(session, reason);
+}
+
 struct jitscope_error *session_note_failure(struct jitscope_session *session, struct jitscope_error *error) {
     if (error)
         TRACE_ANSWER(&session->trace, call_failed,
                      .error = trace_text(&session->trace, &session->names, jitscope_error_message(error)));
+    session_note_loss(session);
     return error;
 }
 
@@ -612,6 +626,11 @@ struct jitscope_error *jitscope_session_run_main(struct jitscope_session *sessio
     if (!error)
         error = executor_run_main(session->executor, address, status);
     executor_end_turn(session->executor);
+    if (error && executor_is_remote(session->executor)) {
+        session_lock(session);
+        session_note_loss(session);
+        session_unlock(session);
+    }
     return error;
 }
 

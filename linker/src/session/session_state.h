@@ -264,6 +264,10 @@ void session_tell_ended_link(struct jitscope_session *session);
 struct jitscope_error *session_enter(struct jitscope_session *session);
 /* Notes that the call at hand failed, when it did.  Returns ERROR. */
 struct jitscope_error *session_note_failure(struct jitscope_session *session, struct jitscope_error *error);
+/* Tells, once, that the executor is of no use any more; at the end of a call that is recorded, as
+ * session_note_failure() does, or outside of all.  And tells it, in a replay. */
+void session_note_loss(struct jitscope_session *session);
+void session_tell_loss(struct jitscope_session *session, const char *reason);
 /* Ends what session_enter() began; notes that the call failed when it did.  Returns ERROR. */
 struct jitscope_error *session_leave(struct jitscope_session *session, struct jitscope_error *error);
 

@@ -1,0 +1,75 @@
+"""The inspector at a linker whose code runs in another process: the trace is the one's, memory the other's."""
+import os
+import re
+import subprocess
+import unittest
+
+from inspecting import HERE, JITSCOPE, InspectorTest
+from terminal_harness import LIMIT
+
+EXECUTOR = os.path.join(os.path.dirname(JITSCOPE), "jitscope-executor")
+# Both ways to have two processes.
+WAYS = ([JITSCOPE, "run", "--out-of-process", "--inspectable"], [EXECUTOR, "--linker", JITSCOPE, "run", "--inspectable"])
+
+
+class Apart(InspectorTest):
+    def start(self, way):
+        subprocess.run(["gcc", "-g", "-O1", "-fPIC", "-c", HERE.parent / "demo" / "hooked.c", "-o", self.folder / "hooked.o"],
+                       check=True, timeout=LIMIT)
+        program = subprocess.Popen([*way, "hooked.o"], cwd=self.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                   env={**os.environ, **self.environment(), "JITSCOPE_RECORD": ""})
+
+        def end():
+            program.kill()
+            program.wait()
+            program.stdin.close()
+            program.stdout.close()
+        self.addCleanup(end)
+        self.assertEqual(program.stdout.readline(), b"hello has 5 letters\n")
+        return program
+
+    def linker(self):
+        listed = subprocess.run([JITSCOPE, "inspect", "--list"], cwd=self.folder, env={**os.environ, **self.environment()},
+                                capture_output=True, text=True, check=True, timeout=LIMIT).stdout
+        (row,) = listed.splitlines()[1:]
+        return int(row.split()[0])
+
+    def tell(self, program):
+        program.stdin.write(b"\n")
+        program.stdin.flush()
+
+    def slot(self, terminal):
+        return next((line for line in terminal.lines()[1:-1] if "strlen" in line), "")
+
+    def test_slots_in_the_other_process(self):
+        for way in WAYS:
+            with self.subTest(way=way[1]):
+                program = self.start(way)
+                linker = self.linker()
+                terminal = self.inspect("--pid", linker, columns=160)
+                terminal.keys("6")
+                terminal.wait_for(lambda: re.search(r"(0x\w+) .* \1 +0$", self.slot(terminal).rstrip()), "the slot as it was linked")
+                self.tell(program)
+                self.assertEqual(program.stdout.readline(), b"hello has 42 letters\n")
+                terminal.wait_for(lambda: re.search(r"0x\w+ +1$", self.slot(terminal).rstrip()), "the new value")
+                self.assertNotIn("memory cannot be read", terminal.text())
+                self.tell(program)
+                self.assertEqual(program.wait(LIMIT), 0)
+                terminal.wait_text(f"process {linker} has ended")
+                self.assertNotIn("memory cannot be read", terminal.text())
+                self.quit(terminal)
+
+    def test_an_executor_that_is_killed(self):
+        program = self.start(WAYS[1])
+        linker = self.linker()
+        terminal = self.inspect("--pid", linker, columns=160)
+        terminal.keys("6")
+        terminal.wait_for(lambda: re.search(r" 0$", self.slot(terminal).rstrip()), "the slot")
+        program.kill()
+        terminal.wait_text(f"process {linker} has ended")
+        self.assertIn("strlen", terminal.text())
+        self.quit(terminal)
+
+
+if __name__ == "__main__":
+    unittest.main()
