@@ -92,7 +92,7 @@ class DebuggerTest(SystemTest):
     def inferior(self, command):
         """The command that starts a program to be debugged; remote_harness.py has another."""
         words = [str(word) for word in command]
-        if words[1:2] == ["run"] and os.path.basename(words[0]) == "jitscope":
+        if words[1:2] == ["run"]:
             words[2:2] = self.process_option
         return words
 

@@ -51,6 +51,7 @@ static void set_sample(struct sample *sample, uint32_t link) {
                                          .entries = TABLE(strings, 0),
                                          .actions = TABLE(strings, 0),
                                          .strings = TABLE(strings, sizeof sample->strings),
+                                         .names = TABLE(symbols, 0),
                                          .symbols = TABLE(symbols, SYMBOLS),
                                          .references = TABLE(references, 2)},
                               .strings = "\0.text\0.data\0function"};
@@ -467,7 +468,7 @@ static void test_many_sections(void **state) {
         sample->header.segments = (struct debug_table){sizeof sample->header, 0};
         sample->header.entries = sample->header.actions = (struct debug_table){strings, 0};
         sample->header.strings = (struct debug_table){strings, 24};
-        sample->header.symbols = sample->header.references = none;
+        sample->header.names = sample->header.symbols = sample->header.references = none;
         for (int j = 0; j < DEBUG_SECTION_COUNT; j++)
             sample->header.dwarf[j] = none;
         memset(bytes[i] + sizeof sample->header, 0, extra);

@@ -24,6 +24,26 @@ struct edge_kind_info {
     bool request;  /* a visitor must have replaced it before fixups */
 };
 
+/* "At this offset of this block stands a value computed from that symbol." */
+struct edge {
+    int64_t addend;
+    uint32_t offset; /* in the block */
+    uint32_t target; /* symbol */
+    uint16_t kind;   /* of the graph's arch */
+    uint16_t spare;
+    uint32_t origin; /* relocation type in the input, for messages; 0 when the linker made the edge */
+};
+_Static_assert(sizeof(struct edge) == 24, "an edge is 24 bytes");
+
+/* A block whose edges are to be applied. */
+struct fixup_run {
+    uint8_t *content;
+    uint64_t size;
+    uint64_t address;          /* of the block */
+    const uint64_t *addresses; /* of symbols, by number */
+    uint64_t got, tp;          /* as below */
+};
+
 /* One fixup: in address terms what the formula needs, in bytes where to write. */
 struct fixup {
     uint16_t kind;
@@ -106,6 +126,12 @@ struct arch {
 
     /* Writes the value; false when it does not fit, with *value what was meant to be written. */
     bool (*apply)(const struct fixup *fixup, uint64_t *value);
+
+    /* The same for the edges from EDGE up to END, of which it gives back the first that needs a closer look:
+     * its value does not fit, its field lies behind the block's end, or its formula names the symbol's size.
+     * All before it are done. */
+    const struct edge *(*apply_run)(const struct fixup_run *run, const struct edge *edge,
+                                    const struct edge *end);
 
     /* A load through the GOT whose target is known and near becomes direct (psABI x86-64, section B.2).
      * CONTENT is the block's working memory, OFFSET the edge's offset in it, PLACE its address, TARGET the

@@ -56,7 +56,7 @@ static inline void store(uint8_t *at, unsigned width, uint64_t value) {
     }
 }
 
-static bool apply(const struct fixup *fixup, uint64_t *value) {
+static inline bool apply(const struct fixup *fixup, uint64_t *value) {
     const uint64_t S = fixup->symbol, Z = S, P = fixup->place, GOT = fixup->got, TP = fixup->tp,
                    A = (uint64_t)fixup->addend;
     switch (fixup->kind) {
@@ -75,6 +75,26 @@ static bool apply(const struct fixup *fixup, uint64_t *value) {
         *value = 0;
         return false;
     }
+}
+
+#define SIZE_KINDS (UINT64_C(1) << EDGE_X86_64_SIZE32 | UINT64_C(1) << EDGE_X86_64_SIZE64)
+
+static const struct edge *apply_run(const struct fixup_run *run, const struct edge *edge,
+                                    const struct edge *end) {
+    struct fixup fixup = {.got = run->got, .tp = run->tp};
+    const struct fixup_run at = *run;
+    for (; edge < end; edge++) {
+        uint64_t value;
+        fixup.kind = edge->kind;
+        fixup.addend = edge->addend;
+        fixup.symbol = at.addresses[edge->target];
+        fixup.place = at.address + edge->offset;
+        fixup.content = at.content + edge->offset;
+        if ((uint64_t)edge->offset + kinds[edge->kind].width > at.size || SIZE_KINDS >> edge->kind & 1 ||
+            !apply(&fixup, &value))
+            break;
+    }
+    return edge;
 }
 
 static uint16_t got_request_becomes(uint16_t kind) {
@@ -248,7 +268,7 @@ const struct arch arch_x86_64 = {
                  BIT(EDGE_X86_64_REQUEST_TLS_PAIR32) | BIT(EDGE_X86_64_REQUEST_TLS_BLOCK32) |
                  BIT(EDGE_X86_64_REQUEST_TP_OFFSET32) | BIT(EDGE_X86_64_REQUEST_TLS_DESCRIPTOR32) |
                  BIT(EDGE_X86_64_TLS_CALL),
-    .size_kinds = BIT(EDGE_X86_64_SIZE32) | BIT(EDGE_X86_64_SIZE64),
+    .size_kinds = SIZE_KINDS,
     .low_kinds = BIT(EDGE_X86_64_POINTER32) | BIT(EDGE_X86_64_POINTER32S),
     .tls = {.request_pair = EDGE_X86_64_REQUEST_TLS_PAIR32,
             .request_block = EDGE_X86_64_REQUEST_TLS_BLOCK32,
@@ -286,6 +306,7 @@ const struct arch arch_x86_64 = {
     .data_alignment = -8,
     .got_request_becomes = got_request_becomes,
     .apply = apply,
+    .apply_run = apply_run,
     .relax_got_load = relax_got_load,
     .reaches = reaches,
 };

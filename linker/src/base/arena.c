@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define FIRST_CHUNK ((size_t)16 << 10)
-#define LAST_CHUNK  ((size_t)1 << 20)
+#define LAST_CHUNK  ((size_t)512 << 10) /* below what comes in huge pages, which may stay half empty */
 
 struct arena_chunk {
     struct arena_chunk *previous;
@@ -20,7 +20,8 @@ static void *allocate_from_new_chunk(struct arena *arena, size_t size) {
         return NULL;
     if (wanted < size + sizeof(struct arena_chunk))
         wanted = size + sizeof(struct arena_chunk);
-    struct arena_chunk *chunk = os_allocate(wanted);
+    wanted = os_table_room(wanted);
+    struct arena_chunk *chunk = os_resize_table(NULL, 0, wanted);
     if (!chunk)
         return NULL;
     chunk->previous = arena->chunks;
@@ -60,7 +61,7 @@ char *arena_copy(struct arena *arena, const char *bytes, size_t size) {
 void arena_destroy(struct arena *arena) {
     for (struct arena_chunk *chunk = arena->chunks; chunk;) {
         struct arena_chunk *previous = chunk->previous;
-        os_release(chunk);
+        os_release_table(chunk, chunk->size);
         chunk = previous;
     }
     *arena = (struct arena){0};

@@ -11,9 +11,22 @@ static inline uint32_t hash_of(const char *bytes, size_t length) {
     return (uint32_t)XXH3_64bits(bytes, length);
 }
 
+static size_t slots_size(uint32_t mask) {
+    return ((size_t)mask + 1) * sizeof(uint32_t);
+}
+
+static uint32_t *new_slots(uint32_t mask) {
+    uint32_t *slots = os_resize_table(NULL, 0, slots_size(mask));
+    return slots ? memset(slots, 0, slots_size(mask)) : NULL;
+}
+
+static void release_slots(struct string_pool *pool) {
+    os_release_table(pool->slots, slots_size(pool->mask));
+}
+
 struct jitscope_error *string_pool_create(struct string_pool *pool) {
     *pool = (struct string_pool){0};
-    pool->slots = os_allocate_zeroed(FIRST_SLOTS * sizeof *pool->slots);
+    pool->slots = new_slots(FIRST_SLOTS - 1);
     if (!pool->slots)
         return error_no_memory();
     pool->mask = FIRST_SLOTS - 1;
@@ -27,7 +40,7 @@ struct jitscope_error *string_pool_create(struct string_pool *pool) {
 void string_pool_destroy(struct string_pool *pool) {
     arena_destroy(&pool->arena);
     vec_destroy(&pool->strings);
-    os_release(pool->slots);
+    release_slots(pool);
     pool->slots = NULL;
 }
 
@@ -53,7 +66,7 @@ static struct jitscope_error *grow_slots(struct string_pool *pool, uint64_t coun
     uint32_t mask = pool->mask;
     while (!has_room(mask, count) && mask < UINT32_MAX)
         mask = mask * 2 + 1;
-    uint32_t *slots = os_allocate_zeroed(((size_t)mask + 1) * sizeof *slots);
+    uint32_t *slots = new_slots(mask);
     if (!slots)
         return error_no_memory();
     for (uint32_t id = 1; id < pool->strings.count; id++) {
@@ -62,7 +75,7 @@ static struct jitscope_error *grow_slots(struct string_pool *pool, uint64_t coun
             at = (at + 1) & mask;
         slots[at] = id;
     }
-    os_release(pool->slots);
+    release_slots(pool);
     pool->slots = slots;
     pool->mask = mask;
     return NULL;

@@ -22,7 +22,8 @@ static bool check_tables(const struct debug_image_header *header) {
     at = check_table(header->entries, sizeof(struct debuggee_entry), at, &good);
     at = check_table(header->actions, sizeof(struct debuggee_action), at, &good);
     at = check_table(header->strings, 1, at, &good);
-    good &= at <= header->description_size;
+    good &= at <= header->description_size && header->names.offset == at;
+    at = check_table(header->names, 1, at, &good);
     at = check_table(header->symbols, sizeof(Elf64_Sym), at, &good);
     at = check_table(header->references, sizeof(struct debug_reference), at, &good);
     for (int i = 0; i < DEBUG_SECTION_COUNT; i++)
@@ -39,7 +40,8 @@ static bool is_aligned(const struct debug_image_header *header) {
 static bool check_names(const struct debug_image *image) {
     const struct debug_image_header *header = image->header;
     const char *strings = debug_image_table(image, header->strings);
-    if (!header->strings.count || strings[0] || strings[header->strings.count - 1])
+    const uint32_t texts = debug_image_texts(header);
+    if (!header->strings.count || strings[0] || strings[header->strings.count - 1] || strings[texts - 1])
         return false;
     const struct debuggee_section *sections = debug_image_table(image, header->sections);
     for (uint32_t i = 0; i < header->sections.count; i++)
@@ -47,7 +49,7 @@ static bool check_names(const struct debug_image *image) {
             return false;
     const Elf64_Sym *symbols = debug_image_table(image, header->symbols);
     for (uint32_t i = 0; i < header->symbols.count; i++)
-        if (symbols[i].st_name >= header->strings.count ||
+        if (symbols[i].st_name >= texts ||
             (symbols[i].st_shndx > header->sections.count && symbols[i].st_shndx != SHN_ABS))
             return false;
     return true;

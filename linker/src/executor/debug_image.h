@@ -52,8 +52,9 @@ struct debug_image_header {
     struct debug_table entries;  /* struct debuggee_entry */
     struct debug_table actions;  /* struct debuggee_action */
     struct debug_table strings;  /* bytes, each text NUL-terminated, the first empty */
-    struct debug_table symbols;  /* Elf64_Sym: absolute st_value, st_name in `strings`, st_shndx index of
-                                    SECTIONS plus 1 */
+    struct debug_table names;    /* more of these, right behind: the description does without them */
+    struct debug_table symbols;  /* Elf64_Sym: absolute st_value, st_name in `strings` and on in `names`,
+                                    st_shndx index of SECTIONS plus 1 */
     struct debug_table references;
     struct debug_table dwarf[DEBUG_SECTION_COUNT];
 };
@@ -73,6 +74,11 @@ struct debug_image {
 
 /* NULL, or what is wrong with BYTES (a static text). */
 const char *debug_image_open(struct bytes bytes, struct debug_image *image);
+
+/* Bytes of all texts. */
+static inline uint32_t debug_image_texts(const struct debug_image_header *header) {
+    return header->strings.count + header->names.count;
+}
 
 static inline const void *debug_image_table(const struct debug_image *image, struct debug_table table) {
     return image->bytes.data + table.offset;

@@ -16,7 +16,7 @@ enum {
 };
 
 /* More would need SHN_XINDEX, which debuggers read less well. */
-enum { MOST_SECTIONS = SHN_LORESERVE - 1, NAMES_ROOM = 4096, LARGE_IMAGE = 2 << 20 };
+enum { MOST_SECTIONS = SHN_LORESERVE - 1, NAMES_ROOM = 4096, LARGE_IMAGE = 1 << 20 };
 
 static Elf64_Ehdr *elf_header(const struct store_image *store) {
     return (Elf64_Ehdr *)(uintptr_t)store->public.address;
@@ -49,7 +49,7 @@ void store_share_measure(const struct debug_image *image, struct store_share *sh
         sections = MOST_SECTIONS - ELF_FIXED;
     share->size[PART_SECTIONS] = sections * (uint32_t)sizeof(Elf64_Shdr);
     share->size[PART_SYMBOLS] = header->symbols.count * (uint32_t)sizeof(Elf64_Sym);
-    share->size[PART_STRINGS] = header->strings.count;
+    share->size[PART_STRINGS] = debug_image_texts(header);
     memset(share->first, 0, sizeof share->first);
     share->present = 1u << PART_SECTIONS | 1u << PART_SYMBOLS | 1u << PART_STRINGS;
     for (int i = 0; i < DEBUG_SECTION_COUNT; i++) {
@@ -168,6 +168,20 @@ static bool reserve_parts(struct store_image *store, const uint64_t needs[PART_C
     return align_up(at, os_page_size(), size);
 }
 
+static void *map_store(const struct store_image *store) {
+    if (store->is_table)
+        return os_resize_table(NULL, 0, store->public.size);
+    return os_map(NULL, store->public.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+static void unmap_store(const struct store_image *store) {
+    void *memory = (void *)(uintptr_t)store->public.address;
+    if (store->is_table)
+        os_release_table(memory, store->public.size);
+    else
+        os_unmap(memory, store->public.size);
+}
+
 /* FILLED: all of the room is about to be used, so that huge pages save faults and waste nothing. */
 static struct jitscope_error *create(uint64_t needs[PART_COUNT], bool filled, uint32_t number,
                                      struct store_image **out) {
@@ -178,14 +192,14 @@ static struct jitscope_error *create(uint64_t needs[PART_COUNT], bool filled, ui
     needs[PART_SYMBOLS] += sizeof(Elf64_Sym);
     needs[PART_STRINGS] += NAMES_ROOM;
     void *memory = NULL;
-    if (reserve_parts(store, needs, &store->public.size))
-        memory = os_map(NULL, store->public.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (reserve_parts(store, needs, &store->public.size)) {
+        store->is_table = filled && store->public.size >= LARGE_IMAGE;
+        memory = map_store(store);
+    }
     if (!memory) {
         os_release(store);
         return error_no_memory();
     }
-    if (filled && store->public.size >= LARGE_IMAGE)
-        os_advise(memory, store->public.size, MADV_HUGEPAGE);
     store->public.address = (uint64_t)(uintptr_t)memory;
     store->public.number = number;
     write_header(store);
@@ -213,7 +227,7 @@ struct jitscope_error *store_image_create_for(const struct debug_image *images, 
 void store_image_destroy(struct store_image *store) {
     if (!store)
         return;
-    os_unmap((void *)(uintptr_t)store->public.address, store->public.size);
+    unmap_store(store);
     os_release(store);
 }
 
@@ -299,11 +313,11 @@ void store_image_add(struct store_image *store, const struct debug_image *image,
     for (uint32_t parts = share->present; parts;) {
         unsigned i = next_part(&parts);
         share->first[i] = (uint32_t)store->used[i];
-        if (store->used[i] + share->size[i] > store->populated[i])
+        if (!store->is_table && store->used[i] + share->size[i] > store->populated[i])
             populate(store, i, store->used[i] + share->size[i]);
     }
     memcpy(part(store, PART_STRINGS) + store->used[PART_STRINGS],
-           debug_image_table(image, image->header->strings), image->header->strings.count);
+           debug_image_table(image, image->header->strings), share->size[PART_STRINGS]);
     add_sections(store, image, share);
     add_symbols(store, image, share);
     add_dwarf(store, image, share->present);

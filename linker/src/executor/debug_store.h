@@ -43,6 +43,7 @@ struct store_image {
     uint64_t room[PART_COUNT];    /* bytes reserved there */
     uint64_t used[PART_COUNT];
     uint64_t populated[PART_COUNT];      /* bytes that are in memory already */
+    bool is_table;                       /* memory as os.h has it for tables: comes in huge pages */
     uint32_t names[DEBUG_SECTION_COUNT]; /* offsets of the DWARF sections' names */
 };
 

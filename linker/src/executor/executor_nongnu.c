@@ -94,15 +94,24 @@ static bool read_pointer(struct bytes section, uint64_t address, uint64_t offset
     return true;
 }
 
+/* The CIE that the last FDE had: FDEs of one follow each other mostly. */
+struct last_cie {
+    uint64_t at; /* UINT64_MAX: none yet */
+    uint8_t encoding;
+};
+
 /* Start and end of the code that the FDE at OFFSET describes. */
-static bool read_fde(struct bytes section, uint64_t address, uint64_t offset, uint64_t *start,
-                     uint64_t *end) {
+static bool read_fde(struct bytes section, uint64_t address, uint64_t offset, struct last_cie *last,
+                     uint64_t *start, uint64_t *end) {
     uint64_t length, id_at = offset + 4;
     uint32_t back = load_u32(section.data + id_at);
     if (back > id_at || !bytes_contain(section, id_at - back, 4))
         return false;
-    struct bytes cie = bytes_slice(section, id_at - back + 4, load_u32(section.data + id_at - back));
-    uint8_t encoding = pointer_encoding(cie);
+    uint64_t cie = id_at - back;
+    if (cie != last->at)
+        *last = (struct last_cie){
+            cie, pointer_encoding(bytes_slice(section, cie + 4, load_u32(section.data + cie)))};
+    uint8_t encoding = last->encoding;
     if (!read_pointer(section, address, id_at + 4, encoding, start) ||
         !read_pointer(section, address, id_at + 4 + encoded_size(encoding), encoding & ENCODING_FORMAT,
                       &length))
@@ -119,10 +128,11 @@ static bool is_fde(struct bytes section, uint64_t offset) {
     return load_u32(section.data + offset + 4) != 0;
 }
 
-static bool add_fde(struct nongnu_table *table, struct bytes section, uint64_t offset) {
+static bool add_fde(struct nongnu_table *table, struct bytes section, uint64_t offset,
+                    struct last_cie *last) {
     struct nongnu_info *info = &table->info;
     uint64_t start, end;
-    if (!read_fde(section, info->segment_base, offset, &start, &end))
+    if (!read_fde(section, info->segment_base, offset, last, &start, &end))
         return false;
     int64_t distance = (int64_t)(start - info->segment_base);
     if (distance != (int32_t)distance || offset > INT32_MAX)
@@ -146,12 +156,13 @@ struct nongnu_table *executor_nongnu_table_create(struct bytes section, uint64_t
         count ? os_allocate_zeroed(sizeof *table + count * sizeof table->entries[0]) : NULL;
     if (!table)
         return NULL;
+    struct last_cie last = {.at = UINT64_MAX};
     table->info.format = FORMAT_REMOTE_TABLE;
     table->info.start_ip = UINT64_MAX;
     table->info.segment_base = address;
     table->info.table = (uint64_t)(uintptr_t)table->entries;
     for (uint64_t at = 0; load_u32(section.data + at); at = next_record(section, at))
-        if (is_fde(section, at) && !add_fde(table, section, at)) {
+        if (is_fde(section, at) && !add_fde(table, section, at, &last)) {
             os_release(table);
             return NULL;
         }
@@ -161,13 +172,14 @@ struct nongnu_table *executor_nongnu_table_create(struct bytes section, uint64_t
 
 bool executor_nongnu_extent(struct bytes section, uint64_t address, uint64_t most, uint64_t *low,
                             uint64_t *high, uint64_t *records) {
+    struct last_cie last = {.at = UINT64_MAX};
     *low = UINT64_MAX;
     *high = *records = 0;
     for (uint64_t at = 0; load_u32(section.data + at) && *records < most; at = next_record(section, at)) {
         uint64_t start, end;
         if (!is_fde(section, at))
             continue;
-        if (!read_fde(section, address, at, &start, &end) || end < start)
+        if (!read_fde(section, address, at, &last, &start, &end) || end < start)
             return false;
         *low = start < *low ? start : *low;
         *high = end > *high ? end : *high;

@@ -61,7 +61,7 @@ static struct jitscope_error *strip_images(struct writer *writer) {
     TRY(vec_reserve(&writer->headers, writer->images.count));
     for (uint32_t i = 0; i < writer->images.count; i++) {
         struct debug_image_header header = *writer->images.data[i].header;
-        header.sections.count = header.symbols.count = header.strings.count = 0;
+        header.sections.count = header.symbols.count = header.strings.count = header.names.count = 0;
         vec_put(&writer->headers, header);
         writer->images.data[i].header = &writer->headers.data[i];
     }

@@ -63,16 +63,13 @@ void graph_destroy(struct graph *graph) {
     vec_destroy(&graph->lazy.stubs);
     vec_destroy(&graph->claimed_groups);
     vec_destroy(&graph->section_next);
-    os_release(graph->addresses);
-    graph->addresses = NULL;
+    graph_forget_addresses(graph);
     arena_destroy(&graph->arena);
 }
 
-struct jitscope_error *graph_cover_name(void *table, uint32_t name) {
+struct jitscope_error *graph_lengthen(void *table, uint32_t name) {
     VEC(uint32_t) ids;
     memcpy(&ids, table, sizeof ids);
-    if (name < ids.count)
-        return NULL;
     TRY(vec_reserve(&ids, (uint64_t)name + 1 - ids.count));
     memset(ids.data + ids.count, 0xff, (size_t)(ids.capacity - ids.count) * sizeof *ids.data);
     ids.count = ids.capacity;

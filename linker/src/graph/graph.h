@@ -92,16 +92,6 @@ struct symbol {
     uint8_t flags;
 };
 
-struct edge {
-    int64_t addend;
-    uint32_t offset; /* in the block */
-    uint32_t target; /* symbol */
-    uint16_t kind;   /* of the graph's arch */
-    uint16_t spare;
-    uint32_t origin; /* relocation type in the input, for messages; 0 when the linker made the edge */
-};
-_Static_assert(sizeof(struct edge) == 24, "an edge is 24 bytes");
-
 /* What is found by name: tables indexed by name id, 2^32-1 for "none".  As long as the session's name pool,
  * so that a graph that made its own would cost every link what all earlier ones have named: a session lends
  * its graphs one set, which each leaves as empty as it found it. */
@@ -211,6 +201,7 @@ struct graph {
 
     /* The addresses of symbols, index is the symbol's id; filled before fixups. */
     uint64_t *addresses;
+    uint32_t address_count;
 
     /* Names an input for messages: "libx.a(y.o)".  Given by the session. */
     const char *(*input_name)(const void *context, uint32_t input);
@@ -263,6 +254,9 @@ void graph_attach_block(struct graph *graph, uint32_t owner, uint32_t block);
 
 /* Appends SYMBOL as it is: no resolution by name.  For locals and linker-made symbols. */
 struct jitscope_error *graph_add_symbol(struct graph *graph, struct symbol symbol, uint32_t *id);
+/* Room for COUNT symbols that are about to come, and for as many new names, when they are more than there
+ * are: growing step by step touches fresh pages several times over. */
+struct jitscope_error *graph_reserve_symbols(struct graph *graph, uint32_t count);
 /* The global symbol of that name, or NO_SYMBOL. */
 uint32_t graph_find_symbol(const struct graph *graph, uint32_t name);
 
@@ -306,6 +300,7 @@ const char *graph_symbol_name(const struct graph *graph, uint32_t symbol);
 uint64_t graph_symbol_address(const struct graph *graph, uint32_t symbol);
 /* Computes graph->addresses for all symbols. */
 struct jitscope_error *graph_compute_addresses(struct graph *graph);
+void graph_forget_addresses(struct graph *graph);
 
 /* --- edges
  * --------------------------------------------------------------------------------------------------- */
@@ -320,6 +315,12 @@ static inline void graph_put_edge(struct graph *graph, uint32_t block, struct ed
     vec_put(&graph->edges, edge);
     graph->blocks.data[block].edge_count++;
     graph->live_edges++;
+}
+/* COUNT were written behind the last one, as by graph_put_edge, and nobody wants to see each. */
+static inline void graph_count_edges(struct graph *graph, uint32_t block, uint32_t count) {
+    graph->edges.count += count;
+    graph->blocks.data[block].edge_count += count;
+    graph->live_edges += count;
 }
 /* A visitor took EDGE: new kind, new target. */
 void graph_claim_edge(struct graph *graph, uint32_t block, struct edge *edge, uint16_t kind, uint32_t entry,

@@ -4,7 +4,7 @@
 #include "graph/graph.h"
 #include "graph/name_table.h"
 
-static void trace_symbol(struct graph *graph, uint32_t id) {
+static void tell_symbol(struct graph *graph, uint32_t id) {
     const struct symbol *symbol = &graph->symbols.data[id];
     if (symbol->flags & SYMBOL_EXTERNAL)
         TRACE(graph->trace, symbol_external, .symbol = id, .name = trace_name(graph->trace, symbol->name),
@@ -16,11 +16,24 @@ static void trace_symbol(struct graph *graph, uint32_t id) {
               .input = symbol->input);
 }
 
+static inline void trace_symbol(struct graph *graph, uint32_t id) {
+    if (trace_wants(graph->trace, LEVEL_BLOCK))
+        tell_symbol(graph, id);
+}
+
 struct jitscope_error *graph_add_symbol(struct graph *graph, struct symbol symbol, uint32_t *id) {
     TRY(vec_push(&graph->symbols, symbol));
     *id = graph->symbols.count - 1;
     trace_symbol(graph, *id);
     return NULL;
+}
+
+struct jitscope_error *graph_reserve_symbols(struct graph *graph, uint32_t count) {
+    TRY(string_pool_reserve(graph->names, count));
+    if (count <= graph->symbols.count)
+        return NULL;
+    TRY(vec_reserve(&graph->symbols, count));
+    return graph_cover_name(&graph->by_name.symbols, graph->names->strings.count + count - 1);
 }
 
 uint32_t graph_find_symbol(const struct graph *graph, uint32_t name) {
@@ -265,11 +278,18 @@ uint64_t graph_symbol_address(const struct graph *graph, uint32_t id) {
                                      : graph->blocks.data[symbol->block].address + symbol->value;
 }
 
+void graph_forget_addresses(struct graph *graph) {
+    os_release_table(graph->addresses, (size_t)graph->address_count * sizeof *graph->addresses);
+    graph->addresses = NULL;
+    graph->address_count = 0;
+}
+
 struct jitscope_error *graph_compute_addresses(struct graph *graph) {
-    os_release(graph->addresses);
-    graph->addresses = os_allocate((size_t)graph->symbols.count * sizeof *graph->addresses);
+    graph_forget_addresses(graph);
+    graph->addresses = os_resize_table(NULL, 0, (size_t)graph->symbols.count * sizeof *graph->addresses);
     if (!graph->addresses)
         return error_no_memory();
+    graph->address_count = graph->symbols.count;
     for (uint32_t id = 0; id < graph->symbols.count; id++) {
         const struct symbol *symbol = &graph->symbols.data[id];
         const struct block *block = symbol->block == NO_BLOCK ? NULL : &graph->blocks.data[symbol->block];

@@ -3,9 +3,10 @@
 #ifndef GRAPH_NAME_TABLE_H
 #define GRAPH_NAME_TABLE_H
 
-#include "base/error.h"
+#include "base/vec.h"
 
 /* Makes TABLE (the address of a VEC(uint32_t)) reach to NAME. */
-struct jitscope_error *graph_cover_name(void *table, uint32_t name);
+#define graph_cover_name(table, name) ((name) < (table)->count ? NULL : graph_lengthen((table), (name)))
+struct jitscope_error *graph_lengthen(void *table, uint32_t name);
 
 #endif

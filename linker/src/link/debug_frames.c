@@ -185,6 +185,13 @@ static bool is_named(const struct graph *graph, uint32_t section, const char *na
     return string->length == length && !memcmp(string->bytes, name, length);
 }
 
+/* Nearly every record is an FDE of one reference, and about so large. */
+static struct jitscope_error *reserve_records(struct debug_sections *out, uint32_t count) {
+    enum { USUAL_SIZE = 48 };
+    TRY(vec_reserve(&out->references, count));
+    return vec_reserve(&out->bytes[DEBUG_SECTION_FRAME], (uint64_t)count * USUAL_SIZE);
+}
+
 struct jitscope_error *debug_frames_add(const struct graph *graph, struct debug_sections *out,
                                         uint32_t *frames) {
     struct converter converter = {.graph = graph, .out = out, .frames = frames, .cie_block = NO_BLOCK};
@@ -195,6 +202,8 @@ struct jitscope_error *debug_frames_add(const struct graph *graph, struct debug_
         if (graph->sections.data[id].blocks && is_named(graph, id, ".plt", sizeof ".plt" - 1))
             TRY(add_stubs(&converter, id));
     }
+    if (eh_frame != NO_SECTION)
+        TRY(reserve_records(out, graph->sections.data[eh_frame].blocks));
     for (uint32_t id = 0; eh_frame != NO_SECTION && id < graph->blocks.count; id++) {
         const struct block *block = &graph->blocks.data[id];
         if (block->section != eh_frame || block->flags & BLOCK_REMOVED)

@@ -89,29 +89,39 @@ static struct jitscope_error *behind_the_end(const struct graph *graph, uint32_t
                     graph_edge_name(graph, edge));
 }
 
+static struct jitscope_error *fix_edge(const struct graph *graph, uint32_t id, const struct edge *edge,
+                                       const struct fixup_run *run, bool traced) {
+    struct fixup fixup = {.kind = edge->kind,
+                          .addend = edge->addend,
+                          .symbol = run->addresses[edge->target],
+                          .place = run->address + edge->offset,
+                          .got = run->got,
+                          .tp = run->tp,
+                          .content = run->content + edge->offset};
+    uint64_t value;
+    if ((uint64_t)edge->offset + graph->arch->kinds[edge->kind].width > run->size)
+        return behind_the_end(graph, id, edge);
+    if (graph->arch->size_kinds >> edge->kind & 1)
+        TRY(find_size(graph, id, edge, &fixup.symbol));
+    bool done = traced ? apply_traced(graph, id, edge, &fixup, &value) : graph->arch->apply(&fixup, &value);
+    return done ? NULL : out_of_range(graph, id, edge, value);
+}
+
 static struct jitscope_error *fix_block(const struct graph *graph, uint32_t id, uint8_t *content,
                                         bool traced) {
     const struct block *block = &graph->blocks.data[id];
-    const struct edge *edge = graph->edges.data + block->first_edge;
-    const uint64_t sizes = graph->arch->size_kinds, start = block->address, size = block->size;
-    const struct edge_kind_info *kinds = graph->arch->kinds;
-    const uint64_t *addresses = graph->addresses;
-    struct fixup fixup = {.got = graph->got_base, .tp = graph->tls.tp};
-    for (const struct edge *end = edge + block->edge_count; edge < end; edge++) {
-        uint64_t value;
-        fixup.kind = edge->kind;
-        fixup.addend = edge->addend;
-        fixup.symbol = addresses[edge->target];
-        fixup.place = start + edge->offset;
-        fixup.content = content + edge->offset;
-        if (__builtin_expect((uint64_t)edge->offset + kinds[edge->kind].width > size, 0))
-            return behind_the_end(graph, id, edge);
-        if (__builtin_expect(sizes >> edge->kind & 1, 0))
-            TRY(find_size(graph, id, edge, &fixup.symbol));
-        bool done =
-            traced ? apply_traced(graph, id, edge, &fixup, &value) : graph->arch->apply(&fixup, &value);
-        if (__builtin_expect(!done, 0))
-            return out_of_range(graph, id, edge, value);
+    const struct edge *edge = graph->edges.data + block->first_edge, *end = edge + block->edge_count;
+    struct fixup_run run = {.content = content,
+                            .size = block->size,
+                            .address = block->address,
+                            .addresses = graph->addresses,
+                            .got = graph->got_base,
+                            .tp = graph->tls.tp};
+    while (edge < end) {
+        if (!traced)
+            edge = graph->arch->apply_run(&run, edge, end);
+        if (edge < end)
+            TRY(fix_edge(graph, id, edge++, &run, traced));
     }
     return NULL;
 }

@@ -16,8 +16,8 @@ struct maker {
     const struct layout *layout;
     struct debug_scratch *scratch;
     struct debug_image_header header;
-    uint8_t *image; /* being filled */
-    uint32_t next_string;
+    uint8_t *image;                  /* being filled */
+    uint32_t next_string, next_name; /* of `strings` and of `names`, both from the start of `strings` */
     uint32_t frames, inputs;
 };
 
@@ -28,6 +28,7 @@ void debug_scratch_destroy(struct debug_scratch *scratch) {
     vec_destroy(&scratch->shown);
     vec_destroy(&scratch->numbers);
     vec_destroy(&scratch->slots);
+    vec_destroy(&scratch->texts);
 }
 
 /* NO_NAME is the empty one. */
@@ -151,22 +152,50 @@ static struct jitscope_error *number_entry(struct maker *maker, uint32_t id) {
     return NULL;
 }
 
-static struct jitscope_error *choose_symbols(struct maker *maker, uint64_t *strings) {
+/* A text that is still to be written: which room has it. */
+enum { PENDING_NAME = -1, PENDING_STRING = -2 };
+
+static struct jitscope_error *forget_texts(struct maker *maker) {
+    struct debug_scratch *scratch = maker->scratch;
+    scratch->texts.count = 0;
+    TRY(vec_reserve(&scratch->texts, maker->graph->symbols.count));
+    if (scratch->texts.data)
+        memset(scratch->texts.data, 0, maker->graph->symbols.count * sizeof *scratch->texts.data);
+    return NULL;
+}
+
+/* A symbol, its slot and its stub share one text; it is among those of the description when an entry names
+ * it.
+ */
+static void want_text(const struct maker *maker, uint32_t symbol, bool entry, uint64_t *strings,
+                      uint64_t *names) {
+    int32_t *text = &maker->scratch->texts.data[symbol];
+    uint64_t room = name_room(length_of(maker->graph, maker->graph->symbols.data[symbol].name));
+    if (*text == PENDING_STRING || (*text == PENDING_NAME && !entry))
+        return;
+    *names -= *text == PENDING_NAME ? room : 0;
+    *(entry ? strings : names) += room;
+    *text = entry ? PENDING_STRING : PENDING_NAME;
+}
+
+static struct jitscope_error *choose_symbols(struct maker *maker, uint64_t *strings, uint64_t *names) {
     const struct graph *graph = maker->graph;
     struct debug_scratch *scratch = maker->scratch;
     scratch->shown.count = scratch->slots.count = 0;
+    TRY(forget_texts(maker));
     TRY(vec_reserve(&scratch->shown, graph->symbols.count));
     for (uint32_t id = 0; id < graph->symbols.count; id++) {
         const struct symbol *symbol = &graph->symbols.data[id];
         if (!is_shown(graph, symbol))
             continue;
         bool entry = symbol->flags & SYMBOL_TABLE_ENTRY;
-        uint32_t name = graph->symbols.data[entry ? final_target(graph, id) : id].name;
-        uint64_t room = name_room(length_of(graph, name));
-        *strings += entry ? 2 * room + sizeof stub_suffix : room;
-        if (entry)
+        uint32_t named = entry ? final_target(graph, id) : id;
+        want_text(maker, named, entry, strings, names);
+        if (entry) {
+            *names += length_of(graph, graph->symbols.data[named].name) + sizeof stub_suffix;
             TRY(number_entry(maker, id));
-        vec_put(&scratch->shown, (struct shown_symbol){id, name});
+        }
+        vec_put(&scratch->shown, (struct shown_symbol){id, named});
     }
     maker->header.symbols.count = scratch->shown.count;
     return NULL;
@@ -201,8 +230,10 @@ static struct jitscope_error *place_tables(struct maker *maker) {
     at = place_table(&header->sections, sizeof(struct debuggee_section), at);
     at = place_table(&header->entries, sizeof(struct debuggee_entry), at);
     at = place_table(&header->actions, sizeof(struct debuggee_action), at);
-    at = place_table(&header->strings, 1, at);
+    place_table(&header->strings, 1, at);
+    at += header->strings.count;
     header->description_size = (uint32_t)at;
+    at = place_table(&header->names, 1, at);
     at = place_table(&header->symbols, sizeof(Elf64_Sym), at);
     header->references.count = sections->references.count;
     at = place_table(&header->references, sizeof(struct debug_reference), at);
@@ -218,32 +249,41 @@ static struct jitscope_error *place_tables(struct maker *maker) {
 
 /* --- filling */
 
-/* SUFFIX comes with its NUL. */
-static uint32_t put_text(struct maker *maker, const char *text, size_t length, const char *suffix,
-                         size_t more) {
+/* At *NEXT, which moves on; SUFFIX comes with its NUL. */
+static uint32_t put_text(const struct maker *maker, uint32_t *next, const char *text, size_t length,
+                         const char *suffix, size_t more) {
     char *strings = (char *)maker->image + maker->header.strings.offset;
-    uint32_t at = maker->next_string;
+    uint32_t at = *next;
     if (!length)
         return 0;
     memcpy(strings + at, text, length);
     memcpy(strings + at + length, suffix, more);
-    maker->next_string += (uint32_t)(length + more);
+    *next += (uint32_t)(length + more);
     return at;
 }
 
-static uint32_t put_name(struct maker *maker, uint32_t name) {
+static uint32_t put_name(const struct maker *maker, uint32_t *next, uint32_t name) {
     const struct pooled_string *string = &maker->graph->names->strings.data[name];
-    return put_text(maker, string->bytes, length_of(maker->graph, name), "", 1);
+    return put_text(maker, next, string->bytes, string->length, "", 1);
+}
+
+static uint32_t put_name_of(struct maker *maker, uint32_t symbol) {
+    int32_t *text = &maker->scratch->texts.data[symbol];
+    uint32_t name = maker->graph->symbols.data[symbol].name;
+    if (*text < 0)
+        *text =
+            (int32_t)put_name(maker, *text == PENDING_STRING ? &maker->next_string : &maker->next_name, name);
+    return (uint32_t)*text;
 }
 
 static uint32_t put_entry_name(struct maker *maker, uint32_t name, bool stub) {
     const struct pooled_string *string = &maker->graph->names->strings.data[name];
-    return put_text(maker, string->bytes, length_of(maker->graph, name), stub ? stub_suffix : slot_suffix,
+    return put_text(maker, &maker->next_name, string->bytes, string->length, stub ? stub_suffix : slot_suffix,
                     sizeof stub_suffix);
 }
 
 static uint32_t put_action_name(struct maker *maker, const char *name) {
-    return name ? put_text(maker, name, strlen(name), "", 1) : 0;
+    return name ? put_text(maker, &maker->next_string, name, strlen(name), "", 1) : 0;
 }
 
 static void put_segments(const struct maker *maker) {
@@ -262,9 +302,10 @@ static void put_sections(struct maker *maker) {
     for (uint32_t id = 0; id < graph->sections.count; id++) {
         const struct section *section = &graph->sections.data[id];
         if (numbers[id])
-            to[numbers[id] - 1] = (struct debuggee_section){.name = put_name(maker, section->name),
-                                                            .prot = section->prot,
-                                                            .zero_fill = section->zero_fill};
+            to[numbers[id] - 1] =
+                (struct debuggee_section){.name = put_name(maker, &maker->next_string, section->name),
+                                          .prot = section->prot,
+                                          .zero_fill = section->zero_fill};
     }
     for (uint32_t id = 0; id < graph->blocks.count; id++) {
         const struct block *block = &graph->blocks.data[id];
@@ -280,15 +321,16 @@ static void put_sections(struct maker *maker) {
     }
 }
 
-static void put_entry(const struct maker *maker, uint32_t id, uint32_t number, uint32_t name) {
+static void put_entry(const struct maker *maker, const struct shown_symbol *shown, uint32_t number,
+                      uint32_t name) {
     const struct graph *graph = maker->graph;
-    const struct symbol *symbol = &graph->symbols.data[id];
+    const struct symbol *symbol = &graph->symbols.data[shown->symbol];
     const struct edge *edge = only_edge(graph, symbol);
     struct debuggee_entry *to = (void *)(maker->image + maker->header.entries.offset);
     bool stub = is_stub(symbol);
     to[number] =
-        (struct debuggee_entry){.address = graph->addresses[id],
-                                .target = graph->addresses[final_target(graph, id)],
+        (struct debuggee_entry){.address = graph->addresses[shown->symbol],
+                                .target = graph->addresses[shown->named],
                                 .size = (uint32_t)symbol->size,
                                 .table = stub ? TABLE_PLT : TABLE_GOT,
                                 .symbol = name,
@@ -320,10 +362,10 @@ static void put_symbols(struct maker *maker) {
     for (; symbols < maker->scratch->shown.count; symbols++) {
         const struct shown_symbol *shown = &maker->scratch->shown.data[symbols];
         const struct symbol *symbol = &graph->symbols.data[shown->symbol];
-        uint32_t name = put_name(maker, shown->name);
+        uint32_t name = put_name_of(maker, shown->named);
         if (symbol->flags & SYMBOL_TABLE_ENTRY) {
-            put_entry(maker, shown->symbol, entries++, name);
-            name = put_entry_name(maker, shown->name, is_stub(symbol));
+            put_entry(maker, shown, entries++, name);
+            name = put_entry_name(maker, graph->symbols.data[shown->named].name, is_stub(symbol));
         }
         to[symbols] = elf_symbol_of(maker, shown->symbol, name);
     }
@@ -380,21 +422,26 @@ static struct jitscope_error *measure(struct maker *maker) {
     header->actions.count = maker->graph->actions.count;
     set_extent(maker);
     TRY(number_sections(maker));
-    uint64_t strings = count_other_strings(maker);
-    TRY(choose_symbols(maker, &strings));
-    if (strings > INT32_MAX)
+    uint64_t strings = count_other_strings(maker), names = 0;
+    TRY(choose_symbols(maker, &strings, &names));
+    if (strings + names > INT32_MAX)
         return error_create(JITSCOPE_ERROR_UNSUPPORTED, "a batch with 2 GiB of names or more");
     header->strings.count = (uint32_t)strings;
+    header->names.count = (uint32_t)names;
     return place_tables(maker);
 }
 
 static struct jitscope_error *fill(struct maker *maker) {
     struct debug_scratch *scratch = maker->scratch;
+    const struct debug_image_header *header = &maker->header;
     scratch->image.count = 0;
-    TRY(vec_reserve(&scratch->image, maker->header.size));
+    TRY(vec_reserve(&scratch->image, header->size));
     maker->image = scratch->image.data;
-    memset(maker->image, 0, maker->header.references.offset); /* all behind it is written whole */
+    /* Each table is written whole; texts leave a gap behind them. */
+    store_u64(maker->image + header->symbols.offset - 8, 0);
+    maker->image[header->strings.offset] = 0;
     maker->next_string = 1;
+    maker->next_name = header->strings.count;
     put_segments(maker);
     put_sections(maker);
     put_symbols(maker);

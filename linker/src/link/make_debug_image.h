@@ -10,7 +10,7 @@
 /* A symbol of the image. */
 struct shown_symbol {
     uint32_t symbol;
-    uint32_t name; /* in the string pool: its own, for a table entry that of what it leads to in the end */
+    uint32_t named; /* whose name it has: its own, for a table entry that of what it leads to in the end */
 };
 
 /* Buffers kept from link to link; zero-initialised is empty. */
@@ -21,6 +21,7 @@ struct debug_scratch {
     VEC(struct shown_symbol) shown;
     VEC(uint32_t) numbers; /* by graph section: its number in the image, 0 for none */
     VEC(uint32_t) slots;   /* by symbol: its number among the table entries */
+    VEC(int32_t) texts;    /* by symbol: where its name is among the texts; negative: still to be written */
 };
 void debug_scratch_destroy(struct debug_scratch *scratch);
 

@@ -29,12 +29,14 @@ struct scratch {
     struct rank *ranks;
     struct rank *spare;
     uint32_t rank_count;
+    size_t size; /* of all of it, in bytes */
 };
 
 static struct jitscope_error *scratch_create(struct scratch *scratch, uint32_t sections) {
     size_t ranks = (size_t)sections * sizeof(struct rank);
     size_t next = (size_t)sections * sizeof(uint32_t);
-    uint8_t *memory = os_allocate(2 * ranks + next);
+    uint8_t *memory = os_resize_table(NULL, 0, 2 * ranks + next);
+    scratch->size = 2 * ranks + next;
     if (!memory)
         return error_no_memory();
     scratch->ranks = (struct rank *)(void *)memory;
@@ -45,7 +47,7 @@ static struct jitscope_error *scratch_create(struct scratch *scratch, uint32_t s
 }
 
 static void scratch_destroy(struct scratch *scratch) {
-    os_release(scratch->ranks);
+    os_release_table(scratch->ranks, scratch->size);
 }
 
 /* r-x, r--, rw-, the unusual ones beside their like. */
@@ -133,7 +135,7 @@ static struct jitscope_error *order_blocks(struct layout *layout, struct scratch
         scratch->next[scratch->ranks[i].section] = layout->block_count;
         layout->block_count += scratch->ranks[i].count;
     }
-    layout->blocks = os_allocate((size_t)layout->block_count * sizeof *layout->blocks);
+    layout->blocks = os_resize_table(NULL, 0, (size_t)layout->block_count * sizeof *layout->blocks);
     if (!layout->blocks)
         return error_no_memory();
     for (uint32_t i = 0; i < graph->blocks.count; i++)
@@ -231,7 +233,7 @@ struct jitscope_error *layout_create(struct layout *layout, struct graph *graph,
 
 void layout_destroy(struct layout *layout) {
     vec_destroy(&layout->segments);
-    os_release(layout->blocks);
+    os_release_table(layout->blocks, (size_t)layout->block_count * sizeof *layout->blocks);
     *layout = (struct layout){0};
 }
 

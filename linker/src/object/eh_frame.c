@@ -311,11 +311,21 @@ static void take_back(struct splitter *splitter) {
     }
 }
 
+/* Each FDE has an edge to its function, gets one to its CIE, and takes along those it has. */
+static struct jitscope_error *reserve_records(struct splitter *splitter, const struct block *block) {
+    uint32_t count = block->edge_count;
+    TRY(vec_reserve(&splitter->attached, count));
+    TRY(vec_reserve(&splitter->graph->edges, (uint64_t)count * 2));
+    return vec_reserve(&splitter->graph->blocks, count);
+}
+
 static struct jitscope_error *split_block(struct splitter *splitter, uint32_t id) {
     struct graph *graph = splitter->graph;
     struct block *block = &graph->blocks.data[id];
     uint32_t input = block->input, edges = block->edge_count;
     sort_edges(graph, block);
+    TRY(reserve_records(splitter, block));
+    block = &graph->blocks.data[id];
     splitter->block = id;
     splitter->content = (struct bytes){block->content, block->size};
     splitter->next_edge = block->first_edge;

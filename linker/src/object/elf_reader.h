@@ -18,6 +18,9 @@
 #define SHN_X86_64_LCOMMON 0xff02
 #endif
 
+/* From here on looking beforehand how much there is of something pays. */
+enum { MANY_SECTIONS = 256 };
+
 static inline bool elf_symbol_is_common(const Elf64_Sym *symbol) {
     return symbol->st_shndx == SHN_COMMON || symbol->st_shndx == SHN_X86_64_LCOMMON;
 }
@@ -79,7 +82,11 @@ struct jitscope_error *elf_error(const struct elf_reader *reader, enum jitscope_
 struct jitscope_error *elf_read_groups(struct elf_reader *reader);
 struct jitscope_error *elf_read_sections(struct elf_reader *reader);
 /* Makes the block of a section that was left out as empty; does nothing to others. */
-struct jitscope_error *elf_reader_want_section(struct elf_reader *reader, uint32_t index);
+struct jitscope_error *elf_reader_want_empty(struct elf_reader *reader, uint32_t index);
+static inline struct jitscope_error *elf_reader_want_section(struct elf_reader *reader, uint32_t index) {
+    bool empty = reader->scratch->section_state.data[index] == SECTION_EMPTY;
+    return empty ? elf_reader_want_empty(reader, index) : NULL;
+}
 /* The error that a section is code for start-up files. */
 struct jitscope_error *elf_refuse_start_up_code(const struct elf_reader *reader, uint32_t section);
 struct jitscope_error *elf_read_symbols(struct elf_reader *reader);

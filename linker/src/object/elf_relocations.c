@@ -148,6 +148,35 @@ static struct jitscope_error *read_relocation(struct elf_reader *reader, const s
     return NULL;
 }
 
+/* Nearly every relocation is of a common type, lies in its section and is about a symbol that is there: takes
+ * what stands from AT on of such, and gives back where the first other one stands. */
+static const uint8_t *read_plain(const struct elf_reader *reader, const struct source *source,
+                                 const uint8_t *at, const uint8_t *end) {
+    const uint64_t special = arch_x86_64.tls_kinds | arch_x86_64.low_kinds, size = source->size;
+    const uint32_t *symbols = reader->scratch->symbol_of_index.data, count = reader->symbol_count;
+    struct graph *graph = reader->graph;
+    struct edge *first = graph->edges.data + graph->edges.count, *edge = first;
+    for (; at < end; at += sizeof(Elf64_Rela)) {
+        Elf64_Rela rela;
+        memcpy(&rela, at, sizeof rela);
+        uint32_t type = (uint32_t)ELF64_R_TYPE(rela.r_info), symbol = (uint32_t)ELF64_R_SYM(rela.r_info);
+        if (type >= RELOCATION_X86_64_LIMIT || !symbol || symbol >= count)
+            break;
+        const struct relocation_info *info = &relocations_x86_64[type];
+        uint32_t target = symbols[symbol];
+        if (info->state != RELOCATION_KNOWN || special >> info->edge & 1 || target >= SYMBOL_DISCARDED ||
+            rela.r_offset > size || size - rela.r_offset < info->width)
+            break;
+        *edge++ = (struct edge){.addend = rela.r_addend,
+                                .offset = (uint32_t)rela.r_offset,
+                                .target = target,
+                                .kind = info->edge,
+                                .origin = type};
+    }
+    graph_count_edges(graph, source->block, (uint32_t)(edge - first));
+    return at;
+}
+
 static struct jitscope_error *check_table(const struct elf_reader *reader, uint32_t index,
                                           const Elf64_Shdr *table) {
     if (table->sh_type == SHT_REL)
@@ -175,11 +204,17 @@ static struct jitscope_error *read_entries(struct elf_reader *reader, uint32_t i
         return elf_error(reader, JITSCOPE_ERROR_FORMAT, source->section, NO_OFFSET, 0,
                          "relocations in a section without content");
     const uint8_t *at = reader->file.data + table->sh_offset, *end = at + table->sh_size;
+    bool traced = trace_wants(reader->graph->trace, LEVEL_EDGES);
     TRY(graph_reserve_edges(reader->graph, source->block, table->sh_size / sizeof(Elf64_Rela)));
-    for (; at < end; at += sizeof(Elf64_Rela)) {
+    while (at < end) {
         Elf64_Rela rela;
+        if (!traced && !reader->has_thread_locals)
+            at = read_plain(reader, source, at, end);
+        if (at == end)
+            break;
         memcpy(&rela, at, sizeof rela);
         TRY(read_relocation(reader, source, &rela));
+        at += sizeof rela;
     }
     return NULL;
 }
@@ -281,7 +316,23 @@ static struct jitscope_error *read_table(struct elf_reader *reader, uint32_t ind
     return error && source.eh_frame && source.alloc ? go_without(reader, source.block, error) : error;
 }
 
+/* Room for all of them at once, where there are many tables.  What a table's header says is checked later. */
+static struct jitscope_error *reserve_edges(struct elf_reader *reader) {
+    uint64_t size = 0;
+    if (reader->section_count < MANY_SECTIONS)
+        return NULL;
+    for (uint32_t i = 1; i < reader->section_count; i++) {
+        Elf64_Shdr table = elf_section(reader, i);
+        if (table.sh_type == SHT_RELA && table.sh_info < reader->section_count &&
+            reader->scratch->block_of_section.data[table.sh_info] != NO_BLOCK &&
+            bytes_contain(reader->file, table.sh_offset, table.sh_size))
+            size += table.sh_size;
+    }
+    return size <= reader->file.size ? vec_reserve(&reader->graph->edges, size / sizeof(Elf64_Rela)) : NULL;
+}
+
 struct jitscope_error *elf_read_relocations(struct elf_reader *reader) {
+    TRY(reserve_edges(reader));
     for (uint32_t i = 1; i < reader->section_count; i++) {
         Elf64_Shdr section = elf_section(reader, i);
         if (section.sh_type == SHT_RELA || section.sh_type == SHT_REL)

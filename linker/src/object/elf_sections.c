@@ -189,9 +189,7 @@ static struct jitscope_error *take_section(struct elf_reader *reader, uint32_t i
     return NULL;
 }
 
-struct jitscope_error *elf_reader_want_section(struct elf_reader *reader, uint32_t index) {
-    if (reader->scratch->section_state.data[index] != SECTION_EMPTY)
-        return NULL;
+struct jitscope_error *elf_reader_want_empty(struct elf_reader *reader, uint32_t index) {
     Elf64_Shdr section = elf_section(reader, index);
     const char *name = elf_reader_section_name(reader, index);
     return take_section(reader, index, &section, name, strlen(name));
@@ -288,9 +286,21 @@ static struct jitscope_error *read_in_memory(struct elf_reader *reader, uint32_t
     return take_section(reader, index, section, name, length);
 }
 
+/* Room for all blocks at once, where there are many. */
+static struct jitscope_error *reserve_blocks(struct elf_reader *reader) {
+    uint32_t count = 0;
+    if (reader->section_count < MANY_SECTIONS)
+        return NULL;
+    for (uint32_t i = 1; i < reader->section_count; i++)
+        count += elf_section(reader, i).sh_flags & SHF_ALLOC &&
+                 reader->scratch->section_state.data[i] != SECTION_DISCARDED;
+    return vec_reserve(&reader->graph->blocks, count);
+}
+
 struct jitscope_error *elf_read_sections(struct elf_reader *reader) {
     uint32_t first = reader->graph->blocks.count;
     bool has_debug = false, has_linked = false;
+    TRY(reserve_blocks(reader));
     for (uint32_t i = 1; i < reader->section_count; i++) {
         Elf64_Shdr section = elf_section(reader, i);
         bool alloc = section.sh_flags & SHF_ALLOC;

@@ -223,7 +223,7 @@ struct jitscope_error *elf_reader_want_symbol(struct elf_reader *reader, uint32_
 struct jitscope_error *elf_read_symbols(struct elf_reader *reader) {
     const struct bytes names = reader->symbol_names;
     reader->has_versions = names.size && memchr(names.data, '@', names.size);
-    TRY(string_pool_reserve(reader->graph->names, reader->symbol_count));
+    TRY(graph_reserve_symbols(reader->graph, reader->symbol_count));
     for (uint32_t i = 1; i < reader->symbol_count; i++)
         TRY(read_symbol(reader, i, false));
     return NULL;

@@ -1,28 +1,45 @@
 #include "pass/edge_visitor.h"
 
-static struct jitscope_error *offer(struct graph *graph, struct edge_visitor *const *visitors, size_t count,
+/* The visitors that want to see edges of each kind, a bit each, the first one's lowest. */
+struct audience {
+    uint32_t of[EDGE_KIND_LIMIT];
+};
+_Static_assert(MOST_VISITORS <= 32, "a bit for each visitor");
+
+static void seat(struct audience *audience, struct edge_visitor *const *visitors, size_t count) {
+    for (unsigned kind = 0; kind < EDGE_KIND_LIMIT; kind++)
+        for (size_t i = 0; i < count; i++)
+            audience->of[kind] |= (uint32_t)(visitors[i]->kinds >> kind & 1) << i;
+}
+
+static struct jitscope_error *offer(struct graph *graph, struct edge_visitor *const *visitors, uint32_t who,
                                     uint32_t block, uint32_t edge) {
-    uint64_t kind = (uint64_t)1 << graph->edges.data[edge].kind;
     bool claimed = false;
-    for (size_t i = 0; i < count && !claimed; i++)
-        if (visitors[i]->kinds & kind)
-            TRY(visitors[i]->visit(visitors[i], graph, block, edge, &claimed));
+    do {
+        struct edge_visitor *visitor = visitors[__builtin_ctz(who)];
+        TRY(visitor->visit(visitor, graph, block, edge, &claimed));
+        who &= who - 1;
+    } while (who && !claimed);
     return NULL;
 }
 
 struct jitscope_error *visit_edges(struct graph *graph, struct edge_visitor *const *visitors, size_t count) {
-    uint64_t wanted = 0;
-    for (size_t i = 0; i < count; i++)
-        wanted |= visitors[i]->kinds;
+    struct audience audience = {0};
+    seat(&audience, visitors, count);
     uint32_t existing = graph->blocks.count;
     for (uint32_t id = 0; id < existing; id++) {
         const struct block *block = &graph->blocks.data[id];
         if (block->flags & BLOCK_REMOVED)
             continue;
-        uint32_t first = block->first_edge, end = first + block->edge_count;
-        for (uint32_t edge = first; edge < end; edge++)
-            if (wanted >> graph->edges.data[edge].kind & 1)
-                TRY(offer(graph, visitors, count, id, edge));
+        uint32_t end = block->first_edge + block->edge_count;
+        const struct edge *edges = graph->edges.data;
+        for (uint32_t edge = block->first_edge; edge < end; edge++) {
+            uint32_t who = audience.of[edges[edge].kind];
+            if (!who)
+                continue;
+            TRY(offer(graph, visitors, who, id, edge));
+            edges = graph->edges.data; /* visitors may have moved it */
+        }
     }
     return NULL;
 }

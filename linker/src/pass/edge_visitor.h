@@ -17,10 +17,13 @@ struct edge_visitor {
                                     uint32_t edge, bool *claimed);
 };
 
+enum { MOST_VISITORS = 16 };
+
 struct jitscope_error *visit_edges(struct graph *graph, struct edge_visitor *const *visitors, size_t count);
 
+/* More than MOST_VISITORS do not compile. */
 #define visit_existing_edges(graph, ...)                                                                     \
-    visit_edges((graph), (struct edge_visitor *const[]){__VA_ARGS__},                                        \
+    visit_edges((graph), (struct edge_visitor *const[MOST_VISITORS]){__VA_ARGS__},                           \
                 sizeof((struct edge_visitor *const[]){__VA_ARGS__}) / sizeof(struct edge_visitor *))
 
 #endif

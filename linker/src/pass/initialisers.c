@@ -43,7 +43,7 @@ enum { GROUP_COUNT = sizeof groups / sizeof *groups };
 
 /* Whether NAME is the family's section; then *priority is when it runs among them, small first. */
 static bool belongs(const struct family *family, const char *name, uint32_t *priority) {
-    if (name[0] != '.' || name[1] != family->name[1])
+    if (name[1] != family->name[1])
         return false;
     size_t length = strlen(family->name);
     if (strncmp(name, family->name, length) || (name[length] && name[length] != '.'))
@@ -61,11 +61,19 @@ static bool belongs(const struct family *family, const char *name, uint32_t *pri
     return true;
 }
 
+/* Whether the section may be of a family: of most, two letters say that they are not. */
+static bool may_be_array(const struct graph *graph, uint32_t id) {
+    static const char third[] = {['i'] = 'n', ['f'] = 'i', ['p'] = 'r', ['c'] = 't', ['d'] = 't'};
+    const char *name = string_pool_text(graph->names, graph->sections.data[id].name);
+    uint8_t second = name[0] == '.' ? (uint8_t)name[1] : 0;
+    return second && second < sizeof third && third[second] && third[second] == name[2];
+}
+
 /* The family of GROUP that the section is one of, or NULL. */
 static const struct family *family_of(const struct graph *graph, uint32_t id, const struct family *group,
                                       uint32_t *priority) {
     const struct section *section = &graph->sections.data[id];
-    if (!section_in_memory(section))
+    if (!may_be_array(graph, id) || !section_in_memory(section))
         return NULL;
     const char *name = string_pool_text(graph->names, section->name);
     while (group->name && !belongs(group, name, priority))
@@ -76,7 +84,7 @@ static const struct family *family_of(const struct graph *graph, uint32_t id, co
 struct jitscope_error *order_initialisers(struct graph *graph, void *unused) {
     (void)unused;
     for (uint32_t id = 0; id < graph->sections.count; id++)
-        for (uint32_t i = 0; i < GROUP_COUNT; i++) {
+        for (uint32_t i = 0; i < GROUP_COUNT && may_be_array(graph, id); i++) {
             uint32_t priority;
             if (family_of(graph, id, groups[i], &priority))
                 /* Behind ordinary sections (order 0), one group after the other. */

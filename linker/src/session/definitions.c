@@ -60,16 +60,30 @@ void session_remove_definition(struct jitscope_session *session, uint32_t index)
     session->free_definition = index;
 }
 
+static bool is_announced(const struct graph *graph, const struct symbol *symbol) {
+    if (symbol->scope == SCOPE_LOCAL || symbol->name == NO_NAME || !symbol_is_defined(symbol))
+        return false;
+    return symbol->block == NO_BLOCK ? symbol->kind != SYMBOL_KIND_TLS
+                                     : !(graph->blocks.data[symbol->block].flags & BLOCK_REMOVED);
+}
+
+static struct jitscope_error *reserve_definitions(struct jitscope_session *session,
+                                                  struct jitscope_link *link, const struct graph *graph) {
+    uint32_t count = 0;
+    for (uint32_t id = 0; id < graph->symbols.count; id++)
+        count += graph->symbols.data[id].scope != SCOPE_LOCAL;
+    TRY(vec_reserve(&session->definitions, count));
+    TRY(vec_reserve(&link->definitions, count));
+    return graph_cover_name(&session->definition_by_name, session->names.strings.count - 1);
+}
+
 struct jitscope_error *session_announce(struct graph *graph, void *context) {
     struct jitscope_session *session = context;
     struct jitscope_link *link = session_link_by_number(session, graph->link);
+    TRY(reserve_definitions(session, link, graph));
     for (uint32_t id = 0; id < graph->symbols.count; id++) {
         const struct symbol *symbol = &graph->symbols.data[id];
-        if (symbol->scope == SCOPE_LOCAL || symbol->name == NO_NAME || !symbol_is_defined(symbol))
-            continue;
-        if (symbol->kind == SYMBOL_KIND_TLS && symbol->block == NO_BLOCK)
-            continue;
-        if (symbol->block != NO_BLOCK && graph->blocks.data[symbol->block].flags & BLOCK_REMOVED)
+        if (!is_announced(graph, symbol))
             continue;
         struct definition definition = {.address = graph_symbol_address(graph, id),
                                         .name = symbol->name,
