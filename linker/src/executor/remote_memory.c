@@ -77,8 +77,7 @@ static struct jitscope_error *enlarge(struct remote *remote, uint64_t size) {
 
 struct jitscope_error *executor_working_memory(struct executor *executor, uint64_t size, uint8_t **memory) {
     struct remote *remote = executor->remote;
-    if (remote->connection->is_gone)
-        return connection_gone(remote->connection);
+    TRY(connection_check(remote->connection));
     if (remote->used)
         return error_create(JITSCOPE_ERROR_USAGE, "two allocations are in flight to one executor");
     if (size > 4 * GIB)
