@@ -56,15 +56,16 @@ class Reports:
     """What sanitizers report, one file a process."""
     # In a child of fork(2) LeakSanitizer looks for the threads that its parent has.
     NO_REPORT = re.compile(r"(==\d+==Running thread \d+ was not suspended. False leaks are possible.\n)+")
-    SANITIZERS = ((b"__asan_init", "ASAN_OPTIONS"), (b"__tsan_init", "TSAN_OPTIONS"))
+    SUPPRESSIONS = pathlib.Path(__file__).with_name("tsan_suppressions.txt")
+    SANITIZERS = ((b"__asan_init", "ASAN_OPTIONS", ""), (b"__tsan_init", "TSAN_OPTIONS", f":suppressions={SUPPRESSIONS}"))
 
     def __init__(self, tool, folder):
         self.folder = folder
         code = pathlib.Path(tool).read_bytes()
-        self.variables = [variable for symbol, variable in self.SANITIZERS if symbol in code]
+        self.variables = [(name, options) for symbol, name, options in self.SANITIZERS if symbol in code]
 
     def environment(self):
-        return {name: f"{os.environ.get(name, '')}:log_path={self.folder}/report" for name in self.variables}
+        return {name: f"{os.environ.get(name, '')}:log_path={self.folder}/report{options}" for name, options in self.variables}
 
     def texts(self):
         texts = [path.read_text(errors="replace") for path in sorted(self.folder.glob("report.*"))]
