@@ -165,8 +165,8 @@ void session_forget_waiting(struct jitscope_session *session, uint32_t family) {
 static struct jitscope_error *cover_symbols(struct closure *closure) {
     uint32_t count = closure->graph->symbols.count;
     TRY(vec_reserve(&closure->uses, count - closure->uses.count));
-    memset(closure->uses.data + closure->uses.count, 0, count - closure->uses.count);
-    closure->uses.count = count;
+    while (closure->uses.count < count)
+        vec_put(&closure->uses, 0);
     return NULL;
 }
 
