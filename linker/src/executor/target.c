@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -303,12 +304,49 @@ static bool begin_main(struct jitscope_target *target) {
     return target->main_runs;
 }
 
+/* Whether no thread of the program is left: the first has ended, and all others are ours. */
+static bool is_alone(const struct jitscope_target *target) {
+    char text[1024], state;
+    long threads;
+    const char *behind =
+        os_read_about(target->process, "stat", text, sizeof text) > 0 ? strrchr(text, ')') : NULL;
+    return behind &&
+           sscanf(behind, ") %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %ld", &state,
+                  &threads) == 2 &&
+           state == 'Z' && threads == 3 + target->has_helper;
+}
+
+static void *await_last_thread(void *context) {
+    enum { STEP = 20 };
+    target_let_faults_come(); /* finalisers run here */
+    while (!is_alone(context))
+        os_wait_readable(-1, STEP);
+    exit(0);
+}
+
+/* main has called pthread_exit(3).  The C library ends a process with its last thread, but the listener is
+ * one more: somebody must see that the program has none. */
+static void main_leaves(void *context) {
+    const struct jitscope_target *target = context;
+    struct os_thread unjoined;
+    if (os_thread_id() == target->process)
+        (void)os_start_roomy_thread(await_last_thread, context, "jitscope", &unjoined);
+}
+
+static struct jitscope_error *call_main(struct jitscope_target *target, uint64_t entry, int *status) {
+    struct jitscope_error *error;
+    pthread_cleanup_push(main_leaves, target);
+    error = executor_run_main(target->executor, entry, status);
+    pthread_cleanup_pop(0);
+    return error;
+}
+
 static struct jitscope_error *run_main(struct jitscope_target *target) {
     struct message message = {0};
     uint64_t entry = target->entry;
     int status = 0;
     target->entry = 0;
-    TRY(executor_run_main(target->executor, entry, &status));
+    TRY(call_main(target, entry, &status));
     if (target->exits)
         exit(status);
     pthread_mutex_lock(&target->queue_lock);

@@ -58,7 +58,7 @@ static void on_deadly_signal(int signal, siginfo_t *info, void *context) {
     if (here)
         wait_to_be_seen(target);
     os_signal_action(signal, &by_default, NULL);
-    if (info->si_code <= 0) /* a fault comes again by itself */
+    if (info->si_code <= 0 || signal == SIGSYS) /* a fault comes again by itself; a system call does not */
         os_raise(signal);
 }
 
