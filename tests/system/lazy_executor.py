@@ -128,6 +128,44 @@ class Ends(executor.OutOfProcess, lazy.Lazy):
                     self.assertEqual(repr(there), repr(here))
                     self.assertIn(f"ends in {where}".encode() if where else b"deeper is over", there.out)
 
+    def test_while_another_thread_links(self):
+        """An initialiser calls exit(3) when one of another thread's link, which began later, has not come to its end."""
+        main = self.object("two", r"""
+#include <pthread.h>
+#include <stdio.h>
+#include <unistd.h>
+int exits(void), waits(void);
+int may_exit[2];
+static void *call_waits(void *unused) { (void)unused; return (void *)(long)waits(); }
+static void *call_exits(void *unused) { (void)unused; return (void *)(long)exits(); }
+int main(void) {
+    pthread_t first, second;
+    if (pipe(may_exit)) return 1;
+    pthread_create(&first, NULL, call_exits, NULL);
+    pthread_create(&second, NULL, call_waits, NULL);
+    return pthread_join(first, NULL);
+}
+""")
+        ends = self.object("exits", r"""
+#include <stdlib.h>
+#include <unistd.h>
+extern int may_exit[2];
+__attribute__((constructor)) static void begin(void) {
+    char byte;
+    if (read(may_exit[0], &byte, 1) == 1) exit(9);
+}
+int exits(void) { return 1; }""")
+        waits = self.object("waits", r"""
+#include <unistd.h>
+extern int may_exit[2];
+__attribute__((constructor)) static void begin(void) {
+    if (write(may_exit[1], "x", 1) == 1) sleep(1);
+}
+int waits(void) { return 2; }""")
+        archive = self.archive("libtwo.a", ends, waits)
+        outcome = self.jitscope("run", "--lazy", "--record", "two.jsr", main, archive)
+        self.assertEqual((outcome.status, outcome.out, outcome.err), (9, b"", b""))
+
     def test_signals(self):
         for where in ("first", "begins", "deeper", "other", "ends"):
             for how, number in (("kill", signal.SIGKILL), ("fault", signal.SIGSEGV)):
