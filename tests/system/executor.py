@@ -266,6 +266,32 @@ int main(void) {
         outcome = self.jitscope("run", program)
         self.assertEqual((outcome.status, outcome.out), (128 + signal.SIGSYS, b""))
 
+    def test_a_program_that_takes_all_descriptors(self):
+        """What it opens in their place is its own: nothing is written there, nor closed in a child; and it goes on."""
+        program = self.compile("""
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+static int missing(void) { int n = 0; for (int i = 3; i < 512; i++) n += fcntl(i, F_GETFD) < 0; return n; }
+int main(void) {
+    int own, left, child;
+    for (int i = 3; i < 512; i++) close(i);
+    own = open("own", O_CREAT | O_RDWR, 0600);
+    for (int i = 4; i < 512; i++) dup2(own, i);
+    if ((child = fork()) == 0) _exit(missing());
+    waitpid(child, &left, 0);
+    printf("%d %d\\n", missing(), left);
+    fflush(stdout);
+    usleep(300000);
+    return 5;
+}
+""", "-fPIC")
+        outcome = self.jitscope("run", program)
+        self.assertEqual((outcome.status, outcome.out, outcome.err), (5, b"0 0\n", b""))
+        self.assertEqual((self.folder / "own").read_bytes(), b"")
+
     def test_main_ends_before_other_threads(self):
         """By pthread_exit(3): the program is over when its last thread is, or exit(3) has been called by one."""
         program = self.compile("""

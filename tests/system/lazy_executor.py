@@ -166,6 +166,21 @@ int waits(void) { return 2; }""")
         outcome = self.jitscope("run", "--lazy", "--record", "two.jsr", main, archive)
         self.assertEqual((outcome.status, outcome.out, outcome.err), (9, b"", b""))
 
+    def test_when_the_program_has_closed_what_leads_to_the_linker(self):
+        main = self.object("closes", r"""
+#include <fcntl.h>
+#include <unistd.h>
+int plain(void);
+int main(void) {
+    int own = open("own", O_CREAT | O_RDWR, 0600);
+    for (int i = 3; i < 512; i++) dup2(own, i);
+    return plain();
+}""")
+        outcome = self.jitscope("run", "--lazy", main, self.archive("libplain.a", self.parts["plain"]))
+        self.assertEqual((outcome.status, outcome.out), (127, b""))
+        self.assertIn(b"closed the descriptor that leads to the linker", outcome.err)
+        self.assertEqual((self.folder / "own").read_bytes(), b"")
+
     def test_signals(self):
         for where in ("first", "begins", "deeper", "other", "ends"):
             for how, number in (("kill", signal.SIGKILL), ("fault", signal.SIGSEGV)):

@@ -30,6 +30,12 @@ int os_open(const char *path, int flags, mode_t mode);
 int os_memory_file(const char *name);
 int os_close(int fd);
 bool os_is_open(int fd);
+/* Which file, pipe or socket a descriptor leads to: fstat(2). */
+struct os_identity {
+    uint64_t device, number;
+};
+int os_identify(int fd, struct os_identity *identity);
+bool os_leads_to(int fd, const struct os_identity *identity);
 /* FD_CLOEXEC, for descriptors that were inherited. */
 void os_close_on_exec(int fd);
 ssize_t os_read(int fd, void *buffer, size_t size);

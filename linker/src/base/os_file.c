@@ -89,6 +89,19 @@ bool os_is_open(int fd) {
     return fcntl(fd, F_GETFD) >= 0;
 }
 
+int os_identify(int fd, struct os_identity *identity) {
+    struct stat status;
+    if (must_fail(EIO) || fstat(fd, &status) < 0)
+        return -1;
+    *identity = (struct os_identity){status.st_dev, status.st_ino};
+    return 0;
+}
+
+bool os_leads_to(int fd, const struct os_identity *identity) {
+    struct stat status;
+    return fstat(fd, &status) == 0 && status.st_dev == identity->device && status.st_ino == identity->number;
+}
+
 ssize_t os_read(int fd, void *buffer, size_t size) {
     ssize_t got;
     if (must_fail(EIO))

@@ -51,11 +51,11 @@ static void on_deadly_signal(int signal, siginfo_t *info, void *context) {
     int nobody = 0;
     bool here = target && target->process == os_process_id(); /* and not in a child of fork(2) */
     (void)context;
-    if (here &&
+    if (here && target_is_connected(target) &&
         __atomic_compare_exchange_n(&target->crashed, &nobody, 1, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
         tell(target, signal,
              info->si_code > 0 && has_address(signal) ? (uint64_t)(uintptr_t)info->si_addr : 0);
-    if (here)
+    if (here && target->crashed)
         wait_to_be_seen(target);
     os_signal_action(signal, &by_default, NULL);
     if (info->si_code <= 0 || signal == SIGSYS) /* a fault comes again by itself; a system call does not */
