@@ -154,7 +154,7 @@ int os_kill(int process, int signal);
 /* waitid(2) without waiting: the signal that a child is stopped by, 0 when it is not. */
 int os_child_stopped_by(int process);
 /* A descriptor that a program is not to run into: at a number that it gives to none of its own soon, and
- * closed on exec.  The number that it has now; FD itself when there is no other. */
+ * closed on exec.  The number that it has now; FD itself when it is aside already, or there is no other. */
 int os_put_aside(int fd);
 /* Of the descriptors that came with this process standard input and output are nothing from now on, and
  * those after standard error closed.  They are told by what this process opens itself being closed on exec.

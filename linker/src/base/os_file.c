@@ -43,8 +43,8 @@ int os_close(int fd) {
 
 int os_put_aside(int fd) {
     enum { ASIDE = 200, LEAST = 10 };
-    int other = -1;
-    for (int least = must_fail(EMFILE) ? 0 : ASIDE; other < 0 && least >= LEAST; least /= 2)
+    int other = -1, least = must_fail(EMFILE) ? 0 : ASIDE;
+    for (; other < 0 && least >= LEAST && fd < least; least /= 2)
         other = fcntl(fd, F_DUPFD_CLOEXEC, least); /* fewer may be allowed */
     if (other < 0) {
         fcntl(fd, F_SETFD, FD_CLOEXEC);
