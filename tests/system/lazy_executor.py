@@ -166,6 +166,22 @@ int waits(void) { return 2; }""")
         outcome = self.jitscope("run", "--lazy", "--record", "two.jsr", main, archive)
         self.assertEqual((outcome.status, outcome.out, outcome.err), (9, b"", b""))
 
+    def test_a_crash_among_calls(self):
+        """What other threads say in the meantime keeps its order: each of these many programs ends by its signal."""
+        count = 64
+        functions = [self.object(f"f{i}", f"int f{i}(void) {{ return {i}; }}") for i in range(count)]
+        main = self.object("crowd", "#include <pthread.h>\n#include <stdlib.h>\n#include <unistd.h>\n"
+                           + "".join(f"int f{i}(void);\n" for i in range(count))
+                           + "".join(f"static void *call{t}(void *x) {{ (void)x; "
+                                     + "".join(f"f{i}(); " for i in range(t, count, 4)) + "return NULL; }\n" for t in range(4))
+                           + "int main(int argc, char **argv) { pthread_t thread; (void)argc;\n"
+                           + "".join(f"pthread_create(&thread, NULL, call{t}, NULL);\n" for t in range(4))
+                           + "usleep((unsigned)atoi(argv[1])); return *(volatile int *)8; }\n")
+        archive = self.archive("libcrowd.a", *functions)
+        for wait in range(0, 16000, 400):
+            outcome = self.jitscope("run", "--lazy", main, archive, "--", str(wait))
+            self.assertEqual((outcome.status, outcome.out), (128 + signal.SIGSEGV, b""), outcome)
+
     def test_when_the_program_has_closed_what_leads_to_the_linker(self):
         main = self.object("closes", r"""
 #include <fcntl.h>
