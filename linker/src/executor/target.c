@@ -346,7 +346,7 @@ static void *await_last_thread(void *context) {
 }
 
 /* main has called pthread_exit(3).  The C library ends a process with its last thread, but the listener is
- * one more: somebody must see that the program has none. */
+ * one more: somebody must see that the program has none, which takes /proc. */
 static void main_leaves(void *context) {
     const struct jitscope_target *target = context;
     struct os_thread unjoined;
