@@ -30,7 +30,7 @@ class Messages(OverStream):
 #include <unistd.h>
 int main(void) {
     char path[32], text[256];
-    for (int fd = 0; fd < 64; fd++) {
+    for (int fd = 0; fd < 1024; fd++) {
         snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
         ssize_t length = readlink(path, text, sizeof text - 1);
         if (length > 0)
