@@ -67,6 +67,10 @@ static void live(struct jitscope_session *session) {
     check(jitscope_session_set_arguments(session, 20, arguments, NULL));
     check(jitscope_session_run_main(session, address, &status));
     printf("fib(20) = %d\n", status);
+    check(jitscope_session_set_arguments(session, 10, arguments,
+                                         NULL)); /* which are kept there, with the first */
+    check(jitscope_session_run_main(session, address, &status));
+    printf("fib(10) = %d\n", status);
     printf("still %s\n", jitscope_session_executor_state(session, &status) == JITSCOPE_EXECUTOR_RUNNING
                              ? "running"
                              : "gone");

@@ -28,6 +28,7 @@ static void *live(void *context) {
         check(jitscope_batch_create(session, &batch));
         check(jitscope_batch_add_file(batch, OBJECTS "fib.o"));
         check(jitscope_batch_link(batch, &link));
+        jitscope_batch_destroy(batch);
         __atomic_fetch_add(&wrong, run(link, "fib") != 2, __ATOMIC_RELAXED);
         seed = seed * 1103515245 + 12345;
         if (held && seed >> 16 & 1) {

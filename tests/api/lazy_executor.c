@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { GENERATIONS = 200 };
+enum { GENERATIONS = 200, BEGINNERS = 20 };
 
 static struct jitscope_session *session;
 
@@ -117,6 +117,25 @@ static void link_beside_main(void) {
     jitscope_session_destroy(session);
 }
 
+/* An initialiser ends while the session is still making a link for a thread that it has started. */
+static void link_behind_initialiser(void) {
+    uint64_t address;
+    int status, right = 0;
+    start(true, false);
+    check(jitscope_session_define(session, "called", 1));
+    check(jitscope_session_add_root(session, "beginner"));
+    for (int i = 0; i < BEGINNERS; i++) {
+        check(jitscope_session_add_file(session, OBJECTS "answer_begun.o"));
+        struct jitscope_link *link = link_files(OBJECTS "beginner.o", OBJECTS "caller.o");
+        check(jitscope_link_lookup(session, link, "beginner", &address));
+        check(jitscope_session_run_main(session, address, &status));
+        right += status == 33;
+        check(jitscope_session_unload(session, link));
+    }
+    printf("of %d initialisers' threads, %d were answered\n", BEGINNERS, right);
+    jitscope_session_destroy(session);
+}
+
 /* --- replacing */
 
 /* Threads there call in a loop meanwhile, and find out by the last one that it is over. */
@@ -171,6 +190,7 @@ int main(int argc, char **argv) {
     bind(false);
     bind(true);
     link_beside_main();
+    link_behind_initialiser();
     replace_all();
     end(OBJECTS "libanswer_ends.a");
     end(OBJECTS "libanswer_kills.a");

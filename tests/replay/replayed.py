@@ -1,11 +1,13 @@
 """replayed.py TOOL COMMAND...: runs COMMAND, with every session that it makes recorded, and replays each of them.
 
 Whatever a test links, linking it again from its recording must give the same events and digests.  Recordings are replayed
-while the test runs, as soon as their process is gone, so that hundreds of them need no room.  Exit status: COMMAND's own,
-or 1 when a replay diverges or a recording cannot be replayed.
+while the test runs, as soon as their process is gone, so that hundreds of them need no room.  When TOOL was built with a
+sanitizer, what it reports of any process counts, too: nobody may look at the status and the errors of an executor.  Exit
+status: COMMAND's own, or 1 when a replay diverges, a recording cannot be replayed, or a sanitizer has reported something.
 """
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -50,22 +52,48 @@ class Replays:
         self.replay_all()
 
 
+class Reports:
+    """What sanitizers report, one file a process."""
+    # In a child of fork(2) LeakSanitizer looks for the threads that its parent has.
+    NO_REPORT = re.compile(r"(==\d+==Running thread \d+ was not suspended. False leaks are possible.\n)+")
+    SUPPRESSIONS = pathlib.Path(__file__).with_name("tsan_suppressions.txt")
+    SANITIZERS = ((b"__asan_init", "ASAN_OPTIONS", ""), (b"__tsan_init", "TSAN_OPTIONS", f":suppressions={SUPPRESSIONS}"))
+
+    def __init__(self, tool, folder):
+        self.folder = folder
+        code = pathlib.Path(tool).read_bytes()
+        self.variables = [(name, options) for symbol, name, options in self.SANITIZERS if symbol in code]
+
+    def environment(self):
+        return {name: f"{os.environ.get(name, '')}:log_path={self.folder}/report{options}" for name, options in self.variables}
+
+    def texts(self):
+        texts = [path.read_text(errors="replace") for path in sorted(self.folder.glob("report.*"))]
+        return [text for text in texts if not self.NO_REPORT.fullmatch(text)]
+
+
 def main():
     tool, command = sys.argv[1], sys.argv[2:]
-    with tempfile.TemporaryDirectory(prefix="jitscope-replays-") as folder:
+    with tempfile.TemporaryDirectory(prefix="jitscope-replays-") as folder, \
+            tempfile.TemporaryDirectory(prefix="jitscope-reports-") as reports_folder:
         replays = Replays(tool, pathlib.Path(folder))
+        sanitizer = Reports(tool, pathlib.Path(reports_folder))
         follower = threading.Thread(target=replays.follow)
         follower.start()
-        status = subprocess.run(command, env={**os.environ, "JITSCOPE_RECORD": folder}).returncode
+        environment = {**os.environ, **sanitizer.environment(), "JITSCOPE_RECORD": folder}
+        status = subprocess.run(command, env=environment).returncode
         replays.command_is_done.set()
         follower.join()
         left = list(pathlib.Path(folder).glob("*.jsr"))
+        reports = sanitizer.texts()
     print(f"replayed {replays.sessions} sessions with {replays.events} events; {len(replays.failures)} are not the same")
     for failure in replays.failures[:10]:
         print(failure)
     for recording in left:
         print(f"{recording.name}: its process is still there")
-    return status or bool(replays.failures or left)
+    for report in reports[:10]:
+        print(report)
+    return status or bool(replays.failures or left or reports)
 
 
 if __name__ == "__main__":

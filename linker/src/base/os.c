@@ -93,6 +93,34 @@ size_t os_table_room(size_t size) {
     return size < TABLE_HUGE_FROM && room >= TABLE_HUGE_FROM ? size : room;
 }
 
+/* LeakSanitizer does not see what mappings point to, nor AddressSanitizer where they end. */
+#if defined __SANITIZE_ADDRESS__
+#define ALL_FROM_MALLOC 1
+#elif defined __has_feature
+#if __has_feature(address_sanitizer)
+#define ALL_FROM_MALLOC 1
+#endif
+#endif
+
+#ifdef ALL_FROM_MALLOC
+
+static void unmap_table(void *table, size_t size) {
+    (void)size;
+    free(table);
+}
+
+/* All zeros where there was nothing, as mappings are. */
+static void *grow_mapped(void *old, size_t old_size, size_t new_size) {
+    void *table = calloc(1, new_size);
+    if (table && old) {
+        memcpy(table, old, old_size);
+        free(old);
+    }
+    return table;
+}
+
+#else
+
 static void *map_pages(size_t size) {
     void *memory =
         mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -158,6 +186,8 @@ static void *grow_mapped(void *old, size_t old_size, size_t new_size) {
     }
     return table;
 }
+
+#endif
 
 void *os_resize_table(void *old, size_t old_size, size_t new_size) {
     if (must_fail(ENOMEM) || new_size > SIZE_MAX / 2)

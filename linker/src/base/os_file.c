@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -277,10 +278,15 @@ const void *os_library_base(void *library) {
     return map ? (const void *)map->l_addr : NULL;
 }
 
+static pthread_mutex_t names_lock =
+    PTHREAD_MUTEX_INITIALIZER; /* behind the loader's own, which nobody can take */
+
 void os_library_hide(void *library) {
     struct link_map *map = link_map_of(library);
+    pthread_mutex_lock(&names_lock);
     if (map && map->l_name)
         map->l_name[0] = '\0';
+    pthread_mutex_unlock(&names_lock);
 }
 
 /* True when ADDRESS is an object defined by the main program itself. */
@@ -359,7 +365,9 @@ struct library_visit {
 static int visit_library(struct dl_phdr_info *info, size_t size, void *context) {
     const struct library_visit *visit = context;
     (void)size;
+    pthread_mutex_lock(&names_lock);
     visit->function(visit->context, info->dlpi_name);
+    pthread_mutex_unlock(&names_lock);
     return 0;
 }
 

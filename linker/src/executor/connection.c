@@ -75,8 +75,22 @@ static void note_gone(struct jitscope_executor_connection *connection, const cha
     pthread_cond_broadcast(&connection->changed);
 }
 
-struct jitscope_error *connection_gone(const struct jitscope_executor_connection *connection) {
+static struct jitscope_error *gone(const struct jitscope_executor_connection *connection) {
     return error_create(JITSCOPE_ERROR_EXECUTOR_GONE, "%s", connection->end);
+}
+
+struct jitscope_error *connection_check(struct jitscope_executor_connection *connection) {
+    pthread_mutex_lock(&connection->lock);
+    struct jitscope_error *error = connection->is_gone ? gone(connection) : NULL;
+    pthread_mutex_unlock(&connection->lock);
+    return error;
+}
+
+bool connection_has_exited(struct jitscope_executor_connection *connection) {
+    pthread_mutex_lock(&connection->lock);
+    bool has_exited = connection->has_exited;
+    pthread_mutex_unlock(&connection->lock);
+    return has_exited;
 }
 
 int connection_process_here(const struct jitscope_executor_connection *connection) {
@@ -247,7 +261,7 @@ struct jitscope_error *connection_send(struct jitscope_executor_connection *conn
                                        int descriptor, uint64_t *serial) {
     if (connection->is_gone) {
         message_destroy(message);
-        return connection_gone(connection);
+        return gone(connection);
     }
     connection->messages++;
     connection->has_begun |= kind == MESSAGE_FINALIZE || kind == MESSAGE_RUN;
@@ -257,7 +271,7 @@ struct jitscope_error *connection_send(struct jitscope_executor_connection *conn
     while (!connection->is_gone) /* whatever it said last is in the stream */
         connection_wait_for_news(connection);
     jitscope_error_destroy(error);
-    return connection_gone(connection);
+    return gone(connection);
 }
 
 /* The lazy call that this thread is answering, which is what it asks for; 0: none. */
@@ -303,12 +317,12 @@ static struct jitscope_error *ask(struct jitscope_executor_connection *connectio
     TRY(connection_send(connection, kind, on_behalf(connection), message, descriptor, &pending->serial));
     await_reply(connection, pending);
     if (!pending->has_reply)
-        return connection_gone(connection);
+        return gone(connection);
     if (pending->reply.kind == expected)
         return NULL;
     note_gone(connection, "the executor has answered something else than was asked", true);
     frame_destroy(&pending->reply);
-    return connection_gone(connection);
+    return gone(connection);
 }
 
 struct jitscope_error *connection_ask(struct jitscope_executor_connection *connection,
@@ -358,25 +372,21 @@ void connection_end_turn(struct jitscope_executor_connection *connection) {
 }
 
 /* With a program that ends this process, its last words are behind EXITED: buffers that exit(3) flushes. */
-bool connection_await_end(struct jitscope_executor_connection *connection, int *status) {
+struct jitscope_error *connection_await_end(struct jitscope_executor_connection *connection, int *status) {
+    struct jitscope_error *error = NULL;
     pthread_mutex_lock(&connection->lock);
     while (!connection->has_returned && !connection->is_gone)
         connection_wait_for_news(connection);
     if (connection->is_gone) {
         leave_exit_to_others(connection);
         hear_of_process(connection, true);
-    }
-    bool has_returned = !connection->is_gone;
-    if (has_returned)
+        *status = connection->status;
+        if (!connection->follows || connection->state > JITSCOPE_EXECUTOR_LEFT)
+            error = gone(connection);
+    } else {
         *status = (int)connection->returned;
+    }
     connection->has_returned = false;
-    pthread_mutex_unlock(&connection->lock);
-    return has_returned;
-}
-
-struct jitscope_error *connection_check(struct jitscope_executor_connection *connection) {
-    pthread_mutex_lock(&connection->lock);
-    struct jitscope_error *error = connection->is_gone ? connection_gone(connection) : NULL;
     pthread_mutex_unlock(&connection->lock);
     return error;
 }

@@ -94,7 +94,7 @@ static struct jitscope_error *take_interruption(struct executor *executor, const
                                                 struct jitscope_error *gone) {
     struct remote *remote = executor->remote;
     struct outcome *outcome = &remote->outcome;
-    if (!remote->connection->has_exited || !remote->connection->follows)
+    if (!remote->connection->follows || !connection_has_exited(remote->connection))
         return gone;
     struct cursor cursor = frame_cursor(&remote->connection->exited);
     take_u32(&cursor);
@@ -250,15 +250,14 @@ bool remote_find_exited(const struct jitscope_executor_connection *connection, u
 }
 
 /* Nobody is there to run them. */
-static void fail_all(const struct executor *executor, const struct action *actions, uint32_t first,
-                     uint32_t count, struct action_results *results) {
+static void fail_all(const struct action *actions, uint32_t first, uint32_t count, const char *why,
+                     struct action_results *results) {
     for (uint32_t i = count; i-- > first;)
         if (actions[i].deallocate.function)
-            vec_put(&results->results,
-                    (struct action_result){.action = i,
-                                           .half = ACTION_DEALLOCATE,
-                                           .failed = true,
-                                           .message = executor_copy_text(executor->remote->connection->end)});
+            vec_put(&results->results, (struct action_result){.action = i,
+                                                              .half = ACTION_DEALLOCATE,
+                                                              .failed = true,
+                                                              .message = executor_copy_text(why)});
 }
 
 /* Those behind the first COUNT were not heard of to the end. */
@@ -273,16 +272,16 @@ static void drop_results(struct action_results *results, uint32_t count) {
 /* RESULTS has room for all of them, whatever comes. */
 struct jitscope_error *remote_deallocate(struct executor *executor, const struct action *actions,
                                          uint32_t first, uint32_t count, struct action_results *results) {
-    const struct jitscope_executor_connection *connection = executor->remote->connection;
+    struct jitscope_executor_connection *connection = executor->remote->connection;
     uint32_t before = results->results.count;
     if (remote_goes_by_parts(executor))
         return executor_run_deallocate_halves(executor, actions, first, count, results);
     TRY(vec_reserve(&results->results, count));
     struct jitscope_error *error = ask_to_deallocate(executor, actions, first, count, results);
-    if (error && !(connection->has_exited && remote_find_exited(connection, count, results) &&
+    if (error && !(connection_has_exited(connection) && remote_find_exited(connection, count, results) &&
                    remote_is_deallocated(actions, first, count, results, before, false))) {
         drop_results(results, before);
-        fail_all(executor, actions, first, count, results);
+        fail_all(actions, first, count, error_text(error), results);
     }
     jitscope_error_destroy(error);
     return error_of(actions, results, before, ACTION_DEALLOCATE);

@@ -50,10 +50,10 @@ static const char *take_result(struct executor *executor, struct frame *reply, c
 /* Nobody is there to run it, as ERROR says; but it may have been run, by exit(3). */
 static const char *find_result(struct executor *executor, const struct half_name *name,
                                struct jitscope_error *error) {
-    const struct jitscope_executor_connection *connection = executor->remote->connection;
+    struct jitscope_executor_connection *connection = executor->remote->connection;
     struct action_results results = {.allocation = name->allocation};
     const char *failure = keep_failure(executor->remote, error_text(error));
-    bool found = connection->has_exited && name->half != ACTION_FINALIZE &&
+    bool found = name->half != ACTION_FINALIZE && connection_has_exited(connection) &&
                  remote_find_exited(connection, UINT32_MAX, &results);
     for (uint32_t i = 0; found && i < results.results.count; i++)
         if (results.results.data[i].action == name->action)
@@ -63,36 +63,34 @@ static const char *find_result(struct executor *executor, const struct half_name
     return failure;
 }
 
-static const char *ask(struct executor *executor, const struct action_call *call,
-                       const struct half_name *name) {
-    struct jitscope_executor_connection *connection = executor->remote->connection;
+static struct jitscope_error *ask(struct jitscope_executor_connection *connection,
+                                  const struct half_name *name, struct frame *reply) {
     struct message message = {0};
-    struct frame reply;
     bool exits;
     message_u32(&message, name->allocation);
     message_u32(&message, name->action);
     message_u32(&message, name->half);
     message_u32(&message, name->timed ? BRIDGE_TIMED : 0);
-    struct jitscope_error *error = connection_ask_half(connection, &message, &reply, &exits);
-    if (!error)
-        return take_result(executor, &reply, call, name);
-    if (exits && connection->follows) {
+    struct jitscope_error *error = connection_ask_half(connection, &message, reply, &exits);
+    if (error && exits && connection->follows) {
         jitscope_error_destroy(error);
         connection_await_last_words(connection);
         exit(connection->status);
     }
-    return find_result(executor, name, error);
+    return error;
 }
 
+/* While the session is open others may have borrowed it: what came is looked at when it is shut again. */
 const char *remote_run(struct executor *executor, const struct action_call *call,
                        const struct half_name *name) {
     const struct executor_code_hooks *hooks = &executor->code;
-    if (!hooks->begin || !executor_runs_code(executor, call->function))
-        return ask(executor, call, name);
-    uint32_t before = hooks->begin(hooks->context);
-    const char *failure = ask(executor, call, name);
-    hooks->end(hooks->context, before);
-    return failure;
+    bool opens = hooks->begin && executor_runs_code(executor, call->function);
+    struct frame reply;
+    uint32_t before = opens ? hooks->begin(hooks->context) : 0;
+    struct jitscope_error *error = ask(executor->remote->connection, name, &reply);
+    if (opens)
+        hooks->end(hooks->context, before);
+    return error ? find_result(executor, name, error) : take_result(executor, &reply, call, name);
 }
 
 static bool forget(struct remote *remote, uint32_t allocation) {

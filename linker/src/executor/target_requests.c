@@ -37,22 +37,32 @@ static struct jitscope_error *take_libraries(struct jitscope_target *target, str
     return NULL;
 }
 
-static struct jitscope_error *take_words(struct cursor *cursor, uint32_t *count, char ***words) {
+/* Arguments and environments are kept for as long as the process lives, longer than their target: whoever was
+ * given them may look at them in exit(3), and environ points to them. */
+struct words {
+    struct words *older;
+    char *texts[];
+};
+static struct words *all_words;
+
+static struct jitscope_error *take_words(struct cursor *cursor, uint32_t *count, char ***texts) {
     *count = take_count(cursor, 5);
-    *words = os_allocate_zeroed(((size_t)*count + 1) * sizeof **words);
-    if (!*words)
+    struct words *words = os_allocate_zeroed(sizeof *words + ((size_t)*count + 1) * sizeof words->texts[0]);
+    if (!words)
         return error_no_memory();
+    words->older = all_words;
+    all_words = words;
     for (uint32_t i = 0; i < *count; i++) {
-        (*words)[i] = executor_copy_text(take_text(cursor));
-        if (!(*words)[i])
+        words->texts[i] = executor_copy_text(take_text(cursor));
+        if (!words->texts[i])
             return error_no_memory();
     }
+    *texts = words->texts;
     return NULL;
 }
 
 extern char **environ;
 
-/* Kept for as long as the process lives: whoever was given them may look at them in exit(3). */
 static struct jitscope_error *take_arguments(struct jitscope_target *target, struct cursor *cursor) {
     uint32_t argc, count;
     if (!take_u32(cursor))
