@@ -6,6 +6,7 @@ import argparse
 import os
 import pathlib
 import re
+import resource
 import statistics
 import subprocess
 import sys
@@ -31,10 +32,15 @@ def compile_inputs(folder):
     return inputs
 
 
-def milliseconds(command):
-    begin = time.monotonic_ns()
+def worked():
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return children.ru_utime + children.ru_stime
+
+
+def milliseconds(command, clock):
+    begin = clock()
     status = subprocess.run(command, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL).returncode
-    return (time.monotonic_ns() - begin) / 1e6, status
+    return (clock() - begin) * 1e3, status
 
 
 def count_messages(tool, words, arguments):
@@ -43,9 +49,9 @@ def count_messages(tool, words, arguments):
     return int(re.search(rb"^executor +(\d+) messages", said, re.M)[1]) + 1
 
 
-def measure(tool, native, words, arguments, rounds):
+def measure(tool, native, words, arguments, rounds, clock):
     commands = [[native, *arguments], *([tool, "run", mode, *words, "--", *arguments] for mode in ("--in-process", "--out-of-process"))]
-    runs = [[milliseconds(command) for command in commands] for _ in range(rounds)]
+    runs = [[milliseconds(command, clock) for command in commands] for _ in range(rounds)]
     statuses = {status for run in runs for _, status in run}
     if len(statuses) > 1:
         sys.exit(f"{native.name}: exit statuses {sorted(statuses)}: not all did the same")
@@ -55,6 +61,8 @@ def measure(tool, native, words, arguments, rounds):
 def main(arguments=None):
     parser = argparse.ArgumentParser(prog="dev bench executor", description=__doc__)
     parser.add_argument("--rounds", type=int, default=51, help="(%(default)s)")
+    parser.add_argument("--processor", action="store_true", help="processor time, of all threads and processes, instead of what the "
+                        "clock says: for a machine that has other work")
     parser.add_argument("--programs", type=pathlib.Path, default=pathlib.Path("build/release/tests/bench"))
     options = parser.parse_args(arguments)
     tool = os.path.abspath(options.programs / ".." / ".." / "jitscope")
@@ -62,7 +70,8 @@ def main(arguments=None):
     with tempfile.TemporaryDirectory(prefix="jitscope-bench-") as name:
         folder = pathlib.Path(name)
         for name, (words, given) in compile_inputs(folder).items():
-            native, inside, outside = measure(tool, folder / name.split()[0], words, given, options.rounds)
+            native, inside, outside = measure(tool, folder / name.split()[0], words, given, options.rounds,
+                                              worked if options.processor else time.monotonic)
             table.append([name, *(f"{value:.2f}" for value in (native, inside, outside, outside - inside)),
                           str(count_messages(tool, words, given))])
     print(f"the median of {options.rounds} runs")

@@ -29,6 +29,7 @@ SOME = (
     (Apart, lldb_plain.Plain, ("test_pending_step_finish", "test_through_cxx_throw", "test_threads", "test_late_attach", "test_run_again")),
     (Apart, lldb_why.Why, ("test_live",)),
 )
+AGAIN = ("test_run_again", "test_runs_again_with_breakpoints_kept")
 # With the argument "all": half an hour.
 MORE = (LATE, stepping_matrix.GccPlain, stepping_matrix.ClangOptimised, stepping_forms.Forms, stepping_far.Far)
 
@@ -36,7 +37,7 @@ MORE = (LATE, stepping_matrix.GccPlain, stepping_matrix.ClangOptimised, stepping
 def cases(way, test, names=None):
     made = type(f"{way.__name__}{test.__name__}", (way, test), {})
     names = names or [name for name in unittest.defaultTestLoader.getTestCaseNames(made)
-                      if name != "test_run_again" or not issubclass(way, Attached)]  # which is for once
+                      if name not in AGAIN or not issubclass(way, Attached)]  # which is for once
     return unittest.TestSuite(made(name) for name in names)
 
 

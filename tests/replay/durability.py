@@ -309,7 +309,7 @@ int main(int argc, char **argv) {
 """
         main = self.compile(fault, name="fault.o")
         for word, status in (("fault", -signal.SIGBUS), ("kill", -signal.SIGBUS), ("catch", signal.SIGBUS)):
-            outcome = self.jitscope("run", "--record", self.recording, main, "--", word)
+            outcome = self.jitscope("run", "--in-process", "--record", self.recording, main, "--", word)
             self.assertEqual((outcome.status, outcome.err), (status, b""), word)
 
 

@@ -178,7 +178,8 @@ class Ends(OutOfProcess):
         self.program = self.compile(ENDS)
 
     def both(self, what):
-        ours = self.jitscope("run", self.program, "--", what)
+        options = os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"  # in a child of a process with threads it cannot look
+        ours = self.jitscope("run", self.program, "--", what, env={"ASAN_OPTIONS": options})
         native = self.folder / "native"
         self.must("gcc", self.program, "-o", native)
         theirs = self.run_command(native, what)
@@ -276,6 +277,18 @@ int main(void) {
         def told(name):
             return [[row[key] for key in keys] for row in self.show("actions", self.folder / name)]
         self.assertEqual(told("3.jsr"), told("same.jsr"))
+
+    def test_recordings_of_both_processes(self):
+        """What differs is no decision of the linker: who has the memory, and where that lies."""
+        for name, where in (("here.jsr", "--in-process"), ("there.jsr", "--out-of-process")):
+            outcome = self.jitscope("run", where, "--record", name, self.compile("shell_user.c", "-w", name="children.o"), "--", "children")
+            self.assertEqual(outcome.status, 9)
+        outcome = self.jitscope("diff", "here.jsr", "there.jsr")
+        self.assertEqual(outcome.status, 1)
+        lines = outcome.out.decode().splitlines()
+        self.assertEqual(lines[0], "memory manager changed: 'in-process' -> 'executor'")
+        self.assertRegex(lines[1], r"^everything linked lies elsewhere by .* \(no decision of the linker\)$")
+        self.assertEqual(len(lines), 2, outcome)
 
     def start(self, what):
         process = subprocess.Popen([JITSCOPE, "run", "--out-of-process", str(self.program), "--", what], stdout=subprocess.PIPE,

@@ -360,7 +360,7 @@ void connection_end_turn(struct jitscope_executor_connection *connection) {
 }
 
 /* With a program that ends this process, its last words are behind EXITED: buffers that exit(3) flushes. */
-void connection_await_end(struct jitscope_executor_connection *connection) {
+bool connection_await_end(struct jitscope_executor_connection *connection, int *status) {
     pthread_mutex_lock(&connection->lock);
     while (!connection->has_returned && !connection->is_gone)
         connection_wait_for_news(connection);
@@ -368,8 +368,19 @@ void connection_await_end(struct jitscope_executor_connection *connection) {
         leave_exit_to_others(connection);
         hear_of_process(connection, true);
     }
+    bool has_returned = !connection->is_gone;
+    if (has_returned)
+        *status = (int)connection->returned;
     connection->has_returned = false;
     pthread_mutex_unlock(&connection->lock);
+    return has_returned;
+}
+
+struct jitscope_error *connection_check(struct jitscope_executor_connection *connection) {
+    pthread_mutex_lock(&connection->lock);
+    struct jitscope_error *error = connection->is_gone ? connection_gone(connection) : NULL;
+    pthread_mutex_unlock(&connection->lock);
+    return error;
 }
 
 void connection_await_last_words(struct jitscope_executor_connection *connection) {

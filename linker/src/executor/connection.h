@@ -129,10 +129,12 @@ struct jitscope_error *connection_tell(struct jitscope_executor_connection *conn
 /* One main at a time runs there: waits until no other does. */
 void connection_take_turn(struct jitscope_executor_connection *connection);
 void connection_end_turn(struct jitscope_executor_connection *connection);
-/* Waits until main has returned, or the executor is gone. */
-void connection_await_end(struct jitscope_executor_connection *connection);
+/* Waits until main has returned, *STATUS: true; or the executor is gone. */
+bool connection_await_end(struct jitscope_executor_connection *connection, int *status);
 /* The program has called exit(3): waits for what it says while it ends. */
 void connection_await_last_words(struct jitscope_executor_connection *connection);
+/* EXECUTOR_GONE when it is. */
+struct jitscope_error *connection_check(struct jitscope_executor_connection *connection);
 /* What is said of it now: EXECUTOR_GONE. */
 struct jitscope_error *connection_gone(const struct jitscope_executor_connection *connection);
 /* An answer that makes no sense: nothing it says can be believed any more.  Returns ERROR. */

@@ -116,12 +116,9 @@ static void *read_on(void *context) {
 struct jitscope_error *connection_answer_calls(struct jitscope_executor_connection *connection,
                                                executor_lazy_answer answer, void *context) {
     pthread_mutex_lock(&connection->lock);
-    bool gone = connection->is_gone;
     connection->answer = answer;
     connection->answer_context = context;
     pthread_mutex_unlock(&connection->lock);
-    if (gone)
-        return connection_gone(connection);
     if (!os_start_roomy_thread(read_on, connection, "jitscope", &connection->reader))
         return NULL;
     connection->answer = NULL;

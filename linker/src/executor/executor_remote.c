@@ -134,11 +134,8 @@ static struct jitscope_error *start_main(struct executor *executor, uint64_t add
 static struct jitscope_error *run_main(struct executor *executor, uint64_t address, int *status) {
     struct jitscope_executor_connection *connection = executor->remote->connection;
     (void)address;
-    connection_await_end(connection);
-    if (!connection->is_gone) {
-        *status = (int)connection->returned;
+    if (connection_await_end(connection, status))
         return NULL;
-    }
     if (!connection->follows || connection->state > JITSCOPE_EXECUTOR_LEFT)
         return connection_gone(connection);
     *status = connection->status;

@@ -291,7 +291,7 @@ struct jitscope_error *remote_deallocate(struct executor *executor, const struct
 struct jitscope_error *remote_close(struct executor *executor, uint32_t allocation) {
     struct remote *remote = executor->remote;
     struct action_results results = {.allocation = allocation};
-    if (remote->closed != allocation && !remote->connection->is_gone) {
+    if (remote->closed != allocation) {
         jitscope_error_destroy(
             ask_to_deallocate(executor, NULL, 0, 0, &results)); /* who is gone has closed it */
         executor_results_destroy(&results);

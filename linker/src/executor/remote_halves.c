@@ -47,17 +47,19 @@ static const char *take_result(struct executor *executor, struct frame *reply, c
     return failure;
 }
 
-/* Nobody is there to run it; but it may have been run, by exit(3). */
-static const char *find_result(struct executor *executor, const struct half_name *name) {
+/* Nobody is there to run it, as ERROR says; but it may have been run, by exit(3). */
+static const char *find_result(struct executor *executor, const struct half_name *name,
+                               struct jitscope_error *error) {
     const struct jitscope_executor_connection *connection = executor->remote->connection;
     struct action_results results = {.allocation = name->allocation};
-    const char *failure = connection->end;
+    const char *failure = keep_failure(executor->remote, error_text(error));
     bool found = connection->has_exited && name->half != ACTION_FINALIZE &&
                  remote_find_exited(connection, UINT32_MAX, &results);
     for (uint32_t i = 0; found && i < results.results.count; i++)
         if (results.results.data[i].action == name->action)
             failure = note_result(executor, &results.results.data[i]);
     executor_results_destroy(&results);
+    jitscope_error_destroy(error);
     return failure;
 }
 
@@ -74,12 +76,12 @@ static const char *ask(struct executor *executor, const struct action_call *call
     struct jitscope_error *error = connection_ask_half(connection, &message, &reply, &exits);
     if (!error)
         return take_result(executor, &reply, call, name);
-    jitscope_error_destroy(error);
     if (exits && connection->follows) {
+        jitscope_error_destroy(error);
         connection_await_last_words(connection);
         exit(connection->status);
     }
-    return find_result(executor, name);
+    return find_result(executor, name, error);
 }
 
 const char *remote_run(struct executor *executor, const struct action_call *call,

@@ -59,9 +59,19 @@ static struct jitscope_error *make_file(struct remote *remote) {
     return NULL;
 }
 
+/* A limit of file sizes, which is meant for files on disks, holds for this one, too. */
+static void respect_limit(struct remote *remote, uint64_t size) {
+    if (remote->memory_file < 0 || !os_may_grow(size))
+        return;
+    os_close(remote->memory_file);
+    remote->memory_file = -1;
+    remote->connection->inlines = true;
+}
+
 static struct jitscope_error *enlarge(struct remote *remote, uint64_t size) {
     uint64_t wanted = 2 * remote->working_size > size ? 2 * remote->working_size : size;
     wanted = (wanted + MIB - 1) & ~(MIB - 1);
+    respect_limit(remote, wanted);
     int fd = remote->memory_file, flags = fd >= 0 ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
     if (fd >= 0 && os_resize(fd, wanted))
         return error_system("ftruncate", "the content's memory");
@@ -77,8 +87,7 @@ static struct jitscope_error *enlarge(struct remote *remote, uint64_t size) {
 
 struct jitscope_error *executor_working_memory(struct executor *executor, uint64_t size, uint8_t **memory) {
     struct remote *remote = executor->remote;
-    if (remote->connection->is_gone)
-        return connection_gone(remote->connection);
+    TRY(connection_check(remote->connection));
     if (remote->used)
         return error_create(JITSCOPE_ERROR_USAGE, "two allocations are in flight to one executor");
     if (size > 4 * GIB)

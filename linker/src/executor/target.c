@@ -37,8 +37,17 @@ void target_unlock(struct jitscope_target *target) {
     pthread_mutex_unlock(&target->lock);
 }
 
+/* Of fork(2), which an initialiser may have made: it goes on in what was linked, and nobody listens to it. */
+static bool is_child(const struct jitscope_target *target) {
+    return target->process != os_process_id();
+}
+
 struct jitscope_error *target_send(struct jitscope_target *target, enum bridge_message kind, uint64_t answers,
                                    struct message *message) {
+    if (is_child(target)) {
+        message_destroy(message);
+        return NULL;
+    }
     pthread_mutex_lock(&target->send_lock);
     struct jitscope_error *error = wire_send(&target->wire, kind, answers, message, -1, NULL);
     pthread_mutex_unlock(&target->send_lock);
@@ -100,8 +109,7 @@ static void end_at_exit(int status, void *context) {
         message_u32(&message, (uint32_t)status);
         end_interrupted(target, &message);
         undo_all(target, &message);
-        if (target->process == os_process_id())
-            jitscope_error_destroy(target_send(target, MESSAGE_EXITED, half, &message));
+        jitscope_error_destroy(target_send(target, MESSAGE_EXITED, half, &message));
         message_destroy(&message);
     }
     if (!was_owner)
@@ -119,6 +127,10 @@ static void forget_connection(void) {
     if (!the_target)
         return;
     close_stream(&the_target->wire);
+    the_target->listens = false; /* and who did may hold these: */
+    pthread_mutex_init(&the_target->queue_lock, NULL);
+    pthread_mutex_init(&the_target->send_lock, NULL);
+    pthread_cond_init(&the_target->changed, NULL);
 }
 
 /* --- messages */
@@ -270,7 +282,7 @@ static void *listen_to_linker(void *context) {
 static bool await_frame(struct jitscope_target *target, struct frame *frame) {
     pthread_mutex_lock(&target->queue_lock);
     target->is_handling = false;
-    while (!target->has_frame && !target->is_over)
+    while (!target->has_frame && !target->is_over && !is_child(target))
         pthread_cond_wait(&target->changed, &target->queue_lock);
     bool has_frame = target->has_frame;
     if (has_frame)
