@@ -29,7 +29,7 @@ int executor_linker_start(char **command, int *fd) {
     snprintf(given, sizeof given, "JITSCOPE_EXECUTOR=" EXECUTOR_GIVEN "%d", ends[1]);
     int failure = os_spawn_apart(command, ends[1], ends[0], given, &keeper);
     os_close(ends[1]);
-    *fd = connection = ends[0];
+    *fd = connection = failure ? ends[0] : os_put_aside(ends[0]); /* where the target leaves it */
     process = os_process_id();
     if (failure)
         os_close(ends[0]);

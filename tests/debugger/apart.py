@@ -98,6 +98,7 @@ class AttachedCrash(Crash, Attached):
 class LateCrash(Crash, DebuggerTest):
     """The handler was there first: gdb stops where the fault is, then the linker is told, and the program dies of it."""
     test_the_debugger_has_it_alone = None
+    process_option = []
 
     def start_ready(self, *command):
         self.flag = self.text("flag", "")
@@ -118,7 +119,7 @@ class LateCrash(Crash, DebuggerTest):
         self.assertEqual(process.wait(LIMIT), 128 + signal.SIGSEGV)
         said = process.stdout.read().decode()
         self.assertIn(f"{REPORT}  no stack: cannot stop the process: it is being debugged, by process ", said)
-        self.assertIn("the executor was killed by signal 11 (Segmentation fault)", said)
+        self.assertIn("the program was killed by signal 11 (Segmentation fault)", said)
 
     def test_of_a_linker_that_it_started(self):
         process = self.start_ready(EXECUTOR, "--linker", JITSCOPE, "run")

@@ -241,6 +241,84 @@ int main(void) {
         outcome = self.jitscope("run", program)
         self.assertEqual((outcome.status, outcome.err), (signal.SIGSEGV, b""))
 
+    def test_a_system_call_that_is_forbidden(self):
+        """It is not made again when the handler returns, as an instruction that faults is."""
+        program = self.compile("""
+#include <stddef.h>
+#include <stdio.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+int main(void) {
+    struct sock_filter filter[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+                                   BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getppid, 0, 1),
+                                   BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+    struct sock_fprog all = {4, filter};
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &all)) return 1;
+    getppid();
+    puts("went on");
+    return fflush(stdout);
+}
+""", "-fPIC")
+        outcome = self.jitscope("run", program)
+        self.assertEqual((outcome.status, outcome.out), (128 + signal.SIGSYS, b""))
+
+    def test_a_program_that_takes_all_descriptors(self):
+        """What it opens in their place is its own: nothing is written there, nor closed in a child; and it goes on."""
+        program = self.compile("""
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+static int missing(void) { int n = 0; for (int i = 3; i < 512; i++) n += fcntl(i, F_GETFD) < 0; return n; }
+int main(void) {
+    int own, left, child;
+    for (int i = 3; i < 512; i++) close(i);
+    own = open("own", O_CREAT | O_RDWR, 0600);
+    for (int i = 4; i < 512; i++) dup2(own, i);
+    if ((child = fork()) == 0) _exit(missing());
+    waitpid(child, &left, 0);
+    printf("%d %d\\n", missing(), left);
+    fflush(stdout);
+    usleep(300000);
+    return 5;
+}
+""", "-fPIC")
+        outcome = self.jitscope("run", program)
+        self.assertEqual((outcome.status, outcome.out, outcome.err), (5, b"0 0\n", b""))
+        self.assertEqual((self.folder / "own").read_bytes(), b"")
+
+    def test_main_ends_before_other_threads(self):
+        """By pthread_exit(3): the program is over when its last thread is, or exit(3) has been called by one."""
+        program = self.compile("""
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+static void *work(void *status) { usleep(100000); puts("work"); if (status) exit(*(int *)status); return NULL; }
+__attribute__((destructor)) static void end(void) { puts("end"); }
+int main(int argc, char **argv) {
+    static int status = 7;
+    pthread_t thread;
+    (void)argv;
+    if (argc < 3)
+        pthread_create(&thread, NULL, work, argc == 2 ? &status : NULL);
+    puts("main");
+    pthread_exit(NULL);
+}
+""", "-fPIC")
+        native = self.folder / "native"
+        self.must("gcc", program, "-o", native)
+        for arguments in ((), ("exit",), ("no", "thread")):
+            theirs = self.run_command(native, *arguments)
+            for options in ((), ("--lazy",)):
+                with self.subTest(arguments=arguments, options=options):
+                    self.assertEqual(self.jitscope("run", *options, program, "--", *arguments), theirs)
+
     def test_signals_reach_the_program(self):
         program = self.compile("""
 #include <signal.h>

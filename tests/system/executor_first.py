@@ -105,6 +105,29 @@ class First(SystemTest):
         except OSError:
             return False
 
+    def test_the_linker_is_waited_for(self):
+        """By what the executor has, and not by what the program has opened under the numbers of its descriptors."""
+        program = self.compile("""
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+int main(void) {
+    int ends[2], alive[2];
+    char byte;
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) || pipe(alive)) return 1;
+    if (fork()) return 7;
+    close(alive[1]);
+    read(alive[0], &byte, 1); /* until the parent is no more */
+    puts(send(ends[0], "x", 1, MSG_NOSIGNAL) == 1 ? "open" : "shut down");
+    fflush(stdout);
+    _exit(0);
+}
+""", "-fPIC")
+        script = self.text("slow.sh", f"{JITSCOPE} run --out-of-process \"$@\"\nsleep 0.3\ntouch ended\n")
+        outcome = self.run_command(EXECUTOR, "--linker", "sh", script, program)
+        self.assertEqual((outcome.status, outcome.out, outcome.err), (7, b"open\n", b""))
+        self.assertTrue((self.folder / "ended").exists())
+
     def test_one_connection_for_the_first_who_asks(self):
         """The variable is good for one session; another one starts an executor of its own."""
         script = self.text("two.sh", f"{JITSCOPE} run --out-of-process \"$@\"\n{JITSCOPE} run --out-of-process \"$@\"\n")

@@ -128,6 +128,75 @@ class Ends(executor.OutOfProcess, lazy.Lazy):
                     self.assertEqual(repr(there), repr(here))
                     self.assertIn(f"ends in {where}".encode() if where else b"deeper is over", there.out)
 
+    def test_while_another_thread_links(self):
+        """An initialiser calls exit(3) when one of another thread's link, which began later, has not come to its end."""
+        main = self.object("two", r"""
+#include <pthread.h>
+#include <stdio.h>
+#include <unistd.h>
+int exits(void), waits(void);
+int may_exit[2];
+static void *call_waits(void *unused) { (void)unused; return (void *)(long)waits(); }
+static void *call_exits(void *unused) { (void)unused; return (void *)(long)exits(); }
+int main(void) {
+    pthread_t first, second;
+    if (pipe(may_exit)) return 1;
+    pthread_create(&first, NULL, call_exits, NULL);
+    pthread_create(&second, NULL, call_waits, NULL);
+    return pthread_join(first, NULL);
+}
+""")
+        ends = self.object("exits", r"""
+#include <stdlib.h>
+#include <unistd.h>
+extern int may_exit[2];
+__attribute__((constructor)) static void begin(void) {
+    char byte;
+    if (read(may_exit[0], &byte, 1) == 1) exit(9);
+}
+int exits(void) { return 1; }""")
+        waits = self.object("waits", r"""
+#include <unistd.h>
+extern int may_exit[2];
+__attribute__((constructor)) static void begin(void) {
+    if (write(may_exit[1], "x", 1) == 1) sleep(1);
+}
+int waits(void) { return 2; }""")
+        archive = self.archive("libtwo.a", ends, waits)
+        outcome = self.jitscope("run", "--lazy", "--record", "two.jsr", main, archive)
+        self.assertEqual((outcome.status, outcome.out, outcome.err), (9, b"", b""))
+
+    def test_a_crash_among_calls(self):
+        """What other threads say in the meantime keeps its order: each of these many programs ends by its signal."""
+        count = 64
+        functions = [self.object(f"f{i}", f"int f{i}(void) {{ return {i}; }}") for i in range(count)]
+        main = self.object("crowd", "#include <pthread.h>\n#include <stdlib.h>\n#include <unistd.h>\n"
+                           + "".join(f"int f{i}(void);\n" for i in range(count))
+                           + "".join(f"static void *call{t}(void *x) {{ (void)x; "
+                                     + "".join(f"f{i}(); " for i in range(t, count, 4)) + "return NULL; }\n" for t in range(4))
+                           + "int main(int argc, char **argv) { pthread_t thread; (void)argc;\n"
+                           + "".join(f"pthread_create(&thread, NULL, call{t}, NULL);\n" for t in range(4))
+                           + "usleep((unsigned)atoi(argv[1])); return *(volatile int *)8; }\n")
+        archive = self.archive("libcrowd.a", *functions)
+        for wait in range(0, 16000, 400):
+            outcome = self.jitscope("run", "--lazy", main, archive, "--", str(wait))
+            self.assertEqual((outcome.status, outcome.out), (128 + signal.SIGSEGV, b""), outcome)
+
+    def test_when_the_program_has_closed_what_leads_to_the_linker(self):
+        main = self.object("closes", r"""
+#include <fcntl.h>
+#include <unistd.h>
+int plain(void);
+int main(void) {
+    int own = open("own", O_CREAT | O_RDWR, 0600);
+    for (int i = 3; i < 512; i++) dup2(own, i);
+    return plain();
+}""")
+        outcome = self.jitscope("run", "--lazy", main, self.archive("libplain.a", self.parts["plain"]))
+        self.assertEqual((outcome.status, outcome.out), (127, b""))
+        self.assertIn(b"closed the descriptor that leads to the linker", outcome.err)
+        self.assertEqual((self.folder / "own").read_bytes(), b"")
+
     def test_signals(self):
         for where in ("first", "begins", "deeper", "other", "ends"):
             for how, number in (("kill", signal.SIGKILL), ("fault", signal.SIGSEGV)):

@@ -31,10 +31,10 @@ class ShellUser(SystemTest):
 
 
 class Scripts(ShellUser):
-    """Without a terminal, as cron would."""
+    """Without a terminal, as cron would, but in a group whose parent is in the same session: in others SIGTSTP stops nobody."""
     def script(self, kind, text):
         done = subprocess.run(["bash", "-c", text], cwd=self.folder, env=self.environment(kind), capture_output=True, timeout=LIMIT,
-                              stdin=subprocess.DEVNULL)
+                              stdin=subprocess.DEVNULL, process_group=0)
         for name in ("go", "gone"):
             (self.folder / name).unlink(missing_ok=True)
         return f"status {done.returncode}\n{done.stdout.decode()}{done.stderr.decode()}"

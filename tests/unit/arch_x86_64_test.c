@@ -311,33 +311,30 @@ static void test_relaxations(void **state) {
         const struct relax_case *c = &relax_cases[i];
         uint8_t content[8];
         memcpy(content, c->before, 8);
-        uint16_t kind = EDGE_KEEP_ALIVE;
-        int64_t addend = 0;
-        uint64_t move_back = 0;
-        bool done = arch_x86_64.relax_got_load(c->kind, content, c->offset, 0x100001000 + c->offset,
-                                               c->target, &kind, &addend, &move_back);
+        struct fixup_run run = {.content = content, .address = 0x100001000};
+        struct edge edge = {.kind = c->kind, .offset = (uint32_t)c->offset, .addend = -4, .target = 7};
+        bool done = arch_x86_64.relax_got_load(&run, &edge, c->target);
         print_message("%s\n", c->name);
         assert_int_equal(done, c->new_kind != EDGE_KEEP_ALIVE);
         assert_memory_equal(content, c->after, c->size);
         if (!done)
             continue;
-        assert_int_equal(kind, c->new_kind);
-        assert_int_equal(addend, c->addend);
-        assert_int_equal(move_back, c->move_back);
+        assert_int_equal(edge.kind, c->new_kind);
+        assert_int_equal(edge.addend, c->addend);
+        assert_int_equal(edge.offset, c->offset - c->move_back);
+        assert_int_equal(edge.target, 7);
     }
 }
 
 static void test_relaxation_needs_the_opcode(void **state) {
     (void)state;
     uint8_t content[8] = {0};
-    uint16_t kind;
-    int64_t addend;
-    uint64_t move_back;
+    struct fixup_run run = {.content = content, .address = 0xffe};
+    struct edge rex = {.kind = EDGE_X86_64_GOT_REX_LOAD32, .offset = 2, .addend = -4};
+    struct edge plain = {.kind = EDGE_X86_64_GOT_LOAD32, .offset = 1, .addend = -4};
     /* a displacement at the start of a block has no instruction before it */
-    assert_false(arch_x86_64.relax_got_load(EDGE_X86_64_GOT_REX_LOAD32, content, 2, 0x1000, 0x2000, &kind,
-                                            &addend, &move_back));
-    assert_false(arch_x86_64.relax_got_load(EDGE_X86_64_GOT_LOAD32, content, 1, 0x1000, 0x2000, &kind,
-                                            &addend, &move_back));
+    assert_false(arch_x86_64.relax_got_load(&run, &rex, 0x2000));
+    assert_false(arch_x86_64.relax_got_load(&run, &plain, 0x2000));
 }
 
 int main(void) {

@@ -60,9 +60,9 @@ static void test_definitions_meet(void **state) {
             two.block = second == LINKAGE_COMMON ? NO_BLOCK : block(fixture, 16);
             uint32_t id, again;
             bool won;
-            assert_null(graph_define(&fixture->graph, one, &id, &won));
+            assert_null(graph_define(&fixture->graph, &one, &id, &won));
             assert_true(won);
-            struct jitscope_error *error = graph_define(&fixture->graph, two, &again, &won);
+            struct jitscope_error *error = graph_define(&fixture->graph, &two, &again, &won);
             const struct symbol *result = &fixture->graph.symbols.data[id];
             switch (expected[first][second]) {
             case 'x':
@@ -99,7 +99,7 @@ static void test_reference_then_definition(void **state) {
     assert_int_equal(weak, strong);
     assert_int_equal(graph->symbols.data[weak].linkage, LINKAGE_STRONG);
     assert_int_equal(graph->symbols.data[weak].input, 4);
-    assert_null(graph_define(graph, (struct symbol){.name = foo, .block = block(fixture, 8), .input = 5},
+    assert_null(graph_define(graph, &(struct symbol){.name = foo, .block = block(fixture, 8), .input = 5},
                              &defined, &won));
     assert_int_equal(defined, weak);
     assert_true(symbol_is_defined(&graph->symbols.data[weak]));

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "base/bytes.h"
 #include "batch_fixture.h"
+#include "executor/address_space.h"
 #include "memory/managers.h"
 #include "memory/memory.h"
 #include "memory/range_list.h"
@@ -393,6 +394,28 @@ static void odd_batches_are_placed(void **state) {
     bench_destroy(&bench);
 }
 
+/* libgcc does not see a function there (address_space.c). */
+static void nothing_lies_at_a_multiple_of_4_gib(void **state) {
+    const uint64_t multiple = UINT64_C(0x200000000000);
+    const uint64_t nears[] = {multiple, multiple + 256 * MIB, multiple + 768 * MIB, multiple + 1 * GIB};
+    (void)state;
+    for (size_t i = 0; i < sizeof nears / sizeof *nears; i++) {
+        const struct neighbourhood around = {.near = nears[i], .first = nears[i], .last = nears[i]};
+        uint64_t start, size;
+        assert_code(address_space_reserve(&around, CHUNK, 1 * GIB, &start, &size), JITSCOPE_SUCCESS);
+        assert_true(start + size <= multiple || start > multiple);
+        assert_true(size >= 512 * MIB && start % CHUNK == 0 && size % CHUNK == 0);
+        assert_int_equal(os_protect((void *)(uintptr_t)start, size, PROT_READ), 0); /* all of it is there */
+        assert_int_equal(os_unmap((void *)(uintptr_t)start, size), 0);
+    }
+    const struct neighbourhood around = {
+        .near = multiple + 512 * MIB, .first = multiple, .last = multiple + 512 * MIB};
+    uint64_t start, size;
+    assert_code(address_space_reserve(&around, 1 * GIB, 1 * GIB, &start, &size), JITSCOPE_SUCCESS);
+    assert_int_equal(size, 1 * GIB); /* which is more than what else is wanted */
+    os_unmap((void *)(uintptr_t)start, size);
+}
+
 static void low_memory_is_low(void **state) {
     (void)state;
     struct bench bench;
@@ -747,6 +770,7 @@ int main(void) {
         cmocka_unit_test_setup(actions_run_after_protections_and_are_undone, reset),
         cmocka_unit_test_setup(deallocation_gives_memory_back_whatever_actions_say, reset),
         cmocka_unit_test_setup(odd_batches_are_placed, reset),
+        cmocka_unit_test_setup(nothing_lies_at_a_multiple_of_4_gib, reset),
         cmocka_unit_test_setup(low_memory_is_low, reset),
         cmocka_unit_test_setup(fifty_thousand_batches_share_mappings, reset),
         cmocka_unit_test_setup(batches_of_all_sizes_come_and_go, reset),

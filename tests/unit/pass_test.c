@@ -22,7 +22,7 @@ static uint32_t add_named(struct batch *batch, const char *text, uint32_t block,
         assert_code(graph_refer(&batch->graph, symbol.name, LINKAGE_STRONG, scope, SYMBOL_KIND_NONE, 0, &id),
                     JITSCOPE_SUCCESS);
     else
-        assert_code(graph_define(&batch->graph, symbol, &id, &won), JITSCOPE_SUCCESS);
+        assert_code(graph_define(&batch->graph, &symbol, &id, &won), JITSCOPE_SUCCESS);
     return id;
 }
 
@@ -208,7 +208,7 @@ static void test_commons_and_dso_handle(void **state) {
     uint32_t id;
     bool won;
     assert_code(string_pool_intern(&batch.names, "table", 5, &common.name), JITSCOPE_SUCCESS);
-    assert_code(graph_define(&batch.graph, common, &id, &won), JITSCOPE_SUCCESS);
+    assert_code(graph_define(&batch.graph, &common, &id, &won), JITSCOPE_SUCCESS);
     uint32_t handle = add_named(&batch, "__dso_handle", NO_BLOCK, SCOPE_DEFAULT);
     assert_code(allocate_commons(&batch.graph, NULL), JITSCOPE_SUCCESS);
     assert_code(define_dso_handle(&batch.graph, NULL), JITSCOPE_SUCCESS);

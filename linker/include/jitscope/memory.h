@@ -58,6 +58,7 @@ struct jitscope_memory_ops {
     /* Places COUNT segments; COUNT may be 0, and a segment can have 0 bytes (symbols name its place): then it
      * needs an address, no memory.  Code is compiled for segments at most 2 GiB from each other (psABI
      * x86-64, section 3.5.1, "small code model"), and below 2 GiB when jitscope_graph_wants_low_memory().
+     * Through a function at a multiple of 4 GiB libgcc does not unwind: better leave such addresses out.
      * GRAPH can be read, not changed.  On an error nothing is held. */
     struct jitscope_error *(*allocate)(void *context, const struct jitscope_graph *graph,
                                        struct jitscope_segment *segments, size_t count, void **allocation);

@@ -19,9 +19,11 @@ struct edge_kind_info {
     const char *name;
     const char *formula;
     const char *purpose;
-    uint8_t width; /* bytes written */
-    uint8_t check; /* enum edge_check */
-    bool request;  /* a visitor must have replaced it before fixups */
+    uint8_t width;   /* bytes written */
+    uint8_t check;   /* enum edge_check */
+    bool request;    /* a visitor must have replaced it before fixups */
+    uint8_t becomes; /* the kind that a request for a table entry is once the entry exists, else
+                        EDGE_KEEP_ALIVE */
 };
 
 /* "At this offset of this block stands a value computed from that symbol." */
@@ -35,9 +37,9 @@ struct edge {
 };
 _Static_assert(sizeof(struct edge) == 24, "an edge is 24 bytes");
 
-/* A block whose edges are to be applied. */
+/* A block whose edges are to be applied, or relaxed. */
 struct fixup_run {
-    uint8_t *content;
+    uint8_t *content; /* in working memory */
     uint64_t size;
     uint64_t address;          /* of the block */
     const uint64_t *addresses; /* of symbols, by number */
@@ -120,10 +122,6 @@ struct arch {
     uint8_t return_address_register;
     int8_t data_alignment;
 
-    /* The kind that a GOT request becomes once its entry exists; EDGE_KEEP_ALIVE when KIND is no GOT request.
-     */
-    uint16_t (*got_request_becomes)(uint16_t kind);
-
     /* Writes the value; false when it does not fit, with *value what was meant to be written. */
     bool (*apply)(const struct fixup *fixup, uint64_t *value);
 
@@ -133,12 +131,11 @@ struct arch {
     const struct edge *(*apply_run)(const struct fixup_run *run, const struct edge *edge,
                                     const struct edge *end);
 
-    /* A load through the GOT whose target is known and near becomes direct (psABI x86-64, section B.2).
-     * CONTENT is the block's working memory, OFFSET the edge's offset in it, PLACE its address, TARGET the
-     * final address.  True when the instruction was rewritten; then the edge gets *new_kind and *addend and
-     * moves back *move_back bytes. */
-    bool (*relax_got_load)(uint16_t kind, uint8_t *content, uint64_t offset, uint64_t place, uint64_t target,
-                           uint16_t *new_kind, int64_t *addend, uint64_t *move_back);
+    /* A load through the GOT whose target is known and near becomes direct (psABI x86-64, section B.2).  EDGE
+     * is the load's, of a kind in got_load_kinds, in the block that RUN tells of (its content and address);
+     * TARGET is the final address.  True when the instruction was rewritten; then EDGE has the kind, addend
+     * and offset of the new one, but still the target that it had. */
+    bool (*relax_got_load)(const struct fixup_run *run, struct edge *edge, uint64_t target);
 
     /* What an edge of KIND at OFFSET of CONTENT, unrelaxed bytes of code, does with a function.  Kinds that
      * can call are in call_kinds. */

@@ -10,8 +10,10 @@
 #include "base/bytes.h"
 
 static const struct edge_kind_info kinds[] = {
-#define EDGE(NAME, name, width, value, check, text) {name, #value, text, width, CHECK_##check, false},
-#define REQUEST(NAME, name, width, becomes, text)   {name, "", text, width, CHECK_NONE, true},
+#define EDGE(NAME, name, width, value, check, text)                                                          \
+    {name, #value, text, width, CHECK_##check, false, EDGE_KEEP_ALIVE},
+#define REQUEST(NAME, name, width, becomes, text)                                                            \
+    {name, "", text, width, CHECK_NONE, true, EDGE_X86_64_##becomes},
 #include "arch/x86_64.def"
 #undef EDGE
 #undef REQUEST
@@ -97,20 +99,6 @@ static const struct edge *apply_run(const struct fixup_run *run, const struct ed
     return edge;
 }
 
-static uint16_t got_request_becomes(uint16_t kind) {
-    switch (kind) {
-#define EDGE(NAME, name, width, value, check, text)
-#define REQUEST(NAME, name, width, becomes, text)                                                            \
-    case EDGE_X86_64_##NAME:                                                                                 \
-        return EDGE_X86_64_##becomes;
-#include "arch/x86_64.def"
-#undef EDGE
-#undef REQUEST
-    default:
-        return EDGE_KEEP_ALIVE;
-    }
-}
-
 static bool reaches(uint16_t kind, uint64_t place, uint64_t target, int64_t addend) {
     (void)kind;
     return fits(target + (uint64_t)addend - place, 4, CHECK_SIGNED);
@@ -118,10 +106,10 @@ static bool reaches(uint16_t kind, uint64_t place, uint64_t target, int64_t adde
 
 enum { OPERAND_SIZE = 0x66, REX_W = 0x48, REX2_PREFIX = 0xd5 };
 
-/* call *slot(%rip) -> addr32 call target;  jmp *slot(%rip) -> jmp target; nop.  ROOM bytes lie before the
- * instruction. */
-static bool relax_branch(uint8_t *instruction, uint64_t room, uint64_t place, uint64_t target,
-                         uint16_t *new_kind, int64_t *addend, uint64_t *first) {
+/* call *slot(%rip) -> addr32 call target;  jmp *slot(%rip) -> jmp target; nop.  INSTRUCTION is the opcode. */
+static bool relax_branch(const struct fixup_run *run, struct edge *edge, uint8_t *instruction,
+                         uint64_t target) {
+    uint64_t room = edge->offset - 2; /* bytes before the instruction */
     bool is_call = instruction[1] == 0x15;
     /* Some processors take a direct branch behind that prefix for one of 16 bits.  With REX.W between them it
      * would mean nothing, but these bytes may as well be the end of the instruction before. */
@@ -129,17 +117,17 @@ static bool relax_branch(uint8_t *instruction, uint64_t room, uint64_t place, ui
         (room >= 2 && instruction[-2] == OPERAND_SIZE && instruction[-1] == REX_W))
         return false;
     /* The displacement of the jump moves one byte forward, and with it the place. */
-    uint64_t new_place = is_call ? place : place - 1;
-    if (!fits(target - 4 - new_place, 4, CHECK_SIGNED))
+    uint32_t offset = is_call ? edge->offset : edge->offset - 1;
+    if (!fits(target - 4 - (run->address + offset), 4, CHECK_SIGNED))
         return false;
     instruction[0] = is_call ? 0x67 : 0xe9;
     if (is_call)
         instruction[1] = 0xe8;
     else
         instruction[5] = 0x90;
-    *new_kind = EDGE_X86_64_BRANCH32;
-    *addend = -4;
-    *first = is_call ? 0 : 1; /* how far the edge moves back */
+    edge->kind = EDGE_X86_64_BRANCH32;
+    edge->addend = -4;
+    edge->offset = offset;
     return true;
 }
 
@@ -148,8 +136,7 @@ enum prefix { NO_PREFIX = 0, REX = 1, REX2 = 2 };
 
 /* test %reg, slot(%rip) and the eight binary operations on a load -> the same with an immediate operand. Only
  * when the address fits a sign-extended 32-bit immediate, and only for the forms the psABI lists. */
-static bool relax_to_immediate(uint8_t *instruction, enum prefix prefix, uint64_t target, uint16_t *new_kind,
-                               int64_t *addend) {
+static bool relax_to_immediate(struct edge *edge, uint8_t *instruction, enum prefix prefix, uint64_t target) {
     uint8_t opcode = instruction[0];
     bool is_test = opcode == 0x85;
     bool is_binary = (opcode & 0xc7) == 0x03;
@@ -163,8 +150,8 @@ static bool relax_to_immediate(uint8_t *instruction, enum prefix prefix, uint64_
                                     (instruction[-1] >> 2 & (prefix == REX2 ? 0x11 : 1)));
     instruction[1] = (uint8_t)(0xc0 | reg | (is_test ? 0 : opcode & 0x38));
     instruction[0] = is_test ? 0xf7 : 0x81;
-    *new_kind = prefix ? EDGE_X86_64_POINTER32S : EDGE_X86_64_POINTER32;
-    *addend = 0;
+    edge->kind = prefix ? EDGE_X86_64_POINTER32S : EDGE_X86_64_POINTER32;
+    edge->addend = 0;
     return true;
 }
 
@@ -193,26 +180,31 @@ static bool is_unusual(const uint8_t *content, uint64_t offset, enum prefix pref
            (prefix == REX && content[offset - before] == REX2_PREFIX);
 }
 
-static bool relax_got_load(uint16_t kind, uint8_t *content, uint64_t offset, uint64_t place, uint64_t target,
-                           uint16_t *new_kind, int64_t *addend, uint64_t *move_back) {
-    enum prefix prefix;
-    *move_back = 0;
-    if (!find_prefix(kind, content, offset, &prefix))
-        return false;
-    uint8_t *instruction = content + offset - 2;
+/* All but moves. */
+static __attribute__((noinline)) bool relax_other(const struct fixup_run *run, struct edge *edge,
+                                                  enum prefix prefix, uint64_t target) {
+    uint8_t *instruction = run->content + edge->offset - 2;
     uint8_t modrm = instruction[1];
     if (!prefix && instruction[0] == 0xff && (modrm == 0x15 || modrm == 0x25))
-        return relax_branch(instruction, offset - 2, place, target, new_kind, addend, move_back);
-    if ((modrm & 0xc7) != 0x05) /* not disp32(%rip) */
+        return relax_branch(run, edge, instruction, target);
+    return (modrm & 0xc7) == 0x05 && !is_unusual(run->content, edge->offset, prefix) &&
+           relax_to_immediate(edge, instruction, prefix, target);
+}
+
+/* mov slot(%rip), %reg -> lea target(%rip), %reg; others see above.  The low bits of a ModRM with
+ * disp32(%rip) are 5. */
+static bool relax_got_load(const struct fixup_run *run, struct edge *edge, uint64_t target) {
+    enum prefix prefix;
+    if (!find_prefix(edge->kind, run->content, edge->offset, &prefix))
         return false;
-    if (instruction[0] == 0x8b && fits(target - 4 - place, 4, CHECK_SIGNED)) { /* mov -> lea */
-        instruction[0] = 0x8d;
-        *new_kind = EDGE_X86_64_DELTA32;
-        *addend = -4;
-        return true;
-    }
-    return !is_unusual(content, offset, prefix) &&
-           relax_to_immediate(instruction, prefix, target, new_kind, addend);
+    uint8_t *instruction = run->content + edge->offset - 2;
+    if (instruction[0] != 0x8b || (instruction[1] & 0xc7) != 0x05 ||
+        !fits(target - 4 - (run->address + edge->offset), 4, CHECK_SIGNED))
+        return relax_other(run, edge, prefix, target);
+    instruction[0] = 0x8d;
+    edge->kind = EDGE_X86_64_DELTA32;
+    edge->addend = -4;
+    return true;
 }
 
 /* jmp *slot(%rip), padded to eight bytes with a trap so that falling past it is seen */
@@ -304,7 +296,6 @@ const struct arch arch_x86_64 = {
     .entry_cfi_size = sizeof entry_cfi,
     .return_address_register = 16,
     .data_alignment = -8,
-    .got_request_becomes = got_request_becomes,
     .apply = apply,
     .apply_run = apply_run,
     .relax_got_load = relax_got_load,

@@ -12,12 +12,13 @@ struct arena_chunk {
     size_t size;
 };
 
-static void *allocate_from_new_chunk(struct arena *arena, size_t size) {
+void *arena_lengthen(struct arena *arena, size_t size) {
     size_t wanted = arena->chunks ? arena->chunks->size * 2 : FIRST_CHUNK;
     if (wanted > LAST_CHUNK)
         wanted = LAST_CHUNK;
     if (size > SIZE_MAX / 2)
         return NULL;
+    size = (size + 15) & ~(size_t)15;
     if (wanted < size + sizeof(struct arena_chunk))
         wanted = size + sizeof(struct arena_chunk);
     wanted = os_table_room(wanted);
@@ -33,29 +34,9 @@ static void *allocate_from_new_chunk(struct arena *arena, size_t size) {
     return chunk + 1;
 }
 
-void *arena_allocate(struct arena *arena, size_t size) {
-    if (size > SIZE_MAX - 15)
-        return NULL;
-    size = (size + 15) & ~(size_t)15;
-    if (size > (size_t)(arena->end - arena->next))
-        return allocate_from_new_chunk(arena, size);
-    void *memory = arena->next;
-    arena->next += size;
-    return memory;
-}
-
 void *arena_allocate_zeroed(struct arena *arena, size_t size) {
     void *memory = arena_allocate(arena, size);
     return memory ? memset(memory, 0, size) : NULL;
-}
-
-char *arena_copy(struct arena *arena, const char *bytes, size_t size) {
-    char *copy = size < SIZE_MAX ? arena_allocate(arena, size + 1) : NULL;
-    if (!copy)
-        return NULL;
-    memcpy(copy, bytes, size);
-    copy[size] = 0;
-    return copy;
 }
 
 void arena_destroy(struct arena *arena) {

@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct arena_chunk;
 
@@ -15,11 +16,27 @@ struct arena {
     size_t total; /* bytes taken from the operating system */
 };
 
+void *arena_lengthen(struct arena *arena, size_t size); /* private to arena_allocate */
+
 /* Uninitialised memory aligned to 16 bytes; NULL when there is none. */
-void *arena_allocate(struct arena *arena, size_t size);
+static inline void *arena_allocate(struct arena *arena, size_t size) {
+    size_t room = (size + 15) & ~(size_t)15;
+    if (__builtin_expect(room < size || room > (size_t)(arena->end - arena->next), 0))
+        return arena_lengthen(arena, size);
+    void *memory = arena->next;
+    arena->next += room;
+    return memory;
+}
 void *arena_allocate_zeroed(struct arena *arena, size_t size);
 /* A copy with a NUL behind it; NULL when there is no memory. */
-char *arena_copy(struct arena *arena, const char *bytes, size_t size);
+static inline char *arena_copy(struct arena *arena, const char *bytes, size_t size) {
+    char *copy = size < SIZE_MAX ? arena_allocate(arena, size + 1) : NULL;
+    if (!copy)
+        return NULL;
+    memcpy(copy, bytes, size);
+    copy[size] = 0;
+    return copy;
+}
 void arena_destroy(struct arena *arena);
 
 #endif

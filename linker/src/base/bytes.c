@@ -1,16 +1,5 @@
 #include "base/bytes.h"
 
-const char *bytes_string(struct bytes bytes, uint64_t offset, size_t *length) {
-    if (offset >= bytes.size)
-        return NULL;
-    const uint8_t *start = bytes.data + offset;
-    const uint8_t *end = memchr(start, 0, bytes.size - offset);
-    if (!end)
-        return NULL;
-    *length = (size_t)(end - start);
-    return (const char *)start;
-}
-
 bool bytes_uleb(struct bytes bytes, uint64_t *offset, uint64_t *value) {
     *value = 0;
     for (unsigned shift = 0; *offset < bytes.size; shift += 7) {

@@ -55,7 +55,16 @@ static inline void store_u64(void *at, uint64_t value) {
 }
 
 /* The NUL-terminated string at OFFSET with its length, or NULL when none ends inside. */
-const char *bytes_string(struct bytes bytes, uint64_t offset, size_t *length);
+static inline const char *bytes_string(struct bytes bytes, uint64_t offset, size_t *length) {
+    if (offset >= bytes.size)
+        return NULL;
+    const uint8_t *start = bytes.data + offset;
+    const uint8_t *end = memchr(start, 0, bytes.size - offset);
+    if (!end)
+        return NULL;
+    *length = (size_t)(end - start);
+    return (const char *)start;
+}
 
 /* Rounds VALUE up to a multiple of ALIGNMENT (a power of two); false on overflow. */
 static inline bool align_up(uint64_t value, uint64_t alignment, uint64_t *out) {

@@ -30,6 +30,12 @@ int os_open(const char *path, int flags, mode_t mode);
 int os_memory_file(const char *name);
 int os_close(int fd);
 bool os_is_open(int fd);
+/* Which file, pipe or socket a descriptor leads to: fstat(2). */
+struct os_identity {
+    uint64_t device, number;
+};
+int os_identify(int fd, struct os_identity *identity);
+bool os_leads_to(int fd, const struct os_identity *identity);
 /* FD_CLOEXEC, for descriptors that were inherited. */
 void os_close_on_exec(int fd);
 ssize_t os_read(int fd, void *buffer, size_t size);
@@ -148,7 +154,7 @@ int os_kill(int process, int signal);
 /* waitid(2) without waiting: the signal that a child is stopped by, 0 when it is not. */
 int os_child_stopped_by(int process);
 /* A descriptor that a program is not to run into: at a number that it gives to none of its own soon, and
- * closed on exec.  The number that it has now; FD itself when there is no other. */
+ * closed on exec.  The number that it has now; FD itself when it is aside already, or there is no other. */
 int os_put_aside(int fd);
 /* Of the descriptors that came with this process standard input and output are nothing from now on, and
  * those after standard error closed.  They are told by what this process opens itself being closed on exec.

@@ -44,8 +44,8 @@ int os_close(int fd) {
 
 int os_put_aside(int fd) {
     enum { ASIDE = 200, LEAST = 10 };
-    int other = -1;
-    for (int least = must_fail(EMFILE) ? 0 : ASIDE; other < 0 && least >= LEAST; least /= 2)
+    int other = -1, least = must_fail(EMFILE) ? 0 : ASIDE;
+    for (; other < 0 && least >= LEAST && fd < least; least /= 2)
         other = fcntl(fd, F_DUPFD_CLOEXEC, least); /* fewer may be allowed */
     if (other < 0) {
         fcntl(fd, F_SETFD, FD_CLOEXEC);
@@ -88,6 +88,19 @@ void os_close_on_exec(int fd) {
 
 bool os_is_open(int fd) {
     return fcntl(fd, F_GETFD) >= 0;
+}
+
+int os_identify(int fd, struct os_identity *identity) {
+    struct stat status;
+    if (must_fail(EIO) || fstat(fd, &status) < 0)
+        return -1;
+    *identity = (struct os_identity){status.st_dev, status.st_ino};
+    return 0;
+}
+
+bool os_leads_to(int fd, const struct os_identity *identity) {
+    struct stat status;
+    return fstat(fd, &status) == 0 && status.st_dev == identity->device && status.st_ino == identity->number;
 }
 
 ssize_t os_read(int fd, void *buffer, size_t size) {

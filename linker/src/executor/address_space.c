@@ -55,14 +55,37 @@ static bool map_in_window(const struct window *window, uint64_t size, uint64_t *
     return false;
 }
 
+/* libgcc takes a function at an address with 32 zero bits at its end for one that the link has dropped: what
+ * compilers write of it into .eh_frame has 32 bits, and it looks whether these are 0.  Nothing could be
+ * thrown through it; so a reservation has no such address, unless it would get too small for what SIZE is
+ * needed for. */
+static void leave_unseen_out(uint64_t size, uint64_t *start, uint64_t *got) {
+    uint64_t end = *start + *got, unseen = (*start + 4 * GIB - 1) & ~(4 * GIB - 1), behind = unseen + CHUNK;
+    if (unseen >= end)
+        return;
+    uint64_t below = unseen - *start, above = end - behind;
+    if (size > (below > above ? below : above))
+        return;
+    if (below > above) {
+        os_unmap((void *)(uintptr_t)unseen, end - unseen);
+        *got = below;
+    } else {
+        os_unmap((void *)(uintptr_t)*start, behind - *start);
+        *start = behind;
+        *got = above;
+    }
+}
+
 struct jitscope_error *address_space_reserve(const struct neighbourhood *around, uint64_t size,
                                              uint64_t wanted, uint64_t *start, uint64_t *got) {
     struct window window = find_window(around);
     wanted = size > wanted ? size : wanted;
     for (;;) {
         *got = wanted;
-        if (map_in_window(&window, wanted, start))
+        if (map_in_window(&window, wanted, start)) {
+            leave_unseen_out(size, start, got);
             return NULL;
+        }
         if (wanted == size)
             break;
         wanted = wanted / 2 > size ? wanted / 2 & ~(CHUNK - 1) : size;

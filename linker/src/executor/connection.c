@@ -308,8 +308,6 @@ static void await_reply(struct jitscope_executor_connection *connection, struct 
         pending->has_call = false;
         connection_serve_call(connection, &pending->call);
     }
-    if (!pending->has_reply)
-        leave_exit_to_others(connection);
     forget_pending(connection, pending);
 }
 

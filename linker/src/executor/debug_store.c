@@ -35,9 +35,11 @@ static Elf64_Shdr *elf_sections(const struct store_image *store) {
 static uint32_t find_eh_frame(const struct debug_image *image) {
     const struct debuggee_section *sections = debug_image_table(image, image->header->sections);
     const char *names = debug_image_table(image, image->header->strings);
-    for (uint32_t i = 0; i < image->header->sections.count; i++)
-        if (!strcmp(names + sections[i].name, ".eh_frame"))
+    for (uint32_t i = 0; i < image->header->sections.count; i++) {
+        const char *name = names + sections[i].name;
+        if (name[0] == '.' && name[1] == 'e' && !strcmp(name, ".eh_frame"))
             return i + 1;
+    }
     return 0;
 }
 

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -42,8 +43,21 @@ static bool is_child(const struct jitscope_target *target) {
     return target->process != os_process_id();
 }
 
+bool target_is_connected(const struct jitscope_target *target) {
+    return os_leads_to(target->wire.in, &target->in) && os_leads_to(target->wire.out, &target->out);
+}
+
+struct jitscope_error *target_closed_here(void) {
+    return error_create(JITSCOPE_ERROR_EXECUTOR_GONE,
+                        "the program has closed the descriptor that leads to the linker");
+}
+
 struct jitscope_error *target_send(struct jitscope_target *target, enum bridge_message kind, uint64_t answers,
                                    struct message *message) {
+    if (!target_is_connected(target)) {
+        message_destroy(message);
+        return target_closed_here();
+    }
     if (is_child(target)) {
         message_destroy(message);
         return NULL;
@@ -124,9 +138,8 @@ static void close_stream(struct wire *wire) {
 }
 
 static void forget_connection(void) {
-    if (!the_target)
-        return;
-    close_stream(&the_target->wire);
+    if (the_target && target_is_connected(the_target))
+        close_stream(&the_target->wire);
     the_target->listens = false; /* and who did may hold these: */
     pthread_mutex_init(&the_target->queue_lock, NULL);
     pthread_mutex_init(&the_target->send_lock, NULL);
@@ -228,6 +241,8 @@ static struct jitscope_error *pass_on(struct jitscope_target *target, struct fra
 
 static struct jitscope_error *receive(struct jitscope_target *target, struct frame *frame, bool *end) {
     int descriptor;
+    if (!target_is_connected(target))
+        return target_closed_here();
     TRY(wire_receive(&target->wire, frame, &descriptor, end));
     if (descriptor < 0)
         return NULL;
@@ -238,12 +253,18 @@ static struct jitscope_error *receive(struct jitscope_target *target, struct fra
                             bridge_message_name(frame->kind));
     }
     target->memory_file = os_put_aside(descriptor);
-    return NULL;
+    if (!os_identify(target->memory_file, &target->memory))
+        return NULL;
+    frame_destroy(frame);
+    return error_system("fstat", NULL);
 }
 
-/* A program may close all descriptors that it does not know: then nobody is listened to any more. */
-static bool is_closed_here(const struct jitscope_target *target) {
-    return !os_is_open(target->wire.in);
+/* The program goes on by itself; but who waits for an answer need not. */
+static void stop_listening(struct jitscope_target *target) {
+    pthread_mutex_lock(&target->queue_lock);
+    target->is_over = true;
+    pthread_cond_broadcast(&target->changed);
+    pthread_mutex_unlock(&target->queue_lock);
 }
 
 static void *listen_to_linker(void *context) {
@@ -252,8 +273,9 @@ static void *listen_to_linker(void *context) {
         struct frame frame;
         bool end;
         struct jitscope_error *error = receive(target, &frame, &end);
-        if (is_closed_here(target)) {
+        if ((error || end) && !target_is_connected(target)) {
             jitscope_error_destroy(error);
+            stop_listening(target);
             return NULL;
         }
         if (!error && !end && frame.kind == MESSAGE_GO_ON) {
@@ -303,12 +325,49 @@ static bool begin_main(struct jitscope_target *target) {
     return target->main_runs;
 }
 
+/* Whether no thread of the program is left: the first has ended, and all others are ours. */
+static bool is_alone(const struct jitscope_target *target) {
+    char text[1024], state;
+    long threads;
+    const char *behind =
+        os_read_about(target->process, "stat", text, sizeof text) > 0 ? strrchr(text, ')') : NULL;
+    return behind &&
+           sscanf(behind, ") %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %ld", &state,
+                  &threads) == 2 &&
+           state == 'Z' && threads == 3 + target->has_helper;
+}
+
+static void *await_last_thread(void *context) {
+    enum { STEP = 20 };
+    target_let_faults_come(); /* finalisers run here */
+    while (!is_alone(context))
+        os_wait_readable(-1, STEP);
+    exit(0);
+}
+
+/* main has called pthread_exit(3).  The C library ends a process with its last thread, but the listener is
+ * one more: somebody must see that the program has none, which takes /proc. */
+static void main_leaves(void *context) {
+    const struct jitscope_target *target = context;
+    struct os_thread unjoined;
+    if (os_thread_id() == target->process)
+        (void)os_start_roomy_thread(await_last_thread, context, "jitscope", &unjoined);
+}
+
+static struct jitscope_error *call_main(struct jitscope_target *target, uint64_t entry, int *status) {
+    struct jitscope_error *error;
+    pthread_cleanup_push(main_leaves, target);
+    error = executor_run_main(target->executor, entry, status);
+    pthread_cleanup_pop(0);
+    return error;
+}
+
 static struct jitscope_error *run_main(struct jitscope_target *target) {
     struct message message = {0};
     uint64_t entry = target->entry;
     int status = 0;
     target->entry = 0;
-    TRY(executor_run_main(target->executor, entry, &status));
+    TRY(call_main(target, entry, &status));
     if (target->exits)
         exit(status);
     pthread_mutex_lock(&target->queue_lock);
@@ -382,6 +441,8 @@ struct jitscope_error *jitscope_target_serve(struct jitscope_target *target) {
 /* --- its beginning */
 
 static struct jitscope_error *begin(struct jitscope_target *target) {
+    if (os_identify(target->wire.in, &target->in) || os_identify(target->wire.out, &target->out))
+        return error_system("fstat", NULL);
     TRY(executor_create(&target->executor));
     target_begin_lazy(target);
     if (os_on_exit(end_at_exit, target))

@@ -10,6 +10,7 @@
 #ifndef EXECUTOR_TARGET_H
 #define EXECUTOR_TARGET_H
 
+#include "base/os.h"
 #include "executor/executor.h"
 #include "executor/wire.h"
 #include "jitscope/executor.h"
@@ -67,6 +68,7 @@ struct jitscope_target {
     struct executor *executor;
     int process;     /* a child of fork(2) has another */
     int memory_file; /* the linker's; -1 */
+    struct os_identity in, out, memory;
     VEC(struct target_range) reserved;
     uint64_t near;
 
@@ -109,6 +111,10 @@ struct jitscope_target {
 void target_lock(struct jitscope_target *target);
 void target_unlock(struct jitscope_target *target);
 bool target_is_owner(struct jitscope_target *target);
+/* A program may close all descriptors that it does not know, and have others in their place: nothing of the
+ * linker's is to be written there. */
+bool target_is_connected(const struct jitscope_target *target);
+struct jitscope_error *target_closed_here(void);
 /* As wire_send(), from any thread. */
 struct jitscope_error *target_send(struct jitscope_target *target, enum bridge_message kind, uint64_t answers,
                                    struct message *message);

@@ -4,9 +4,9 @@
  * signal says so, in its handler, waits until the linker has looked, and dies then as it would have without.
  * Programs that handle the signal themselves replace this handler, or call it when the signal is not theirs.
  *
- * In a handler little is allowed: the message is made of fixed bytes, and waiting is sleeping.  When another
- * thread is in the middle of an answer at that moment, messages can come out of order; then the linker does
- * without the stack. */
+ * In a handler little is allowed: the message is made of fixed bytes, and waiting is sleeping.  Another
+ * thread may be sending at that moment, and messages must keep their order: its end is waited for, but not
+ * for ever, since it may be this thread that was.  Then the linker does without the stack. */
 #define _GNU_SOURCE
 #include "base/os.h"
 #include "executor/target.h"
@@ -22,7 +22,17 @@ static bool has_address(int signal) {
     return signal == SIGSEGV || signal == SIGBUS || signal == SIGILL || signal == SIGFPE;
 }
 
-static void tell(struct jitscope_target *target, int signal, uint64_t address) {
+static bool may_send(struct jitscope_target *target) {
+    enum { STEP = 5, PATIENCE = 500 /* milliseconds */ };
+    for (int waited = 0; waited < PATIENCE; waited += STEP) {
+        if (!pthread_mutex_trylock(&target->send_lock))
+            return true;
+        os_wait_readable(-1, STEP);
+    }
+    return false;
+}
+
+static void send_crash(struct jitscope_target *target, int signal, uint64_t address) {
     enum { PAYLOAD = 4 + 4 + 8 };
     uint8_t bytes[BRIDGE_HEADER + PAYLOAD] = {0};
     store_u32(bytes, PAYLOAD);
@@ -34,6 +44,15 @@ static void tell(struct jitscope_target *target, int signal, uint64_t address) {
     store_u64(bytes + BRIDGE_HEADER + 8, address);
     struct iovec piece = {bytes, sizeof bytes};
     (void)!os_stream_send(target->wire.out, &piece, 1, -1);
+}
+
+static void tell(struct jitscope_target *target, int signal, uint64_t address) {
+    if (may_send(target)) {
+        send_crash(target, signal, address);
+        pthread_mutex_unlock(&target->send_lock);
+    } else {
+        __atomic_store_n(&target->crashed, 2, __ATOMIC_RELEASE);
+    }
 }
 
 static void wait_to_be_seen(struct jitscope_target *target) {
@@ -51,14 +70,14 @@ static void on_deadly_signal(int signal, siginfo_t *info, void *context) {
     int nobody = 0;
     bool here = target && target->process == os_process_id(); /* and not in a child of fork(2) */
     (void)context;
-    if (here &&
+    if (here && target_is_connected(target) &&
         __atomic_compare_exchange_n(&target->crashed, &nobody, 1, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
         tell(target, signal,
              info->si_code > 0 && has_address(signal) ? (uint64_t)(uintptr_t)info->si_addr : 0);
-    if (here)
+    if (here && target->crashed)
         wait_to_be_seen(target);
     os_signal_action(signal, &by_default, NULL);
-    if (info->si_code <= 0) /* a fault comes again by itself */
+    if (info->si_code <= 0 || signal == SIGSYS) /* a fault comes again by itself; a system call does not */
         os_raise(signal);
 }
 

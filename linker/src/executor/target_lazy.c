@@ -306,6 +306,8 @@ static struct jitscope_error *ask_linker(void *context, uint64_t slot, struct la
     struct target_call call = {0};
     if (target->process != os_process_id())
         return lost();
+    if (!target_is_connected(target))
+        return target_closed_here();
     bool is_owner = target_is_owner(target);
     if (!is_owner)
         target_lock(target);

@@ -88,6 +88,8 @@ static const char *wrong_with(const struct jitscope_target *target, const struct
         return "has another size than its content";
     if (!content && segment->content_size && target->memory_file < 0)
         return "has no content";
+    if (!content && segment->content_size && !os_leads_to(target->memory_file, &target->memory))
+        return "has its content in a file that the program has closed";
     return !segment->size || range_of(target, segment->address, segment->size)
                ? NULL
                : "does not lie in what was reserved";

@@ -200,14 +200,6 @@ struct jitscope_error *graph_add_edge(struct graph *graph, uint32_t block, struc
     return NULL;
 }
 
-void graph_claim_edge(struct graph *graph, uint32_t block, struct edge *edge, uint16_t kind, uint32_t entry,
-                      uint32_t table) {
-    TRACE(graph->trace, edge_claimed, .block = block, .offset = edge->offset, .before = edge->kind,
-          .after = kind, .table = table, .entry = entry);
-    edge->kind = kind;
-    edge->target = entry;
-}
-
 /* --- actions
  * ------------------------------------------------------------------------------------------------- */
 

@@ -264,7 +264,8 @@ uint32_t graph_find_symbol(const struct graph *graph, uint32_t name);
  * chapter 4, "Symbol Table"): strong beats weak and common, a second strong is DUPLICATE, commons merge to
  * the larger, the first weak stays; the most constraining visibility wins.  *id is the name's symbol, *won
  * says whether the definition took. */
-struct jitscope_error *graph_define(struct graph *graph, struct symbol definition, uint32_t *id, bool *won);
+struct jitscope_error *graph_define(struct graph *graph, const struct symbol *definition, uint32_t *id,
+                                    bool *won);
 /* A reference to a non-local name: its symbol, external until somebody defines it. */
 struct jitscope_error *graph_refer(struct graph *graph, uint32_t name, uint8_t linkage, uint8_t scope,
                                    uint8_t kind, uint32_t input, uint32_t *id);
@@ -297,7 +298,11 @@ struct jitscope_error *graph_tell_discarded(struct graph *graph, uint32_t input,
                                             const char *consequence);
 
 const char *graph_symbol_name(const struct graph *graph, uint32_t symbol);
-uint64_t graph_symbol_address(const struct graph *graph, uint32_t symbol);
+static inline uint64_t graph_symbol_address(const struct graph *graph, uint32_t id) {
+    const struct symbol *symbol = &graph->symbols.data[id];
+    return symbol->block == NO_BLOCK ? symbol->value
+                                     : graph->blocks.data[symbol->block].address + symbol->value;
+}
 /* Computes graph->addresses for all symbols. */
 struct jitscope_error *graph_compute_addresses(struct graph *graph);
 void graph_forget_addresses(struct graph *graph);
@@ -323,8 +328,13 @@ static inline void graph_count_edges(struct graph *graph, uint32_t block, uint32
     graph->live_edges += count;
 }
 /* A visitor took EDGE: new kind, new target. */
-void graph_claim_edge(struct graph *graph, uint32_t block, struct edge *edge, uint16_t kind, uint32_t entry,
-                      uint32_t table);
+static inline void graph_claim_edge(struct graph *graph, uint32_t block, struct edge *edge, uint16_t kind,
+                                    uint32_t entry, uint32_t table) {
+    TRACE(graph->trace, edge_claimed, .block = block, .offset = edge->offset, .before = edge->kind,
+          .after = kind, .table = table, .entry = entry);
+    edge->kind = kind;
+    edge->target = entry;
+}
 
 /* --- actions
  * ------------------------------------------------------------------------------------------------- */

@@ -21,11 +21,15 @@ static inline void trace_symbol(struct graph *graph, uint32_t id) {
         tell_symbol(graph, id);
 }
 
-struct jitscope_error *graph_add_symbol(struct graph *graph, struct symbol symbol, uint32_t *id) {
-    TRY(vec_push(&graph->symbols, symbol));
+static inline struct jitscope_error *add(struct graph *graph, const struct symbol *symbol, uint32_t *id) {
+    TRY(vec_push(&graph->symbols, *symbol));
     *id = graph->symbols.count - 1;
     trace_symbol(graph, *id);
     return NULL;
+}
+
+struct jitscope_error *graph_add_symbol(struct graph *graph, struct symbol symbol, uint32_t *id) {
+    return add(graph, &symbol, id);
 }
 
 struct jitscope_error *graph_reserve_symbols(struct graph *graph, uint32_t count) {
@@ -40,10 +44,11 @@ uint32_t graph_find_symbol(const struct graph *graph, uint32_t name) {
     return name < graph->by_name.symbols.count ? graph->by_name.symbols.data[name] : NO_SYMBOL;
 }
 
-static struct jitscope_error *add_named(struct graph *graph, struct symbol symbol, uint32_t *id) {
-    TRY(graph_cover_name(&graph->by_name.symbols, symbol.name));
-    TRY(graph_add_symbol(graph, symbol, id));
-    graph->by_name.symbols.data[symbol.name] = *id;
+static inline struct jitscope_error *add_named(struct graph *graph, const struct symbol *symbol,
+                                               uint32_t *id) {
+    TRY(graph_cover_name(&graph->by_name.symbols, symbol->name));
+    TRY(add(graph, symbol, id));
+    graph->by_name.symbols.data[symbol->name] = *id;
     return NULL;
 }
 
@@ -99,13 +104,13 @@ struct jitscope_error *graph_refer(struct graph *graph, uint32_t name, uint8_t l
     *id = graph_find_symbol(graph, name);
     if (*id == NO_SYMBOL)
         return add_named(graph,
-                         (struct symbol){.name = name,
-                                         .block = NO_BLOCK,
-                                         .input = input,
-                                         .linkage = linkage,
-                                         .scope = scope,
-                                         .kind = kind,
-                                         .flags = SYMBOL_EXTERNAL},
+                         &(struct symbol){.name = name,
+                                          .block = NO_BLOCK,
+                                          .input = input,
+                                          .linkage = linkage,
+                                          .scope = scope,
+                                          .kind = kind,
+                                          .flags = SYMBOL_EXTERNAL},
                          id);
     struct symbol *symbol = &graph->symbols.data[*id];
     TRY(check_kind(graph, symbol, name, kind, input));
@@ -131,10 +136,11 @@ static void trace_discarded(struct graph *graph, const struct symbol *loser, con
 }
 
 /* The definition takes the name's symbol over; the id, and so every edge, stays. */
-static void take_over(struct graph *graph, uint32_t id, struct symbol definition) {
+static void take_over(struct graph *graph, uint32_t id, const struct symbol *definition) {
     struct symbol *symbol = &graph->symbols.data[id];
-    definition.scope = merge_scope(definition.scope, symbol->scope);
-    *symbol = definition;
+    uint8_t scope = merge_scope(definition->scope, symbol->scope);
+    *symbol = *definition;
+    symbol->scope = scope;
     trace_symbol(graph, id);
 }
 
@@ -162,7 +168,7 @@ static void merge_commons(struct graph *graph, uint32_t id, const struct symbol 
     if (!(definition->flags & SYMBOL_LARGE)) /* somebody reaches it by 32 bits */
         merged.flags &= (uint8_t)~SYMBOL_LARGE;
     merged.value = definition->value > symbol->value ? definition->value : symbol->value;
-    take_over(graph, id, merged);
+    take_over(graph, id, &merged);
 }
 
 /* Two absolute symbols of one value are one, for linkers: nothing depends on which is taken. */
@@ -192,37 +198,38 @@ static enum decision decide(uint8_t old, uint8_t new, uint32_t *reason) {
     return table[old][new].decision;
 }
 
-struct jitscope_error *graph_define(struct graph *graph, struct symbol definition, uint32_t *id, bool *won) {
+struct jitscope_error *graph_define(struct graph *graph, const struct symbol *definition, uint32_t *id,
+                                    bool *won) {
     *won = true;
-    *id = graph_find_symbol(graph, definition.name);
+    *id = graph_find_symbol(graph, definition->name);
     if (*id == NO_SYMBOL)
         return add_named(graph, definition, id);
     struct symbol *old = &graph->symbols.data[*id];
-    TRY(check_kind(graph, old, definition.name, definition.kind, definition.input));
+    TRY(check_kind(graph, old, definition->name, definition->kind, definition->input));
     if (old->flags & SYMBOL_EXTERNAL) {
         take_over(graph, *id, definition);
         return NULL;
     }
     uint32_t reason;
-    switch (decide(old->linkage, definition.linkage, &reason)) {
+    switch (decide(old->linkage, definition->linkage, &reason)) {
     case CLASH:
         *won = false;
-        if (!is_same_number(old, &definition))
-            return duplicate(graph, old, &definition);
-        trace_discarded(graph, &definition, old, REASON_FIRST_DEFINITION);
-        narrow_scope(graph, *id, definition.scope);
+        if (!is_same_number(old, definition))
+            return duplicate(graph, old, definition);
+        trace_discarded(graph, definition, old, REASON_FIRST_DEFINITION);
+        narrow_scope(graph, *id, definition->scope);
         break;
     case MERGE:
-        merge_commons(graph, *id, &definition);
+        merge_commons(graph, *id, definition);
         break;
     case REPLACE:
-        trace_discarded(graph, old, &definition, reason);
+        trace_discarded(graph, old, definition, reason);
         take_over(graph, *id, definition);
         break;
     case KEEP:
         *won = false;
-        trace_discarded(graph, &definition, old, reason);
-        narrow_scope(graph, *id, definition.scope);
+        trace_discarded(graph, definition, old, reason);
+        narrow_scope(graph, *id, definition->scope);
         break;
     }
     return NULL;
@@ -270,12 +277,6 @@ void graph_define_at(struct graph *graph, uint32_t id, uint32_t block, uint64_t 
 
 const char *graph_symbol_name(const struct graph *graph, uint32_t symbol) {
     return string_pool_text(graph->names, graph->symbols.data[symbol].name);
-}
-
-uint64_t graph_symbol_address(const struct graph *graph, uint32_t id) {
-    const struct symbol *symbol = &graph->symbols.data[id];
-    return symbol->block == NO_BLOCK ? symbol->value
-                                     : graph->blocks.data[symbol->block].address + symbol->value;
 }
 
 void graph_forget_addresses(struct graph *graph) {

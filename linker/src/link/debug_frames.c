@@ -26,14 +26,15 @@ struct converter {
     struct cie_view cie;
 };
 
-/* Room for a record of SIZE bytes behind its length, rounded up; filled with no-operations. */
+/* Room for a record of SIZE bytes behind its length, all of which the caller writes; no-operations up to the
+ * next multiple. */
 static struct jitscope_error *begin_record(struct debug_sections *out, uint64_t size, uint8_t **at) {
     uint64_t whole;
     if (!align_up(LENGTH_SIZE + size, FRAME_ALIGNMENT, &whole) || whole > UINT32_MAX)
         return error_no_memory();
     TRY(vec_reserve(&out->bytes[DEBUG_SECTION_FRAME], whole));
     *at = out->bytes[DEBUG_SECTION_FRAME].data + out->bytes[DEBUG_SECTION_FRAME].count;
-    memset(*at, CFA_NOP, whole);
+    memset(*at + whole - FRAME_ALIGNMENT, CFA_NOP, FRAME_ALIGNMENT);
     store_u32(*at, (uint32_t)(whole - LENGTH_SIZE));
     *at += LENGTH_SIZE;
     out->bytes[DEBUG_SECTION_FRAME].count += (uint32_t)whole;

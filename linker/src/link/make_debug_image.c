@@ -167,10 +167,7 @@ static struct jitscope_error *forget_texts(struct maker *maker) {
 /* A symbol, its slot and its stub share one text; it is among those of the description when an entry names
  * it.
  */
-static void want_text(const struct maker *maker, uint32_t symbol, bool entry, uint64_t *strings,
-                      uint64_t *names) {
-    int32_t *text = &maker->scratch->texts.data[symbol];
-    uint64_t room = name_room(length_of(maker->graph, maker->graph->symbols.data[symbol].name));
+static inline void want_text(int32_t *text, uint64_t room, bool entry, uint64_t *strings, uint64_t *names) {
     if (*text == PENDING_STRING || (*text == PENDING_NAME && !entry))
         return;
     *names -= *text == PENDING_NAME ? room : 0;
@@ -184,19 +181,26 @@ static struct jitscope_error *choose_symbols(struct maker *maker, uint64_t *stri
     scratch->shown.count = scratch->slots.count = 0;
     TRY(forget_texts(maker));
     TRY(vec_reserve(&scratch->shown, graph->symbols.count));
+    struct shown_symbol *shown = scratch->shown.data;
+    int32_t *texts = scratch->texts.data;
+    uint64_t in_strings = 0, in_names = 0;
     for (uint32_t id = 0; id < graph->symbols.count; id++) {
         const struct symbol *symbol = &graph->symbols.data[id];
         if (!is_shown(graph, symbol))
             continue;
         bool entry = symbol->flags & SYMBOL_TABLE_ENTRY;
         uint32_t named = entry ? final_target(graph, id) : id;
-        want_text(maker, named, entry, strings, names);
+        uint32_t length = length_of(graph, graph->symbols.data[named].name);
+        want_text(&texts[named], name_room(length), entry, &in_strings, &in_names);
         if (entry) {
-            *names += length_of(graph, graph->symbols.data[named].name) + sizeof stub_suffix;
+            in_names += length + sizeof stub_suffix;
             TRY(number_entry(maker, id));
         }
-        vec_put(&scratch->shown, (struct shown_symbol){id, named});
+        *shown++ = (struct shown_symbol){id, named};
     }
+    *strings += in_strings;
+    *names += in_names;
+    scratch->shown.count = (uint32_t)(shown - scratch->shown.data);
     maker->header.symbols.count = scratch->shown.count;
     return NULL;
 }
@@ -258,7 +262,7 @@ static uint32_t put_text(const struct maker *maker, uint32_t *next, const char *
         return 0;
     memcpy(strings + at, text, length);
     memcpy(strings + at + length, suffix, more);
-    *next += (uint32_t)(length + more);
+    *next = at + (uint32_t)(length + more);
     return at;
 }
 
@@ -337,37 +341,42 @@ static void put_entry(const struct maker *maker, const struct shown_symbol *show
                                 .slot = stub ? maker->scratch->slots.data[edge->target] : UINT32_MAX};
 }
 
-static Elf64_Sym elf_symbol_of(const struct maker *maker, uint32_t id, uint32_t name) {
-    const struct graph *graph = maker->graph;
-    const struct symbol *symbol = &graph->symbols.data[id];
+static uint8_t info_of(const struct symbol *symbol) {
+    static const uint8_t types[] = {[SYMBOL_KIND_FUNCTION] = STT_FUNC, [SYMBOL_KIND_OBJECT] = STT_OBJECT};
     unsigned bind = symbol->scope == SCOPE_LOCAL      ? STB_LOCAL
                     : symbol->linkage == LINKAGE_WEAK ? STB_WEAK
                                                       : STB_GLOBAL;
-    unsigned type = symbol->kind == SYMBOL_KIND_FUNCTION ? STT_FUNC
-                    : symbol->kind == SYMBOL_KIND_OBJECT ? STT_OBJECT
-                                                         : STT_NOTYPE;
+    unsigned type = symbol->kind < sizeof types ? types[symbol->kind] : STT_NOTYPE;
+    return (uint8_t)ELF64_ST_INFO(bind, type);
+}
+_Static_assert(STT_NOTYPE == 0, "kinds without a type of their own");
+
+static void put_symbol(const struct maker *maker, Elf64_Sym *to, uint32_t id, uint32_t name) {
+    const struct graph *graph = maker->graph;
+    const struct symbol *symbol = &graph->symbols.data[id];
     uint32_t section = maker->scratch->numbers.data[graph->blocks.data[symbol->block].section];
-    return (Elf64_Sym){.st_name = name,
-                       .st_info = (unsigned char)ELF64_ST_INFO(bind, type),
-                       .st_other = symbol->scope == SCOPE_HIDDEN ? STV_HIDDEN : STV_DEFAULT,
-                       .st_shndx = (Elf64_Section)(section < SHN_LORESERVE ? section : SHN_ABS),
-                       .st_value = graph->addresses[id],
-                       .st_size = symbol->size};
+    to->st_name = name;
+    to->st_info = info_of(symbol);
+    to->st_other = symbol->scope == SCOPE_HIDDEN ? STV_HIDDEN : STV_DEFAULT;
+    to->st_shndx = (Elf64_Section)(section < SHN_LORESERVE ? section : SHN_ABS);
+    to->st_value = graph->addresses[id];
+    to->st_size = symbol->size;
 }
 
 static void put_symbols(struct maker *maker) {
-    const struct graph *graph = maker->graph;
+    const struct symbol *symbols = maker->graph->symbols.data;
+    const struct debug_scratch *scratch = maker->scratch;
     Elf64_Sym *to = (void *)(maker->image + maker->header.symbols.offset);
-    uint32_t entries = 0, symbols = 0;
-    for (; symbols < maker->scratch->shown.count; symbols++) {
-        const struct shown_symbol *shown = &maker->scratch->shown.data[symbols];
-        const struct symbol *symbol = &graph->symbols.data[shown->symbol];
+    uint32_t entries = 0;
+    for (uint32_t i = 0, count = scratch->shown.count; i < count; i++) {
+        const struct shown_symbol *shown = &scratch->shown.data[i];
+        const struct symbol *symbol = &symbols[shown->symbol];
         uint32_t name = put_name_of(maker, shown->named);
         if (symbol->flags & SYMBOL_TABLE_ENTRY) {
             put_entry(maker, shown, entries++, name);
-            name = put_entry_name(maker, graph->symbols.data[shown->named].name, is_stub(symbol));
+            name = put_entry_name(maker, symbols[shown->named].name, is_stub(symbol));
         }
-        to[symbols] = elf_symbol_of(maker, shown->symbol, name);
+        put_symbol(maker, &to[i], shown->symbol, name);
     }
 }
 

@@ -27,7 +27,8 @@ enum {
 struct scratch {
     uint32_t *next; /* by section: where its next block goes in layout->blocks; first: its live blocks */
     struct rank *ranks;
-    struct rank *spare;
+    struct rank *spare; /* the sorted ones may end up in either */
+    void *memory;
     uint32_t rank_count;
     size_t size; /* of all of it, in bytes */
 };
@@ -39,6 +40,7 @@ static struct jitscope_error *scratch_create(struct scratch *scratch, uint32_t s
     scratch->size = 2 * ranks + next;
     if (!memory)
         return error_no_memory();
+    scratch->memory = memory;
     scratch->ranks = (struct rank *)(void *)memory;
     scratch->spare = scratch->ranks + sections;
     scratch->next = (uint32_t *)(void *)(scratch->spare + sections);
@@ -47,7 +49,7 @@ static struct jitscope_error *scratch_create(struct scratch *scratch, uint32_t s
 }
 
 static void scratch_destroy(struct scratch *scratch) {
-    os_release_table(scratch->ranks, scratch->size);
+    os_release_table(scratch->memory, scratch->size);
 }
 
 /* r-x, r--, rw-, the unusual ones beside their like. */
@@ -109,8 +111,8 @@ static void sort_ranks(struct scratch *scratch) {
         from = to;
         to = swap;
     }
-    if (from != scratch->ranks)
-        memcpy(scratch->ranks, from, scratch->rank_count * sizeof *from);
+    scratch->ranks = from;
+    scratch->spare = to;
 }
 
 static struct jitscope_error *rank_sections(struct scratch *scratch, const struct graph *graph) {

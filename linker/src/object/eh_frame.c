@@ -138,6 +138,21 @@ static struct jitscope_error *add_record(struct splitter *splitter, const struct
     return NULL;
 }
 
+/* An FDE's edges move to the end of all, where there is room for the one to its CIE behind them. */
+static struct jitscope_error *add_cie_edge(struct graph *graph, uint32_t id, struct edge to_cie) {
+    struct block *block = &graph->blocks.data[id];
+    uint32_t count = block->edge_count;
+    TRY(vec_reserve(&graph->edges, (uint64_t)count + 1));
+    if (block->first_edge + count != graph->edges.count) {
+        const struct edge *from = graph->edges.data + block->first_edge;
+        block->first_edge = graph->edges.count;
+        for (uint32_t i = 0; i < count; i++)
+            vec_put(&graph->edges, from[i]);
+    }
+    graph_put_edge(graph, id, to_cie);
+    return NULL;
+}
+
 /* --- CIEs
  * ----------------------------------------------------------------------------------------------------------
  */
@@ -261,7 +276,7 @@ static struct jitscope_error *split_fde(struct splitter *splitter, const struct 
                           .target = cie->symbol};
     uint32_t cie_block = cie->block;
     TRY(add_record(splitter, record, &block));
-    TRY(graph_add_edge(graph, block, to_cie));
+    TRY(add_cie_edge(graph, block, to_cie));
     TRY(vec_push(&splitter->attached, (struct attached_fde){block, function}));
     graph_attach_block(graph, function, block);
     TRACE(graph->trace, cfi_record, .block = block, .kind = CFI_FDE, .cie = cie_block, .function = function,

@@ -171,23 +171,18 @@ struct jitscope_error *elf_open_object(struct bytes file, struct elf_reader *rea
     TRY(check_header(file, &header));
     TRY(open_sections(reader, &header));
     for (uint32_t i = 1; i < reader->section_count; i++) {
-        Elf64_Shdr section = elf_section(reader, i);
-        if (section.sh_type == SHT_SYMTAB)
+        uint32_t type = elf_section_type(reader, i);
+        if (type == SHT_SYMTAB) {
+            Elf64_Shdr section = elf_section(reader, i);
             TRY(open_symbols(reader, i, &section));
-        else if (section.sh_type == SHT_SYMTAB_SHNDX)
+        } else if (type == SHT_SYMTAB_SHNDX) {
             extended = i;
+        }
     }
     if (!extended)
         return NULL;
     Elf64_Shdr section = elf_section(reader, extended);
     return open_extended_indices(reader, extended, &section);
-}
-
-uint32_t elf_reader_symbol_section(const struct elf_reader *reader, uint32_t index, const Elf64_Sym *symbol) {
-    if (symbol->st_shndx != SHN_XINDEX)
-        return symbol->st_shndx;
-    /* Without the table it is a section that does not exist. */
-    return reader->extended_indices ? load_u32(reader->extended_indices + (size_t)index * 4) : UINT32_MAX;
 }
 
 /* --- the whole

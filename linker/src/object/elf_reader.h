@@ -5,6 +5,7 @@
 #include "object/elf_object.h"
 
 #include <elf.h>
+#include <stddef.h>
 
 /* Values of elf_scratch.symbol_of_index besides graph symbols. */
 #define SYMBOL_NOT_YET   UINT32_MAX       /* local, made when something refers to it */
@@ -58,6 +59,15 @@ static inline Elf64_Shdr elf_section(const struct elf_reader *reader, uint32_t i
     return section;
 }
 
+/* What most of the walks over all sections ask first, and of most sections at all. */
+static inline uint32_t elf_section_type(const struct elf_reader *reader, uint32_t index) {
+    return load_u32(reader->sections + (size_t)index * sizeof(Elf64_Shdr) + offsetof(Elf64_Shdr, sh_type));
+}
+
+static inline uint64_t elf_section_flags(const struct elf_reader *reader, uint32_t index) {
+    return load_u64(reader->sections + (size_t)index * sizeof(Elf64_Shdr) + offsetof(Elf64_Shdr, sh_flags));
+}
+
 static inline Elf64_Sym elf_symbol(const struct elf_reader *reader, uint32_t index) {
     Elf64_Sym symbol;
     memcpy(&symbol, reader->symbols + (size_t)index * sizeof symbol, sizeof symbol);
@@ -71,7 +81,13 @@ struct jitscope_error *elf_open_object(struct bytes file, struct elf_reader *rea
 const char *elf_reader_section_name(const struct elf_reader *reader, uint32_t index);
 const char *elf_reader_symbol_name(const struct elf_reader *reader, uint32_t index);
 /* The section a symbol lies in, with SHN_XINDEX looked up; special indices as they are. */
-uint32_t elf_reader_symbol_section(const struct elf_reader *reader, uint32_t index, const Elf64_Sym *symbol);
+static inline uint32_t elf_reader_symbol_section(const struct elf_reader *reader, uint32_t index,
+                                                 const Elf64_Sym *symbol) {
+    if (__builtin_expect(symbol->st_shndx != SHN_XINDEX, 1))
+        return symbol->st_shndx;
+    /* Without the table it is a section that does not exist. */
+    return reader->extended_indices ? load_u32(reader->extended_indices + (size_t)index * 4) : UINT32_MAX;
+}
 
 /* An error about SECTION (0: none) at OFFSET and SYMBOL (0: none). */
 struct jitscope_error *elf_error(const struct elf_reader *reader, enum jitscope_error_code code,

@@ -148,25 +148,45 @@ static struct jitscope_error *read_relocation(struct elf_reader *reader, const s
     return NULL;
 }
 
-/* Nearly every relocation is of a common type, lies in its section and is about a symbol that is there: takes
- * what stands from AT on of such, and gives back where the first other one stands. */
-static const uint8_t *read_plain(const struct elf_reader *reader, const struct source *source,
-                                 const uint8_t *at, const uint8_t *end) {
-    const uint64_t special = arch_x86_64.tls_kinds | arch_x86_64.low_kinds, size = source->size;
-    const uint32_t *symbols = reader->scratch->symbol_of_index.data, count = reader->symbol_count;
+/* Whether *TARGET, that of a symbol that is not there, is plain once there is one. */
+static __attribute__((noinline)) bool make_plain_target(struct elf_reader *reader, uint32_t symbol,
+                                                        uint32_t *target, struct jitscope_error **error) {
+    if (*target == SYMBOL_NOT_YET)
+        *error = elf_reader_want_symbol(reader, symbol);
+    *target = reader->scratch->symbol_of_index.data[symbol];
+    return *target < SYMBOL_DISCARDED && !reader->has_thread_locals;
+}
+
+/* Nearly every relocation is of a common type, lies in its section and is about a symbol that is there, or
+ * about a local that is made when something refers to it: takes what stands from *AT on of such, and moves
+ * *AT to where the first other one stands. */
+static struct jitscope_error *read_plain(struct elf_reader *reader, const struct source *source,
+                                         const uint8_t **at, const uint8_t *end) {
+    /* Types that are not known have kind 0, which hardly any relocation has. */
+    const uint64_t special = arch_x86_64.tls_kinds | arch_x86_64.low_kinds | UINT64_C(1) << EDGE_KEEP_ALIVE,
+                   size = source->size;
+    const uint32_t *symbols = reader->scratch->symbol_of_index.data,
+                   last = reader->symbol_count ? reader->symbol_count - 1 : 0;
     struct graph *graph = reader->graph;
     struct edge *first = graph->edges.data + graph->edges.count, *edge = first;
-    for (; at < end; at += sizeof(Elf64_Rela)) {
+    struct jitscope_error *error = NULL;
+    const uint8_t *next = *at;
+    for (; next < end; next += sizeof(Elf64_Rela)) {
         Elf64_Rela rela;
-        memcpy(&rela, at, sizeof rela);
+        memcpy(&rela, next, sizeof rela);
         uint32_t type = (uint32_t)ELF64_R_TYPE(rela.r_info), symbol = (uint32_t)ELF64_R_SYM(rela.r_info);
-        if (type >= RELOCATION_X86_64_LIMIT || !symbol || symbol >= count)
+        if (type >= RELOCATION_X86_64_LIMIT || symbol - 1 >= last) /* 0 is none */
             break;
         const struct relocation_info *info = &relocations_x86_64[type];
-        uint32_t target = symbols[symbol];
-        if (info->state != RELOCATION_KNOWN || special >> info->edge & 1 || target >= SYMBOL_DISCARDED ||
-            rela.r_offset > size || size - rela.r_offset < info->width)
+        if (special >> info->edge & 1 || rela.r_offset > size || size - rela.r_offset < info->width)
             break;
+        uint32_t target = symbols[symbol];
+        if (__builtin_expect(target >= SYMBOL_DISCARDED, 0)) {
+            graph_count_edges(graph, source->block, (uint32_t)(edge - first)); /* a block may come with it */
+            first = edge;
+            if (!make_plain_target(reader, symbol, &target, &error))
+                break;
+        }
         *edge++ = (struct edge){.addend = rela.r_addend,
                                 .offset = (uint32_t)rela.r_offset,
                                 .target = target,
@@ -174,7 +194,8 @@ static const uint8_t *read_plain(const struct elf_reader *reader, const struct s
                                 .origin = type};
     }
     graph_count_edges(graph, source->block, (uint32_t)(edge - first));
-    return at;
+    *at = next;
+    return error;
 }
 
 static struct jitscope_error *check_table(const struct elf_reader *reader, uint32_t index,
@@ -209,7 +230,7 @@ static struct jitscope_error *read_entries(struct elf_reader *reader, uint32_t i
     while (at < end) {
         Elf64_Rela rela;
         if (!traced && !reader->has_thread_locals)
-            at = read_plain(reader, source, at, end);
+            TRY(read_plain(reader, source, &at, end));
         if (at == end)
             break;
         memcpy(&rela, at, sizeof rela);
@@ -295,6 +316,13 @@ static struct jitscope_error *check_calls(const struct elf_reader *reader) {
 /* --- tables
  * ------------------------------------------------------------------------------------------------------- */
 
+static bool is_eh_frame(const struct graph *graph, uint32_t block) {
+    static const char text[] = ".eh_frame";
+    uint32_t name = graph->sections.data[graph->blocks.data[block].section].name;
+    const struct pooled_string *string = &graph->names->strings.data[name];
+    return string->length == sizeof text - 1 && !memcmp(string->bytes, text, sizeof text - 1);
+}
+
 static struct jitscope_error *read_table(struct elf_reader *reader, uint32_t index, const Elf64_Shdr *table) {
     struct source source = {.section = table->sh_info};
     if (source.section >= reader->section_count)
@@ -311,7 +339,7 @@ static struct jitscope_error *read_table(struct elf_reader *reader, uint32_t ind
     uint64_t flags = elf_section(reader, source.section).sh_flags;
     source.alloc = flags & SHF_ALLOC;
     source.code = source.alloc && flags & SHF_EXECINSTR;
-    source.eh_frame = !strcmp(elf_reader_section_name(reader, source.section), ".eh_frame");
+    source.eh_frame = is_eh_frame(reader->graph, source.block);
     struct jitscope_error *error = read_entries(reader, index, table, &source);
     return error && source.eh_frame && source.alloc ? go_without(reader, source.block, error) : error;
 }
@@ -322,8 +350,10 @@ static struct jitscope_error *reserve_edges(struct elf_reader *reader) {
     if (reader->section_count < MANY_SECTIONS)
         return NULL;
     for (uint32_t i = 1; i < reader->section_count; i++) {
+        if (elf_section_type(reader, i) != SHT_RELA)
+            continue;
         Elf64_Shdr table = elf_section(reader, i);
-        if (table.sh_type == SHT_RELA && table.sh_info < reader->section_count &&
+        if (table.sh_info < reader->section_count &&
             reader->scratch->block_of_section.data[table.sh_info] != NO_BLOCK &&
             bytes_contain(reader->file, table.sh_offset, table.sh_size))
             size += table.sh_size;
@@ -334,9 +364,11 @@ static struct jitscope_error *reserve_edges(struct elf_reader *reader) {
 struct jitscope_error *elf_read_relocations(struct elf_reader *reader) {
     TRY(reserve_edges(reader));
     for (uint32_t i = 1; i < reader->section_count; i++) {
+        uint32_t type = elf_section_type(reader, i);
+        if (type != SHT_RELA && type != SHT_REL)
+            continue;
         Elf64_Shdr section = elf_section(reader, i);
-        if (section.sh_type == SHT_RELA || section.sh_type == SHT_REL)
-            TRY(read_table(reader, i, &section));
+        TRY(read_table(reader, i, &section));
     }
     return reader->has_calls ? check_calls(reader) : NULL;
 }

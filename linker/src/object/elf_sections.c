@@ -61,9 +61,10 @@ static struct jitscope_error *read_group(struct elf_reader *reader, uint32_t ind
 
 struct jitscope_error *elf_read_groups(struct elf_reader *reader) {
     for (uint32_t i = 1; i < reader->section_count; i++) {
+        if (elf_section_type(reader, i) != SHT_GROUP)
+            continue;
         Elf64_Shdr section = elf_section(reader, i);
-        if (section.sh_type == SHT_GROUP)
-            TRY(read_group(reader, i, &section));
+        TRY(read_group(reader, i, &section));
     }
     return NULL;
 }
@@ -237,9 +238,9 @@ static bool may_be_left_out(const Elf64_Shdr *section, const char *name) {
 
 /* Pieces of the functions _init and _fini: those of all files stand one behind the other, and the first and
  * the last piece are the start-up files'. */
-static bool is_start_up_code(const Elf64_Shdr *section, const char *name) {
-    return section->sh_flags & SHF_EXECINSTR && section->sh_size && name[0] == '.' &&
-           (!strcmp(name, ".init") || !strcmp(name, ".fini"));
+static bool is_start_up_code(const Elf64_Shdr *section, const char *name, size_t length) {
+    return length == sizeof ".init" - 1 && section->sh_flags & SHF_EXECINSTR && section->sh_size &&
+           (!memcmp(name, ".init", length) || !memcmp(name, ".fini", length));
 }
 
 struct jitscope_error *elf_refuse_start_up_code(const struct elf_reader *reader, uint32_t section) {
@@ -281,19 +282,20 @@ static struct jitscope_error *read_in_memory(struct elf_reader *reader, uint32_t
                                              const Elf64_Shdr *section, const char *name, size_t length) {
     if (may_be_left_out(section, name))
         return leave_out(reader, index, section);
-    if (__builtin_expect(is_start_up_code(section, name), 0))
+    if (__builtin_expect(is_start_up_code(section, name, length), 0))
         return take_start_up_code(reader, index, section, name);
     return take_section(reader, index, section, name, length);
 }
 
-/* Room for all blocks at once, where there are many. */
+/* Room for all blocks and names at once, where there are many; those of symbols are among them. */
 static struct jitscope_error *reserve_blocks(struct elf_reader *reader) {
     uint32_t count = 0;
     if (reader->section_count < MANY_SECTIONS)
         return NULL;
     for (uint32_t i = 1; i < reader->section_count; i++)
-        count += elf_section(reader, i).sh_flags & SHF_ALLOC &&
+        count += elf_section_flags(reader, i) & SHF_ALLOC &&
                  reader->scratch->section_state.data[i] != SECTION_DISCARDED;
+    TRY(string_pool_reserve(reader->graph->names, count + reader->symbol_count));
     return vec_reserve(&reader->graph->blocks, count);
 }
 

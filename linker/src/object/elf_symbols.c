@@ -117,23 +117,23 @@ static bool is_elsewhere(const struct elf_reader *reader, const Elf64_Sym *from,
 }
 
 static struct jitscope_error *read_global(struct elf_reader *reader, uint32_t index, const Elf64_Sym *from,
-                                          struct symbol symbol) {
+                                          struct symbol *symbol) {
     uint32_t *id = &reader->scratch->symbol_of_index.data[index];
     bool weak = ELF64_ST_BIND(from->st_info) == STB_WEAK,
          unique = ELF64_ST_BIND(from->st_info) == STB_GNU_UNIQUE;
     enum section_state state = SECTION_SKIPPED;
     bool won;
-    symbol.scope = scope_of(from);
-    symbol.linkage = weak || unique ? LINKAGE_WEAK : LINKAGE_STRONG;
-    if (__builtin_expect(is_elsewhere(reader, from, &symbol), 0))
-        return graph_refer(reader->graph, symbol.name, LINKAGE_STRONG, symbol.scope, symbol.kind,
+    symbol->scope = scope_of(from);
+    symbol->linkage = weak || unique ? LINKAGE_WEAK : LINKAGE_STRONG;
+    if (__builtin_expect(is_elsewhere(reader, from, symbol), 0))
+        return graph_refer(reader->graph, symbol->name, LINKAGE_STRONG, symbol->scope, symbol->kind,
                            reader->input, id);
     if (from->st_shndx != SHN_UNDEF)
-        TRY(place_symbol(reader, index, from, &symbol, &state));
-    reader->has_thread_locals |= symbol.kind == SYMBOL_KIND_TLS;
+        TRY(place_symbol(reader, index, from, symbol, &state));
+    reader->has_thread_locals |= symbol->kind == SYMBOL_KIND_TLS;
     if (from->st_shndx == SHN_UNDEF || state == SECTION_DISCARDED)
-        return graph_refer(reader->graph, symbol.name, weak ? LINKAGE_WEAK : LINKAGE_STRONG, symbol.scope,
-                           symbol.kind, reader->input, id);
+        return graph_refer(reader->graph, symbol->name, weak ? LINKAGE_WEAK : LINKAGE_STRONG, symbol->scope,
+                           symbol->kind, reader->input, id);
     if (state == SECTION_SKIPPED) {
         *id = SYMBOL_DISCARDED;
         return NULL;
@@ -143,18 +143,18 @@ static struct jitscope_error *read_global(struct elf_reader *reader, uint32_t in
 
 /* Locals without a name of their own (sections, .L labels) are made when something refers to them. */
 static struct jitscope_error *read_local(struct elf_reader *reader, uint32_t index, const Elf64_Sym *from,
-                                         struct symbol symbol, bool wanted) {
+                                         struct symbol *symbol, bool wanted) {
     uint32_t *id = &reader->scratch->symbol_of_index.data[index];
-    const char *name = string_pool_text(reader->graph->names, symbol.name);
+    const char *name = string_pool_text(reader->graph->names, symbol->name);
     enum section_state state;
     if (ELF64_ST_TYPE(from->st_info) == STT_FILE || from->st_shndx == SHN_UNDEF)
         return NULL;
-    if (!wanted && (symbol.kind == SYMBOL_KIND_SECTION || !name[0] || (name[0] == '.' && name[1] == 'L')))
+    if (!wanted && (symbol->kind == SYMBOL_KIND_SECTION || !name[0] || (name[0] == '.' && name[1] == 'L')))
         return NULL;
-    symbol.scope = SCOPE_LOCAL;
-    TRY(place_symbol(reader, index, from, &symbol, &state));
+    symbol->scope = SCOPE_LOCAL;
+    TRY(place_symbol(reader, index, from, symbol, &state));
     if (state == SECTION_TAKEN)
-        return graph_add_symbol(reader->graph, symbol, id);
+        return graph_add_symbol(reader->graph, *symbol, id);
     *id = SYMBOL_DISCARDED;
     return NULL;
 }
@@ -162,7 +162,8 @@ static struct jitscope_error *read_local(struct elf_reader *reader, uint32_t ind
 /* "name@@version" defines "name" and "name@version" (the version that those who ask for none get, and by
  * name); AT is its first '@'.  To relocations of this object it is the first of these. */
 static struct jitscope_error *read_versioned(struct elf_reader *reader, uint32_t index, const Elf64_Sym *from,
-                                             struct symbol symbol, const char *name, const char *at) {
+                                             const struct symbol *symbol, const char *name, const char *at) {
+    struct symbol with = *symbol, without = *symbol;
     struct string_pool *names = reader->graph->names;
     size_t plain = (size_t)(at - name), version = strlen(at + 1);
     char *text = arena_allocate(&reader->graph->arena, plain + version);
@@ -170,10 +171,10 @@ static struct jitscope_error *read_versioned(struct elf_reader *reader, uint32_t
         return error_no_memory();
     memcpy(text, name, plain);
     memcpy(text + plain, at + 1, version);
-    TRY(string_pool_intern(names, text, plain + version, &symbol.name));
-    TRY(read_global(reader, index, from, symbol));
-    TRY(string_pool_intern(names, name, plain, &symbol.name));
-    return read_global(reader, index, from, symbol);
+    TRY(string_pool_intern(names, text, plain + version, &with.name));
+    TRY(read_global(reader, index, from, &with));
+    TRY(string_pool_intern(names, name, plain, &without.name));
+    return read_global(reader, index, from, &without);
 }
 
 /* Where the version begins in the name of a definition that is its name's default; NULL for others. */
@@ -200,10 +201,10 @@ static struct jitscope_error *read_symbol(struct elf_reader *reader, uint32_t in
         return elf_error(reader, JITSCOPE_ERROR_FORMAT, reader->symbol_table, (uint64_t)index * sizeof from,
                          0, "symbol %u has its name outside the string table", index);
     TRY(check_symbol(reader, index, &from));
-    TRY(string_pool_intern(reader->graph->names, is_section ? "" : name, is_section ? 0 : length,
-                           &symbol.name));
+    if (!is_section) /* sections are called nothing */
+        TRY(string_pool_intern(reader->graph->names, name, length, &symbol.name));
     if (local)
-        return read_local(reader, index, &from, symbol, wanted);
+        return read_local(reader, index, &from, &symbol, wanted);
     if (!length)
         return elf_error(reader, JITSCOPE_ERROR_FORMAT, reader->symbol_table, (uint64_t)index * sizeof from,
                          0, "global symbol %u has no name", index);
@@ -212,8 +213,8 @@ static struct jitscope_error *read_symbol(struct elf_reader *reader, uint32_t in
             error_create(JITSCOPE_ERROR_UNSUPPORTED, "GCC's LTO bytecode, not machine code"),
             "compile without -flto, or with -ffat-lto-objects");
     const char *version = find_default_version(reader, &from, name);
-    return version ? read_versioned(reader, index, &from, symbol, name, version)
-                   : read_global(reader, index, &from, symbol);
+    return version ? read_versioned(reader, index, &from, &symbol, name, version)
+                   : read_global(reader, index, &from, &symbol);
 }
 
 struct jitscope_error *elf_reader_want_symbol(struct elf_reader *reader, uint32_t index) {

@@ -62,18 +62,18 @@ static bool belongs(const struct family *family, const char *name, uint32_t *pri
 }
 
 /* Whether the section may be of a family: of most, two letters say that they are not. */
-static bool may_be_array(const struct graph *graph, uint32_t id) {
+static inline bool may_be_array(const struct graph *graph, uint32_t id) {
     static const char third[] = {['i'] = 'n', ['f'] = 'i', ['p'] = 'r', ['c'] = 't', ['d'] = 't'};
     const char *name = string_pool_text(graph->names, graph->sections.data[id].name);
     uint8_t second = name[0] == '.' ? (uint8_t)name[1] : 0;
     return second && second < sizeof third && third[second] && third[second] == name[2];
 }
 
-/* The family of GROUP that the section is one of, or NULL. */
+/* The family of GROUP that the section, which may be an array, is one of, or NULL. */
 static const struct family *family_of(const struct graph *graph, uint32_t id, const struct family *group,
                                       uint32_t *priority) {
     const struct section *section = &graph->sections.data[id];
-    if (!may_be_array(graph, id) || !section_in_memory(section))
+    if (!section_in_memory(section))
         return NULL;
     const char *name = string_pool_text(graph->names, section->name);
     while (group->name && !belongs(group, name, priority))
@@ -84,7 +84,7 @@ static const struct family *family_of(const struct graph *graph, uint32_t id, co
 struct jitscope_error *order_initialisers(struct graph *graph, void *unused) {
     (void)unused;
     for (uint32_t id = 0; id < graph->sections.count; id++)
-        for (uint32_t i = 0; i < GROUP_COUNT && may_be_array(graph, id); i++) {
+        for (uint32_t i = may_be_array(graph, id) ? 0 : GROUP_COUNT; i < GROUP_COUNT; i++) {
             uint32_t priority;
             if (family_of(graph, id, groups[i], &priority))
                 /* Behind ordinary sections (order 0), one group after the other. */
@@ -115,7 +115,7 @@ static int by_order_of_running(const void *a, const void *b) {
 static uint32_t find_first(const struct graph *graph, const struct family *group) {
     uint32_t priority;
     for (uint32_t id = 0; id < graph->sections.count; id++)
-        if (family_of(graph, id, group, &priority))
+        if (may_be_array(graph, id) && family_of(graph, id, group, &priority))
             return id;
     return NO_SECTION;
 }
@@ -125,7 +125,7 @@ static void classify(const struct graph *graph, const struct family *group, uint
                      struct array *kinds) {
     for (uint32_t id = first; id < graph->sections.count; id++) {
         struct array *kind = &kinds[id];
-        kind->family = family_of(graph, id, group, &kind->priority);
+        kind->family = may_be_array(graph, id) ? family_of(graph, id, group, &kind->priority) : NULL;
         kind->name = string_pool_text(graph->names, graph->sections.data[id].name);
         kind->section = id;
     }

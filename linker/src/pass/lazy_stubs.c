@@ -139,7 +139,7 @@ static struct jitscope_error *visit(struct edge_visitor *visitor, struct graph *
     TRY(want_stub(table, graph, edge.target, block, edge.offset, &stub));
     bool direct = use == USE_CALL;
     graph_claim_edge(graph, block, &graph->edges.data[id],
-                     direct ? graph->arch->branch_to_stub : graph->arch->got_request_becomes(edge.kind),
+                     direct ? graph->arch->branch_to_stub : graph->arch->kinds[edge.kind].becomes,
                      direct ? stub.stub : stub.slot, direct ? TABLE_PLT : TABLE_GOT);
     *claimed = true;
     return NULL;

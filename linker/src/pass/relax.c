@@ -19,24 +19,21 @@ static uint64_t bytes_around(const struct block *block, uint64_t offset) {
     return value;
 }
 
-static void relax_load(struct graph *graph, uint32_t id, struct edge *edge) {
-    struct block *block = &graph->blocks.data[id];
-    uint32_t target = entry_target(graph, edge->target);
+static void relax_load(struct graph *graph, uint32_t id, const struct fixup_run *run, struct edge *edge) {
+    uint32_t target = entry_target(graph, edge->target), offset = edge->offset, kind = edge->kind;
     /* What nobody defines has address 0 and stays a load; an addend other than the displacement's own is no
      * plain load. */
     if (target == NO_SYMBOL || edge->addend != -4 || !graph->addresses[target])
         return;
-    uint64_t before = trace_wants(graph->trace, LEVEL_BLOCK) ? bytes_around(block, edge->offset) : 0,
-             move_back;
-    struct edge was = *edge;
-    if (!graph->arch->relax_got_load(edge->kind, block->working, edge->offset, block->address + edge->offset,
-                                     graph->addresses[target], &edge->kind, &edge->addend, &move_back))
+    bool traced = trace_wants(graph->trace, LEVEL_BLOCK);
+    uint64_t before = traced ? bytes_around(&graph->blocks.data[id], offset) : 0;
+    if (!graph->arch->relax_got_load(run, edge, graph->addresses[target]))
         return;
     edge->target = target;
-    edge->offset -= (uint32_t)move_back;
-    TRACE(graph->trace, edge_relaxed, .block = id, .offset = was.offset, .before = was.kind,
-          .after = edge->kind, .target = target, .bytes_before = before,
-          .bytes_after = bytes_around(block, was.offset));
+    if (traced)
+        TRACE(graph->trace, edge_relaxed, .block = id, .offset = offset, .before = kind, .after = edge->kind,
+              .target = target, .bytes_before = before,
+              .bytes_after = bytes_around(&graph->blocks.data[id], offset));
 }
 
 static void bypass_stub(struct graph *graph, uint32_t id, struct edge *edge) {
@@ -54,20 +51,26 @@ static void bypass_stub(struct graph *graph, uint32_t id, struct edge *edge) {
     edge->target = target;
 }
 
+static void relax_block(struct graph *graph, uint32_t id) {
+    const struct block *block = &graph->blocks.data[id];
+    const struct fixup_run run = {.content = block->working, .address = block->address};
+    uint64_t loads = graph->arch->got_load_kinds;
+    uint32_t branch = graph->arch->branch_to_stub;
+    struct edge *edge = graph->edges.data + block->first_edge, *end = edge + block->edge_count;
+    for (; edge < end; edge++) {
+        if (loads >> edge->kind & 1)
+            relax_load(graph, id, &run, edge);
+        else if (edge->kind == branch)
+            bypass_stub(graph, id, edge);
+    }
+}
+
 struct jitscope_error *relax_references(struct graph *graph, void *unused) {
     (void)unused;
-    uint64_t loads = graph->arch->got_load_kinds, branches = (uint64_t)1 << graph->arch->branch_to_stub;
     for (uint32_t id = 0; id < graph->blocks.count; id++) {
         const struct block *block = &graph->blocks.data[id];
-        if (block->flags & BLOCK_REMOVED || !block->working)
-            continue;
-        for (uint32_t i = 0; i < block->edge_count; i++) {
-            struct edge *edge = &graph->edges.data[block->first_edge + i];
-            if (loads >> edge->kind & 1)
-                relax_load(graph, id, edge);
-            else if (branches >> edge->kind & 1)
-                bypass_stub(graph, id, edge);
-        }
+        if (block->edge_count && block->working && !(block->flags & BLOCK_REMOVED))
+            relax_block(graph, id);
     }
     return NULL;
 }

@@ -111,9 +111,9 @@ static struct bounds find_bounds(const struct graph *graph, uint32_t name, enum 
     for (uint32_t id = 0; id < graph->blocks.count; id++) {
         const struct block *block = &graph->blocks.data[id];
         const struct section *section = &graph->sections.data[block->section];
-        if (block->flags & BLOCK_REMOVED || !section_in_memory(section))
+        if (name != NO_NAME ? section->name != name : !is_of_part(section, part))
             continue;
-        if (name != NO_NAME ? section->name == name : is_of_part(section, part))
+        if (!(block->flags & BLOCK_REMOVED) && section_in_memory(section))
             extend(&bounds, block->address, block->address + block->size);
     }
     return bounds;
@@ -129,8 +129,10 @@ static void define(struct graph *graph, uint32_t symbol, uint64_t address) {
     graph_resolve(graph, symbol, address, PROVIDER_LINKER, linker_provider_name(graph));
 }
 
-/* Of sections, by id: one walk over the blocks, however many names ask. */
+/* Of sections, by id: one walk over the blocks, however many names ask; none when nobody does. */
 static struct jitscope_error *measure_sections(const struct graph *graph, struct bounds **out) {
+    if (*out)
+        return NULL;
     struct bounds *bounds = os_allocate_zeroed(graph->sections.count * sizeof *bounds);
     if (!bounds)
         return error_no_memory();
@@ -152,18 +154,21 @@ static struct bounds bounds_of_name(const struct graph *graph, const struct boun
     return bounds;
 }
 
-static void define_section_bounds(struct graph *graph, const struct bounds *sections, uint32_t symbol) {
+static struct jitscope_error *define_section_bounds(struct graph *graph, struct bounds **sections,
+                                                    uint32_t symbol) {
     const char *text = graph_symbol_name(graph, symbol);
     bool start = !strncmp(text, "__start_", 8), stop = !strncmp(text, "__stop_", 7);
     if (!start && !stop)
-        return;
+        return NULL;
     const char *section = text + (start ? 8 : 7);
     uint32_t name = string_pool_find(graph->names, section, strlen(section));
     if (name == NO_NAME || graph_find_section(graph, name) == NO_SECTION)
-        return;
-    struct bounds bounds = bounds_of_name(graph, sections, name);
+        return NULL;
+    TRY(measure_sections(graph, sections));
+    struct bounds bounds = bounds_of_name(graph, *sections, name);
     if (bounds.any)
         define(graph, symbol, start ? bounds.start : bounds.end);
+    return NULL;
 }
 
 static uint64_t any_address(const struct graph *graph) {
@@ -188,16 +193,16 @@ static void define_got(struct graph *graph) {
 
 struct jitscope_error *define_bounds(struct graph *graph, void *unused) {
     (void)unused;
-    struct bounds *sections;
+    struct bounds *sections = NULL;
+    struct jitscope_error *error = NULL;
     define_got(graph);
-    TRY(measure_sections(graph, &sections));
-    for (uint32_t id = 0; id < graph->symbols.count; id++) {
+    for (uint32_t id = 0; id < graph->symbols.count && !error; id++) {
         const struct symbol *symbol = &graph->symbols.data[id];
-        if (symbol->flags & SYMBOL_EXTERNAL && !(symbol->flags & SYMBOL_RESOLVED))
-            define_section_bounds(graph, sections, id);
+        if ((symbol->flags & (SYMBOL_EXTERNAL | SYMBOL_RESOLVED)) == SYMBOL_EXTERNAL)
+            error = define_section_bounds(graph, &sections, id);
     }
     os_release(sections);
-    return NULL;
+    return error;
 }
 
 /* Nothing of that part: data and what is zero begin and end where the other does, all else where everything

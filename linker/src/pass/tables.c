@@ -51,14 +51,11 @@ static void trace_entry(struct graph *graph, uint32_t table, uint32_t number, ui
 /* --- GOT
  * ----------------------------------------------------------------------------------------------------- */
 
-static struct jitscope_error *got_entry(struct got_table *got, struct graph *graph, uint32_t target,
-                                        struct request request, uint32_t *symbol) {
+static struct jitscope_error *add_got_entry(struct got_table *got, struct graph *graph, uint32_t target,
+                                            struct request request, uint32_t *symbol) {
+    uint32_t block;
     if (target >= got->entry_of.count)
         TRY(cover_targets(&got->entry_of, graph));
-    *symbol = got->entry_of.data[target];
-    if (*symbol != NO_SYMBOL)
-        return NULL;
-    uint32_t block;
     if (got->section == NO_SECTION)
         TRY(synthetic_section(graph, ".got", PROTECT_READ, &got->section));
     TRY(add_entry(graph, got->section, zero_entry, graph->arch->pointer_size, 3,
@@ -69,24 +66,49 @@ static struct jitscope_error *got_entry(struct got_table *got, struct graph *gra
     return NULL;
 }
 
+static inline uint32_t known_got_entry(const struct got_table *got, uint32_t target) {
+    return target < got->entry_of.count ? got->entry_of.data[target] : NO_SYMBOL;
+}
+
+static struct jitscope_error *got_entry(struct got_table *got, struct graph *graph, uint32_t target,
+                                        struct request request, uint32_t *symbol) {
+    *symbol = known_got_entry(got, target);
+    return *symbol != NO_SYMBOL ? NULL : add_got_entry(got, graph, target, request, symbol);
+}
+
 struct jitscope_error *got_table_entry(struct got_table *got, struct graph *graph, uint32_t target,
                                        uint32_t block, uint64_t offset, uint32_t *symbol) {
     return got_entry(got, graph, target, (struct request){block, offset}, symbol);
 }
 
+static void claim_request(struct graph *graph, uint32_t block, uint32_t id, uint32_t entry) {
+    struct edge *edge = &graph->edges.data[id];
+    graph_claim_edge(graph, block, edge, graph->arch->kinds[edge->kind].becomes, entry, TABLE_GOT);
+}
+
+static __attribute__((noinline)) struct jitscope_error *
+claim_first_request(struct got_table *got, struct graph *graph, uint32_t block, uint32_t id) {
+    const struct edge *edge = &graph->edges.data[id];
+    uint32_t entry;
+    TRY(add_got_entry(got, graph, edge->target, (struct request){block, edge->offset}, &entry));
+    claim_request(graph, block, id, entry);
+    return NULL;
+}
+
+/* Most requests are for an entry that is there. */
 static struct jitscope_error *visit_got(struct edge_visitor *visitor, struct graph *graph, uint32_t block,
                                         uint32_t id, bool *claimed) {
     struct got_table *got = (struct got_table *)visitor;
-    struct edge edge = graph->edges.data[id];
-    if (graph->arch->got_base_kinds >> edge.kind & 1) {
-        got->needs_base = true;
+    const struct edge *edge = &graph->edges.data[id];
+    bool about_base = graph->arch->got_base_kinds >> edge->kind & 1;
+    got->needs_base |= about_base;
+    *claimed = !about_base;
+    if (about_base)
         return NULL;
-    }
-    uint32_t entry;
-    TRY(got_entry(got, graph, edge.target, (struct request){block, edge.offset}, &entry));
-    graph_claim_edge(graph, block, &graph->edges.data[id], graph->arch->got_request_becomes(edge.kind), entry,
-                     TABLE_GOT);
-    *claimed = true;
+    uint32_t entry = known_got_entry(got, edge->target);
+    if (entry == NO_SYMBOL)
+        return claim_first_request(got, graph, block, id);
+    claim_request(graph, block, id, entry);
     return NULL;
 }
 
@@ -131,17 +153,21 @@ struct jitscope_error *plt_table_entry(struct plt_table *plt, struct graph *grap
     return plt_entry(plt, graph, target, (struct request){block, offset}, symbol);
 }
 
-static struct jitscope_error *visit_plt(struct edge_visitor *visitor, struct graph *graph, uint32_t block,
-                                        uint32_t id, bool *claimed) {
-    struct plt_table *plt = (struct plt_table *)visitor;
-    struct edge edge = graph->edges.data[id];
-    if (!(graph->symbols.data[edge.target].flags & SYMBOL_EXTERNAL))
-        return NULL;
+static __attribute__((noinline)) struct jitscope_error *
+claim_branch(struct plt_table *plt, struct graph *graph, uint32_t block, uint32_t id, bool *claimed) {
+    const struct edge *edge = &graph->edges.data[id];
     uint32_t entry;
-    TRY(plt_entry(plt, graph, edge.target, (struct request){block, edge.offset}, &entry));
+    TRY(plt_entry(plt, graph, edge->target, (struct request){block, edge->offset}, &entry));
     graph_claim_edge(graph, block, &graph->edges.data[id], graph->arch->branch_to_stub, entry, TABLE_PLT);
     *claimed = true;
     return NULL;
+}
+
+/* Most branches stay inside. */
+static struct jitscope_error *visit_plt(struct edge_visitor *visitor, struct graph *graph, uint32_t block,
+                                        uint32_t id, bool *claimed) {
+    bool external = graph->symbols.data[graph->edges.data[id].target].flags & SYMBOL_EXTERNAL;
+    return external ? claim_branch((struct plt_table *)visitor, graph, block, id, claimed) : NULL;
 }
 
 void plt_table_create(struct plt_table *plt, const struct graph *graph, struct got_table *got) {

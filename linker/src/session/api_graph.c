@@ -206,7 +206,7 @@ struct jitscope_error *jitscope_graph_add_symbol(struct jitscope_graph *handle, 
         return graph_add_symbol(graph, definition, symbol);
     bool won;
     TRY(string_pool_intern(graph->names, text, strlen(text), &definition.name));
-    return graph_define(graph, definition, symbol, &won);
+    return graph_define(graph, &definition, symbol, &won);
 }
 
 static struct jitscope_error *find_kind(const struct graph *graph, const char *name, uint16_t *kind) {

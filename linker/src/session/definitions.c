@@ -34,19 +34,26 @@ const struct definition *session_find_definition(const struct jitscope_session *
     return own ? own : at == NO_DEFINITION ? NULL : &session->definitions.data[at];
 }
 
+/* Room is there for it, and its name in the table; its number. */
+static inline uint32_t put(struct jitscope_session *session, const struct definition *definition) {
+    uint32_t index = session->free_definition;
+    if (index != NO_DEFINITION)
+        session->free_definition = session->definitions.data[index].previous;
+    else
+        index = session->definitions.count++;
+    uint32_t *latest = &session->definition_by_name.data[definition->name];
+    session->definitions.data[index] = *definition;
+    session->definitions.data[index].previous = *latest;
+    *latest = index;
+    return index;
+}
+
 struct jitscope_error *session_add_definition(struct jitscope_session *session, struct definition definition,
                                               uint32_t *index) {
     TRY(graph_cover_name(&session->definition_by_name, definition.name));
-    if (session->free_definition != NO_DEFINITION) {
-        *index = session->free_definition;
-        session->free_definition = session->definitions.data[*index].previous;
-    } else {
-        TRY(vec_push(&session->definitions, definition));
-        *index = session->definitions.count - 1;
-    }
-    definition.previous = latest(session, definition.name);
-    session->definitions.data[*index] = definition;
-    session->definition_by_name.data[definition.name] = *index;
+    if (session->free_definition == NO_DEFINITION)
+        TRY(vec_reserve(&session->definitions, 1));
+    *index = put(session, &definition);
     return NULL;
 }
 
@@ -93,10 +100,7 @@ struct jitscope_error *session_announce(struct graph *graph, void *context) {
                                             symbol->size < UINT32_MAX ? (uint32_t)symbol->size : UINT32_MAX,
                                         .hidden = symbol->scope == SCOPE_HIDDEN,
                                         .thread_local = symbol->kind == SYMBOL_KIND_TLS};
-        uint32_t index;
-        TRY(vec_reserve(&link->definitions, 1));
-        TRY(session_add_definition(session, definition, &index));
-        vec_put(&link->definitions, index);
+        vec_put(&link->definitions, put(session, &definition));
         TRACE(graph->trace, symbol_bound, .symbol = id, .address = definition.address);
     }
     return graph->lazy.stubs.count ? session_note_slots(graph, session) : NULL;
