@@ -74,7 +74,7 @@ static void on_deadly_signal(int signal, siginfo_t *info, void *context) {
         __atomic_compare_exchange_n(&target->crashed, &nobody, 1, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
         tell(target, signal,
              info->si_code > 0 && has_address(signal) ? (uint64_t)(uintptr_t)info->si_addr : 0);
-    if (here && target->crashed)
+    if (here && __atomic_load_n(&target->crashed, __ATOMIC_RELAXED))
         wait_to_be_seen(target);
     os_signal_action(signal, &by_default, NULL);
     if (info->si_code <= 0 || signal == SIGSYS) /* a fault comes again by itself; a system call does not */
