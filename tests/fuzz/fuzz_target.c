@@ -57,19 +57,11 @@ static void handle(struct jitscope_target *target, uint16_t kind, const uint8_t 
     frame_destroy(&frame);
 }
 
-static void forget_words(char ***words, char **present) {
-    for (char **at = *words; at && *words != present && *at; at++)
-        os_release(*at);
-    if (*words != present)
-        os_release(*words);
-    *words = NULL;
-}
-
 /* Every message has its own, which a program may look at to its end; here there is none. */
 static void forget_arguments(struct jitscope_target *target, char **environment) {
-    forget_words(&target->argv, NULL);
-    forget_words(&target->envp, environment);
+    target->argv = target->envp = NULL;
     environ = environment;
+    target_forget_words();
 }
 
 static void clean(struct jitscope_target *target) {

@@ -54,13 +54,9 @@ struct jitscope_error *target_closed_here(void) {
 
 struct jitscope_error *target_send(struct jitscope_target *target, enum bridge_message kind, uint64_t answers,
                                    struct message *message) {
-    if (!target_is_connected(target)) {
+    if (is_child(target) || !target_is_connected(target)) {
         message_destroy(message);
-        return target_closed_here();
-    }
-    if (is_child(target)) {
-        message_destroy(message);
-        return NULL;
+        return is_child(target) ? NULL : target_closed_here();
     }
     pthread_mutex_lock(&target->send_lock);
     struct jitscope_error *error = wire_send(&target->wire, kind, answers, message, -1, NULL);
@@ -138,7 +134,9 @@ static void close_stream(struct wire *wire) {
 }
 
 static void forget_connection(void) {
-    if (the_target && target_is_connected(the_target))
+    if (!the_target)
+        return;
+    if (target_is_connected(the_target))
         close_stream(&the_target->wire);
     the_target->listens = false; /* and who did may hold these: */
     pthread_mutex_init(&the_target->queue_lock, NULL);

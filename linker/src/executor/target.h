@@ -183,5 +183,7 @@ void target_put_unwinders(struct jitscope_target *target, struct message *messag
 /* Runs the deallocate halves of ALLOCATION's actions from FIRST on, which are then not left. */
 void target_undo(struct jitscope_target *target, struct target_allocation *allocation, uint32_t first);
 void target_forget(struct jitscope_target *target, struct target_allocation *allocation);
+/* Arguments and environments of all targets, for who knows that nobody looks at them any more. */
+void target_forget_words(void);
 
 #endif

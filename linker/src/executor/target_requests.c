@@ -61,6 +61,16 @@ static struct jitscope_error *take_words(struct cursor *cursor, uint32_t *count,
     return NULL;
 }
 
+void target_forget_words(void) {
+    while (all_words) {
+        struct words *words = all_words;
+        all_words = words->older;
+        for (char **text = words->texts; *text; text++)
+            os_release(*text);
+        os_release(words);
+    }
+}
+
 extern char **environ;
 
 static struct jitscope_error *take_arguments(struct jitscope_target *target, struct cursor *cursor) {
