@@ -12,6 +12,7 @@ import sys
 import threading
 import unittest
 
+from bridge import receive
 from harness import JITSCOPE, LIMIT, SystemTest
 
 EXECUTOR = os.path.join(os.path.dirname(JITSCOPE), "jitscope-executor")
@@ -202,16 +203,6 @@ def proof(secret, who, port, drawn, version=PROTOCOL):
     return hmac.new(secret, who.ljust(16, b"\0") + struct.pack("<II", version, port) + drawn, hashlib.sha256).digest()
 
 
-def take(stream, size):
-    data = b""
-    try:
-        while len(data) < size and (more := stream.recv(size - len(data))):
-            data += more
-    except ConnectionResetError:
-        pass
-    return data
-
-
 class Ports(Meeting):
     def wait(self, secret, port=0):
         executor, where = self.listen(f"tcp:{port}", "--secret-file", secret)
@@ -326,14 +317,14 @@ class Ports(Meeting):
         secret = ours.read_text().strip().encode()
         executor, _, port = self.wait(theirs)
         with socket.create_connection(("127.0.0.1", port), LIMIT) as stream:
-            challenge = take(stream, 48)
+            challenge = receive(stream, 48)
             self.assertEqual(challenge[:16], head())
             talk(stream, secret, port, challenge[16:])
             try:
                 stream.shutdown(socket.SHUT_WR)
             except OSError:
                 pass
-            answer = take(stream, 1 << 20)
+            answer = receive(stream, 1 << 20)
         self.assertNotIn(secret, challenge + answer)
         self.assertFalse(theirs.exists())
         return self.end_of(executor), answer
@@ -385,7 +376,7 @@ class Ports(Meeting):
             def serve():
                 with listener.accept()[0] as stream:
                     stream.settimeout(LIMIT)
-                    heard.append(take(stream, 16))
+                    heard.append(receive(stream, 16))
                     heard.append(talk(stream, secret, port))
             thread = threading.Thread(target=serve)
             thread.start()
@@ -401,7 +392,7 @@ class Ports(Meeting):
         def answer(reply):
             def talk(stream, secret, port):
                 stream.sendall(head() + drawn)
-                said = take(stream, 64)
+                said = receive(stream, 64)
                 self.assertEqual(said[32:], proof(secret, b"linker", port, drawn + said[:32]))
                 stream.sendall(reply(said))
                 return said
@@ -411,11 +402,11 @@ class Ports(Meeting):
         self.refused(self.imposter(answer(lambda said: b"")), b"ended the connection")
         def other_version(stream, secret, port):
             stream.sendall(head(7) + drawn)
-            return take(stream, 64)
+            return receive(stream, 64)
         self.refused(self.imposter(other_version), b"speaks version 7 of the protocol, this one version 1")
         def no_executor(stream, secret, port):
             stream.sendall(b"220 mail.example ESMTP; say something, and this goes on\r\n")
-            return take(stream, 64)
+            return receive(stream, 64)
         self.refused(self.imposter(no_executor), b"no jitscope executor")
 
     def test_who_hands_on_what_is_said(self):
@@ -425,10 +416,10 @@ class Ports(Meeting):
         with socket.create_server(("127.0.0.1", 0)) as listener:
             def relay():
                 with listener.accept()[0] as linker, socket.create_connection(("127.0.0.1", port)) as other:
-                    other.sendall(take(linker, 16))
-                    linker.sendall(take(other, 48))
-                    other.sendall(take(linker, 64))
-                    linker.sendall(take(other, 32))
+                    other.sendall(receive(linker, 16))
+                    linker.sendall(receive(other, 48))
+                    other.sendall(receive(linker, 64))
+                    linker.sendall(receive(other, 32))
             thread = threading.Thread(target=relay)
             thread.start()
             self.refused(self.go(f"tcp:{listener.getsockname()[1]}", "--secret-file", ours), b"ended the connection")

@@ -114,19 +114,24 @@ union ancillary {
     uint8_t bytes[CMSG_SPACE(sizeof(int))];
 };
 
+/* DESCRIPTOR, -1: none, goes with MESSAGE, by means of WITH, which is zero. */
+static void attach(struct msghdr *message, union ancillary *with, int descriptor) {
+    if (descriptor < 0)
+        return;
+    with->header = (struct cmsghdr){
+        .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+    memcpy(CMSG_DATA(&with->header), &descriptor, sizeof descriptor);
+    message->msg_control = with->bytes;
+    message->msg_controllen = sizeof with->bytes;
+}
+
 int os_send(int fd, const void *message, size_t size, int descriptor) {
     union ancillary with = {0};
     struct iovec content = {(void *)(uintptr_t)message, size};
     struct msghdr whole = {.msg_iov = &content, .msg_iovlen = 1};
     if (must_fail(EPIPE))
         return -1;
-    if (descriptor >= 0) {
-        with.header = (struct cmsghdr){
-            .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
-        memcpy(CMSG_DATA(&with.header), &descriptor, sizeof descriptor);
-        whole.msg_control = with.bytes;
-        whole.msg_controllen = sizeof with.bytes;
-    }
+    attach(&whole, &with, descriptor);
     return sendmsg(fd, &whole, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -1 : 0;
 }
 
@@ -194,13 +199,7 @@ ssize_t os_stream_send(int fd, const struct iovec *pieces, size_t count, int des
     ssize_t put;
     if (must_fail(EPIPE))
         return -1;
-    if (descriptor >= 0) {
-        with.header = (struct cmsghdr){
-            .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
-        memcpy(CMSG_DATA(&with.header), &descriptor, sizeof descriptor);
-        whole.msg_control = with.bytes;
-        whole.msg_controllen = sizeof with.bytes;
-    }
+    attach(&whole, &with, descriptor);
     do
         put = sendmsg(fd, &whole, MSG_NOSIGNAL);
     while (put < 0 && errno == EINTR);
