@@ -206,7 +206,9 @@ class Linkers(SystemTest):
         self.assertEqual(self.talk(at(1, 1, (10, 3)), at(2, 2, (9, 1), (13, 64)), frame("END", 3)), fine)
         self.assertEqual(self.talk(at(1, 1, (10, 3)), frame("DEALLOCATE", 2, u32(1, 0, 0)), at(3, 2, (10, 3)), frame("END", 4)), fine)
         self.assertEqual(self.talk(at(1, 1, (10, 3), lifetime=1), at(2, 2, (10, 3)), frame("END", 3)), fine)
-        self.assertEqual(self.talk(at(1, 1, (0, 1 << 18)), frame("END", 2)), fine)
+        def whole(hello):
+            return frame("FINALIZE", 1, finalize([segment(hello.start, hello.size)]))
+        self.assertEqual(self.talk(whole, frame("END", 2)), fine)
 
     def test_memory_that_cannot_be_read(self):
         """No error: an empty answer."""
