@@ -21,7 +21,7 @@ from hostile import make_object  # noqa: E402
 from terminal_harness import TerminalTest  # noqa: E402
 
 JITSCOPE = os.path.abspath(os.environ.get("JITSCOPE", "build/dev/jitscope"))
-LIMIT = 60  # seconds, with room for sanitizers
+LIMIT = 300  # seconds, with room for sanitizers
 PC32, PLT32, GOTPCREL = 2, 4, 9
 TEXT, DATA = 1, 3
 SCREENS = ("overview map segments sections blocks symbols got plt tls edges eh-frames actions passes registrations memory "

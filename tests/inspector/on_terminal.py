@@ -9,9 +9,11 @@ import random
 import re
 import signal
 import subprocess
+import time
 import unittest
 
 from inspecting import JITSCOPE, SANITIZED, InspectorTest
+from terminal_harness import LIMIT
 
 INTERPRETER = ["/bin/bash", "--norc", "--noprofile", "--noediting", "-i"]
 
@@ -108,11 +110,22 @@ class Mouse(InspectorTest):
         terminal.click(23, 5)
         terminal.click(top, 12)
         terminal.wait_for(lambda: terminal.cursor() == (top, 0), "the cursor where it was clicked")
-        terminal.click(top, 12)
-        terminal.wait_for(lambda: not terminal.lines()[0].startswith(" symbols"), "a double click to enter")
-        terminal.keys("Esc")
-        terminal.wait_for(lambda: terminal.lines()[0].startswith(" symbols"), "the way out")
+        # Two clicks are a double click when less than 0.4 seconds pass between them: on a busy machine perhaps not at once.
+        self.until(terminal, lambda: terminal.click(top, 12, times=2), lambda: not terminal.lines()[0].startswith(" symbols"),
+                   "a double click to enter")
+        self.until(terminal, lambda: terminal.keys("Esc"), lambda: terminal.lines()[0].startswith(" symbols"), "the way out")
         self.quit(terminal)
+
+    def until(self, terminal, act, condition, what):
+        """Does it again where nothing has come of it for seconds."""
+        for _ in range(10):
+            act()
+            end = time.monotonic() + 5
+            while not condition() and time.monotonic() < end:
+                terminal.pump(0.02)
+            if condition():
+                return
+        terminal.wait_for(condition, what)
 
     def test_no_mouse(self):
         terminal = self.inspect("--no-mouse", self.recording("edges"))
@@ -480,11 +493,10 @@ class InTmux(InspectorTest):
         tmux = self.start()
         number = int(subprocess.run(["pgrep", "-P", tmux.ask("#{pane_pid}")], capture_output=True, text=True, check=True).stdout)
         subprocess.run(["tmux", "-S", f"{tmux.folder.name}/socket", "kill-server"], check=True)
-        for _ in range(500):
-            if not os.path.exists(f"/proc/{number}"):
-                break
+        end = time.monotonic() + LIMIT
+        while os.path.exists(f"/proc/{number}"):
+            self.assertLess(time.monotonic(), end, "the inspector is still there")
             tmux.pump(0.02)
-        self.assertFalse(os.path.exists(f"/proc/{number}"))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import unittest
 
 from PIL import Image
 
-from terminal_harness import KEYS, TerminalTest
+from terminal_harness import KEYS, LIMIT, TerminalTest
 
 HERE = pathlib.Path(__file__).resolve().parent
 PROBE = os.environ.get("TERMINAL_PROBE", HERE.parents[1] / "build/dev/tests/inspector/terminal_probe")
@@ -136,7 +136,7 @@ class Refusals(Probe):
 
     def test_no_terminal(self):
         with open("/dev/null", "rb") as nothing:
-            outcome = subprocess.run([PROBE], stdin=nothing, capture_output=True, check=False, timeout=60)
+            outcome = subprocess.run([PROBE], stdin=nothing, capture_output=True, check=False, timeout=LIMIT)
         self.assertEqual(outcome.stdout, b"error: standard input is no terminal\nleft with 0\n")
         terminal = self.pty(["/bin/sh", "-c", f"{PROBE} | cat"])
         terminal.wait_end()
@@ -364,9 +364,13 @@ class Ends(Probe):
             self.die(number, lambda terminal: terminal.signal(number))
 
     def test_asked_twice_while_it_hangs(self):
+        def hangs(terminal):
+            """Waits in pause() and no longer for a key."""
+            return (pathlib.Path("/proc") / str(terminal.process.pid) / "syscall").read_text().startswith("34 ")
+
         def act(terminal):
             terminal.keys("h")
-            terminal.wait_text("key h;")if False else terminal.pump(0.2)
+            terminal.wait_for(lambda: hangs(terminal), "it to hang")
             terminal.signal(signal.SIGTERM)
             terminal.pump(0.1)
             self.assertIsNone(terminal.process.poll())
@@ -514,7 +518,7 @@ class InTmux(Probe):
 
     def test_screen_and_cursor(self):
         tmux = self.start()
-        self.assertTrue(self.shows_frame(tmux))
+        tmux.wait_for(lambda: self.shows_frame(tmux), "the frame to be shown")
         tmux.keys("PPage", "C-d", "Down")
         tmux.wait_text("3: key Down;")
         tmux.wait_for(lambda: self.shows_frame(tmux), "the frame to be shown")

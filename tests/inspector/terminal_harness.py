@@ -20,7 +20,7 @@ import pyte
 import pyte.graphics
 import wcwidth
 
-LIMIT = float(os.environ.get("TERMINAL_LIMIT", "60"))
+LIMIT = float(os.environ.get("TERMINAL_LIMIT", "120"))
 MODES = {"alternate": 1049, "mouse": 1000, "decimal mouse": 1006, "paste": 2004, "cursor": 25, "frame": 2026}
 KEYS = {"Enter": "\r", "Esc": "\x1b", "Tab": "\t", "Space": " ", "Backspace": "\x7f", "Up": "\x1b[A", "Down": "\x1b[B",
         "Right": "\x1b[C", "Left": "\x1b[D", "Home": "\x1b[H", "End": "\x1b[F", "PgUp": "\x1b[5~", "PgDn": "\x1b[6~",
@@ -225,8 +225,8 @@ class Pty(Screen):
         for key in keys:
             self.send(key_bytes(key))
 
-    def click(self, row, column, button=0):
-        self.send(f"\x1b[<{button};{column + 1};{row + 1}M\x1b[<{button};{column + 1};{row + 1}m")
+    def click(self, row, column, button=0, times=1):
+        self.send(f"\x1b[<{button};{column + 1};{row + 1}M\x1b[<{button};{column + 1};{row + 1}m" * times)
 
     def set_size(self, rows, columns):
         """Tells the program; the emulator follows at once."""
