@@ -29,6 +29,12 @@ def numbers(row):
             for key, value in row.items()}
 
 
+def others_can_run(*programs):
+    """Whether other users may: who has built this may keep his folders to himself."""
+    paths = [pathlib.Path(program).resolve() for program in programs]
+    return all(path.stat().st_mode & 1 for program in paths for path in (program, *program.parents))
+
+
 class Outcome:
     """What a command did: exit status, standard output and standard error, as bytes."""
 

@@ -11,7 +11,7 @@ import subprocess
 import time
 import unittest
 
-from harness import JITSCOPE, LIMIT, SystemTest
+from harness import JITSCOPE, LIMIT, SystemTest, others_can_run
 
 TESTS = os.path.abspath("build/dev/tests/system")
 INSPECTED = os.environ.get("INSPECTED", f"{TESTS}/inspected_program")
@@ -21,6 +21,15 @@ NOBODY = 65534
 ALL_SIGNALS = 0xfffffffffffbfeff  # but KILL and STOP, which cannot be blocked
 THE_C_LIBRARYS = 3 << 31  # 32 and 33, which it keeps to itself
 HEADER = struct.Struct("<8sII32s64sIIIIQQQIIQ")  # as inspect_protocol.h has it
+
+
+def eventually(condition, what):
+    """A process that has closed a connection, or joined a thread, may have these for a moment more."""
+    end = time.monotonic() + LIMIT
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError(f"{what} did not happen")
+        time.sleep(0.01)
 
 
 class Program:
@@ -46,14 +55,11 @@ class Program:
     def turn_into(self, file):
         self.send(f"exec {file}")
         command = f"{file}\0001000\0"
-        for _ in range(1200):
-            if pathlib.Path(f"/proc/{self.pid}/cmdline").read_text() == command:
-                return
-            time.sleep(0.05)
+        eventually(lambda: pathlib.Path(f"/proc/{self.pid}/cmdline").read_text() == command, "exec")
 
     def end(self):
         """Lets it come to its end; what it wrote on standard error."""
-        _, errors = self.process.communicate(timeout=60)
+        _, errors = self.process.communicate(timeout=LIMIT)
         return errors
 
     def close(self):
@@ -68,11 +74,21 @@ class Program:
 
     def doors(self):
         """How many threads wait for inspectors; a sanitizer has threads of its own."""
-        names = [path.read_text().strip() for path in pathlib.Path(f"/proc/{self.pid}/task").glob("*/comm")]
-        return names.count("jitscope-door")
+        return [name.strip() for name in self.about("task", lambda path: (path / "comm").read_text())].count("jitscope-door")
 
     def descriptors(self):
-        return sorted(os.readlink(path) for path in pathlib.Path(f"/proc/{self.pid}/fd").iterdir())
+        return sorted(self.about("fd", os.readlink))
+
+    def about(self, what, look):
+        """What LOOK sees of each entry, but of those that go in the meantime."""
+        for path in pathlib.Path(f"/proc/{self.pid}/{what}").iterdir():
+            try:
+                yield look(path)
+            except (FileNotFoundError, ProcessLookupError):
+                pass
+
+    def memory_files(self):
+        return [name for name in self.descriptors() if "memfd" in name]
 
 
 class Inspectable(SystemTest):
@@ -168,8 +184,12 @@ class Allowing(Inspectable):
     def test_not_with_more_rights(self):
         if os.statvfs(self.folder).f_flag & os.ST_NOSUID:
             self.skipTest("the folder for temporary files is mounted nosuid")
+        if "NoNewPrivs:\t1" in pathlib.Path("/proc/self/status").read_text():
+            self.skipTest("no program can get more rights here")
         for path in (self.folder, self.runtime):
             path.chmod(0o755)
+        if not others_can_run(self.runtime):
+            self.skipTest("folders are closed to other users")
         program = self.folder / "privileged"
         program.write_bytes(pathlib.Path(INSPECTED).read_bytes())
         os.chown(program, 1, 1)
@@ -184,12 +204,13 @@ class Allowing(Inspectable):
 
 class Attaching(Inspectable):
     def test_what_is_said(self):
+        begin = time.monotonic_ns()
         program = self.start("create inspectable", f"link 1 {self.object}")
         said = self.attach(program.pid, 1)
         self.assertEqual((said["program"], said["process"], said["session"]), (pathlib.Path(INSPECTED).name, str(program.pid), "1"))
         fields = pathlib.Path(f"/proc/{program.pid}/stat").read_text().rsplit(")", 1)[1].split()
         self.assertEqual(said["started"], fields[19])
-        self.assertLess(int(said["age"]), 60 * 10**9)
+        self.assertLess(int(said["age"]), time.monotonic_ns() - begin)
         self.assertEqual((said["memory"], said["executor"]), ("1", "1"))
         begin = next(e for e in self.show("events", self.copy) if e["event"] == "session_begin")
         self.assertEqual(begin["process"], program.pid)
@@ -227,7 +248,7 @@ class Attaching(Inspectable):
         own = self.folder / "own.jsr"
         program = self.start(f"create inspectable {own}", f"link 1 {self.object}")
         self.assertEqual(self.attach(program.pid)["memory"], "0")
-        self.assertEqual([name for name in program.descriptors() if "memfd" in name], [])
+        self.assertEqual(program.memory_files(), [])
         program.tell("destroy 1")
         self.assertEqual(self.events(), [event["event"] for event in self.show("events", own)][:len(self.events())])
 
@@ -253,7 +274,7 @@ class Attaching(Inspectable):
         program.tell(f"link 1 {self.object}")
         self.attach(program.pid)
         self.assertIn("link_end", self.events())
-        self.assertEqual(len([name for name in program.descriptors() if "memfd" in name]), 2)
+        self.assertEqual(len(program.memory_files()), 2)
         self.must(JITSCOPE, "replay", first)
 
     def test_nothing_is_recorded(self):
@@ -279,13 +300,18 @@ class Attaching(Inspectable):
             self.assertIn("there is no process", self.refusal(pid))
 
     def test_while_threads_link(self):
-        program = self.start("create inspectable", f"threads 1 {self.object}")
+        program = self.start("create inspectable")
         seen = []
-        for _ in range(10):
-            self.attach(program.pid)
-            seen.append(len(self.events()))
+        for _ in range(20):
+            # Again: on a busy machine the threads may have come to their end before anybody has looked twice.
+            self.assertEqual(program.tell(f"threads 1 {self.object}"), "done")
+            for _ in range(10):
+                self.attach(program.pid)
+                seen.append(len(self.events()))
+            if len(set(seen[-10:])) > 1:
+                break
         self.assertEqual(seen, sorted(seen))
-        self.assertGreater(seen[-1], seen[0])
+        self.assertGreater(len(set(seen[-10:])), 1)
         self.assertEqual(program.tell("destroy 1"), "done")
 
     def test_many(self):
@@ -293,9 +319,9 @@ class Attaching(Inspectable):
         before = program.descriptors()
         peers = [subprocess.Popen([INSPECTING, "many", str(program.pid), "500"], env=self.environment, stdout=subprocess.PIPE)
                  for _ in range(4)]
-        self.assertEqual([peer.communicate(timeout=60)[0] for peer in peers], [b"0\n"] * 4)
+        self.assertEqual([peer.communicate(timeout=LIMIT)[0] for peer in peers], [b"0\n"] * 4)
         self.attach(program.pid)  # whose turn comes when those before have been let go
-        self.assertEqual(len(program.descriptors()), len(before))
+        eventually(lambda: len(program.descriptors()) == len(before), "letting the last one go")
 
     def test_peers_that_do_nothing_or_talk(self):
         program = self.start("create inspectable", f"threads 1 {self.object}")
@@ -419,7 +445,7 @@ class Ending(Inspectable):
         self.assertEqual(self.attach(program.pid, 2)["executor"], "0")
         self.assertEqual(program.tell("unload"), "done")
         self.assertEqual(self.listed(), [(program.pid, 1)])
-        self.assertEqual(program.doors(), 1)
+        eventually(lambda: program.doors() == 1, "the end of the other door")
         self.attach(program.pid)
 
 
@@ -492,6 +518,8 @@ class Refusing(Inspectable):
         other = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
         for path in (self.folder, self.runtime):
             path.chmod(0o755)
+        if not others_can_run(INSPECTED, INSPECTING, self.runtime):
+            self.skipTest("folders are closed to other users")
         program = self.start("create inspectable")
         path = self.place / f"{program.pid}-1.sock"
         self.assertIn("belongs to another user, number 0", self.refusal(program.pid, prefix=other))
@@ -524,7 +552,7 @@ class Liar:
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         connection, _ = self.server.accept()
         self.reply(connection)
-        _, errors = client.communicate(timeout=60)
+        _, errors = client.communicate(timeout=LIMIT)
         connection.close()
         os.unlink(self.server.getsockname())
         self.server.close()
