@@ -12,17 +12,39 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 
 LIMIT = 120  # seconds for one replay
 
 
-def is_running(recording):
-    """The process that writes it; recordings are named PROCESS-NUMBER.jsr."""
+def has_file(task, name):
+    """Whether a thread's process has mapped or opened it; one that has ended has nothing."""
     try:
-        state = pathlib.Path("/proc", recording.name.split("-")[0], "stat").read_text().rsplit(")", 1)[1].split()[0]
+        if name in (task / "maps").read_text(errors="replace"):
+            return True
+        files = [str(file) for file in (task / "fd").iterdir()]
+    except PermissionError:
+        return True
     except OSError:
         return False
-    return state != "Z"
+    for file in files:
+        try:
+            if os.readlink(file).endswith(f"/{name}"):
+                return True
+        except OSError:
+            pass  # it has just been closed
+    return False
+
+
+def is_written(recording):
+    """By the process that it is named after, PROCESS-NUMBER.jsr; that number may be another's by now, which has no such file."""
+    process = pathlib.Path("/proc", recording.name.split("-")[0])
+    if has_file(process, recording.name):
+        return True
+    try:
+        return any(has_file(task, recording.name) for task in (process / "task").iterdir())  # when the first thread has ended
+    except OSError:
+        return False
 
 
 class Replays:
@@ -43,13 +65,17 @@ class Replays:
 
     def replay_all(self):
         for recording in sorted(self.folder.glob("*.jsr")):
-            if not is_running(recording):
+            if not is_written(recording):
                 self.replay(recording)
 
     def follow(self):
         while not self.command_is_done.wait(0.2):
             self.replay_all()
+        end = time.monotonic() + LIMIT
         self.replay_all()
+        while any(self.folder.glob("*.jsr")) and time.monotonic() < end:  # a process that was killed takes its time to go
+            time.sleep(0.05)
+            self.replay_all()
 
 
 class Reports:
