@@ -1,11 +1,10 @@
 """What is particular to an executor that is debugged: a linker that embeds, code that comes and goes, crashes, and who is seen."""
 import json
-import pathlib
 import re
 import signal
 import unittest
 
-from gdb_harness import JITSCOPE, LIMIT, DebuggerTest, after, built, mark
+from gdb_harness import JITSCOPE, LIMIT, DebuggerTest, after, built, children_of, mark
 from remote_harness import EXECUTOR, Apart, Attached, Served, Started
 
 CHANGING = """
@@ -27,7 +26,7 @@ int main(int argc, char **argv)
 {
     puts("ready");
     fflush(stdout);
-    for (int i = 0; argc > 1 && i < 6000 && !access(argv[1], F_OK); i++)
+    for (int i = 0; argc > 1 && i < 60000 && !access(argv[1], F_OK); i++)
         usleep(10000);
     put((volatile int *)8, argc);
     return 0;
@@ -114,7 +113,7 @@ class LateCrash(Crash, DebuggerTest):
 
     def test_of_a_linker_that_started_it(self):
         process = self.start_ready(JITSCOPE, "run", "--out-of-process")
-        (child,) = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        (child,) = children_of(process.pid)
         self.look(child)
         self.assertEqual(process.wait(LIMIT), 128 + signal.SIGSEGV)
         said = process.stdout.read().decode()

@@ -11,10 +11,10 @@ import sys
 import time
 import unittest
 
-from gdb_harness import HERE, JITSCOPE, DebuggerTest, built, lines_of, mark
+from gdb_harness import HERE, JITSCOPE, LIMIT, DebuggerTest, built, children_of, lines_of, mark
 
 LINES = lines_of("blocked.c")
-PAUSE = "34 "  # of x86-64's system calls
+PAUSE, SLEEP = "34 ", "230 "  # of x86-64's system calls
 
 
 class Stack(DebuggerTest):
@@ -208,9 +208,9 @@ int main() { shapes::Box boxes[2] = {{1}, {2}}; try { return shapes::sort(boxes)
         self.assertEqual(process.stdout.readline(), b"deep\n")
         self.wait_for(lambda: self.sleeps(process, 1), "pause()")
         tool = self.start(JITSCOPE, "stack", process.pid)
-        self.wait_for(lambda: self.state(process) == "t", "the stop", 20)
+        self.wait_for(lambda: self.state(process) == "t", "the stop")
         tool.send_signal(signal.SIGINT)
-        self.assertEqual((tool.wait(20), tool.stdout.read()), (-signal.SIGINT, b""))
+        self.assertEqual((tool.wait(LIMIT), tool.stdout.read()), (-signal.SIGINT, b""))
         self.wait_for(lambda: self.state(process) == "S", "going on")
 
     def test_absolute_frames_and_no_size(self):
@@ -249,13 +249,12 @@ int main() { shapes::Box boxes[2] = {{1}, {2}}; try { return shapes::sort(boxes)
                             "        for (;;)\n            pause();\n    }\n    return 0;\n}\n", "-w")
         process = self.start(JITSCOPE, "run", main)
         self.assertEqual(process.stdout.readline(), b"ready\n")
-        children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children")
-        self.wait_for(children.read_text, "vfork")
+        self.wait_for(lambda: children_of(process.pid), "vfork")
         (stack,) = self.stacks(process)
         self.assertEqual((stack["stopped"], stack["frames"]), (False, []))
         self.assertIn(b": does not stop", self.must(JITSCOPE, "stack", process.pid).out)
         self.assertIsNone(process.poll())
-        child = int(children.read_text())  # in the address space of its parent, at a place of its own
+        (child,) = children_of(process.pid)  # in the address space of its parent, at a place of its own
         (stack,) = json.loads(self.must(JITSCOPE, "stack", "--json", child).out)
         self.assertEqual(self.names(stack), ["main"])
 
@@ -285,9 +284,7 @@ int main() { shapes::Box boxes[2] = {{1}, {2}}; try { return shapes::sort(boxes)
                     "eh-frame-short", "changing", "version", "magic"):
             with self.subTest(lie=lie):
                 process = self.host("liar.c", lie)
-                started = time.monotonic()
                 outcome = self.must(JITSCOPE, "stack", "--json", process.pid)
-                self.assertLess(time.monotonic() - started, 30)
                 (stack,) = json.loads(outcome.out)
                 self.assertIn("__libc_start_main", self.names(stack, jit=False))
                 for said in {"version": b"another version", "magic": b"not what its name says", "image-circle": b"does not end",
@@ -343,14 +340,13 @@ signal.pause()
             tool = self.start(JITSCOPE, "stack", "--json", process.pid)
             time.sleep(delay / 1000)
             process.kill()
-            out = tool.communicate(timeout=30)[0]
+            out = tool.communicate(timeout=LIMIT)[0]
             self.assertIn(tool.returncode, (0, 1), out)
             self.assertEqual(tool.returncode == 1, b"error:" in out, out)
 
     def test_a_process_without_jitscope(self):
         process = self.start("sleep", "100")
-        self.wait_for(lambda: "sleep" in pathlib.Path(f"/proc/{process.pid}/comm").read_text(), "exec")
-        time.sleep(0.1)
+        self.wait_for(lambda: pathlib.Path(f"/proc/{process.pid}/syscall").read_text().startswith(SLEEP), "sleep")
         outcome = self.must(JITSCOPE, "stack", process.pid)
         self.assertIn(b"it does not contain jitscope", outcome.err)
         self.assertRegex(outcome.out, rb"nanosleep\+0x\w+  \(libc\.so\.6\)")

@@ -12,7 +12,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "system"))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "replay"))
-from harness import COMPILERS, JITSCOPE, LIBRARIES, SystemTest  # noqa: E402
+from harness import COMPILERS, JITSCOPE, LIBRARIES, SystemTest, children_of  # noqa: E402
 from jsr import Recording  # noqa: E402
 
 BYTES_ROWS = os.path.abspath(os.environ.get("BYTES_ROWS", "build/dev/tests/inspector/bytes_rows"))
@@ -91,8 +91,7 @@ class Talk:
         return state["state"], reason["reason"]
 
     def children(self):
-        pid = self.process.pid
-        return pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return children_of(self.process.pid)
 
     def end(self):
         self.process.kill()

@@ -10,7 +10,7 @@ import unittest
 
 import real_inputs
 import tls
-from harness import JITSCOPE, LIBRARIES, LIMIT, SystemTest
+from harness import JITSCOPE, LIBRARIES, LIMIT, SystemTest, children_of
 
 EXECUTOR = os.path.join(os.path.dirname(JITSCOPE), "jitscope-executor")
 
@@ -305,9 +305,9 @@ int main(int argc, char **argv) {
     static int status = 7;
     pthread_t thread;
     (void)argv;
+    puts("main");
     if (argc < 3)
         pthread_create(&thread, NULL, work, argc == 2 ? &status : NULL);
-    puts("main");
     pthread_exit(NULL);
 }
 """, "-fPIC")
@@ -376,11 +376,10 @@ int main(void) {
         return process, child
 
     def child_of(self, process):
-        for _ in range(1000):
-            with open(f"/proc/{process}/task/{process}/children") as file:
-                found = file.read().split()
+        for _ in range(LIMIT * 100):
+            found = children_of(process)
             if found:
-                return int(found[0])
+                return found[0]
             time.sleep(0.01)
         self.fail("no executor was started")
 

@@ -7,7 +7,7 @@ import time
 import unittest
 
 from executor import ENDS
-from harness import JITSCOPE, LIMIT, SystemTest
+from harness import JITSCOPE, LIMIT, SystemTest, children_of
 
 EXECUTOR = os.path.join(os.path.dirname(JITSCOPE), "jitscope-executor")
 CHILDREN = """
@@ -89,8 +89,8 @@ class First(SystemTest):
         with process.stdout:
             while process.stdout.readline() != b"main\n":
                 pass
-            (keeper,) = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-            (linker,) = pathlib.Path(f"/proc/{keeper}/task/{keeper}/children").read_text().split()
+            (keeper,) = children_of(process.pid)
+            (linker,) = children_of(keeper)
             os.killpg(process.pid, signal.SIGINT)  # as the terminal does: the linker is in another group, and hears of it
             self.assertEqual(process.wait(LIMIT), -signal.SIGINT)
         for pid in (keeper, linker):
