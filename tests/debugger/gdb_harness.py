@@ -21,7 +21,7 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "system"))
-from harness import JITSCOPE, LIBRARIES, LIMIT, SystemTest, children_of  # noqa: E402, F401
+from harness import JITSCOPE, LIBRARIES, LIMIT, SystemTest, children_of, seconds_worked  # noqa: E402, F401
 
 GDB = os.environ.get("GDB") or shutil.which("gdb") or "gdb"
 GDBSERVER = shutil.which("gdbserver") or "gdbserver"

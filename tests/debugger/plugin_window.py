@@ -59,7 +59,7 @@ class Window(DebuggerTest):
     def becomes(self, table, name, highlighted, bold):
         """The screen is drawn piece by piece: what counts is what it comes to."""
         self.wait_for(lambda: (self.entry(table, name) or ())[1:] == (highlighted, bold),
-                      f"{table} {name} highlighted={highlighted} bold={bold}", limit=20)
+                      f"{table} {name} highlighted={highlighted} bold={bold}")
 
     def test_changes_stand_out(self):
         program = self.compile("tables.c", "-g", "-O0")
@@ -83,11 +83,11 @@ class Window(DebuggerTest):
         self.begin(JITSCOPE, "run", program)
         self.type("focus jitscope")
         self.tmux("send-keys", "NPage")
-        self.wait_for(lambda: self.entry("got", "qsort") is None, "scrolling", limit=20)
+        self.wait_for(lambda: self.entry("got", "qsort") is None, "scrolling")
         self.tmux("send-keys", "PPage")
-        self.wait_for(lambda: self.entry("got", "qsort"), "scrolling back", limit=20)
+        self.wait_for(lambda: self.entry("got", "qsort"), "scrolling back")
         self.type("kill")
-        self.wait_for(lambda: "is not being run" in self.screen(), "the end", limit=20)
+        self.wait_for(lambda: "is not being run" in self.screen(), "the end")
 
 
 if __name__ == "__main__":

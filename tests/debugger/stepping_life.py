@@ -6,7 +6,7 @@ import subprocess
 import time
 import unittest
 
-from gdb_harness import JITSCOPE, DebuggerTest, after, built, lines_of, mark
+from gdb_harness import JITSCOPE, LIMIT, DebuggerTest, after, built, lines_of, mark
 
 EVENTS = lines_of("events.c")
 RELOAD = lines_of("reload.c")
@@ -171,7 +171,7 @@ class Late(DebuggerTest):
         main = self.compile(self.input("events.c"), "-g", "-O0")
         dies = self.inferior((JITSCOPE, "run", main, "--", "x"))
         done = subprocess.run(["sh", "-c", 'ulimit -c unlimited; exec "$@"', "sh", *dies],
-                              cwd=self.folder, capture_output=True, timeout=60)
+                              cwd=self.folder, capture_output=True, timeout=LIMIT)
         self.assertEqual(done.returncode, -6)
         cores = list(self.folder.glob("core*"))
         if not cores:

@@ -1,11 +1,10 @@
 """Sessions of programs that do awkward things replay to the same: they call exit where nobody expects it, fail in their own words,
 begin to record behind things that went wrong."""
 import os
-import resource
 import subprocess
 import unittest
 
-from harness import JITSCOPE, SystemTest
+from harness import JITSCOPE, SystemTest, seconds_worked
 from jsr import Recording
 
 SESSION = os.environ["AWKWARD_SESSION"]
@@ -106,13 +105,9 @@ class Middle(Awkward):
 
     def test_a_name_that_was_defined_very_often(self):
         """Told in the order of definition, the latest last; in no more time, of the processor, than they are many."""
-        def worked():
-            usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-            return usage.ru_utime + usage.ru_stime
-
-        before = worked()
+        before = seconds_worked()
         self.session("definitions", self.begin, self.user, "link", recording="-")
-        self.assertLess(worked() - before, 15)
+        self.assertLess(seconds_worked() - before, 15)
         recording = Recording(self.recording)
         often = [record.get("address") for record in recording.named("state_definition") if record.get("name") == "often"]
         self.assertEqual(often, [0x1000 + i for i in range(150000) if i % 7])

@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -27,6 +28,12 @@ def numbers(row):
     """Addresses are hexadecimal strings in JSON, since 64 bits do not survive every reader."""
     return {key: int(value, 16) if isinstance(value, str) and re.fullmatch("0x[0-9a-f]+", value) else value
             for key, value in row.items()}
+
+
+def seconds_worked():
+    """Of the processor, by all processes that have been waited for: a limit on it holds however busy the machine is."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def children_of(process):
