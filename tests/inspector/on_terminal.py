@@ -65,8 +65,10 @@ class Keys(InspectorTest):
     def test_search_and_filter(self):
         recording = self.recording("edges")
         terminal = self.inspect(recording)
-        terminal.keys("5", "/", *"object", "Enter")
-        terminal.wait_for(lambda: "object" in self.cursor_line(terminal), "the cursor on the first hit")
+        keys = ["5", "/", *"object", "Enter"]
+        terminal.keys(*keys)
+        self.assert_shows(terminal, recording, keys)
+        self.assertIn("object", self.cursor_line(terminal))
         first = terminal.cursor()
         terminal.keys("n")
         terminal.wait_for(lambda: terminal.cursor() > first and "object" in self.cursor_line(terminal), "the next hit")
