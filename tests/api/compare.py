@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 expected, program = pathlib.Path(sys.argv[1]), sys.argv[2]
-done = subprocess.run([program], capture_output=True, text=True, timeout=120)
+done = subprocess.run([program], capture_output=True, text=True, timeout=300)
 actual = f"{done.stdout}exit status {done.returncode}\n"
 if os.environ.get("JITSCOPE_REWRITE"):
     expected.write_text(actual)

@@ -58,7 +58,7 @@ class Hostile(unittest.TestCase):
     def run_tool(self, *words):
         def limit():
             resource.setrlimit(resource.RLIMIT_CPU, (LIMIT, LIMIT))  # more ends it by a signal
-        done = subprocess.run([JITSCOPE, *words], cwd=self.folder, stdin=subprocess.DEVNULL, capture_output=True, preexec_fn=limit)
+        done = subprocess.run([JITSCOPE, *words], cwd=self.folder, stdin=subprocess.DEVNULL, capture_output=True, preexec_fn=limit, timeout=600)
         self.assertLess(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, MOST_MEMORY)
         return done
 

@@ -4,7 +4,7 @@ import re
 import signal
 import unittest
 
-from gdb_harness import JITSCOPE, LIMIT, DebuggerTest, after, built, children_of, mark
+from gdb_harness import JITSCOPE, LIMIT, SLEEP, DebuggerTest, after, built, children_of, mark
 from remote_harness import EXECUTOR, Apart, Attached, Served, Started
 
 CHANGING = """
@@ -141,6 +141,7 @@ class Seen(Apart):
         main = self.compile(self.input("events.c"), "-g", "-O0")
         process = self.start(JITSCOPE, "run", main, "--", "waits")
         self.assertEqual(process.stdout.readline(), b"waiting\n")
+        self.wait_for(lambda: self.is_in(process, SLEEP), "waiting")
         stacks = json.loads(self.must(JITSCOPE, "stack", "--json", process.pid).out)
         named = [[frame["function"] for frame in stack["frames"] if frame["jit"]] for stack in stacks]
         self.assertEqual(named, [["wait_inside", "waits", "main"], []])

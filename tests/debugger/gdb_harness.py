@@ -32,6 +32,7 @@ QUIET = ["-nx", "-batch", "-iex", "set auto-load off", "-iex", "set width 0", "-
 
 # ctest has everything recorded (add_replayed_test); for tests of what is said without a recording.
 UNRECORDED = {"JITSCOPE_RECORD": ""}
+READ_INPUT, PAUSE, SLEEP = "0 0x0", "34", "230"  # system calls of x86-64 in which programs of these tests wait
 
 # What gdb says when it cannot call functions of a program.  Linux takes the extended state of a thread (NT_X86_XSTATE) only as a
 # whole; a gdb that hands over a buffer of fixed size, as 13 does, cannot write it on CPUs where the state is larger: with AMX it
@@ -145,6 +146,11 @@ class DebuggerTest(SystemTest):
         """The command with which gdb starts PROGRAM under a gdbserver of its own; it speaks over a pipe, no port is open."""
         words = " ".join(f"'{word}'" for word in (GDBSERVER, "--once", "-", *self.inferior(program)))
         return f"target remote | {words}"
+
+    @staticmethod
+    def is_in(process, call):
+        """Whether its first thread waits in a system call; CALL: the number, and how the arguments begin (proc(5))."""
+        return pathlib.Path(f"/proc/{process.pid}/syscall").read_text().startswith(f"{call} ")
 
     def wait_for(self, condition, what, limit=LIMIT):
         end = time.monotonic() + limit

@@ -1,10 +1,9 @@
 """Symbols on demand: what a plug-in that listens asks for is announced, the rest is loaded at the next stop."""
 import os
-import pathlib
 import re
 import unittest
 
-from gdb_harness import JITSCOPE, PLUGIN, DebuggerTest, after, mark, seconds_worked
+from gdb_harness import JITSCOPE, PLUGIN, READ_INPUT, DebuggerTest, after, mark, seconds_worked
 
 PENDING = "set breakpoint pending on"
 MANY = os.path.join(os.path.abspath(os.environ.get("BUILD", "build/dev")), "tests", "debugger", "debugger-many")
@@ -123,10 +122,6 @@ for location, expected in [
         out = self.call_other_batch(mark("call"), "print $f(20)")
         self.assertTrue(after(out, "call").endswith("= 41"), out)
 
-    @staticmethod
-    def reads(process):
-        return pathlib.Path(f"/proc/{process.pid}/syscall").read_text().startswith("0 0x0 ")  # read() of standard input
-
     def test_late_attach(self):
         for policy in ("auto", "lazy"):
             with self.subTest(policy):
@@ -136,7 +131,7 @@ for location, expected in [
                     process.stdin.write(b"\n")
                     process.stdin.flush()
                 process.stdout.readline()
-                self.wait_for(lambda: self.reads(process), "waiting for a line")
+                self.wait_for(lambda process=process: self.is_in(process, READ_INPUT), "waiting for a line")
                 out = self.gdb([f"attach {process.pid}", mark("images"), "info jitscope images", mark("symbol"),
                                 "info symbol jitted_000002", mark("listens"), "print jitscope_interest.listens", mark("end"), "detach"],
                                MANY, plugin=True)
@@ -148,7 +143,7 @@ for location, expected in [
                 process.stdin.write(b"\n")
                 process.stdin.flush()
                 process.stdout.readline()
-                self.wait_for(lambda: self.reads(process), "waiting for a line")
+                self.wait_for(lambda process=process: self.is_in(process, READ_INPUT), "waiting for a line")
                 out = self.gdb([f"attach {process.pid}", mark("listens"), "print jitscope_interest.listens", mark("symbol"),
                                 "info symbol jitted_000003", "detach"], MANY)
                 self.assertTrue(after(out, "listens").endswith("= 0"), out)

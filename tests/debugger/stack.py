@@ -11,17 +11,16 @@ import sys
 import time
 import unittest
 
-from gdb_harness import HERE, JITSCOPE, LIMIT, DebuggerTest, built, children_of, lines_of, mark
+from gdb_harness import HERE, JITSCOPE, LIMIT, PAUSE, SLEEP, DebuggerTest, built, children_of, lines_of, mark
 
 LINES = lines_of("blocked.c")
-PAUSE, SLEEP = "34 ", "230 "  # of x86-64's system calls
 
 
 class Stack(DebuggerTest):
     def sleeps(self, process, count):
         """Whether COUNT threads of the process wait in pause()."""
         tasks = list(pathlib.Path(f"/proc/{process.pid}/task").iterdir())
-        return len(tasks) == count and all((task / "syscall").read_text().startswith(PAUSE) for task in tasks)
+        return len(tasks) == count and all((task / "syscall").read_text().startswith(f"{PAUSE} ") for task in tasks)
 
     def state(self, process):
         return re.search(r"State:\s+(\w)", pathlib.Path(f"/proc/{process.pid}/status").read_text())[1]
@@ -126,7 +125,7 @@ class Stack(DebuggerTest):
                     if outcome.status == 0:
                         self.check_moment(json.loads(outcome.out))
                 self.assertGreater(seen, 5)
-                self.assertEqual(process.wait(100), 0)
+                self.assertEqual(process.wait(LIMIT), 0)
 
     def check_moment(self, stacks):
         for frame in (frame for stack in stacks for frame in stack["frames"] if frame["jit"]):
@@ -346,7 +345,7 @@ signal.pause()
 
     def test_a_process_without_jitscope(self):
         process = self.start("sleep", "100")
-        self.wait_for(lambda: pathlib.Path(f"/proc/{process.pid}/syscall").read_text().startswith(SLEEP), "sleep")
+        self.wait_for(lambda: self.is_in(process, SLEEP), "sleep")
         outcome = self.must(JITSCOPE, "stack", process.pid)
         self.assertIn(b"it does not contain jitscope", outcome.err)
         self.assertRegex(outcome.out, rb"nanosleep\+0x\w+  \(libc\.so\.6\)")

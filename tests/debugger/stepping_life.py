@@ -6,7 +6,7 @@ import subprocess
 import time
 import unittest
 
-from gdb_harness import JITSCOPE, LIMIT, DebuggerTest, after, built, lines_of, mark
+from gdb_harness import JITSCOPE, LIMIT, SLEEP, DebuggerTest, after, built, lines_of, mark
 
 EVENTS = lines_of("events.c")
 RELOAD = lines_of("reload.c")
@@ -123,6 +123,7 @@ class Late(DebuggerTest):
         main = self.compile(self.input("events.c"), "-g", "-O0")
         process = self.start(JITSCOPE, "run", f"--debug={policy}", main, "--", "waits")
         self.assertEqual(process.stdout.readline(), b"waiting\n")
+        self.wait_for(lambda: self.is_in(process, SLEEP), "waiting")
         return process
 
     def check_stack(self, text):
@@ -139,14 +140,14 @@ class Late(DebuggerTest):
                 self.check_stack(after(out, "stack"))
                 self.assertIn("= 0", after(out, "line"))
                 self.assertIn("go = 1", after(out, "finish"))
-                self.assertEqual(process.wait(20), 7)
+                self.assertEqual(process.wait(LIMIT), 7)
 
     def test_detach_and_attach_again(self):
         process = self.start_waiting()
         for _ in range(2):
             self.check_stack(self.gdb(["bt", "detach"], options=["-p", process.pid]))
         self.gdb([f"tbreak events.c:{EVENTS['waiting']}", "continue", "set var *go = 1", "detach"], options=["-p", process.pid])
-        self.assertEqual(process.wait(20), 7)
+        self.assertEqual(process.wait(LIMIT), 7)
 
     def check_core(self, core):
         out = self.gdb([mark("stack"), "bt", mark("frame"), "frame function waits", "print go", "info line", "x/2i $pc",

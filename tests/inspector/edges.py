@@ -46,7 +46,7 @@ class Edges(unittest.TestCase):
                 for screen in "overview passes symbols map got edges events".split():
                     script.write_text(f"resize 200x20\n{screen}\nexpect not recorded at this level\n")
                     done = subprocess.run([JITSCOPE, "inspect", "--script", script, recording], capture_output=True,
-                                          text=True, timeout=100, check=False)
+                                          text=True, timeout=300, check=False)
                     self.assertEqual(done.returncode == 0, screen in screens.split(), (level, screen, done.stderr))
 
 

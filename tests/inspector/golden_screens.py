@@ -27,7 +27,7 @@ def run_scene(scene, folder, size, *options):
     output.unlink(missing_ok=True)
     script.append("save-screen screen.looks")
     done = subprocess.run([os.environ["JITSCOPE"], "inspect", "--script", "-", "--size", size, *options, name],
-                          input="\n".join(script) + "\n", cwd=folder, text=True, capture_output=True, timeout=120,
+                          input="\n".join(script) + "\n", cwd=folder, text=True, capture_output=True, timeout=300,
                           env={**os.environ, "XDG_CONFIG_HOME": "/nonexistent"})
     if bool(done.returncode) != bool(fails) or bool(done.stderr) != bool(fails):
         raise AssertionError(f"{scene.name} at {size}: exit {done.returncode}: {done.stderr}")

@@ -24,7 +24,7 @@ class LargeBatches(unittest.TestCase):
         for path in objects:
             code = "\n".join(f'.section .text.{path.stem}{i},"ax"\n.globl {path.stem}{i}\n{path.stem}{i}: mov ${i}, %eax\nret'
                              for i in range(FUNCTIONS))
-            subprocess.run(["as", "-o", path, "-"], input=code + "\n", text=True, check=True, timeout=100)
+            subprocess.run(["as", "-o", path, "-"], input=code + "\n", text=True, check=True, timeout=300)
         cls.recording = pathlib.Path(cls.folder.name, "large.jsr")
         run(RECORD_LINKS, cls.recording, "end", *objects)
 

@@ -18,7 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 JITSCOPE = pathlib.Path(os.environ.get("JITSCOPE", "build/dev/jitscope")).absolute()
 PAGE = ROOT / "README.md"
 REWRITE = os.environ.get("JITSCOPE_REWRITE") == "1"
-LIMIT = 120  # seconds
+LIMIT = 180  # seconds
 SCREEN = re.compile(r"(<!-- screen (\d+x\d+) of (\S+): (.*?) -->\n```\n)(.*?)(```\n<!-- end of screen -->)", re.S)
 
 

@@ -20,7 +20,7 @@ import pyte
 import pyte.graphics
 import wcwidth
 
-LIMIT = float(os.environ.get("TERMINAL_LIMIT", "120"))
+LIMIT = float(os.environ.get("TERMINAL_LIMIT", "180"))
 MODES = {"alternate": 1049, "mouse": 1000, "decimal mouse": 1006, "paste": 2004, "cursor": 25, "frame": 2026}
 KEYS = {"Enter": "\r", "Esc": "\x1b", "Tab": "\t", "Space": " ", "Backspace": "\x7f", "Up": "\x1b[A", "Down": "\x1b[B",
         "Right": "\x1b[C", "Left": "\x1b[D", "Home": "\x1b[H", "End": "\x1b[F", "PgUp": "\x1b[5~", "PgDn": "\x1b[6~",

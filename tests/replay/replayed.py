@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 
-LIMIT = 120  # seconds for one replay
+LIMIT = 300  # seconds for one replay
 
 
 def has_file(task, name):

@@ -20,7 +20,7 @@ COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
 LIBRARIES = pathlib.Path("/usr/lib/x86_64-linux-gnu")
 RUN = os.environ.get("JITSCOPE_RUN", "").split()  # options that each `jitscope run` gets besides its own
 IN_PROCESS = "--in-process" in RUN
-LIMIT = int(os.environ.get("JITSCOPE_LIMIT", "120"))  # seconds for one command; a hang fails the test instead of the machine
+LIMIT = int(os.environ.get("JITSCOPE_LIMIT", "300"))  # seconds for one command; a hang fails the test instead of the machine
 WITH_SANITIZER = any(name in pathlib.Path(JITSCOPE).read_bytes() for name in (b"__asan_init", b"__tsan_init"))
 
 

@@ -4,7 +4,7 @@ import re
 import subprocess
 import unittest
 
-from harness import JITSCOPE, SystemTest
+from harness import JITSCOPE, LIMIT, SystemTest
 
 ROOT = __import__("pathlib").Path(__file__).resolve().parents[2]
 
@@ -33,7 +33,7 @@ class Readme(SystemTest):
         (self.folder / "build" / "release" / "jitscope").symlink_to(JITSCOPE)
         (self.folder / "tests").symlink_to(ROOT / "tests")
         show = re.search(r"^show\(\) \{\n.*?^\}", script, re.S | re.M).group(0)
-        done = subprocess.run(["sh", "-eu", "-c", f"{show}\ndemo() {{\n{body}}}\ndemo"], cwd=self.folder, timeout=120,
+        done = subprocess.run(["sh", "-eu", "-c", f"{show}\ndemo() {{\n{body}}}\ndemo"], cwd=self.folder, timeout=LIMIT,
                               capture_output=True, text=True, env=os.environ)
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout.splitlines()
