@@ -479,8 +479,49 @@ class StandardStreams(Meeting):
 
     def test_commands_that_are_none(self):
         self.refused(self.command("exit 3", self.program), b"ended, with exit status 3")
-        self.refused(self.command("echo login:", self.program), b"ended inside a message")
+        self.refused(self.command("sleep 0.2; exit 4", self.program), b"ended, with exit status 4")
         self.refused(self.command("no-such-command-here", self.program), b"exit status 127")
+
+    def test_greetings(self):
+        """What hosts and shells say to who logs in is told from what an executor of another version says."""
+        long = "Welcome to the machine, " + "x" * 300
+        for say in ("echo login:", "echo login:; exec sleep 100", "printf login:", f"printf 'login:\\r\\n{long}'; {EXECUTOR} --stdio",
+                    f"echo login:; exec {EXECUTOR} --stdio"):
+            with self.subTest(say):
+                outcome = self.command(say, self.program)
+                self.refused(outcome, b"no connection with the executor: what came first is no message of an executor but 'login:'")
+                self.assertIn(b"help: nothing else may write to the stream", outcome.err)
+        self.refused(self.command(f"echo '{long}'", self.program), b"Welcome to the machine, xxxxx")
+        self.refused(self.command("printf '\\33[2Jx\\n'", self.program), b"but '\\x1b[2Jx'")
+
+    def test_who_says_nothing(self):
+        """For as long as was said; and meanwhile Ctrl-C ends it, and what it waits for hears of it."""
+        for silent in ("exec sleep 100", "printf x; exec sleep 100"):
+            with self.subTest(silent):
+                outcome = self.command(silent, "--executor-timeout=1", self.program)
+                self.refused(outcome, b"no connection with the executor: ")
+                self.assertIn(b"but 'x'" if "x;" in silent else b"it has said nothing for 1 seconds", outcome.err)
+        home = self.folder / "home"
+        home.mkdir(mode=0o700)
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(home / "socket"))
+            (home / "socket").chmod(0o600)
+            listener.listen()
+            self.refused(self.go(f"unix:{home}/socket", "--executor-timeout=1"), b"it has said nothing for 1 seconds")
+
+    def test_it_is_waited_for(self):
+        for limit in ("0", "100"):
+            outcome = self.command(f"sleep 1.2; exec {EXECUTOR} --stdio", f"--executor-timeout={limit}", self.program)
+            self.assertEqual(outcome.status, 42, outcome)
+
+    def test_interrupted_while_nothing_comes(self):
+        process = subprocess.Popen([JITSCOPE, "run", "--executor-timeout=0", "--executor-command", "echo ready >&2; exec cat >&2", self.program],
+                                   cwd=self.folder, stderr=subprocess.PIPE)
+        self.addCleanup(process.stderr.close)
+        self.assertEqual(process.stderr.readline(), b"ready\n")
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(LIMIT), -signal.SIGINT)
+        self.assertEqual(process.stderr.read(), b"")  # the command has ended, too
 
     def test_what_excludes_it(self):
         self.refused(self.command("true", "--executor=stream", self.program), b"exclude each other", 2)

@@ -59,6 +59,9 @@ struct jitscope_executor_options {
      * and output, as `ssh HOST jitscope-executor --stdio` does. */
     bool on_standard_streams;
     struct jitscope_secret secret; /* for jitscope_executor_connect_to() */
+    /* Milliseconds until the executor must have said who it is; UINT32_MAX: there is no limit.  0: two
+     * minutes with ON_STANDARD_STREAMS and for jitscope_executor_connect_to(), else no limit. */
+    uint32_t patience;
 };
 
 /* Starts a process, with this one's environment and standard streams.  OPTIONS may be NULL.  *connection is
