@@ -108,6 +108,40 @@ class UnixSockets(Meeting):
         self.assertRegex(outcome.err, rb"#0 .* main\+0x\w+  \[jit\]  text.c:7\n")
         self.assertEqual(self.end_of(executor)[0], -signal.SIGSEGV)
 
+    @unittest.skipUnless(os.geteuid() == 0, "only root can choose numbers of processes")
+    def test_signals_for_a_program_that_has_ended(self):
+        """Its number is another process's by the time that the linker is sent a signal: that one does not get it."""
+        waits = self.compile("#include <stdio.h>\n#include <unistd.h>\nint main(void) { puts(\"ready\"); fflush(stdout); return pause(); }\n",
+                             name="waits.o")
+        executor, where = self.listen(str(self.path))
+        linker = subprocess.Popen([JITSCOPE, "run", f"--executor={where}", waits], stderr=subprocess.PIPE)
+        self.addCleanup(linker.stderr.close)
+        self.assertEqual(executor.stdout.readline(), b"ready\n")
+        linker.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, linker.pid, os.WSTOPPED)
+        executor.kill()
+        executor.wait()
+        other = self.process_with(executor.pid)
+        linker.send_signal(signal.SIGTERM)
+        linker.send_signal(signal.SIGCONT)
+        self.assertEqual(linker.wait(LIMIT), 1)
+        self.assertIsNone(other.poll())
+
+    def process_with(self, number):
+        """One that does nothing; numbers are given in turn."""
+        for _ in range(100):
+            try:
+                with open("/proc/sys/kernel/ns_last_pid", "w") as last:
+                    last.write(str(number - 1))
+            except OSError:
+                break
+            process = subprocess.Popen(["sleep", "1000"])
+            self.addCleanup(process.wait)
+            self.addCleanup(process.kill)
+            if process.pid == number:
+                return process
+        self.skipTest("another process has got the number, or the kernel does not let it be chosen")
+
     def both_refuse(self, path, text):
         outcome = self.run_command(EXECUTOR, "--listen", f"unix:{path}")
         self.refused(outcome, text, 2)
