@@ -82,6 +82,14 @@ static void report_crash(void *unused, int process, int thread, int signal, uint
     jitscope_error_destroy(error);
 }
 
+/* Milliseconds, as struct jitscope_executor_options has them. */
+static uint32_t patience(const struct optional_number *seconds) {
+    if (!seconds->given)
+        return 0;
+    return seconds->value && seconds->value < UINT32_MAX / 1000 ? (uint32_t)seconds->value * 1000
+                                                                : UINT32_MAX;
+}
+
 struct jitscope_error *executor_choice_connect(const struct options *options,
                                                struct jitscope_session *previous,
                                                struct jitscope_executor_connection **connection) {
@@ -94,6 +102,7 @@ struct jitscope_error *executor_choice_connect(const struct options *options,
         .inline_content = is_over_stream(options),
         .ends_with_program = true,
         .crashed = report_crash,
+        .patience = patience(&options->executor_timeout),
         .secret = {options->secret_file, options->secret_fd.given, (int)options->secret_fd.value}};
     if (previous)
         return jitscope_executor_spawn_for(previous, &wanted, connection);

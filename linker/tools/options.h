@@ -61,7 +61,7 @@ struct options {
     bool stats, progress, unpack, show, inspectable, list, ascii, no_mouse, in_process, out_of_process;
     const char *entry, *record, *filter, *to, *output, *redact, *batch, *script, *size, *executor,
         *executor_command, *secret_file;
-    struct optional_number base, at, colors, pid, session, secret_fd;
+    struct optional_number base, at, colors, pid, session, secret_fd, executor_timeout;
     enum jitscope_level level; /* 0: not given */
     enum jitscope_debug debug;
 };

@@ -24,7 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static volatile sig_atomic_t program;
+static volatile sig_atomic_t program, handle = -1; /* its number, and what no other process can have */
 static volatile sig_atomic_t is_stopped, is_together;
 static int dies_of;
 
@@ -36,6 +36,14 @@ static void do_as_by_default(int signal) {
     os_signal_action(signal, &present, NULL);
 }
 
+/* The number may be another's by now, when the program has ended and nobody has heard of it yet. */
+static void tell_program(int signal) {
+    if (handle >= 0)
+        os_signal_process(handle, signal);
+    else
+        os_kill(program, signal);
+}
+
 /* A handler's errno is that of what it came in between of. */
 static void hand_on(int signal, siginfo_t *info, void *context) {
     int before = errno;
@@ -43,7 +51,7 @@ static void hand_on(int signal, siginfo_t *info, void *context) {
     if (!program)
         do_as_by_default(signal);
     else if (!is_together || (info->si_code != SI_KERNEL && info->si_pid != program))
-        os_kill(program, signal);
+        tell_program(signal);
     errno = before;
 }
 
@@ -71,12 +79,20 @@ enum { SENT = sizeof sent / sizeof *sent };
 static struct sigaction before[SENT];
 static size_t followed;
 
+/* One that has ended already is stood in for no more. */
+static void take_handle(int process) {
+    if (handle >= 0)
+        os_close(handle);
+    handle = os_open_process(process);
+    program = handle >= 0 || errno != ESRCH ? process : 0;
+}
+
 void stand_in_for(int process, bool together) {
     enum { FLAGS = SA_RESTART | SA_SIGINFO | SA_NODEFER };
     const struct sigaction forward = {.sa_sigaction = hand_on, .sa_flags = FLAGS},
                            stop = {.sa_handler = stop_too, .sa_flags = SA_RESTART},
                            resume = {.sa_sigaction = go_on, .sa_flags = FLAGS};
-    program = process;
+    take_handle(process);
     is_together = together;
     for (followed = 0; followed < SENT && (together || sent[followed] != SIGTSTP); followed++)
         os_signal_action(sent[followed],

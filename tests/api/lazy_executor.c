@@ -17,7 +17,7 @@ static int serve(int fd) {
     return 0;
 }
 
-static void start(bool lazy, bool inlines) {
+static void start_plain(bool inlines) {
     static char program[] = "/proc/self/exe";
     char *command[] = {program, NULL};
     struct jitscope_executor_connection *connection;
@@ -26,6 +26,10 @@ static void start(bool lazy, bool inlines) {
     check(jitscope_executor_spawn(&options, &connection));
     struct jitscope_session_options wanted = {.size = sizeof wanted, .executor = connection};
     check(jitscope_session_create(&wanted, &session));
+}
+
+static void start(bool lazy, bool inlines) {
+    start_plain(inlines);
     check(lazy ? jitscope_session_set_lazy(session, true) : jitscope_session_set_replaceable(session, true));
 }
 
@@ -163,12 +167,25 @@ static void not_called(void *context, const char *function, const char *message)
     printf("%s%s: %s\n", (const char *)context, function, message);
 }
 
+static const char *text_of(const struct jitscope_event *event, const char *field) {
+    const char *text = jitscope_event_field_text(event, jitscope_event_find_field(event, field));
+    return text ? text : "";
+}
+
+/* Why the process ends is known here, too. */
+static void tell_failure(void *context, const struct jitscope_event *event) {
+    (void)context;
+    if (!strcmp(jitscope_event_name(event), "link_end") && !strcmp(text_of(event, "outcome"), "failed"))
+        printf("%.*s\n", (int)strcspn(text_of(event, "error"), ":"), text_of(event, "error"));
+}
+
 /* The session stays as it is, and says of everything else what has become of its executor. */
 static void end(const char *answers) {
     static char text[] = "called: ";
     int status;
     start(true, false);
     check(jitscope_session_set_lazy_failure(session, not_called, text));
+    check(jitscope_session_set_event_callback(session, JITSCOPE_LEVEL_PHASE, tell_failure, NULL));
     check(jitscope_session_define(session, "called", 1));
     check(jitscope_session_add_root(session, "caller"));
     link_files(OBJECTS "caller.o", answers);
@@ -184,6 +201,25 @@ static void end(const char *answers) {
     jitscope_session_destroy(session);
 }
 
+static void print_error(struct jitscope_error *error) {
+    printf("  %s: %s\n", jitscope_error_code_name(jitscope_error_code(error)), jitscope_error_message(error));
+    jitscope_error_destroy(error);
+}
+
+/* An action runs that kills the process, with the link and, when that goes well, with the link's end. */
+static void end_in_action(bool lazy, const char *file) {
+    struct jitscope_link *link = NULL;
+    printf("%s\n", lazy ? "one half after the other" : "all at once");
+    start_plain(false);
+    if (lazy)
+        check(jitscope_session_set_lazy(session, true));
+    check(jitscope_session_add_file(session, file));
+    print_error(jitscope_session_link(session, &link));
+    if (link)
+        print_error(jitscope_session_unload(session, link));
+    jitscope_session_destroy(session);
+}
+
 int main(int argc, char **argv) {
     if (argc == 3 && !strcmp(argv[1], "--fd"))
         return serve(atoi(argv[2]));
@@ -195,5 +231,9 @@ int main(int argc, char **argv) {
     end(OBJECTS "libanswer_ends.a");
     end(OBJECTS "libanswer_kills.a");
     end(OBJECTS "answer_lacks.o");
+    for (int lazy = 0; lazy < 2; lazy++) {
+        end_in_action(lazy, OBJECTS "answer_kills.o");
+        end_in_action(lazy, OBJECTS "killed_at_end.o");
+    }
     return 0;
 }

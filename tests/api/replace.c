@@ -75,14 +75,24 @@ static void run_generations(struct jitscope_link *link) {
            differing, wrong);
 }
 
-/* In a lazy session the old function may have been linked later, on behalf of the link that is replaced, or
- * wait; and of the new objects none waits, not even beside one that defines a root. */
-static void replace_lazily(bool is_linked) {
-    uint64_t address;
+static void create_lazy(void) {
     check(jitscope_session_create(NULL, &session));
     check(jitscope_session_set_lazy(session, true));
     check(jitscope_session_set_replaceable(session, true));
     check(jitscope_session_define(session, "called", 1));
+}
+
+static int call_with(const char *name, int argument) {
+    uint64_t address;
+    check(jitscope_session_lookup(session, name, &address));
+    return ((int (*)(int))(uintptr_t)address)(argument);
+}
+
+/* In a lazy session the old function may have been linked later, on behalf of the link that is replaced, or
+ * wait; and of the new objects none waits, not even beside one that defines a root. */
+static void replace_lazily(bool is_linked) {
+    uint64_t address;
+    create_lazy();
     check(jitscope_session_add_root(session, "caller"));
     check(jitscope_session_add_file(session, OBJECTS "answer_1.o"));
     struct jitscope_link *first = link_file(OBJECTS "caller.o");
@@ -97,10 +107,45 @@ static void replace_lazily(bool is_linked) {
     jitscope_session_destroy(session);
 }
 
+/* What waited for the link that is replaced was linked for another, which took its address: calls of both
+ * lead to the new one. */
+static void replace_what_others_took(void) {
+    create_lazy();
+    check(jitscope_session_add_root(session, "caller"));
+    check(jitscope_session_add_file(session, OBJECTS "answer_1.o"));
+    struct jitscope_link *first = link_file(OBJECTS "caller.o");
+    check(jitscope_session_add_root(session, "taker"));
+    link_file(OBJECTS "taker.o");
+    printf("taken: caller() = %d, taker() = %d\n", call_with("caller", 0), call_with("taker", 0));
+    replace(first, OBJECTS "answer_2.o");
+    printf("taken: caller() = %d, taker() = %d\n", call_with("caller", 0), call_with("taker", 0));
+    jitscope_session_destroy(session);
+}
+
+/* What waits for the link that is replaced, and is linked behind that, calls the new function, whether the
+ * old one was ever linked or not. */
+static void call_from_later(bool is_linked) {
+    create_lazy();
+    check(jitscope_session_add_root(session, "outer"));
+    check(jitscope_session_add_file(session, OBJECTS "answer_1.o"));
+    check(jitscope_session_add_file(session, OBJECTS "between.o"));
+    struct jitscope_link *first = link_file(OBJECTS "outer.o");
+    if (is_linked)
+        printf("later: outer(0) = %d\n", call_with("outer", 0));
+    struct jitscope_link *second = replace(first, OBJECTS "answer_begun.o");
+    replace(second, OBJECTS "answer_2.o");
+    check(jitscope_session_unload(session, second));
+    printf("later: outer(0) = %d, outer(1) = %d\n", call_with("outer", 0), call_with("outer", 1));
+    jitscope_session_destroy(session);
+}
+
 int main(void) {
     uint64_t address;
     replace_lazily(true);
     replace_lazily(false);
+    replace_what_others_took();
+    call_from_later(true);
+    call_from_later(false);
     check(jitscope_session_create(NULL, &session));
     struct jitscope_link *fixed = link_file(OBJECTS "fib.o");
     check(jitscope_session_define(session, "called", 1));

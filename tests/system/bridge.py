@@ -107,7 +107,7 @@ class Between:
         self.thread.start()
 
     def serve(self):
-        linker = self.listener.accept()[0]
+        self.linker = linker = self.listener.accept()[0]
         to_executor = threading.Thread(target=self.hand_on, args=(linker,))
         to_executor.start()
         while found := receive_frame(self.side):

@@ -108,6 +108,40 @@ class UnixSockets(Meeting):
         self.assertRegex(outcome.err, rb"#0 .* main\+0x\w+  \[jit\]  text.c:7\n")
         self.assertEqual(self.end_of(executor)[0], -signal.SIGSEGV)
 
+    @unittest.skipUnless(os.geteuid() == 0, "only root can choose numbers of processes")
+    def test_signals_for_a_program_that_has_ended(self):
+        """Its number is another process's by the time that the linker is sent a signal: that one does not get it."""
+        waits = self.compile("#include <stdio.h>\n#include <unistd.h>\nint main(void) { puts(\"ready\"); fflush(stdout); return pause(); }\n",
+                             name="waits.o")
+        executor, where = self.listen(str(self.path))
+        linker = subprocess.Popen([JITSCOPE, "run", f"--executor={where}", waits], stderr=subprocess.PIPE)
+        self.addCleanup(linker.stderr.close)
+        self.assertEqual(executor.stdout.readline(), b"ready\n")
+        linker.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, linker.pid, os.WSTOPPED)
+        executor.kill()
+        executor.wait()
+        other = self.process_with(executor.pid)
+        linker.send_signal(signal.SIGTERM)
+        linker.send_signal(signal.SIGCONT)
+        self.assertEqual(linker.wait(LIMIT), 1)
+        self.assertIsNone(other.poll())
+
+    def process_with(self, number):
+        """One that does nothing; numbers are given in turn."""
+        for _ in range(100):
+            try:
+                with open("/proc/sys/kernel/ns_last_pid", "w") as last:
+                    last.write(str(number - 1))
+            except OSError:
+                break
+            process = subprocess.Popen(["sleep", "1000"])
+            self.addCleanup(process.wait)
+            self.addCleanup(process.kill)
+            if process.pid == number:
+                return process
+        self.skipTest("another process has got the number, or the kernel does not let it be chosen")
+
     def both_refuse(self, path, text):
         outcome = self.run_command(EXECUTOR, "--listen", f"unix:{path}")
         self.refused(outcome, text, 2)
@@ -484,8 +518,49 @@ class StandardStreams(Meeting):
 
     def test_commands_that_are_none(self):
         self.refused(self.command("exit 3", self.program), b"ended, with exit status 3")
-        self.refused(self.command("echo login:", self.program), b"ended inside a message")
+        self.refused(self.command("sleep 0.2; exit 4", self.program), b"ended, with exit status 4")
         self.refused(self.command("no-such-command-here", self.program), b"exit status 127")
+
+    def test_greetings(self):
+        """What hosts and shells say to who logs in is told from what an executor of another version says."""
+        long = "Welcome to the machine, " + "x" * 300
+        for say in ("echo login:", "echo login:; exec sleep 100", "printf login:", f"printf 'login:\\r\\n{long}'; {EXECUTOR} --stdio",
+                    f"echo login:; exec {EXECUTOR} --stdio"):
+            with self.subTest(say):
+                outcome = self.command(say, self.program)
+                self.refused(outcome, b"no connection with the executor: what came first is no message of an executor but 'login:'")
+                self.assertIn(b"help: nothing else may write to the stream", outcome.err)
+        self.refused(self.command(f"echo '{long}'", self.program), b"Welcome to the machine, xxxxx")
+        self.refused(self.command("printf '\\33[2Jx\\n'", self.program), b"but '\\x1b[2Jx'")
+
+    def test_who_says_nothing(self):
+        """For as long as was said; and meanwhile Ctrl-C ends it, and what it waits for hears of it."""
+        for silent in ("exec sleep 100", "printf x; exec sleep 100"):
+            with self.subTest(silent):
+                outcome = self.command(silent, "--executor-timeout=1", self.program)
+                self.refused(outcome, b"no connection with the executor: ")
+                self.assertIn(b"but 'x'" if "x;" in silent else b"it has said nothing for 1 seconds", outcome.err)
+        home = self.folder / "home"
+        home.mkdir(mode=0o700)
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(home / "socket"))
+            (home / "socket").chmod(0o600)
+            listener.listen()
+            self.refused(self.go(f"unix:{home}/socket", "--executor-timeout=1"), b"it has said nothing for 1 seconds")
+
+    def test_it_is_waited_for(self):
+        for limit in ("0", "100"):
+            outcome = self.command(f"sleep 1.2; exec {EXECUTOR} --stdio", f"--executor-timeout={limit}", self.program)
+            self.assertEqual(outcome.status, 42, outcome)
+
+    def test_interrupted_while_nothing_comes(self):
+        process = subprocess.Popen([JITSCOPE, "run", "--executor-timeout=0", "--executor-command", "echo ready >&2; exec cat >&2", self.program],
+                                   cwd=self.folder, stderr=subprocess.PIPE)
+        self.addCleanup(process.stderr.close)
+        self.assertEqual(process.stderr.readline(), b"ready\n")
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(LIMIT), -signal.SIGINT)
+        self.assertEqual(process.stderr.read(), b"")  # the command has ended, too
 
     def test_what_excludes_it(self):
         self.refused(self.command("true", "--executor=stream", self.program), b"exclude each other", 2)

@@ -1,9 +1,11 @@
 """Linkers that say what none would, and executors: each side ends the connection, says why, and does nothing else."""
 import os
+import re
 import signal
 import socket
 import struct
 import subprocess
+import time
 import unittest
 
 from bridge import (HEADER, MESSAGES, NUMBERS, PAGE, VERSION, Between, Hello, blob, finalize, frame, receive_frame, segment, text,
@@ -237,20 +239,28 @@ class Linkers(SystemTest):
             self.assertEqual((status, out), (1, b"bye\n"))
             self.assertRegex(error, rb"\Ajitscope-executor: .+\n\Z")
 
+    def runs(self, hello):
+        """Main, until a signal ends it."""
+        loop = bytes.fromhex("b822000000 0f05 ebf7".replace(" ", ""))  # pause(2), for ever
+        code = self.saying(b"main\n", loop)
+        return frame("FINALIZE", 1, finalize([segment(hello.start, content=code, prot=5)], flags=16 | 4 | 8, entry=hello.start))
+
+    def begun(self, hello):
+        self.assertEqual(self.process.stdout.readline(), b"main\n")
+        return b""
+
+    def test_the_end_while_the_program_runs(self):
+        """It does not outlive the connection that it was linked over."""
+        self.assertEqual(self.talk(self.runs, self.begun, frame("END", 2)), (-signal.SIGHUP, b"", b""))
+        self.assertEqual(self.talk(self.runs, self.begun), (-signal.SIGHUP, b"", b""))
+
     def test_while_the_program_runs(self):
         """It says what it did not understand, and ends the program: it may not be able to do anything itself."""
-        def runs(hello):
-            loop = bytes.fromhex("b822000000 0f05 ebf7".replace(" ", ""))  # pause(2), for ever
-            code = self.saying(b"main\n", loop)
-            return frame("FINALIZE", 1, finalize([segment(hello.start, content=code, prot=5)], flags=16 | 4 | 8, entry=hello.start))
-        def begun(hello):
-            self.assertEqual(self.process.stdout.readline(), b"main\n")
-            return b""
         for last, why in ((frame("LOOKUP", 2, b""), b"malformed"), (frame("END", 5), b"number 5, not 2"),
                           (frame("RUN", 2, u32(0) + u64(PAGE) + u32(0)), b"malformed"),
                           (frame("FINALIZE", 2, finalize(number=2, flags=20, entry=PAGE)), b"malformed"),
                           (frame("END", 2, text(b"tired \x1b[2Jof it")), b"the linker has ended the connection: tired \\x1b[2Jof it")):
-            status, out, error = self.talk(runs, begun, last)
+            status, out, error = self.talk(self.runs, self.begun, last)
             self.assertEqual((status, out), (-signal.SIGHUP, b""))
             self.assertIn(why, error)
             self.assertRegex(error, rb"\Ajitscope-executor: .+\n\Z")
@@ -262,6 +272,8 @@ class Executors(SystemTest):
         "hello": ("#include <stdio.h>\nint main(void) { return puts(\"hello\") < 0; }\n", ("-fPIC",), ()),
         "storage": ("static __thread int kept = 4;\nint main(void) { return kept; }\n", ("-fPIC",), ("-rdynamic",)),
         "low": ("int numbers[4] = {1, 2, 3, 4};\nint main(int n, char **v) { return numbers[n]; }\n", ("-fno-pic",), ()),
+        "waits": ("int waits(void) { return 1; }\n", ("-fPIC",), ()),
+        "calls": ("int waits(void);\nint main(void) { return waits(); }\n", ("-fPIC",), ()),
         "dies": ("int main(void) { return *(volatile int *)8; }\n", ("-fPIC",), ()),
     }
     # Which program has an executor say what.
@@ -400,6 +412,34 @@ class Executors(SystemTest):
                         return [header + payload[:at] + u32(ALL_ONES) + payload[at + 4:] if at + 4 <= len(payload) else header + payload]
                     outcome, _, _ = self.link(self.SAID[name], self.changing(name, changed))
                     self.assertGreaterEqual(outcome.status, 0, outcome)
+
+    def test_more_calls_than_threads_can_be(self):
+        """Each call that the linker is asked to serve may have to wait, but not for a thread of its own."""
+        path, most = self.home / "calls", 1000
+        waiting, threads = 1500, []
+
+        def count(linker):
+            process = struct.unpack("iii", linker.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
+            with open(f"/proc/{process}/status") as status:
+                return int(re.search(r"Threads:\s*(\d+)", status.read())[1])
+
+        def change(kind, header, payload):
+            if kind != "FINALIZED":
+                return [header + payload]
+            serial = HEADER.unpack(header)[3]
+            calls = [frame("LAZY_CALL", serial + i, u64(8)) for i in range(waiting + 5000)]
+            between.linker.sendall(b"".join(calls[:waiting]))
+            while count(between.linker) < most:  # the link is being made, and all calls wait for it
+                time.sleep(0.01)
+            time.sleep(0.3)
+            threads.append(count(between.linker))
+            return calls[waiting:]
+        between = Between(path, [EXECUTOR], change)
+        outcome = self.jitscope("run", f"--executor=unix:{path}", "--lazy", self.programs["calls"], self.programs["waits"])
+        between.end(LIMIT)
+        self.assertEqual(outcome.status, 1, outcome)
+        self.assertIn(b"message 'lazy-call' of the executor was not asked for", outcome.err)
+        self.assertLess(threads[0], most + 10)
 
     def test_another_library(self):
         """Both sides name both versions."""

@@ -368,7 +368,7 @@ class Refused(OutOfProcess):
         outcome = self.run_command(JITSCOPE, "run", "--in-process", main)
         self.assertEqual((outcome.status, outcome.out), (1, b""))
         self.assertRegex(outcome.err.decode(), r"text\.o: \.text\+0x\w+: symbol 'stdout': R_X86_64_PC32 at .* does not fit")
-        self.assertIn("as `jitscope run --out-of-process` does", outcome.err.decode())
+        self.assertIn("`jitscope run` does so by itself without --in-process", outcome.err.decode())
 
     def test_without_the_library(self):
         """An executor of one's own that has none beside it is not in the way of the one beside jitscope."""

@@ -59,6 +59,9 @@ struct jitscope_executor_options {
      * and output, as `ssh HOST jitscope-executor --stdio` does. */
     bool on_standard_streams;
     struct jitscope_secret secret; /* for jitscope_executor_connect_to() */
+    /* Milliseconds until the executor must have said who it is; UINT32_MAX: there is no limit.  0: two
+     * minutes with ON_STANDARD_STREAMS and for jitscope_executor_connect_to(), else no limit. */
+    uint32_t patience;
 };
 
 /* Starts a process, with this one's environment and standard streams.  OPTIONS may be NULL.  *connection is
@@ -143,8 +146,9 @@ struct jitscope_error *jitscope_target_listen(const char *where,
 struct jitscope_error *jitscope_target_register_action(struct jitscope_target *target, const char *name,
                                                        jitscope_action action, void *context);
 /* Serves until the linker ends the connection, or is gone: NULL; or says something that makes no sense:
- * EXECUTOR_GONE.  When a program that runs outlives its linker, the process gets SIGHUP, and SIGKILL two
- * seconds later.  Deallocate actions of what is left run in exit(3). */
+ * EXECUTOR_GONE.  When a program that runs outlives its linker, or the connection that it was
+ * linked over, the process gets SIGHUP, and SIGKILL two seconds later.  Deallocate actions of what is left
+ * run in exit(3). */
 struct jitscope_error *jitscope_target_serve(struct jitscope_target *target);
 
 #ifdef __cplusplus

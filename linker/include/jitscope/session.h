@@ -272,8 +272,9 @@ struct jitscope_error *jitscope_session_set_lazy(struct jitscope_session *sessio
  * nothing to call, so it must not return: it ends the process, or leaves by longjmp or an exception, which
  * passes the frames up to the caller; what the session itself called, an initialiser say, cannot be left so.
  * No lock is held. When it returns all the same, the process ends as if there were none.  With code in
- * another process it is not called: that process says so and ends, and the session hears of it as of any end
- * (jitscope_session_executor_state()). */
+ * another process it is not called: that process says why on its standard error and ends, with status 127,
+ * and the session hears of it as of any end (jitscope_session_executor_state()); event callbacks get why with
+ * `link_end` of the link that failed. */
 typedef void (*jitscope_lazy_failure)(void *context, const char *function, const char *message);
 /* Sets the one such function; NULL: the message goes to standard error and the process ends with status 127,
  * as when the dynamic loader cannot bind a symbol. */
@@ -320,8 +321,9 @@ struct jitscope_error *jitscope_session_replace(struct jitscope_session *session
  * and later links get.  LINK may be NULL; *link is owned by the session, and not written on an error.  With
  * nothing queued the batch is empty.  On an error nothing of the batch is left, what had run of its actions
  * has been undone, and the queue is empty. Errors: FORMAT, TRUNCATED, UNSUPPORTED (an input), DUPLICATE,
- * UNRESOLVED, OUT_OF_RANGE, ADDRESS_SPACE, ACTION_FAILED, NOT_FOUND, SYSTEM, and what passes, resolver and
- * memory manager return. */
+ * UNRESOLVED, OUT_OF_RANGE, ADDRESS_SPACE, ACTION_FAILED, NOT_FOUND, SYSTEM, EXECUTOR_GONE (with code in
+ * another process; an action that was asked for by itself, as in lazy sessions, is named), and what passes,
+ * resolver and memory manager return. */
 struct jitscope_error *jitscope_session_link(struct jitscope_session *session, struct jitscope_link **link);
 /* The address of a global, default-visibility definition of any link (the latest link that has it), or of a
  * jitscope_session_define(), whichever is younger.  Of a thread-local variable it is the calling thread's.
@@ -345,7 +347,7 @@ struct jitscope_error *jitscope_session_export(struct jitscope_session *session,
  * gone afterwards, and its names are free or fall back to older links'.  No code of it may be running: see
  * "Code that goes" above.  Errors: IN_USE when a later link refers to it (nothing happens then: unload that
  * one first; what addresses from lookups are used for is not known and not counted), ACTION_FAILED when a
- * finaliser failed, SYSTEM (the memory is gone all the same). */
+ * finaliser failed, EXECUTOR_GONE, SYSTEM (the memory is gone all the same). */
 struct jitscope_error *jitscope_session_unload(struct jitscope_session *session, struct jitscope_link *link);
 
 /* Why a session that is to be inspectable cannot be inspected, or NULL.  Owned by SESSION, valid until it is

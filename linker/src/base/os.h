@@ -151,6 +151,9 @@ int os_signal_action(int signal, const struct sigaction *action, struct sigactio
 int os_fork(void);
 int os_wait_for_child(int process, bool block, int *status);
 int os_kill(int process, int signal);
+/* To the process that os_open_process() gave DESCRIPTOR for, and to no other that has its number now.  Also
+ * from a signal's handler. */
+int os_signal_process(int descriptor, int signal);
 /* waitid(2) without waiting: the signal that a child is stopped by, 0 when it is not. */
 int os_child_stopped_by(int process);
 /* A descriptor that a program is not to run into: at a number that it gives to none of its own soon, and

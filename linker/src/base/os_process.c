@@ -133,6 +133,10 @@ int os_kill(int process, int signal) {
     return kill(process, signal);
 }
 
+int os_signal_process(int descriptor, int signal) {
+    return (int)syscall(SYS_pidfd_send_signal, descriptor, signal, NULL, 0);
+}
+
 int os_child_stopped_by(int process) {
     siginfo_t info = {0};
     int failed = waitid(P_PID, (id_t)process, &info, WSTOPPED | WNOHANG | WNOWAIT);

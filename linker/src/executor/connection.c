@@ -1,6 +1,7 @@
 #include "executor/connection.h"
 
 #include "base/os.h"
+#include "base/text.h"
 #include "executor/address_space.h"
 #include "executor/endpoint.h"
 
@@ -439,15 +440,67 @@ struct jitscope_executor_options connection_options(const struct jitscope_execut
     return options;
 }
 
+/* The first line of what came, and of what is still to be read, in place of a message. */
+static void read_greeting(const struct wire *wire, struct text *line) {
+    enum { MOST = 200, PAUSE = 100 /* milliseconds */ };
+    char bytes[sizeof wire->first + MOST + 1];
+    size_t size = wire->first_size;
+    int descriptor = -1;
+    memcpy(bytes, wire->first, size);
+    ssize_t more =
+        os_wait_readable(wire->in, PAUSE) ? os_stream_receive(wire->in, bytes + size, MOST, &descriptor) : 0;
+    if (descriptor >= 0)
+        os_close(descriptor);
+    bytes[size + (more > 0 ? (size_t)more : 0)] = '\0';
+    size = strcspn(bytes, "\n");
+    text_append_escaped(line, bytes, size && bytes[size - 1] == '\r' ? size - 1 : size);
+}
+
+static struct jitscope_error *greeted(const struct wire *wire) {
+    struct text line = {0};
+    read_greeting(wire, &line);
+    struct jitscope_error *error = error_with_help(
+        error_create(JITSCOPE_ERROR_EXECUTOR_GONE, "what came first is no message of an executor but '%s'",
+                     line.failed || !line.data ? "" : line.data),
+        "nothing else may write to the stream on which it talks: of a command that is its standard output, "
+        "where nobody is to be greeted, and no start file of a shell may print anything");
+    text_destroy(&line);
+    return error;
+}
+
+static struct jitscope_error *late(uint32_t patience) {
+    return error_with_help(
+        error_create(JITSCOPE_ERROR_EXECUTOR_GONE, "it has said nothing for %g seconds", patience / 1000.0),
+        "see whether it comes to run there; `jitscope run --executor-timeout SECONDS`, or `patience` of "
+        "struct "
+        "jitscope_executor_options, waits longer");
+}
+
+/* What is no executor need not end because somebody does not listen any more. */
+static void end_stranger(const struct jitscope_executor_connection *connection) {
+    if (connection->child > 0)
+        os_kill(connection->child, SIGTERM);
+}
+
 static struct jitscope_error *explain(struct jitscope_executor_connection *connection,
-                                      struct jitscope_error *error) {
-    struct jitscope_error *better = NULL;
+                                      struct jitscope_error *error, uint32_t patience) {
+    const struct wire *wire = &connection->wire;
+    bool is_late = wire->deadline && os_time_ns() >= wire->deadline, was_greeted = wire_was_greeted(wire);
+    struct jitscope_error *better = was_greeted ? greeted(wire) : is_late ? late(patience) : NULL;
+    if (better) {
+        jitscope_error_destroy(error);
+        error = better;
+    }
     send_away(connection, error_text(error));
     hear_of_process(connection, false);
+    if (was_greeted || is_late)
+        end_stranger(connection);
     if (jitscope_error_code(error) != JITSCOPE_ERROR_EXECUTOR_GONE)
         return error;
     better = error_create(JITSCOPE_ERROR_EXECUTOR_GONE, "no connection with the executor: %s%s%s",
                           error_text(error), *connection->end ? "; " : "", connection->end);
+    if (error_help(error))
+        better = error_with_help(better, "%s", error_help(error));
     jitscope_error_destroy(error);
     return better;
 }
@@ -495,7 +548,15 @@ static struct jitscope_executor_connection *create(int fd, int child,
     return connection;
 }
 
-struct jitscope_error *connection_begin(int fd, int child, bool started_us,
+/* In milliseconds; 0: without limit. */
+static uint32_t patience_of(const struct jitscope_executor_options *options, bool is_elsewhere) {
+    enum { USUAL = 120000 /* who is asked for a password has so long */ };
+    if (options->patience == UINT32_MAX)
+        return 0;
+    return options->patience ? options->patience : is_elsewhere ? USUAL : 0;
+}
+
+struct jitscope_error *connection_begin(int fd, int child, enum starter starter,
                                         const struct jitscope_executor_options *options,
                                         struct jitscope_executor_connection **out) {
     struct jitscope_executor_connection *connection = create(fd, child, options);
@@ -503,13 +564,16 @@ struct jitscope_error *connection_begin(int fd, int child, bool started_us,
         os_close(fd);
         return error_no_memory();
     }
+    uint32_t patience = patience_of(options, starter == STARTER_OTHER || options->on_standard_streams);
+    connection->wire.deadline = patience ? os_time_ns() + patience * UINT64_C(1000000) : 0;
     struct jitscope_error *error = read_hello(connection);
     if (error) {
-        error = explain(connection, error);
+        error = explain(connection, error, patience);
         jitscope_executor_disconnect(connection);
         return error;
     }
-    place_process(connection, started_us || (child && !options->on_standard_streams));
+    connection->wire.deadline = 0;
+    place_process(connection, starter == STARTER_EXECUTOR || (child && !options->on_standard_streams));
     connection->wire.most_extra = connection->hello.size;
     *out = connection;
     return NULL;
@@ -518,7 +582,7 @@ struct jitscope_error *connection_begin(int fd, int child, bool started_us,
 struct jitscope_error *jitscope_executor_connect(int fd, const struct jitscope_executor_options *given,
                                                  struct jitscope_executor_connection **connection) {
     struct jitscope_executor_options options = connection_options(given);
-    return connection_begin(fd, 0, false, &options, connection);
+    return connection_begin(fd, 0, STARTER_UNKNOWN, &options, connection);
 }
 
 struct jitscope_error *jitscope_executor_connect_to(const char *where,
@@ -529,7 +593,7 @@ struct jitscope_error *jitscope_executor_connect_to(const char *where,
     int fd;
     TRY(endpoint_parse(where, &endpoint));
     TRY(endpoint_connect(&endpoint, &options.secret, &fd));
-    return connection_begin(fd, 0, false, &options, connection);
+    return connection_begin(fd, 0, STARTER_OTHER, &options, connection);
 }
 
 /* It ends by itself, or is no executor. */

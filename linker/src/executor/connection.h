@@ -98,9 +98,11 @@ struct jitscope_executor_connection {
 
 /* The options as this library knows them, whatever size the caller's struct has. */
 struct jitscope_executor_options connection_options(const struct jitscope_executor_options *given);
-/* FD is closed on an error.  CHILD: the process that was started, which is waited for; 0: none.  STARTED_US:
- * the executor has started this process. */
-struct jitscope_error *connection_begin(int fd, int child, bool started_us,
+/* Who has started whom: this process the executor, or a command that leads to it; the executor this process;
+ * somebody else the executor, which waited; or it is not known. */
+enum starter { STARTER_LINKER, STARTER_EXECUTOR, STARTER_OTHER, STARTER_UNKNOWN };
+/* FD is closed on an error.  CHILD: the process that was started, which is waited for; 0: none. */
+struct jitscope_error *connection_begin(int fd, int child, enum starter starter,
                                         const struct jitscope_executor_options *options,
                                         struct jitscope_executor_connection **connection);
 /* As jitscope_executor_spawn(), for the program that LAUNCHER describes; executor_spawn.c.  Errors: also

@@ -2,8 +2,9 @@
 #include "base/os.h"
 #include "executor/connection.h"
 
-/* Each call is a thread of the program's that waits. */
-enum { MOST_CALLS = 4096 };
+/* Each call is a thread of the program's that waits.  Who says that it has more of them than can be is not
+ * given a thread for each: calls wait for those that there are, and too many are believed no more. */
+enum { MOST_WORKERS = 1000, MOST_CALLS = 4096 };
 
 /* --- answering */
 
@@ -74,7 +75,7 @@ static struct jitscope_error *start_worker(struct jitscope_executor_connection *
 static struct jitscope_error *leave_to_workers(struct jitscope_executor_connection *connection,
                                                const struct frame *frame) {
     TRY(vec_reserve(&connection->calls, 1));
-    if (connection->calls.count >= connection->idle)
+    if (connection->calls.count >= connection->idle && connection->workers.count < MOST_WORKERS)
         TRY(start_worker(connection));
     vec_put(&connection->calls, *frame);
     return NULL;

@@ -90,8 +90,8 @@ void executor_results_destroy(struct action_results *results);
 struct jitscope_error *executor_transfer(struct executor *executor, const struct action *actions,
                                          uint32_t count, const struct action_results *results);
 /* Runs the finalize halves of ACTIONS in order.  When one fails, the deallocate halves of those already done
- * run in reverse (half ROLLBACK) and the error is ACTION_FAILED, naming the action.  Every half that ran is
- * in RESULTS. */
+ * run in reverse (half ROLLBACK) and the error names the action: ACTION_FAILED, or EXECUTOR_GONE.  Every half
+ * that ran is in RESULTS. */
 struct jitscope_error *executor_finalize(struct executor *executor, const struct action *actions,
                                          uint32_t count, struct action_results *results);
 /* exit(3) was called inside one of these actions, or while they were rolled back, so that executor_finalize()

@@ -38,8 +38,10 @@ static const char *run_half(struct executor *executor, const struct action_call 
     return failure;
 }
 
-struct jitscope_error *executor_action_error(uint32_t index, const char *name, const char *failure) {
-    return error_create(JITSCOPE_ERROR_ACTION_FAILED, "allocation action %u '%s': %s", index, name, failure);
+struct jitscope_error *executor_action_error(uint32_t index, const char *name, const char *failure,
+                                             bool lost) {
+    return error_create(lost ? JITSCOPE_ERROR_EXECUTOR_GONE : JITSCOPE_ERROR_ACTION_FAILED,
+                        "allocation action %u '%s': %s", index, name, failure);
 }
 
 /* The deallocate halves of the actions from FIRST to COUNT, last first; the first failure is the error. */
@@ -49,7 +51,7 @@ static struct jitscope_error *undo(struct executor *executor, const struct actio
     for (uint32_t i = count; i-- > first;) {
         const char *failure = run_half(executor, &actions[i].deallocate, i, half, results);
         if (failure && !error)
-            error = executor_action_error(i, actions[i].deallocate.function, failure);
+            error = executor_action_error(i, actions[i].deallocate.function, failure, executor->lost);
     }
     return error;
 }
@@ -99,7 +101,7 @@ struct jitscope_error *executor_run_finalize_halves(struct executor *executor, c
         run.index = i;
         const char *failure = run_half(executor, &actions[i].finalize, i, ACTION_FINALIZE, results);
         if (failure) {
-            error = executor_action_error(i, actions[i].finalize.function, failure);
+            error = executor_action_error(i, actions[i].finalize.function, failure, executor->lost);
             roll_back(executor, &run, i); /* not behind a replayed exit(3), which did */
         }
     }

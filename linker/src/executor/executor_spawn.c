@@ -72,7 +72,7 @@ static struct jitscope_error *connect_to_starter(int fd, const struct jitscope_e
                             process);
     }
     os_close_on_exec(fd);
-    return connection_begin(fd, 0, true, options, connection);
+    return connection_begin(fd, 0, STARTER_EXECUTOR, options, connection);
 }
 
 static size_t copy_words(char *const *from, char **to) {
@@ -114,7 +114,7 @@ static struct jitscope_error *spawn(const char *program, char *const *words,
                                                                 : start(program, words, ends[1], &child);
     os_close(ends[1]);
     if (!error)
-        return connection_begin(ends[0], child, false, options, connection);
+        return connection_begin(ends[0], child, STARTER_LINKER, options, connection);
     os_close(ends[0]);
     return error;
 }

@@ -95,6 +95,7 @@ struct executor {
     uint64_t *values;                 /* what the built-in action that runs has found out */
     uint32_t value_count;
     uint64_t duration; /* of the half that has run, when another process has measured it */
+    bool lost;         /* that half failed because nobody is there any more */
     char message[192]; /* the last failure of a built-in action */
 
     struct executor_run *running; /* what executor_finalize() is in the middle of; NULL: it is not running */
@@ -117,7 +118,9 @@ const struct registered_action *executor_find_action(const struct executor *exec
 char *executor_copy_text(const char *text);
 /* The loader does not open a library, and says TEXT. */
 struct jitscope_error *executor_refusal(const char *text);
-struct jitscope_error *executor_action_error(uint32_t index, const char *name, const char *failure);
+/* Action INDEX has failed; LOST: because nobody is there to run it, or to say what became of it. */
+struct jitscope_error *executor_action_error(uint32_t index, const char *name, const char *failure,
+                                             bool lost);
 
 /* No exit callback any more: executor_at_exit(). */
 void executor_leave_exit(struct executor *executor);

@@ -156,16 +156,16 @@ static void hand_over(struct outcome *outcome, struct action_results *results, u
     }
 }
 
-/* The first half that failed is the error. */
+/* The first half that failed is the error; LOST as for executor_action_error(). */
 static struct jitscope_error *error_of(const struct action *actions, const struct action_results *results,
-                                       uint32_t from, uint8_t half) {
+                                       uint32_t from, uint8_t half, bool lost) {
     for (uint32_t i = from; i < results->results.count; i++) {
         const struct action_result *result = &results->results.data[i];
         const struct action *action = &actions[result->action];
         const char *name = half == ACTION_FINALIZE ? action->finalize.function : action->deallocate.function;
         if (result->failed && result->half == half)
             return executor_action_error(result->action, name ? name : "",
-                                         result->message ? result->message : "out of memory");
+                                         result->message ? result->message : "out of memory", lost);
     }
     return NULL;
 }
@@ -180,7 +180,7 @@ struct jitscope_error *remote_finalize(struct executor *executor, const struct a
     executor->remote->wanted = results;
     if (outcome->is_interrupted)
         exit(executor->remote->connection->status); /* the rest is told from inside */
-    struct jitscope_error *error = error_of(actions, results, 0, ACTION_FINALIZE);
+    struct jitscope_error *error = error_of(actions, results, 0, ACTION_FINALIZE, false);
     remote_forget_outcome(outcome);
     return error;
 }
@@ -278,13 +278,15 @@ struct jitscope_error *remote_deallocate(struct executor *executor, const struct
         return executor_run_deallocate_halves(executor, actions, first, count, results);
     TRY(vec_reserve(&results->results, count));
     struct jitscope_error *error = ask_to_deallocate(executor, actions, first, count, results);
+    bool lost = false;
     if (error && !(connection_has_exited(connection) && remote_find_exited(connection, count, results) &&
                    remote_is_deallocated(actions, first, count, results, before, false))) {
+        lost = jitscope_error_code(error) == JITSCOPE_ERROR_EXECUTOR_GONE;
         drop_results(results, before);
         fail_all(actions, first, count, error_text(error), results);
     }
     jitscope_error_destroy(error);
-    return error_of(actions, results, before, ACTION_DEALLOCATE);
+    return error_of(actions, results, before, ACTION_DEALLOCATE, lost);
 }
 
 struct jitscope_error *remote_close(struct executor *executor, uint32_t allocation) {

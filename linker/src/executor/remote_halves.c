@@ -42,6 +42,7 @@ static const char *take_result(struct executor *executor, struct frame *reply, c
     cursor.failed |= remote->audience > LISTING_UNLISTED || (!error && !is_result_of(&results, call, name));
     error = remote_finish_with(executor, reply, &cursor, error);
     failure = error ? keep_failure(remote, error_text(error)) : note_result(executor, results.results.data);
+    executor->lost = jitscope_error_code(error) == JITSCOPE_ERROR_EXECUTOR_GONE;
     jitscope_error_destroy(error);
     executor_results_destroy(&results);
     return failure;
@@ -53,11 +54,14 @@ static const char *find_result(struct executor *executor, const struct half_name
     struct jitscope_executor_connection *connection = executor->remote->connection;
     struct action_results results = {.allocation = name->allocation};
     const char *failure = keep_failure(executor->remote, error_text(error));
+    executor->lost = jitscope_error_code(error) == JITSCOPE_ERROR_EXECUTOR_GONE;
     bool found = name->half != ACTION_FINALIZE && connection_has_exited(connection) &&
                  remote_find_exited(connection, UINT32_MAX, &results);
     for (uint32_t i = 0; found && i < results.results.count; i++)
-        if (results.results.data[i].action == name->action)
+        if (results.results.data[i].action == name->action) {
             failure = note_result(executor, &results.results.data[i]);
+            executor->lost = false;
+        }
     executor_results_destroy(&results);
     jitscope_error_destroy(error);
     return failure;

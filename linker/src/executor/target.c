@@ -113,9 +113,9 @@ static void end_at_exit(int status, void *context) {
     if (!was_owner)
         target_lock(target);
     target_await_links(target);
-    if (!target->exiting) {
+    if (!target_is_exiting(target)) {
         uint64_t half = target_half_of_thread(target);
-        target->exiting = true;
+        __atomic_store_n(&target->exiting, true, __ATOMIC_RELAXED);
         message_u32(&message, (uint32_t)status);
         end_interrupted(target, &message);
         undo_all(target, &message);
@@ -149,7 +149,7 @@ static void forget_connection(void) {
 /* While the program ends its finalisers may call what waits. */
 struct jitscope_error *target_take(struct jitscope_target *target, struct frame *frame) {
     target_lock(target);
-    bool counts = !target->exiting || frame->answers;
+    bool counts = !target_is_exiting(target) || frame->answers;
     struct jitscope_error *error = counts ? target_handle(target, frame) : NULL;
     target_unlock(target);
     frame_destroy(frame);
@@ -187,30 +187,30 @@ static void tell_user(struct jitscope_target *target) {
 
 void target_end_connection(struct jitscope_target *target, struct jitscope_error *failure) {
     pthread_mutex_lock(&target->queue_lock);
-    if (target->is_over || target->failure)
+    if (target_is_over(target) || target->failure)
         jitscope_error_destroy(failure);
     else
         target->failure = failure;
-    target->is_over = true;
+    __atomic_store_n(&target->is_over, true, __ATOMIC_RELAXED);
     bool busy = target->main_runs || target->is_handling;
     pthread_cond_broadcast(&target->changed);
     pthread_mutex_unlock(&target->queue_lock);
-    if (!busy || target->exiting || finishes_handling(target))
+    if (!busy || target_is_exiting(target) || finishes_handling(target))
         return;
     tell_user(target);
     os_kill(os_process_id(), SIGHUP);
     os_wait_readable(-1, GRACE);
-    if (!target->exiting)
+    if (!target_is_exiting(target))
         os_kill(os_process_id(), SIGKILL);
 }
 
 /* True: the thread that serves handles it, or nobody does any more; else the caller. */
 static bool hand_over(struct jitscope_target *target, struct frame *frame) {
     pthread_mutex_lock(&target->queue_lock);
-    while (target->has_frame && !target->main_runs && !target->is_in_half && !target->is_over)
+    while (target->has_frame && !target->main_runs && !target->is_in_half && !target_is_over(target))
         pthread_cond_wait(&target->changed, &target->queue_lock);
-    bool theirs = target->is_over || (!target->main_runs && !target->is_in_half);
-    if (target->is_over) {
+    bool theirs = target_is_over(target) || (!target->main_runs && !target->is_in_half);
+    if (target_is_over(target)) {
         frame_destroy(frame);
     } else if (theirs) {
         target->frame = *frame;
@@ -260,9 +260,19 @@ static struct jitscope_error *receive(struct jitscope_target *target, struct fra
 /* The program goes on by itself; but who waits for an answer need not. */
 static void stop_listening(struct jitscope_target *target) {
     pthread_mutex_lock(&target->queue_lock);
-    target->is_over = true;
+    __atomic_store_n(&target->is_over, true, __ATOMIC_RELAXED);
     pthread_cond_broadcast(&target->changed);
     pthread_mutex_unlock(&target->queue_lock);
+}
+
+/* The linker has said END.  Code that still runs is ended as if the linker had gone; else the thread that
+ * serves comes to its end. */
+static void outlive_end(struct jitscope_target *target) {
+    pthread_mutex_lock(&target->queue_lock);
+    bool code_runs = target->main_runs || target->is_in_half;
+    pthread_mutex_unlock(&target->queue_lock);
+    if (code_runs)
+        target_end_connection(target, NULL);
 }
 
 static void *listen_to_linker(void *context) {
@@ -287,8 +297,10 @@ static void *listen_to_linker(void *context) {
         bool is_last = !error && !end && frame.kind == MESSAGE_END;
         if (!error && !end)
             error = pass_on(target, &frame);
-        if (is_last && !error)
+        if (is_last && !error) {
+            outlive_end(target);
             return NULL;
+        }
         if (error || end) {
             target_end_connection(target, error);
             return NULL;
@@ -302,7 +314,7 @@ static void *listen_to_linker(void *context) {
 static bool await_frame(struct jitscope_target *target, struct frame *frame) {
     pthread_mutex_lock(&target->queue_lock);
     target->is_handling = false;
-    while (!target->has_frame && !target->is_over && !is_child(target))
+    while (!target->has_frame && !target_is_over(target) && !is_child(target))
         pthread_cond_wait(&target->changed, &target->queue_lock);
     bool has_frame = target->has_frame;
     if (has_frame)
@@ -317,7 +329,8 @@ static bool await_frame(struct jitscope_target *target, struct frame *frame) {
 /* Nothing waits to be handled by this thread from now on: else what waits comes first. */
 static bool begin_main(struct jitscope_target *target) {
     pthread_mutex_lock(&target->queue_lock);
-    target->main_runs = target->entry && !target->has_frame && !target->is_over;
+    target->main_runs =
+        target->entry && !target->has_frame && !target_is_over(target) && !target_was_ended(target);
     pthread_cond_broadcast(&target->changed);
     pthread_mutex_unlock(&target->queue_lock);
     return target->main_runs;
@@ -415,18 +428,18 @@ static struct jitscope_error *start(struct jitscope_target *target) {
 struct jitscope_error *jitscope_target_serve(struct jitscope_target *target) {
     struct frame frame;
     struct jitscope_error *error = start(target);
-    while (!error && !target->was_ended && await_frame(target, &frame)) {
+    while (!error && !target_was_ended(target) && await_frame(target, &frame)) {
         error = target_take(target, &frame);
         if (!error && begin_main(target))
             error = run_main(target);
     }
-    if (!error && !target->was_ended) {
+    if (!error && !target_was_ended(target)) {
         error = target->failure;
         target->failure = NULL;
     }
     pthread_mutex_lock(&target->queue_lock);
     target->is_handling = false;
-    target->is_over = true;
+    __atomic_store_n(&target->is_over, true, __ATOMIC_RELAXED);
     pthread_cond_broadcast(&target->changed);
     pthread_mutex_unlock(&target->queue_lock);
     os_shut_down(target->wire.in);

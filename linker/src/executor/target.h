@@ -83,7 +83,7 @@ struct jitscope_target {
     bool by_parts;       /* halves of some allocation were asked for one by one */
     uint32_t unfinished; /* such allocations */
     int crashed;         /* atomic: 1 while a thread waits to be looked at, 2 when it has been */
-    bool exiting;        /* exit(3) has been called: nothing is handled any more */
+    bool exiting;        /* atomic: exit(3) has been called, nothing is handled any more */
     uint64_t entry;      /* to be called as main, 0: nothing */
     bool exits;          /* with what main returns */
     int argc;
@@ -94,7 +94,9 @@ struct jitscope_target {
     pthread_mutex_t queue_lock;
     pthread_cond_t changed;
     struct frame frame; /* to be handled by the thread that serves */
-    bool has_frame, is_handling, main_runs, is_over, was_ended;
+    bool has_frame, is_handling, main_runs;
+    bool is_over;                   /* atomic: a signal's handler takes no lock */
+    bool was_ended;                 /* atomic: by END */
     struct jitscope_error *failure; /* why it is over */
     struct os_thread listener;
     bool listens;     /* there is one */
@@ -108,6 +110,15 @@ struct jitscope_target {
 
 /* --- target.c */
 
+static inline bool target_is_over(const struct jitscope_target *target) {
+    return __atomic_load_n(&target->is_over, __ATOMIC_RELAXED);
+}
+static inline bool target_was_ended(const struct jitscope_target *target) {
+    return __atomic_load_n(&target->was_ended, __ATOMIC_RELAXED);
+}
+static inline bool target_is_exiting(const struct jitscope_target *target) {
+    return __atomic_load_n(&target->exiting, __ATOMIC_RELAXED);
+}
 void target_lock(struct jitscope_target *target);
 void target_unlock(struct jitscope_target *target);
 bool target_is_owner(struct jitscope_target *target);

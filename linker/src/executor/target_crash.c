@@ -57,7 +57,7 @@ static void tell(struct jitscope_target *target, int signal, uint64_t address) {
 
 static void wait_to_be_seen(struct jitscope_target *target) {
     enum { STEP = 5, PATIENCE = 20000 /* milliseconds */ };
-    for (int waited = 0; waited < PATIENCE && !target->is_over; waited += STEP) {
+    for (int waited = 0; waited < PATIENCE && !target_is_over(target); waited += STEP) {
         if (__atomic_load_n(&target->crashed, __ATOMIC_ACQUIRE) == 2)
             return;
         os_wait_readable(-1, STEP);

@@ -253,7 +253,7 @@ bool target_give_to_call(struct jitscope_target *target, const struct frame *fra
 /* False: nothing will come any more. */
 static bool await_message(struct jitscope_target *target, struct target_call *call, struct frame *frame) {
     pthread_mutex_lock(&target->queue_lock);
-    while (!call->has_frame && !target->is_over)
+    while (!call->has_frame && !target_is_over(target))
         pthread_cond_wait(&target->changed, &target->queue_lock);
     bool has_frame = call->has_frame;
     *frame = call->frame;
@@ -370,7 +370,7 @@ struct jitscope_error *target_give_to_helper(struct jitscope_target *target, con
 /* Links that other threads are making come to their end first. */
 void target_await_links(struct jitscope_target *target) {
     bool here = target->process == os_process_id();
-    while (here && !target->is_over && !target->exiting && !is_innermost(target) &&
+    while (here && !target_is_over(target) && !target_is_exiting(target) && !is_innermost(target) &&
            (target->runs || target->unfinished) && !target_half_of_thread(target))
         wait_for_end_of_run(target);
 }

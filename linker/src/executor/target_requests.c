@@ -568,7 +568,7 @@ static struct jitscope_error *end(struct jitscope_target *target, struct frame *
     TRY(cursor_end(cursor, frame->kind));
     if (*why)
         return error_create(JITSCOPE_ERROR_EXECUTOR_GONE, "the linker has ended the connection: %s", why);
-    target->was_ended = true;
+    __atomic_store_n(&target->was_ended, true, __ATOMIC_RELAXED);
     return NULL;
 }
 

@@ -3,6 +3,7 @@
 #include "executor/executor.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <sys/uio.h>
 
@@ -153,14 +154,27 @@ struct jitscope_error *wire_send(struct wire *wire, enum bridge_message kind, ui
 
 /* --- reading */
 
+enum news { NEWS_LATE, NEWS_BYTES, NEWS_END };
+
+/* Milliseconds; -1: without limit. */
+static int time_left(const struct wire *wire) {
+    uint64_t now = os_time_ns();
+    if (!wire->deadline)
+        return -1;
+    uint64_t left = wire->deadline > now ? (wire->deadline - now + 999999) / 1000000 : 0;
+    return left < INT_MAX ? (int)left : INT_MAX;
+}
+
 /* Whatever is in the stream is read before an end of the other process counts. */
-static bool await(const struct wire *wire) {
+static enum news await(const struct wire *wire) {
     struct pollfd entries[] = {{.fd = wire->in, .events = POLLIN}, {.fd = wire->watched, .events = POLLIN}};
-    if (wire->watched < 0)
-        return true;
-    while (os_poll(entries, 2, -1) < 0 && errno == EINTR) {
-    }
-    return entries[0].revents != 0;
+    int found;
+    if (wire->watched < 0 && !wire->deadline)
+        return NEWS_BYTES;
+    do
+        found = os_poll(entries, 2, time_left(wire));
+    while (found < 0 && errno == EINTR);
+    return !found ? NEWS_LATE : entries[0].revents ? NEWS_BYTES : NEWS_END;
 }
 
 /* *GOT less than SIZE: the stream has ended. */
@@ -168,7 +182,10 @@ static struct jitscope_error *read_some(struct wire *wire, uint8_t *buffer, size
                                         size_t *got) {
     for (*got = 0; *got < size;) {
         int with = -1;
-        if (!await(wire))
+        enum news news = await(wire);
+        if (news == NEWS_LATE)
+            return error_create(JITSCOPE_ERROR_EXECUTOR_GONE, "nothing has come from it for too long");
+        if (news == NEWS_END)
             return NULL;
         ssize_t count = os_stream_receive(wire->in, buffer + *got, size - *got, &with);
         if (with >= 0 && *descriptor >= 0)
@@ -225,10 +242,39 @@ static struct jitscope_error *read_payload(struct wire *wire, struct frame *fram
     return NULL;
 }
 
+static bool is_text(uint8_t byte) {
+    enum { LAST_OF_UTF8 = 0xf4, DELETE = 0x7f };
+    return byte < ' ' ? byte && strchr("\a\t\n\r\33", byte) : byte <= LAST_OF_UTF8 && byte != DELETE;
+}
+
+bool wire_was_greeted(const struct wire *wire) {
+    size_t i = 0;
+    while (i < wire->first_size && is_text(wire->first[i]))
+        i++;
+    return i && i == wire->first_size;
+}
+
+/* Of the first message as many bytes as tell it from a greeting are looked at before more is waited for. */
+static struct jitscope_error *read_header(struct wire *wire, uint8_t *header, int *descriptor, size_t *got) {
+    size_t begun = wire->received ? 0 : sizeof wire->first, more;
+    struct jitscope_error *error = read_some(wire, header, begun, descriptor, got);
+    if (begun) {
+        memcpy(wire->first, header, *got);
+        wire->first_size = (uint8_t)*got;
+    }
+    if (!error && begun && wire_was_greeted(wire))
+        error = error_create(JITSCOPE_ERROR_EXECUTOR_GONE, "what came first is no message");
+    if (error || *got < begun)
+        return error;
+    error = read_some(wire, header + begun, BRIDGE_HEADER - begun, descriptor, &more);
+    *got += more;
+    return error;
+}
+
 static struct jitscope_error *receive(struct wire *wire, struct frame *frame, int *descriptor, bool *end) {
     uint8_t header[BRIDGE_HEADER];
     size_t got;
-    TRY(read_some(wire, header, sizeof header, descriptor, &got));
+    TRY(read_header(wire, header, descriptor, &got));
     *end = got == 0;
     if (got < sizeof header)
         return *end ? NULL : cut_off();

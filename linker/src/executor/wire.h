@@ -20,6 +20,9 @@ struct wire {
     uint64_t sent; /* serial of the last one of each direction */
     uint64_t received;
     uint64_t most_extra; /* what a FINALIZE may have beyond BRIDGE_MOST */
+    uint64_t deadline;   /* by os_time_ns(), of what is to come; 0: none */
+    uint8_t first[4];    /* what came first: the size of a message, */
+    uint8_t first_size;  /* as far as it did */
 };
 
 /* One message that has come. */
@@ -49,6 +52,8 @@ void message_destroy(struct message *message);
  * in any case, NULL is an empty payload. */
 struct jitscope_error *wire_send(struct wire *wire, enum bridge_message kind, uint64_t answers,
                                  struct message *message, int descriptor, uint64_t *serial);
+/* Whether what came first is text, as people are greeted with, and can be no message. */
+bool wire_was_greeted(const struct wire *wire);
 /* Waits for the next one; *DESCRIPTOR (-1: none) is the caller's.  *END: the other side has closed the stream
  * between two messages, or ended; that is no error. */
 struct jitscope_error *wire_receive(struct wire *wire, struct frame *frame, int *descriptor, bool *end);

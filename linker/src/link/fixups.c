@@ -43,8 +43,10 @@ static struct jitscope_error *out_of_range(const struct graph *graph, uint32_t i
         return error_with_help(error, "the target lies outside the batch: compile with -fPIC so that it is "
                                       "reached through the GOT, link an archive that defines it, as "
                                       "-l:libstdc++.a instead of -lstdc++, or, when it is data of a shared "
-                                      "library, have a process hold a copy of it that is started for this "
-                                      "link, as `jitscope run --out-of-process` does");
+                                      "library, have it run in a process that is started for it and holds a "
+                                      "copy: `jitscope run` does so by itself without --in-process, "
+                                      "--executor and a debugger, other programs with "
+                                      "jitscope_executor_spawn_for()");
     if (symbol->flags & SYMBOL_EXTERNAL)
         return error_with_help(error, "the target lies outside the batch: compile with -fPIC so that it is "
                                       "reached through the GOT, or link an archive that defines it, as "

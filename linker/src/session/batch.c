@@ -42,6 +42,15 @@ static struct jitscope_error *new_link(struct jitscope_session *session, struct 
     return NULL;
 }
 
+/* What replaced LINK replaces what that one had replaced. */
+static void pass_on_replaced(struct jitscope_session *session, const struct jitscope_link *link) {
+    for (uint32_t i = 0; link->is_replaced && i < session->links.entries.count; i++) {
+        struct jitscope_link *other = session->links.entries.data[i].thing;
+        if (other && other->replaces == link->number)
+            other->replaces = link->replaces;
+    }
+}
+
 void session_forget_link(struct jitscope_session *session, struct jitscope_link *link) {
     for (uint32_t i = 0; i < link->definitions.count; i++)
         session_remove_definition(session, link->definitions.data[i]);
@@ -49,6 +58,7 @@ void session_forget_link(struct jitscope_session *session, struct jitscope_link 
         link->uses.data[i]->users--;
         link->uses.data[i]->stamp = 0;
     }
+    pass_on_replaced(session, link);
     numbered_remove(&session->links, link->number);
     if (session->executor)
         executor_close_tls(session->executor, link->number);
@@ -198,12 +208,13 @@ static struct jitscope_error *check_callers(const struct jitscope_session *sessi
     return NULL;
 }
 
-static struct jitscope_error *replace(struct jitscope_session *session, const struct jitscope_link *old,
+static struct jitscope_error *replace(struct jitscope_session *session, struct jitscope_link *old,
                                       struct jitscope_link **out) {
     struct jitscope_link *link;
     const struct link_request request = {.replaces = old->number};
     TRY(check_callers(session, old));
     TRY(session_link(session, &request, &link));
+    old->is_replaced = true;
     session_swing_slots(session, link);
     if (out)
         *out = link;

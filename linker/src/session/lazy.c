@@ -153,6 +153,56 @@ static void bind_family(struct jitscope_session *session, uint32_t family) {
     }
 }
 
+/* --- replacing */
+
+static const struct definition *definition_in(const struct jitscope_session *session, uint32_t name,
+                                              const struct jitscope_link *link) {
+    for (uint32_t i = 0; i < link->definitions.count; i++)
+        if (session->definitions.data[link->definitions.data[i]].name == name)
+            return &session->definitions.data[link->definitions.data[i]];
+    return NULL;
+}
+
+/* A slot that waits does so for what its own family has; others find the new link by themselves.  What was
+ * queued for FAMILY may have been taken by another, which needed it first: it is replaced all the same. */
+static bool leads_to_replaced(const struct jitscope_session *session, const struct jitscope_link *link,
+                              const struct lazy_slot *slot, uint32_t family) {
+    const struct jitscope_link *definer = session_link_by_number(session, slot->definer);
+    if (!definer)
+        return !slot->definer && link->family == family;
+    return definer->family == family || session_was_queued_for(session, slot->name, definer->number, family);
+}
+
+/* In the links from number FIRST on. */
+static void swing_slots(struct jitscope_session *session, const struct jitscope_link *new, uint32_t first) {
+    uint32_t family = session_link_by_number(session, new->replaces)->family;
+    for (uint32_t i = 0; i < session->links.entries.count; i++) {
+        struct jitscope_link *link = session->links.entries.data[i].thing;
+        for (uint32_t at = 0; link && link->number >= first && at < link->slots.count; at++) {
+            if (!leads_to_replaced(session, link, &link->slots.data[at], family))
+                continue;
+            const struct definition *definition = definition_in(session, link->slots.data[at].name, new);
+            if (definition && !definition->hidden)
+                set_slot(session, link, at, definition->address, new->number, BINDING_REPLACED);
+        }
+    }
+    trace_enter_link(&session->trace, 0);
+}
+
+void session_swing_slots(struct jitscope_session *session, const struct jitscope_link *new) {
+    swing_slots(session, new, 0);
+}
+
+/* What is linked for a link that has been replaced meanwhile calls, as the others do, what has replaced it.
+ */
+static void swing_late_slots(struct jitscope_session *session, const struct jitscope_link *late) {
+    for (uint32_t i = 0; i < session->links.entries.count; i++) {
+        const struct jitscope_link *link = session->links.entries.data[i].thing;
+        if (link && link->replaces && !link->running && session_link_by_number(session, link->replaces))
+            swing_slots(session, link, late->number);
+    }
+}
+
 /* --- calls */
 
 static struct jitscope_error *no_definition(const struct jitscope_session *session, uint32_t name) {
@@ -167,7 +217,9 @@ static struct jitscope_error *bind(struct jitscope_session *session, struct jits
     const struct definition *definition = find_function(session, link, name);
     if (!definition) {
         const struct link_request request = {.family = family, .name = name};
-        TRY(session_link(session, &request, NULL));
+        struct jitscope_link *late;
+        TRY(session_link(session, &request, &late));
+        swing_late_slots(session, late);
         bind_family(session, family);
         definition = session_find_definition(session, name, SCOPE_DEFAULT, family);
     }
@@ -307,38 +359,6 @@ void session_withdraw_link(struct jitscope_session *session, uint32_t number) {
             if (link->slots.data[at].definer == number)
                 set_slot(session, link, at, link->slots.data[at].unbound, 0, BINDING_WITHDRAWN);
     }
-}
-
-/* --- replacing */
-
-static const struct definition *definition_in(const struct jitscope_session *session, uint32_t name,
-                                              const struct jitscope_link *link) {
-    for (uint32_t i = 0; i < link->definitions.count; i++)
-        if (session->definitions.data[link->definitions.data[i]].name == name)
-            return &session->definitions.data[link->definitions.data[i]];
-    return NULL;
-}
-
-/* A slot that waits does so for what its own family has; others find the new link by themselves. */
-static bool leads_to_replaced(const struct jitscope_session *session, const struct jitscope_link *link,
-                              const struct lazy_slot *slot, uint32_t family) {
-    const struct jitscope_link *definer = session_link_by_number(session, slot->definer);
-    return definer ? definer->family == family : !slot->definer && link->family == family;
-}
-
-void session_swing_slots(struct jitscope_session *session, const struct jitscope_link *new) {
-    uint32_t family = session_link_by_number(session, new->replaces)->family;
-    for (uint32_t i = 0; i < session->links.entries.count; i++) {
-        struct jitscope_link *link = session->links.entries.data[i].thing;
-        for (uint32_t at = 0; link && at < link->slots.count; at++) {
-            if (!leads_to_replaced(session, link, &link->slots.data[at], family))
-                continue;
-            const struct definition *definition = definition_in(session, link->slots.data[at].name, new);
-            if (definition && !definition->hidden)
-                set_slot(session, link, at, definition->address, new->number, BINDING_REPLACED);
-        }
-    }
-    trace_enter_link(&session->trace, 0);
 }
 
 /* --- settings */

@@ -119,6 +119,17 @@ uint32_t session_find_waiting(const struct jitscope_session *session, uint32_t n
     return later && scope != SCOPE_HIDDEN ? find_in_family(session, name, other, false) : UINT32_MAX;
 }
 
+bool session_was_queued_for(const struct jitscope_session *session, uint32_t name, uint32_t link,
+                            uint32_t family) {
+    for (uint32_t at = waiting_of_name(session, name); at != UINT32_MAX;
+         at = session->waiting_names.data[at].next) {
+        const struct waiting *object = &session->waiting.data[session->waiting_names.data[at].object];
+        if (object->taken_by == link && object->family == family)
+            return true;
+    }
+    return false;
+}
+
 void session_let_wait(struct jitscope_session *session, uint32_t link) {
     for (uint32_t i = 0; i < session->waiting.count; i++)
         if (session->waiting.data[i].taken_by == link)

@@ -115,6 +115,7 @@ struct jitscope_link {
     uint32_t family;   /* number of the link that the program asked for; lazy ones are made on its behalf */
     uint32_t wanted;   /* name that a lazy link is made for; NO_NAME */
     uint32_t replaces; /* link whose functions this one's take the place of; 0 */
+    bool is_replaced;  /* by another */
     bool replaceable;  /* calls go through slots */
     bool low;          /* the family lies low, where 32 bits reach */
     bool leaves;       /* that it is unloaded was told */
@@ -412,6 +413,9 @@ struct jitscope_error *session_mark_replaceable(struct graph *graph, struct jits
  * definition that is there comes first. */
 uint32_t session_find_waiting(const struct jitscope_session *session, uint32_t name, uint8_t scope,
                               uint32_t family);
+/* Whether what LINK has taken of what was queued for FAMILY defines NAME. */
+bool session_was_queued_for(const struct jitscope_session *session, uint32_t name, uint32_t link,
+                            uint32_t family);
 /* LINK is gone: what it took waits again. */
 void session_let_wait(struct jitscope_session *session, uint32_t link);
 /* FAMILY is gone, and with it what was queued for it. */

@@ -1,0 +1,4 @@
+int answer(void);
+int between(void) {
+    return answer();
+}
