@@ -103,6 +103,22 @@ class Middle(Awkward):
                 self.assertEqual(outcome.endswith("ok\n"), name == "libgood.a", outcome)
                 self.replay()
 
+    def test_default_libraries(self):
+        """However many of them are searched already when the recording begins."""
+        texts = ("int nothing;", "extern int puts(const char *); int print(void) { return puts(\"now\"); }",
+                 "__int128 half(__int128 a, __int128 b) { return a / b; }",
+                 "extern void *_Unwind_GetCFA(void *); void *(*get)(void *) = _Unwind_GetCFA;")
+        objects = [self.compile(text + "\n", "-fPIC", name=f"{at}.o") for at, text in enumerate(texts)]
+        words = [word for item in objects for word in (item, "link")]
+        read = ("0.o", "libc.so.6", "libgcc.a", "libgcc_s.so.1")
+        for at in range(0, len(words), 2):
+            with self.subTest(at=at):
+                self.session(*words[:at], self.begin, *words[at:], recording="-")
+                self.replay()
+                files = {os.path.basename(event["path"]) for event in self.show("events", self.recording)
+                         if event["event"] == "answer_file" and event["outcome"] == "ok"}
+                self.assertEqual([name for name in read if name in files], list(read[at // 2:]))
+
     def test_a_name_that_was_defined_very_often(self):
         """Told in the order of definition, the latest last; in no more time, of the processor, than they are many."""
         before = seconds_worked()

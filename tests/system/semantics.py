@@ -172,6 +172,34 @@ int main(void) { return (f ? f() : 0) + (&v ? v : 0) + (where != 0) * 4 + 8; }""
         self.assertEqual(self.same([user, archive]).status, 9)
         self.assertEqual(self.same([user, f]).status, 1)
 
+    def test_default_libraries_are_read_as_far_as_names_want_them(self):
+        """The C library, libgcc, libgcc_s, in this order; what is found there is what the system's linker finds."""
+        unwind = """
+extern int _Unwind_Backtrace(int (*)(void *, void *), void *);
+static int count(void *context, void *frames) { (void)context; ++*(int *)frames; return 0; }
+int main(void) { int frames = 0; _Unwind_Backtrace(count, &frames); return frames > 1; }"""
+        libraries = ["libc.so.6", "libgcc.a", "libgcc_s.so.1"]
+        for text, read in ((PRINT + 'int main(void) { return puts("one") > 0; }', 1),
+                           ("int main(int n, char **words) { (void)words; return (int)(((__int128)84 << n) / ((__int128)n << 1)); }", 2),
+                           (unwind, 3), ("extern int f(void) __attribute__((weak)); int main(void) { return f ? f() : 9; }", 3)):
+            with self.subTest(read=read):
+                objects = self.objects(text)
+                self.same(objects)
+                self.must(JITSCOPE, "run", "--record", "read.jsr", "--entry", "start", *objects,
+                          self.compile("int main(void); int start(void) { main(); return 0; }\n", "-fPIC", name="start.o"))
+                names = {row["name"].split("/")[-1] for row in self.show("inputs", self.folder / "read.jsr")}
+                self.assertEqual([name for name in libraries if name in names], libraries[:read])
+
+    def test_a_default_library_behind_an_archive(self):
+        """An archive has the name, too: a strong reference takes its member, a weak one what the C library has."""
+        own = self.compile("int getpagesize(void) { return 5; }\n", "-fPIC", name="own.o")
+        archive = self.archive("own.a", own)
+        for linkage, status in (("", 5), ("__attribute__((weak))", 1)):
+            with self.subTest(linkage):
+                main = self.compile(f"extern {linkage} int getpagesize(void);\n"
+                                    "int main(void) { return getpagesize ? getpagesize() % 4095 : 9; }\n", "-fPIC", name="main.o")
+                self.assertEqual(self.same([main, archive]).status, status)
+
     def test_duplicates(self):
         text = self.refused("int f(void) { return 1; } int main(void) { return f(); }", "int f(void) { return 2; }")
         self.assertIn("symbol 'f'", text)

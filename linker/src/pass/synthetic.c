@@ -9,6 +9,11 @@ struct jitscope_error *synthetic_section(struct graph *graph, const char *name, 
     return graph_add_section(graph, id, prot, LIFETIME_STANDARD, false, section);
 }
 
+bool synthetic_is_made(const char *name) {
+    return !strcmp(name, "__dso_handle") || !strcmp(name, "_TLS_MODULE_BASE_") ||
+           !strcmp(name, "_GLOBAL_OFFSET_TABLE_");
+}
+
 enum common { COMMON, LARGE_COMMON, THREAD_COMMON, COMMON_COUNT };
 
 static struct jitscope_error *common_section(struct graph *graph, enum common common, uint32_t *section) {

@@ -10,6 +10,10 @@
 struct jitscope_error *synthetic_section(struct graph *graph, const char *name, uint8_t prot,
                                          uint32_t *section);
 
+/* Whether a reference to NAME is to what the linker makes for each batch, so that no library is asked for it:
+ * __dso_handle, _TLS_MODULE_BASE_, _GLOBAL_OFFSET_TABLE_. */
+bool synthetic_is_made(const char *name);
+
 /* Pre-prune pass: gives each common symbol its zero-filled block. */
 struct jitscope_error *allocate_commons(struct graph *graph, void *unused);
 /* Pre-prune pass: __dso_handle, when it is referred to and nobody defines it: a word that holds its own

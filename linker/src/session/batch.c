@@ -148,8 +148,6 @@ static struct jitscope_error *make_link(struct jitscope_session *session, struct
 struct jitscope_error *session_link(struct jitscope_session *session, const struct link_request *request,
                                     struct jitscope_link **out) {
     struct jitscope_link *link;
-    if (!request->family)
-        TRY(session_add_default_libraries(session));
     TRY(new_link(session, &link));
     uint32_t first_input = session->next_input;
     if (request->family) {

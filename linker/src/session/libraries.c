@@ -50,26 +50,30 @@ struct jitscope_error *world_newest_compiler(void *unused, uint32_t *version) {
     return NULL;
 }
 
-/* The folder of the newest gcc installed: libgcc.a and libstdc++.so are there.  NO_NAME when there is none.
- */
-static struct jitscope_error *find_gcc_folder(struct jitscope_session *session, uint32_t *folder) {
+/* Looks for the newest gcc installed, once: libgcc.a and libstdc++.so are in its folder. */
+static struct jitscope_error *find_gcc_folder(struct jitscope_session *session) {
     uint32_t newest = 0;
-    *folder = NO_NAME;
+    if (session->gcc_is_known)
+        return NULL;
+    session->gcc_folder = NO_NAME;
     struct jitscope_error *error = session->world.newest_compiler(session->world.context, &newest);
     trace_failure(&session->trace, &session->names, error);
     TRACE_ANSWER(&session->trace, answer_compiler, .outcome = outcome_of(error), .version = newest);
     TRY(error);
-    return newest ? session_intern_format(session, folder, "%s/%u", gcc_root, newest) : NULL;
+    if (newest)
+        TRY(session_intern_format(session, &session->gcc_folder, "%s/%u", gcc_root, newest));
+    session->gcc_is_known = true;
+    return NULL;
 }
 
 struct jitscope_error *session_find_library(struct jitscope_session *session, const char *name) {
     bool found = false;
-    uint32_t gcc;
     for (uint32_t i = 0; i < session->library_paths.count && !found; i++)
         TRY(try_folder(session, session_text(session, session->library_paths.data[i]), name, &found));
-    TRY(find_gcc_folder(session, &gcc));
-    if (!found && gcc != NO_NAME)
-        TRY(try_folder(session, session_text(session, gcc), name, &found));
+    if (!found)
+        TRY(find_gcc_folder(session));
+    if (!found && session->gcc_folder != NO_NAME)
+        TRY(try_folder(session, session_text(session, session->gcc_folder), name, &found));
     for (size_t i = 0; i < sizeof system_paths / sizeof *system_paths && !found; i++)
         TRY(try_folder(session, system_paths[i], name, &found));
     if (found)
@@ -98,23 +102,28 @@ static struct jitscope_error *add_optional(struct jitscope_session *session, con
     return NULL;
 }
 
-struct jitscope_error *session_add_default_libraries(struct jitscope_session *session) {
-    if (session->defaults_added || session->no_default_libraries)
-        return NULL;
+/* The C library comes first, since most links want nothing that it does not have. */
+static struct jitscope_error *add_default(struct jitscope_session *session, uint32_t number) {
+    return number == 0   ? add_c_library(session)
+           : number == 1 ? add_optional(session, "gcc")
+                         : add_optional(session, ":libgcc_s.so.1");
+}
+
+bool session_has_more_libraries(const struct jitscope_session *session) {
+    return !session->no_default_libraries && session->defaults_added < DEFAULT_LIBRARIES;
+}
+
+struct jitscope_error *session_add_default_library(struct jitscope_session *session) {
     bool as_needed = session->as_needed, whole = session->whole_archive;
-    uint32_t rank = session->next_rank;
+    uint32_t rank = session->next_rank, number = session->defaults_added;
     session->as_needed = true;
     session->whole_archive = false;
-    session->next_rank = DEFAULT_LIBRARY_RANK;
-    struct jitscope_error *error = add_c_library(session);
-    if (!error)
-        error = add_optional(session, "gcc");
-    if (!error)
-        error = add_optional(session, ":libgcc_s.so.1");
+    session->next_rank = DEFAULT_LIBRARY_RANK + number * DEFAULT_LIBRARY_STRIDE;
+    struct jitscope_error *error = add_default(session, number);
     session->next_rank = rank;
     session->as_needed = as_needed;
     session->whole_archive = whole;
-    session->defaults_added = !error;
+    session->defaults_added += !error;
     return error;
 }
 

@@ -5,6 +5,7 @@
 #include "session/session_state.h"
 
 #include "graph/name_table.h"
+#include "pass/synthetic.h"
 
 #include <string.h>
 
@@ -364,6 +365,11 @@ static struct jitscope_error *find_data(struct jitscope_session *session, uint32
     return NULL;
 }
 
+/* The best-ranked member that has the name; UINT32_MAX: none. */
+static uint32_t find_member(const struct jitscope_session *session, uint32_t name) {
+    return name < session->member_by_name.count ? session->member_by_name.data[name] : UINT32_MAX;
+}
+
 /* Whether the name comes from an earlier link, or from a shared library that stands before the archive. */
 static bool is_found_elsewhere(const struct jitscope_session *session, const struct symbol *symbol,
                                uint32_t family, uint32_t rank) {
@@ -376,8 +382,7 @@ static bool is_found_elsewhere(const struct jitscope_session *session, const str
  * Fortran's BLOCK DATA lives by it). */
 struct jitscope_error *session_want_member(struct jitscope_session *session, const struct symbol *symbol,
                                            uint32_t family, uint32_t *wanted) {
-    uint32_t name = symbol->name;
-    uint32_t member = name < session->member_by_name.count ? session->member_by_name.data[name] : UINT32_MAX;
+    uint32_t name = symbol->name, member = find_member(session, name);
     *wanted = UINT32_MAX;
     if (member == UINT32_MAX)
         return NULL;
@@ -405,12 +410,36 @@ struct jitscope_error *session_take_member(struct jitscope_session *session, str
     return session_read_object(session, graph, input);
 }
 
+/* Whether somebody who is there has what the symbol wants.  A common symbol wants data of any archive. */
+static bool is_provided(const struct jitscope_session *session, const struct symbol *symbol,
+                        uint32_t family) {
+    uint32_t member = find_member(session, symbol->name);
+    if (symbol->linkage == LINKAGE_COMMON)
+        return false;
+    if (member != UINT32_MAX && symbol->linkage != LINKAGE_WEAK &&
+        session->members.data[member].loaded_link != family)
+        return true;
+    return is_found_elsewhere(session, symbol, family, UINT32_MAX) ||
+           synthetic_is_made(session_text(session, symbol->name));
+}
+
+/* Those that are wanted for it; see session_has_more_libraries(). */
+static struct jitscope_error *add_libraries_for(struct jitscope_session *session, const struct symbol *symbol,
+                                                uint32_t family) {
+    if (!(symbol->flags & SYMBOL_EXTERNAL) && symbol->linkage != LINKAGE_COMMON)
+        return NULL;
+    while (session_has_more_libraries(session) && !is_provided(session, symbol, family))
+        TRY(session_add_default_library(session));
+    return NULL;
+}
+
 /* One walk over the symbols, those of members taken on the way included. */
 static struct jitscope_error *take_members(struct jitscope_session *session, struct graph *graph,
                                            bool *taken) {
     *taken = false;
     for (uint32_t id = 0; id < graph->symbols.count; id++) {
         const struct symbol symbol = graph->symbols.data[id];
+        TRY(add_libraries_for(session, &symbol, graph->link));
         if (!may_want_member(&symbol))
             continue;
         uint32_t member;
@@ -445,6 +474,8 @@ struct jitscope_error *session_read_inputs(struct graph *graph, void *context) {
     struct jitscope_session *session = context;
     const struct jitscope_link *link = session_link_by_number(session, graph->link);
     bool lazily = session->lazy || link->family != link->number;
+    while (lazily && session_has_more_libraries(session)) /* what waits may want anything */
+        TRY(session_add_default_library(session));
     TRY(lazily ? session_read_lazily(graph, session) : read_all(graph, session));
     if (link->replaces)
         TRY(session_keep_variables(graph, session));

@@ -148,7 +148,9 @@ static void tell_numbers(struct jitscope_session *session) {
                  .library_base = session->next_library_base);
 }
 
+/* The folder of gcc is looked for once more: a replay that begins here has not seen it. */
 void session_tell_state(struct jitscope_session *session) {
+    session->gcc_is_known = false;
     tell_settings(session);
     tell_inputs(session);
     tell_links(session);

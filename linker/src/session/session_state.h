@@ -196,8 +196,11 @@ struct jitscope_session {
         set_aside;      /* while a batch is linked that was prepared apart: the queue of all others */
     bool batch_is_open; /* such a batch is being linked */
     VEC(uint32_t) library_paths;
+    uint32_t gcc_folder; /* name id; NO_NAME when there is none */
+    bool gcc_is_known;   /* it was looked for */
     VEC(uint32_t) roots; /* name ids */
-    bool whole_archive, as_needed, defaults_added;
+    bool whole_archive, as_needed;
+    uint32_t defaults_added; /* how many default libraries are searched already */
     uint32_t next_rank;
     uint32_t script_depth, scripts; /* of the input at hand */
 
@@ -308,8 +311,11 @@ struct jitscope_error *session_new_input(struct jitscope_session *session, struc
 struct input *session_input(const struct jitscope_session *session, uint32_t number);
 /* "-l": by name through the search path. */
 struct jitscope_error *session_find_library(struct jitscope_session *session, const char *name);
-/* libc, libgcc and libgcc_s behind everything else; once. */
-struct jitscope_error *session_add_default_libraries(struct jitscope_session *session);
+/* libc, libgcc and libgcc_s, behind everything else, come in one at a time, when a name is wanted that nobody
+ * has who is there: libgcc.a alone has 3 MB and more than a thousand names, and few links need one of them.
+ */
+bool session_has_more_libraries(const struct jitscope_session *session);
+struct jitscope_error *session_add_default_library(struct jitscope_session *session);
 /* Forgets objects that are not needed any more (after a link, failed or not). */
 void session_drop_queue(struct jitscope_session *session, uint32_t first_input);
 /* Of a lazy link: what was queued stays, for it may be wanted yet.  The same without a queue: members from
@@ -322,7 +328,8 @@ void session_drop_done(struct jitscope_session *session);
 /* --- providers.c
  * --------------------------------------------------------------------------------------------------- */
 
-enum { DEFAULT_LIBRARY_RANK = 1 << 30 };
+/* What a default library's ld script names is ranked behind it. */
+enum { DEFAULT_LIBRARIES = 3, DEFAULT_LIBRARY_RANK = 1 << 30, DEFAULT_LIBRARY_STRIDE = 1 << 24 };
 
 struct jitscope_error *session_add_archive(struct jitscope_session *session, uint32_t input,
                                            const char *path);
