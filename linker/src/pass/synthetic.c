@@ -24,8 +24,10 @@ static struct jitscope_error *common_section(struct graph *graph, enum common co
 
 struct jitscope_error *allocate_commons(struct graph *graph, void *unused) {
     (void)unused;
-    uint32_t sections[COMMON_COUNT] = {NO_SECTION, NO_SECTION, NO_SECTION}, count = graph->symbols.count;
-    for (uint32_t id = 0; id < count; id++) {
+    uint32_t sections[COMMON_COUNT] = {NO_SECTION, NO_SECTION, NO_SECTION};
+    TRY(graph_list_outside(graph));
+    for (uint32_t i = 0; i < graph->outside.count; i++) {
+        uint32_t id = graph->outside.data[i];
         struct symbol symbol = graph->symbols.data[id];
         if (symbol.linkage != LINKAGE_COMMON || symbol.flags & SYMBOL_EXTERNAL)
             continue;
@@ -196,10 +198,11 @@ struct jitscope_error *define_bounds(struct graph *graph, void *unused) {
     struct bounds *sections = NULL;
     struct jitscope_error *error = NULL;
     define_got(graph);
-    for (uint32_t id = 0; id < graph->symbols.count && !error; id++) {
-        const struct symbol *symbol = &graph->symbols.data[id];
-        if ((symbol->flags & (SYMBOL_EXTERNAL | SYMBOL_RESOLVED)) == SYMBOL_EXTERNAL)
-            error = define_section_bounds(graph, &sections, id);
+    TRY(graph_list_outside(graph));
+    for (uint32_t i = 0; i < graph->outside.count && !error; i++) {
+        uint8_t flags = graph->symbols.data[graph->outside.data[i]].flags;
+        if ((flags & (SYMBOL_EXTERNAL | SYMBOL_RESOLVED)) == SYMBOL_EXTERNAL)
+            error = define_section_bounds(graph, &sections, graph->outside.data[i]);
     }
     os_release(sections);
     return error;
