@@ -216,6 +216,23 @@ static int compare(const void *left, const void *right) {
     return 0;
 }
 
+/* All blocks of the section, one by one, lie in its bounds, and reach them. */
+static void check_bounds(const struct graph *graph, uint32_t section) {
+    uint64_t start = UINT64_MAX, end = 0, first = 0, last = 0;
+    for (uint32_t id = 0; id < graph->blocks.count; id++) {
+        const struct block *block = &graph->blocks.data[id];
+        if (block->section != section)
+            continue;
+        start = block->address < start ? block->address : start;
+        end = block->address + block->size > end ? block->address + block->size : end;
+    }
+    assert_int_equal(graph_section_bounds(graph, section, &first, &last), start < end);
+    if (start < end) {
+        assert_int_equal(first, start);
+        assert_int_equal(last, end);
+    }
+}
+
 static void many_sections_come_in_order(void **state) {
     (void)state;
     enum { SECTIONS = 700, BLOCKS = 9000 };
@@ -245,6 +262,8 @@ static void many_sections_come_in_order(void **state) {
     qsort(wanted, BLOCKS, sizeof *wanted, compare);
     assert_int_equal(layout.block_count, BLOCKS);
     assert_memory_equal(layout.blocks, wanted, sizeof wanted);
+    for (uint32_t i = 0; i < SECTIONS; i++)
+        check_bounds(&batch.graph, i);
     layout_destroy(&layout);
     batch_destroy(&batch);
 }

@@ -36,12 +36,13 @@
 
 struct section {
     uint32_t name;
-    uint8_t prot;     /* PROTECT_* bits */
-    uint8_t lifetime; /* LIFETIME_* */
-    bool zero_fill;   /* holds only zero-fill: laid out behind the segment's content */
-    uint32_t order;   /* rank in the layout among sections of its segment; ties by id */
-    uint32_t blocks;  /* blocks that are not removed */
-    bool dependent;   /* its blocks live only through what they are attached to (.eh_frame records) */
+    uint8_t prot;         /* PROTECT_* bits */
+    uint8_t lifetime;     /* LIFETIME_* */
+    bool zero_fill;       /* holds only zero-fill: laid out behind the segment's content */
+    bool dependent;       /* its blocks live only through what they are attached to (.eh_frame records) */
+    uint32_t order;       /* rank in the layout among sections of its segment; ties by id */
+    uint32_t blocks;      /* blocks that are not removed */
+    uint32_t first, last; /* of those, in memory, from layout on */
 };
 
 enum {
@@ -254,6 +255,18 @@ struct jitscope_error *graph_add_block(struct graph *graph, uint32_t section, co
 void graph_remove_block(struct graph *graph, uint32_t block, uint32_t reason);
 /* BLOCK lives when OWNER lives. */
 void graph_attach_block(struct graph *graph, uint32_t owner, uint32_t block);
+
+/* From layout on: a section's blocks lie side by side in [*START, *END).  False when there are none. */
+static inline bool graph_section_bounds(const struct graph *graph, uint32_t id, uint64_t *start,
+                                        uint64_t *end) {
+    const struct section *section = &graph->sections.data[id];
+    if (!section->blocks)
+        return false;
+    const struct block *last = &graph->blocks.data[section->last];
+    *start = graph->blocks.data[section->first].address;
+    *end = last->address + last->size;
+    return true;
+}
 
 /* --- symbols
  * ------------------------------------------------------------------------------------------------- */

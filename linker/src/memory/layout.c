@@ -192,7 +192,7 @@ static struct jitscope_error *form_segments(struct layout *layout, const struct 
     uint32_t first = 0;
     for (uint32_t i = 0; i < scratch->rank_count; i++) {
         const struct rank *rank = &scratch->ranks[i];
-        const struct section *section = &graph->sections.data[rank->section];
+        struct section *section = &graph->sections.data[rank->section];
         bool no_alloc = section->lifetime == LIFETIME_NO_ALLOC, in_memory = section_in_memory(section);
         if (i == 0 || no_alloc || rank->key >> KEY_SEGMENT_SHIFT != rank[-1].key >> KEY_SEGMENT_SHIFT) {
             TRY(vec_push(&layout->segments,
@@ -206,6 +206,8 @@ static struct jitscope_error *form_segments(struct layout *layout, const struct 
         }
         TRY(place_blocks(layout, &layout->segments.data[layout->segments.count - 1], graph,
                          section->zero_fill, first, rank->count));
+        section->first = layout->blocks[first];
+        section->last = layout->blocks[first + rank->count - 1];
         first += rank->count;
     }
     return NULL;
