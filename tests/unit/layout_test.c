@@ -170,22 +170,25 @@ static void sizes_that_overflow_are_out_of_range(void **state) {
     uint32_t bss = add_section(&batch, ".bss", RW, LIFETIME_STANDARD, true, 0);
     add_block(&batch, bss, NULL, 1, 0);
     uint32_t block = add_block(&batch, bss, NULL, 1, 4);
-    for (uint64_t size = UINT64_MAX; size > UINT64_MAX - 16; size--) {
+    /* A batch has 4 GiB at most: alignment and zero-fill cost an input nothing. */
+    for (uint32_t size = UINT32_MAX; size > UINT32_MAX - 15; size--) {
         block_at(&batch, block)->size = size;
         assert_code(layout_create(&layout, &batch.graph, PAGE), JITSCOPE_ERROR_OUT_OF_RANGE);
     }
-    /* A batch has 4 GiB at most: alignment and zero-fill cost an input nothing. */
     const uint64_t most = (uint64_t)4 << 30;
-    block_at(&batch, block)->size = most - 16;
+    block_at(&batch, block)->size = (uint32_t)(most - 16);
     assert_code(layout_create(&layout, &batch.graph, PAGE), JITSCOPE_SUCCESS);
     assert_true(layout.segments.data[0].view.zero_fill_size == most);
     layout_destroy(&layout);
-    block_at(&batch, block)->size = most - 15;
-    assert_code(layout_create(&layout, &batch.graph, PAGE), JITSCOPE_ERROR_OUT_OF_RANGE);
-    block_at(&batch, block)->size = UINT64_MAX - 16;
-    uint32_t third = add_block(&batch, bss, NULL, 1, 0); /* the sum overflows, no part does */
+    uint32_t third = add_block(&batch, bss, NULL, 1, 0); /* the sum is too large, no part is */
     assert_code(layout_create(&layout, &batch.graph, PAGE), JITSCOPE_ERROR_OUT_OF_RANGE);
     block_at(&batch, third)->alignment_log2 = 12;
+    assert_code(layout_create(&layout, &batch.graph, PAGE), JITSCOPE_ERROR_OUT_OF_RANGE);
+    /* At 2^62, at 2^63, at 3 * 2^62: for the fourth there are no numbers. */
+    for (int i = 0; i < 4; i++) {
+        assert_code(layout_create(&layout, &batch.graph, PAGE), JITSCOPE_ERROR_OUT_OF_RANGE);
+        add_block(&batch, bss, NULL, 1, 62);
+    }
     assert_code(layout_create(&layout, &batch.graph, PAGE), JITSCOPE_ERROR_OUT_OF_RANGE);
     batch_destroy(&batch);
 }
@@ -211,6 +214,23 @@ static int compare(const void *left, const void *right) {
         if (keys[i][0] != keys[i][1])
             return keys[i][0] < keys[i][1] ? -1 : 1;
     return 0;
+}
+
+/* All blocks of the section, one by one, lie in its bounds, and reach them. */
+static void check_bounds(const struct graph *graph, uint32_t section) {
+    uint64_t start = UINT64_MAX, end = 0, first = 0, last = 0;
+    for (uint32_t id = 0; id < graph->blocks.count; id++) {
+        const struct block *block = &graph->blocks.data[id];
+        if (block->section != section)
+            continue;
+        start = block->address < start ? block->address : start;
+        end = block->address + block->size > end ? block->address + block->size : end;
+    }
+    assert_int_equal(graph_section_bounds(graph, section, &first, &last), start < end);
+    if (start < end) {
+        assert_int_equal(first, start);
+        assert_int_equal(last, end);
+    }
 }
 
 static void many_sections_come_in_order(void **state) {
@@ -242,6 +262,8 @@ static void many_sections_come_in_order(void **state) {
     qsort(wanted, BLOCKS, sizeof *wanted, compare);
     assert_int_equal(layout.block_count, BLOCKS);
     assert_memory_equal(layout.blocks, wanted, sizeof wanted);
+    for (uint32_t i = 0; i < SECTIONS; i++)
+        check_bounds(&batch.graph, i);
     layout_destroy(&layout);
     batch_destroy(&batch);
 }

@@ -384,9 +384,9 @@ static void odd_batches_are_placed(void **state) {
     assert_code(memory_deallocate(&bench.memory, second), JITSCOPE_SUCCESS);
 
     struct in_flight *in_flight;
-    block_at(&bench.batch, big)->size = (uint64_t)3 << 30;
+    block_at(&bench.batch, big)->size = (uint32_t)3 << 30;
     assert_code(memory_allocate(&bench.memory, &bench.batch.graph, &in_flight), JITSCOPE_ERROR_ADDRESS_SPACE);
-    block_at(&bench.batch, big)->size = UINT64_MAX - (1 << 25);
+    block_at(&bench.batch, big)->size = UINT32_MAX;
     assert_code(memory_allocate(&bench.memory, &bench.batch.graph, &in_flight), JITSCOPE_ERROR_OUT_OF_RANGE);
     block_at(&bench.batch, big)->size = 1;
     block_at(&bench.batch, big)->alignment_log2 = 62;

@@ -82,7 +82,9 @@ static void test_an_address_of_the_table_makes_the_table(void **state) {
     assert_int_not_equal(name, NO_NAME);
     uint32_t section = graph_find_section(&batch.graph, name);
     assert_int_equal(batch.graph.sections.data[section].blocks, 1);
-    batch.graph.blocks.data[batch.graph.blocks.count - 1].address = 0x4000;
+    uint32_t last = batch.graph.blocks.count - 1;
+    batch.graph.sections.data[section].first = batch.graph.sections.data[section].last = last;
+    block_at(&batch, last)->address = 0x4000;
     assert_code(define_bounds(&batch.graph, NULL), JITSCOPE_SUCCESS);
     assert_int_equal(batch.graph.got_base, 0x4000);
     assert_int_equal(graph_symbol_address(&batch.graph, got), 0x4000);
@@ -187,8 +189,12 @@ static void test_section_bounds(void **state) {
     struct batch batch;
     batch_create(&batch);
     uint32_t section = add_section(&batch, "plugins", RW, LIFETIME_STANDARD, false, 0);
-    block_at(&batch, add_block(&batch, section, content, 16, 3))->address = 0x2000;
-    block_at(&batch, add_block(&batch, section, content, 8, 3))->address = 0x2010;
+    uint32_t first = add_block(&batch, section, content, 16, 3);
+    uint32_t last = add_block(&batch, section, content, 8, 3);
+    block_at(&batch, first)->address = 0x2000;
+    block_at(&batch, last)->address = 0x2010;
+    batch.graph.sections.data[section].first = first;
+    batch.graph.sections.data[section].last = last;
     uint32_t start = add_named(&batch, "__start_plugins", NO_BLOCK, SCOPE_DEFAULT);
     uint32_t stop = add_named(&batch, "__stop_plugins", NO_BLOCK, SCOPE_DEFAULT);
     uint32_t other = add_named(&batch, "__start_nowhere", NO_BLOCK, SCOPE_DEFAULT);

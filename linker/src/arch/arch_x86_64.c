@@ -58,7 +58,7 @@ static inline void store(uint8_t *at, unsigned width, uint64_t value) {
     }
 }
 
-static inline bool apply(const struct fixup *fixup, uint64_t *value) {
+static inline __attribute__((always_inline)) bool apply(const struct fixup *fixup, uint64_t *value) {
     const uint64_t S = fixup->symbol, Z = S, P = fixup->place, GOT = fixup->got, TP = fixup->tp,
                    A = (uint64_t)fixup->addend;
     switch (fixup->kind) {
@@ -81,21 +81,40 @@ static inline bool apply(const struct fixup *fixup, uint64_t *value) {
 
 #define SIZE_KINDS (UINT64_C(1) << EDGE_X86_64_SIZE32 | UINT64_C(1) << EDGE_X86_64_SIZE64)
 
+/* The kinds that are applied as DELTA32 is: nearly all edges of code.  Compilers make a number of it. */
+static inline uint64_t near_kinds(void) {
+    uint64_t near_kinds = 0;
+#define EDGE(NAME, name, width, formula, check, text)                                                        \
+    if ((width) == 4 && CHECK_##check == CHECK_SIGNED && !__builtin_strcmp(#formula, "S + A - P"))           \
+        near_kinds |= UINT64_C(1) << EDGE_X86_64_##NAME;
+#define REQUEST(NAME, name, width, becomes, text)
+#include "arch/x86_64.def"
+#undef EDGE
+#undef REQUEST
+    return near_kinds;
+}
+
+static inline __attribute__((always_inline)) bool apply_edge(const struct fixup_run *run,
+                                                             const struct edge *edge, uint16_t kind) {
+    uint64_t value;
+    const struct fixup fixup = {.kind = kind,
+                                .addend = edge->addend,
+                                .symbol = run->addresses[edge->target],
+                                .place = run->address + edge->offset,
+                                .got = run->got,
+                                .tp = run->tp,
+                                .content = run->content + edge->offset};
+    return (uint64_t)edge->offset + kinds[kind].width <= run->size && !(SIZE_KINDS >> kind & 1) &&
+           apply(&fixup, &value);
+}
+
 static const struct edge *apply_run(const struct fixup_run *run, const struct edge *edge,
                                     const struct edge *end) {
-    struct fixup fixup = {.got = run->got, .tp = run->tp};
     const struct fixup_run at = *run;
-    for (; edge < end; edge++) {
-        uint64_t value;
-        fixup.kind = edge->kind;
-        fixup.addend = edge->addend;
-        fixup.symbol = at.addresses[edge->target];
-        fixup.place = at.address + edge->offset;
-        fixup.content = at.content + edge->offset;
-        if ((uint64_t)edge->offset + kinds[edge->kind].width > at.size || SIZE_KINDS >> edge->kind & 1 ||
-            !apply(&fixup, &value))
+    for (; edge < end; edge++)
+        if (near_kinds() >> edge->kind & 1 ? !apply_edge(&at, edge, EDGE_X86_64_DELTA32)
+                                           : !apply_edge(&at, edge, edge->kind))
             break;
-    }
     return edge;
 }
 

@@ -53,6 +53,7 @@ void graph_destroy(struct graph *graph) {
     vec_destroy(&graph->sections);
     vec_destroy(&graph->blocks);
     vec_destroy(&graph->symbols);
+    vec_destroy(&graph->outside);
     vec_destroy(&graph->edges);
     vec_destroy(&graph->actions);
     vec_destroy(&graph->ifuncs);
@@ -125,7 +126,7 @@ struct jitscope_error *graph_add_block(struct graph *graph, uint32_t section, co
     TRY(vec_reserve(&graph->blocks, 1));
     *id = graph->blocks.count;
     vec_put(&graph->blocks, (struct block){.content = content,
-                                           .size = size,
+                                           .size = (uint32_t)size,
                                            .section = section,
                                            .input = source.input,
                                            .input_section = source.input_section,

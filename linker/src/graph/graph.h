@@ -36,12 +36,13 @@
 
 struct section {
     uint32_t name;
-    uint8_t prot;     /* PROTECT_* bits */
-    uint8_t lifetime; /* LIFETIME_* */
-    bool zero_fill;   /* holds only zero-fill: laid out behind the segment's content */
-    uint32_t order;   /* rank in the layout among sections of its segment; ties by id */
-    uint32_t blocks;  /* blocks that are not removed */
-    bool dependent;   /* its blocks live only through what they are attached to (.eh_frame records) */
+    uint8_t prot;         /* PROTECT_* bits */
+    uint8_t lifetime;     /* LIFETIME_* */
+    bool zero_fill;       /* holds only zero-fill: laid out behind the segment's content */
+    bool dependent;       /* its blocks live only through what they are attached to (.eh_frame records) */
+    uint32_t order;       /* rank in the layout among sections of its segment; ties by id */
+    uint32_t blocks;      /* blocks that are not removed */
+    uint32_t first, last; /* of those, in memory, from layout on */
 };
 
 enum {
@@ -54,8 +55,8 @@ enum {
 struct block {
     const uint8_t *content; /* input bytes, borrowed; NULL for zero-fill */
     uint8_t *working;       /* where fixups write, from allocation to finalize */
-    uint64_t size;
-    uint64_t address; /* in the executor, from layout on */
+    uint64_t address;       /* in the executor, from layout on */
+    uint32_t size;
     uint32_t section;
     uint32_t input;         /* NO_INPUT: made by the linker */
     uint32_t input_section; /* section index in that input */
@@ -67,6 +68,7 @@ struct block {
     uint8_t alignment_log2;
     uint8_t flags; /* BLOCK_* */
 };
+_Static_assert(sizeof(struct block) == 64, "a block is one line of the processor's cache");
 
 enum {
     SYMBOL_LIVE = 1,
@@ -187,6 +189,11 @@ struct graph {
     VEC(uint32_t) claimed_groups; /* signatures in by_name.groups */
     VEC(uint32_t) section_next;   /* by section: the next one of its name */
 
+    /* Symbols that are external or common, or were, in order of id: who looks for those need not walk over
+     * all others.  See graph_list_outside(). */
+    VEC(uint32_t) outside;
+    bool outside_is_stale;
+
     uint32_t live_blocks;  /* blocks that are not removed */
     uint64_t live_edges;   /* edges of those */
     uint32_t zero_symbol;  /* the absolute value 0, NO_SYMBOL until needed; in .eh_frame: discarded */
@@ -249,6 +256,18 @@ void graph_remove_block(struct graph *graph, uint32_t block, uint32_t reason);
 /* BLOCK lives when OWNER lives. */
 void graph_attach_block(struct graph *graph, uint32_t owner, uint32_t block);
 
+/* From layout on: a section's blocks lie side by side in [*START, *END).  False when there are none. */
+static inline bool graph_section_bounds(const struct graph *graph, uint32_t id, uint64_t *start,
+                                        uint64_t *end) {
+    const struct section *section = &graph->sections.data[id];
+    if (!section->blocks)
+        return false;
+    const struct block *last = &graph->blocks.data[section->last];
+    *start = graph->blocks.data[section->first].address;
+    *end = last->address + last->size;
+    return true;
+}
+
 /* --- symbols
  * ------------------------------------------------------------------------------------------------- */
 
@@ -271,6 +290,8 @@ struct jitscope_error *graph_refer(struct graph *graph, uint32_t name, uint8_t l
                                    uint8_t kind, uint32_t input, uint32_t *id);
 /* A definition that loses to one of an earlier link's is external from now on. */
 void graph_yield(struct graph *graph, uint32_t symbol);
+/* Before walks over graph->outside: definitions may have become external or common since the last. */
+struct jitscope_error *graph_list_outside(struct graph *graph);
 /* The outside world (or the linker) answers for an external symbol. */
 void graph_resolve(struct graph *graph, uint32_t symbol, uint64_t address, uint32_t provider, uint32_t where);
 /* The same for a thread-local symbol: OFFSET in the block of LINK, or of a shared library (0). */

@@ -21,10 +21,29 @@ static inline void trace_symbol(struct graph *graph, uint32_t id) {
         tell_symbol(graph, id);
 }
 
+static inline bool is_outside(const struct symbol *symbol) {
+    return symbol->flags & SYMBOL_EXTERNAL || symbol->linkage == LINKAGE_COMMON;
+}
+
 static inline struct jitscope_error *add(struct graph *graph, const struct symbol *symbol, uint32_t *id) {
+    *id = graph->symbols.count;
+    if (is_outside(symbol))
+        TRY(vec_reserve(&graph->outside, 1));
     TRY(vec_push(&graph->symbols, *symbol));
-    *id = graph->symbols.count - 1;
+    if (is_outside(symbol))
+        vec_put(&graph->outside, *id);
     trace_symbol(graph, *id);
+    return NULL;
+}
+
+struct jitscope_error *graph_list_outside(struct graph *graph) {
+    if (!graph->outside_is_stale)
+        return NULL;
+    graph->outside.count = 0;
+    for (uint32_t id = 0; id < graph->symbols.count; id++)
+        if (is_outside(&graph->symbols.data[id]))
+            TRY(vec_push(&graph->outside, id));
+    graph->outside_is_stale = false;
     return NULL;
 }
 
@@ -139,6 +158,7 @@ static void trace_discarded(struct graph *graph, const struct symbol *loser, con
 static void take_over(struct graph *graph, uint32_t id, const struct symbol *definition) {
     struct symbol *symbol = &graph->symbols.data[id];
     uint8_t scope = merge_scope(definition->scope, symbol->scope);
+    graph->outside_is_stale |= is_outside(definition) && !is_outside(symbol);
     *symbol = *definition;
     symbol->scope = scope;
     trace_symbol(graph, id);
@@ -244,6 +264,7 @@ void graph_yield(struct graph *graph, uint32_t id) {
     symbol->block = NO_BLOCK;
     symbol->linkage = LINKAGE_STRONG;
     symbol->flags = SYMBOL_EXTERNAL;
+    graph->outside_is_stale = true;
     trace_symbol(graph, id);
 }
 
@@ -293,10 +314,13 @@ struct jitscope_error *graph_compute_addresses(struct graph *graph) {
     graph->address_count = graph->symbols.count;
     for (uint32_t id = 0; id < graph->symbols.count; id++) {
         const struct symbol *symbol = &graph->symbols.data[id];
-        const struct block *block = symbol->block == NO_BLOCK ? NULL : &graph->blocks.data[symbol->block];
-        /* What debug sections say of dropped code is 0, the linkers' usual tombstone. */
-        bool dropped = block && block->flags & BLOCK_REMOVED;
-        graph->addresses[id] = dropped ? 0 : symbol->value + (block ? block->address : 0);
+        uint64_t address = symbol->value;
+        if (symbol->block != NO_BLOCK) {
+            const struct block *block = &graph->blocks.data[symbol->block];
+            /* What debug sections say of dropped code is 0, the linkers' usual tombstone. */
+            address = block->flags & BLOCK_REMOVED ? 0 : address + block->address;
+        }
+        graph->addresses[id] = address;
     }
     return NULL;
 }

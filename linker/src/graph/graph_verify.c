@@ -52,6 +52,20 @@ static struct jitscope_error *verify_symbol(const struct graph *graph, uint32_t 
     return NULL;
 }
 
+static struct jitscope_error *verify_outside(const struct graph *graph) {
+    uint32_t at = 0;
+    for (uint32_t id = 0; id < graph->symbols.count && !graph->outside_is_stale; id++) {
+        const struct symbol *symbol = &graph->symbols.data[id];
+        if (at < graph->outside.count && graph->outside.data[at] == id)
+            at++;
+        else if (symbol->flags & SYMBOL_EXTERNAL || symbol->linkage == LINKAGE_COMMON)
+            return broken(graph, "a symbol is missing among those outside", id);
+    }
+    return at == graph->outside.count || graph->outside_is_stale
+               ? NULL
+               : broken(graph, "those outside are not in order", graph->outside.data[at]);
+}
+
 struct jitscope_error *graph_verify(const struct graph *graph) {
     uint32_t live = 0;
     for (uint32_t id = 0; id < graph->blocks.count; id++) {
@@ -64,6 +78,7 @@ struct jitscope_error *graph_verify(const struct graph *graph) {
         return broken(graph, "the count of live blocks is wrong", live);
     for (uint32_t id = 0; id < graph->symbols.count; id++)
         TRY(verify_symbol(graph, id));
+    TRY(verify_outside(graph));
     for (uint32_t id = 0; id < graph->symbols.count; id++) {
         uint32_t name = graph->symbols.data[id].name, named = graph_find_symbol(graph, name);
         if (named != NO_SYMBOL && (named >= graph->symbols.count || graph->symbols.data[named].name != name))

@@ -209,7 +209,9 @@ static struct jitscope_error *report_open(struct graph *graph, uint32_t count) {
 struct jitscope_error *settle_unresolved(struct graph *graph, void *unused) {
     (void)unused;
     uint32_t open = 0;
-    for (uint32_t id = 0; id < graph->symbols.count; id++) {
+    TRY(graph_list_outside(graph));
+    for (uint32_t i = 0; i < graph->outside.count; i++) {
+        uint32_t id = graph->outside.data[i];
         const struct symbol *symbol = &graph->symbols.data[id];
         if (is_open(graph, symbol) && symbol->linkage == LINKAGE_WEAK)
             graph_resolve(graph, id, 0, PROVIDER_WEAK_UNDEFINED, NO_NAME);

@@ -25,7 +25,7 @@ enum {
 
 /* What layout_create needs on the way: one piece of memory. */
 struct scratch {
-    uint32_t *next; /* by section: where its next block goes in layout->blocks; first: its live blocks */
+    uint32_t *next; /* by section: where its next block goes in layout->blocks */
     struct rank *ranks;
     struct rank *spare; /* the sorted ones may end up in either */
     void *memory;
@@ -44,7 +44,6 @@ static struct jitscope_error *scratch_create(struct scratch *scratch, uint32_t s
     scratch->ranks = (struct rank *)(void *)memory;
     scratch->spare = scratch->ranks + sections;
     scratch->next = (uint32_t *)(void *)(scratch->spare + sections);
-    memset(scratch->next, 0, next);
     return NULL;
 }
 
@@ -116,16 +115,13 @@ static void sort_ranks(struct scratch *scratch) {
 }
 
 static struct jitscope_error *rank_sections(struct scratch *scratch, const struct graph *graph) {
-    for (uint32_t i = 0; i < graph->blocks.count; i++)
-        if (!(graph->blocks.data[i].flags & BLOCK_REMOVED))
-            scratch->next[graph->blocks.data[i].section]++;
     scratch->rank_count = 0;
     for (uint32_t i = 0; i < graph->sections.count; i++) {
-        if (!scratch->next[i])
+        const struct section *section = &graph->sections.data[i];
+        if (!section->blocks)
             continue;
         TRY(check_prot(graph, i));
-        scratch->ranks[scratch->rank_count++] =
-            (struct rank){section_key(&graph->sections.data[i]), i, scratch->next[i]};
+        scratch->ranks[scratch->rank_count++] = (struct rank){section_key(section), i, section->blocks};
     }
     sort_ranks(scratch);
     return NULL;
@@ -149,7 +145,7 @@ static struct jitscope_error *order_blocks(struct layout *layout, struct scratch
 static struct jitscope_error *overflow(const struct graph *graph, uint32_t block) {
     struct coordinates where = graph_coordinates(graph, block, 0, NO_SYMBOL);
     return error_at(JITSCOPE_ERROR_OUT_OF_RANGE, &where,
-                    "no address space holds this: size 0x%" PRIx64 ", alignment 2^%u",
+                    "no address space holds this: size 0x%" PRIx32 ", alignment 2^%u",
                     graph->blocks.data[block].size, graph->blocks.data[block].alignment_log2);
 }
 
@@ -163,7 +159,7 @@ static struct jitscope_error *count_bytes(struct layout *layout, const struct gr
     struct coordinates where = graph_coordinates(graph, block, 0, NO_SYMBOL);
     return error_with_help(
         error_at(JITSCOPE_ERROR_OUT_OF_RANGE, &where,
-                 "with this section the batch needs more than 4 GiB of memory (size 0x%" PRIx64
+                 "with this section the batch needs more than 4 GiB of memory (size 0x%" PRIx32
                  ", alignment 2^%u)",
                  graph->blocks.data[block].size, graph->blocks.data[block].alignment_log2),
         "link less at once, or ask for smaller arrays and alignments");
@@ -196,7 +192,7 @@ static struct jitscope_error *form_segments(struct layout *layout, const struct 
     uint32_t first = 0;
     for (uint32_t i = 0; i < scratch->rank_count; i++) {
         const struct rank *rank = &scratch->ranks[i];
-        const struct section *section = &graph->sections.data[rank->section];
+        struct section *section = &graph->sections.data[rank->section];
         bool no_alloc = section->lifetime == LIFETIME_NO_ALLOC, in_memory = section_in_memory(section);
         if (i == 0 || no_alloc || rank->key >> KEY_SEGMENT_SHIFT != rank[-1].key >> KEY_SEGMENT_SHIFT) {
             TRY(vec_push(&layout->segments,
@@ -210,6 +206,8 @@ static struct jitscope_error *form_segments(struct layout *layout, const struct 
         }
         TRY(place_blocks(layout, &layout->segments.data[layout->segments.count - 1], graph,
                          section->zero_fill, first, rank->count));
+        section->first = layout->blocks[first];
+        section->last = layout->blocks[first + rank->count - 1];
         first += rank->count;
     }
     return NULL;
@@ -247,9 +245,31 @@ static void fill_gap(const struct layout_segment *segment, uint64_t from, uint64
         memset(segment->view.working + from, padding, to - from < MOST_PADDING ? to - from : MOST_PADDING);
 }
 
+/* Content on its way into working memory: what lies side by side there and in the input goes at once, as the
+ * records of an .eh_frame do. */
+struct copy {
+    uint8_t *to;
+    const uint8_t *from;
+    size_t size;
+};
+
+static inline void copy_block(struct copy *copy, const struct block *block) {
+    if (!block->content || !block->size)
+        return;
+    if (copy->size) {
+        if (block->content == copy->from + copy->size && block->working == copy->to + copy->size) {
+            copy->size += block->size;
+            return;
+        }
+        memcpy(copy->to, copy->from, copy->size);
+    }
+    *copy = (struct copy){block->working, block->content, block->size};
+}
+
 static void apply_segment(const struct layout *layout, uint32_t number, struct graph *graph) {
     const struct layout_segment *segment = &layout->segments.data[number];
     const uint32_t *ids = layout->blocks + segment->first;
+    struct copy copy = {0};
     uint64_t cursor = 0;
     for (uint32_t i = 0; i < segment->count; i++) {
         struct block *block = &graph->blocks.data[ids[i]];
@@ -258,10 +278,11 @@ static void apply_segment(const struct layout *layout, uint32_t number, struct g
         cursor = offset + block->size;
         block->address = segment->view.address + offset;
         block->working = segment->view.working + offset;
-        if (block->content && block->size)
-            memcpy(block->working, block->content, block->size);
+        copy_block(&copy, block);
         TRACE(graph->trace, block_placed, .block = ids[i], .segment = number, .address = block->address);
     }
+    if (copy.size)
+        memcpy(copy.to, copy.from, copy.size);
 }
 
 void layout_apply(struct layout *layout, struct graph *graph) {

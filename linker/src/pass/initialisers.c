@@ -38,8 +38,8 @@ static const struct family preinitialisers[] = {
 static const struct family initialisers[] = {{".init_array", bridge_action_RUN_INITIALISERS, NULL, false},
                                              {".ctors", bridge_action_RUN_CTORS, NULL, true},
                                              {0}};
-static const struct family *const groups[] = {finalisers, preinitialisers, initialisers};
-enum { GROUP_COUNT = sizeof groups / sizeof *groups };
+enum group { FINALISERS, PREINITIALISERS, INITIALISERS, GROUP_COUNT };
+static const struct family *const groups[GROUP_COUNT] = {finalisers, preinitialisers, initialisers};
 
 /* Whether NAME is the family's section; then *priority is when it runs among them, small first. */
 static bool belongs(const struct family *family, const char *name, uint32_t *priority) {
@@ -111,13 +111,15 @@ static int by_order_of_running(const void *a, const void *b) {
     return names ? names : (x->block > y->block) - (x->block < y->block);
 }
 
-/* The first section of the group, or NO_SECTION: most batches have none. */
-static uint32_t find_first(const struct graph *graph, const struct family *group) {
+/* The first section of each group, or NO_SECTION: most batches have none. */
+static void find_first(const struct graph *graph, uint32_t first[GROUP_COUNT]) {
     uint32_t priority;
+    for (uint32_t i = 0; i < GROUP_COUNT; i++)
+        first[i] = NO_SECTION;
     for (uint32_t id = 0; id < graph->sections.count; id++)
-        if (may_be_array(graph, id) && family_of(graph, id, group, &priority))
-            return id;
-    return NO_SECTION;
+        for (uint32_t i = may_be_array(graph, id) ? 0 : GROUP_COUNT; i < GROUP_COUNT; i++)
+            if (first[i] == NO_SECTION && family_of(graph, id, groups[i], &priority))
+                first[i] = id;
 }
 
 /* What each section from FIRST on is of the group, by id: what its blocks have in common. */
@@ -144,9 +146,8 @@ static struct jitscope_error *collect_blocks(const struct graph *graph, const st
 }
 
 /* The group's blocks in the order in which they run. */
-static struct jitscope_error *collect(const struct graph *graph, const struct family *group,
+static struct jitscope_error *collect(const struct graph *graph, const struct family *group, uint32_t first,
                                       array_list *arrays) {
-    uint32_t first = find_first(graph, group);
     if (first == NO_SECTION)
         return NULL;
     struct array *kinds = os_allocate_zeroed(graph->sections.count * sizeof *kinds);
@@ -181,9 +182,9 @@ static struct jitscope_error *attach_run(struct graph *graph, const array_list *
                             first->family->deallocate);
 }
 
-static struct jitscope_error *attach_group(struct graph *graph, const struct family *group) {
+static struct jitscope_error *attach_group(struct graph *graph, enum group group, uint32_t first) {
     array_list arrays = {0};
-    struct jitscope_error *error = collect(graph, group, &arrays);
+    struct jitscope_error *error = collect(graph, groups[group], first, &arrays);
     for (uint32_t i = 0; i < arrays.count && !error;)
         error = attach_run(graph, &arrays, &i);
     vec_destroy(&arrays);
@@ -205,24 +206,20 @@ static struct jitscope_error *attach_dso_finaliser(struct graph *graph) {
 
 struct jitscope_error *attach_initialisers(struct graph *graph, void *unused) {
     (void)unused;
+    uint32_t first[GROUP_COUNT];
+    find_first(graph, first);
     TRY(attach_executable_stack(graph));
     TRY(attach_ifunc_resolvers(graph)); /* initialisers may call what they find */
     TRY(attach_unwinder(graph));        /* and throw */
-    TRY(attach_group(graph, finalisers));
+    TRY(attach_group(graph, FINALISERS, first[FINALISERS]));
     TRY(attach_dso_finaliser(graph));
-    TRY(attach_group(graph, preinitialisers));
-    return attach_group(graph, initialisers);
+    TRY(attach_group(graph, PREINITIALISERS, first[PREINITIALISERS]));
+    return attach_group(graph, INITIALISERS, first[INITIALISERS]);
 }
 
 struct jitscope_error *add_section_action(struct graph *graph, uint32_t section, const char *finalize,
                                           const char *deallocate) {
-    uint64_t start = UINT64_MAX, end = 0;
-    for (uint32_t id = 0; id < graph->blocks.count; id++) {
-        const struct block *block = &graph->blocks.data[id];
-        if (block->section != section || block->flags & BLOCK_REMOVED)
-            continue;
-        start = block->address < start ? block->address : start;
-        end = block->address + block->size > end ? block->address + block->size : end;
-    }
-    return start < end ? add_range_action(graph, start, end, finalize, deallocate) : NULL;
+    uint64_t start, end;
+    bool any = graph_section_bounds(graph, section, &start, &end) && start < end;
+    return any ? add_range_action(graph, start, end, finalize, deallocate) : NULL;
 }

@@ -29,8 +29,10 @@ static struct jitscope_error *common_section(struct graph *graph, enum common co
 
 struct jitscope_error *allocate_commons(struct graph *graph, void *unused) {
     (void)unused;
-    uint32_t sections[COMMON_COUNT] = {NO_SECTION, NO_SECTION, NO_SECTION}, count = graph->symbols.count;
-    for (uint32_t id = 0; id < count; id++) {
+    uint32_t sections[COMMON_COUNT] = {NO_SECTION, NO_SECTION, NO_SECTION};
+    TRY(graph_list_outside(graph));
+    for (uint32_t i = 0; i < graph->outside.count; i++) {
+        uint32_t id = graph->outside.data[i];
         struct symbol symbol = graph->symbols.data[id];
         if (symbol.linkage != LINKAGE_COMMON || symbol.flags & SYMBOL_EXTERNAL)
             continue;
@@ -110,17 +112,26 @@ static bool is_of_part(const struct section *section, enum part part) {
                                                     : is_writable);
 }
 
-/* Over the live blocks of section NAME, or, with NO_NAME, of PART. */
-static struct bounds find_bounds(const struct graph *graph, uint32_t name, enum part part) {
+static void extend_by_section(struct bounds *bounds, const struct graph *graph, uint32_t section) {
+    uint64_t start, end;
+    if (section_in_memory(&graph->sections.data[section]) &&
+        graph_section_bounds(graph, section, &start, &end))
+        extend(bounds, start, end);
+}
+
+/* Sections of one name and several protections count as one. */
+static struct bounds bounds_of_name(const struct graph *graph, uint32_t name) {
     struct bounds bounds = {0};
-    for (uint32_t id = 0; id < graph->blocks.count; id++) {
-        const struct block *block = &graph->blocks.data[id];
-        const struct section *section = &graph->sections.data[block->section];
-        if (name != NO_NAME ? section->name != name : !is_of_part(section, part))
-            continue;
-        if (!(block->flags & BLOCK_REMOVED) && section_in_memory(section))
-            extend(&bounds, block->address, block->address + block->size);
-    }
+    for (uint32_t id = graph_find_section(graph, name); id != NO_SECTION; id = graph_next_section(graph, id))
+        extend_by_section(&bounds, graph, id);
+    return bounds;
+}
+
+static struct bounds bounds_of_part(const struct graph *graph, enum part part) {
+    struct bounds bounds = {0};
+    for (uint32_t id = 0; id < graph->sections.count; id++)
+        if (is_of_part(&graph->sections.data[id], part))
+            extend_by_section(&bounds, graph, id);
     return bounds;
 }
 
@@ -134,54 +145,23 @@ static void define(struct graph *graph, uint32_t symbol, uint64_t address) {
     graph_resolve(graph, symbol, address, PROVIDER_LINKER, linker_provider_name(graph));
 }
 
-/* Of sections, by id: one walk over the blocks, however many names ask; none when nobody does. */
-static struct jitscope_error *measure_sections(const struct graph *graph, struct bounds **out) {
-    if (*out)
-        return NULL;
-    struct bounds *bounds = os_allocate_zeroed(graph->sections.count * sizeof *bounds);
-    if (!bounds)
-        return error_no_memory();
-    for (uint32_t id = 0; id < graph->blocks.count; id++) {
-        const struct block *block = &graph->blocks.data[id];
-        if (!(block->flags & BLOCK_REMOVED) && section_in_memory(&graph->sections.data[block->section]))
-            extend(&bounds[block->section], block->address, block->address + block->size);
-    }
-    *out = bounds;
-    return NULL;
-}
-
-/* Sections of one name and several protections count as one. */
-static struct bounds bounds_of_name(const struct graph *graph, const struct bounds *sections, uint32_t name) {
-    struct bounds bounds = {0};
-    for (uint32_t id = graph_find_section(graph, name); id != NO_SECTION; id = graph_next_section(graph, id))
-        if (sections[id].any)
-            extend(&bounds, sections[id].start, sections[id].end);
-    return bounds;
-}
-
-static struct jitscope_error *define_section_bounds(struct graph *graph, struct bounds **sections,
-                                                    uint32_t symbol) {
+static void define_section_bounds(struct graph *graph, uint32_t symbol) {
     const char *text = graph_symbol_name(graph, symbol);
     bool start = !strncmp(text, "__start_", 8), stop = !strncmp(text, "__stop_", 7);
     if (!start && !stop)
-        return NULL;
+        return;
     const char *section = text + (start ? 8 : 7);
     uint32_t name = string_pool_find(graph->names, section, strlen(section));
-    if (name == NO_NAME || graph_find_section(graph, name) == NO_SECTION)
-        return NULL;
-    TRY(measure_sections(graph, sections));
-    struct bounds bounds = bounds_of_name(graph, *sections, name);
+    struct bounds bounds = name == NO_NAME ? (struct bounds){0} : bounds_of_name(graph, name);
     if (bounds.any)
         define(graph, symbol, start ? bounds.start : bounds.end);
-    return NULL;
 }
 
 static uint64_t any_address(const struct graph *graph) {
-    for (uint32_t id = 0; id < graph->blocks.count; id++) {
-        const struct block *block = &graph->blocks.data[id];
-        if (!(block->flags & BLOCK_REMOVED) && section_in_memory(&graph->sections.data[block->section]))
-            return block->address;
-    }
+    uint64_t start, end;
+    for (uint32_t id = 0; id < graph->sections.count; id++)
+        if (section_in_memory(&graph->sections.data[id]) && graph_section_bounds(graph, id, &start, &end))
+            return start;
     return 0;
 }
 
@@ -189,7 +169,7 @@ static uint64_t any_address(const struct graph *graph) {
  * the table, and one place is as good as another. */
 static void define_got(struct graph *graph) {
     uint32_t name = string_pool_find(graph->names, ".got", 4);
-    struct bounds got = name == NO_NAME ? (struct bounds){0} : find_bounds(graph, name, PART_ALL);
+    struct bounds got = name == NO_NAME ? (struct bounds){0} : bounds_of_name(graph, name);
     graph->got_base = got.start;
     uint32_t symbol = find_wanted(graph, "_GLOBAL_OFFSET_TABLE_", strlen("_GLOBAL_OFFSET_TABLE_"));
     if (symbol != NO_SYMBOL)
@@ -198,28 +178,26 @@ static void define_got(struct graph *graph) {
 
 struct jitscope_error *define_bounds(struct graph *graph, void *unused) {
     (void)unused;
-    struct bounds *sections = NULL;
-    struct jitscope_error *error = NULL;
     define_got(graph);
-    for (uint32_t id = 0; id < graph->symbols.count && !error; id++) {
-        const struct symbol *symbol = &graph->symbols.data[id];
-        if ((symbol->flags & (SYMBOL_EXTERNAL | SYMBOL_RESOLVED)) == SYMBOL_EXTERNAL)
-            error = define_section_bounds(graph, &sections, id);
+    TRY(graph_list_outside(graph));
+    for (uint32_t i = 0; i < graph->outside.count; i++) {
+        uint8_t flags = graph->symbols.data[graph->outside.data[i]].flags;
+        if ((flags & (SYMBOL_EXTERNAL | SYMBOL_RESOLVED)) == SYMBOL_EXTERNAL)
+            define_section_bounds(graph, graph->outside.data[i]);
     }
-    os_release(sections);
-    return error;
+    return NULL;
 }
 
 /* Nothing of that part: data and what is zero begin and end where the other does, all else where everything
  * ends. */
 static struct bounds find_part(const struct graph *graph, enum part part, bool *end) {
-    struct bounds bounds = find_bounds(graph, NO_NAME, part);
+    struct bounds bounds = bounds_of_part(graph, part);
     if (!bounds.any && (part == PART_DATA || part == PART_ZERO)) {
-        bounds = find_bounds(graph, NO_NAME, part == PART_DATA ? PART_ZERO : PART_DATA);
+        bounds = bounds_of_part(graph, part == PART_DATA ? PART_ZERO : PART_DATA);
         *end = part == PART_ZERO;
     }
     if (!bounds.any) {
-        bounds = find_bounds(graph, NO_NAME, PART_ALL);
+        bounds = bounds_of_part(graph, PART_ALL);
         *end = true;
     }
     return bounds;

@@ -34,17 +34,15 @@ const struct definition *session_find_definition(const struct jitscope_session *
     return own ? own : at == NO_DEFINITION ? NULL : &session->definitions.data[at];
 }
 
-/* Room is there for it, and its name in the table; its number. */
-static inline uint32_t put(struct jitscope_session *session, const struct definition *definition) {
+/* The latest of its name, all but that to be filled in.  Room is there for it, and its name in the table. */
+static inline uint32_t put(struct jitscope_session *session, uint32_t name) {
     uint32_t index = session->free_definition;
     if (index != NO_DEFINITION)
         session->free_definition = session->definitions.data[index].previous;
     else
         index = session->definitions.count++;
-    uint32_t *latest = &session->definition_by_name.data[definition->name];
-    session->definitions.data[index] = *definition;
-    session->definitions.data[index].previous = *latest;
-    *latest = index;
+    session->definitions.data[index].previous = session->definition_by_name.data[name];
+    session->definition_by_name.data[name] = index;
     return index;
 }
 
@@ -53,7 +51,9 @@ struct jitscope_error *session_add_definition(struct jitscope_session *session, 
     TRY(graph_cover_name(&session->definition_by_name, definition.name));
     if (session->free_definition == NO_DEFINITION)
         TRY(vec_reserve(&session->definitions, 1));
-    *index = put(session, &definition);
+    *index = put(session, definition.name);
+    definition.previous = session->definitions.data[*index].previous;
+    session->definitions.data[*index] = definition;
     return NULL;
 }
 
@@ -92,16 +92,17 @@ struct jitscope_error *session_announce(struct graph *graph, void *context) {
         const struct symbol *symbol = &graph->symbols.data[id];
         if (!is_announced(graph, symbol))
             continue;
-        struct definition definition = {.address = graph_symbol_address(graph, id),
-                                        .name = symbol->name,
-                                        .link = graph->link,
-                                        .family = link->family,
-                                        .size =
-                                            symbol->size < UINT32_MAX ? (uint32_t)symbol->size : UINT32_MAX,
-                                        .hidden = symbol->scope == SCOPE_HIDDEN,
-                                        .thread_local = symbol->kind == SYMBOL_KIND_TLS};
-        vec_put(&link->definitions, put(session, &definition));
-        TRACE(graph->trace, symbol_bound, .symbol = id, .address = definition.address);
+        uint32_t index = put(session, symbol->name);
+        struct definition *definition = &session->definitions.data[index];
+        definition->address = graph_symbol_address(graph, id);
+        definition->name = symbol->name;
+        definition->link = graph->link;
+        definition->family = link->family;
+        definition->size = symbol->size < UINT32_MAX ? (uint32_t)symbol->size : UINT32_MAX;
+        definition->hidden = symbol->scope == SCOPE_HIDDEN;
+        definition->thread_local = symbol->kind == SYMBOL_KIND_TLS;
+        vec_put(&link->definitions, index);
+        TRACE(graph->trace, symbol_bound, .symbol = id, .address = definition->address);
     }
     return graph->lazy.stubs.count ? session_note_slots(graph, session) : NULL;
 }
