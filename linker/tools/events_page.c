@@ -76,7 +76,8 @@ static void print_edge_kinds(struct text *out, const struct arch *arch) {
         "\n## Edge kinds of %s\n\n"
         "S is the address of the target symbol, A the addend, P the address of the place, GOT that of\n"
         "`_GLOBAL_OFFSET_TABLE_`, as in the psABI. A `request-...` is a wish for a table entry; it becomes\n"
-        "the kind of that name, which refers to the entry.\n\n"
+        "the kind of that name, which refers to the entry, or a `near-...`, which needs none and rewrites\n"
+        "the instruction when it is written.\n\n"
         "| kind | bytes | writes | |\n|---|---|---|---|\n",
         arch->name);
     for (uint32_t i = 0; i < arch->kind_count; i++) {

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "check.h"
 
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -109,6 +110,30 @@ static const struct jitscope_memory_ops double_mapping = {
     .destroy = destroy,
 };
 
+/* What is said of the way to variables: only of jitscope's own managers is it known beforehand that all of a
+ * batch lies near. */
+struct seen {
+    unsigned entries, relaxed;
+};
+
+static void see(void *context, const struct jitscope_event *event) {
+    struct seen *seen = context;
+    seen->entries += !strcmp(jitscope_event_name(event), "table_entry");
+    seen->relaxed += !strcmp(jitscope_event_name(event), "edge_relaxed");
+}
+
+static void link_kept(const struct jitscope_session_options *options, const char *whose) {
+    struct jitscope_session *session;
+    struct seen seen = {0, 0};
+    check(jitscope_session_create(options, &session));
+    check(jitscope_session_set_event_callback(session, JITSCOPE_LEVEL_BLOCK, see, &seen));
+    check(jitscope_session_add_file(session, OBJECTS "answer_kept.o"));
+    check(jitscope_session_link(session, NULL));
+    printf("%s: %s, %s\n", whose, seen.entries ? "entries" : "no entries",
+           seen.relaxed ? "loads are relaxed" : "no load is relaxed");
+    jitscope_session_destroy(session);
+}
+
 int main(void) {
     char name[] = "the manager";
     struct jitscope_session_options options = {.size = sizeof options,
@@ -133,5 +158,15 @@ int main(void) {
     check(jitscope_session_lookup(session, "itself", &address));
     printf("a 32-bit pointer to itself: %s\n", *(uint32_t *)(uintptr_t)address == address ? "yes" : "no");
     jitscope_session_destroy(session);
+
+    link_kept(&options, "one's own manager");
+    struct jitscope_session_options plain = {.size = sizeof plain, .no_default_libraries = true};
+    link_kept(&plain, "jitscope's");
+    struct jitscope_memory_ops pretender = double_mapping;
+    pretender.name = "in-process";
+    options.memory = &pretender;
+    struct jitscope_error *error = jitscope_session_create(&options, &session);
+    printf("%s\n", jitscope_error_message(error));
+    jitscope_error_destroy(error);
     return 0;
 }

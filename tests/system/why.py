@@ -13,6 +13,7 @@ MAIN = r"""
 #include <stdio.h>
 extern int counter;
 extern int late(int);
+extern char **environ;
 int helper(int);
 __attribute__((weak)) int pick(void) { return 1; }
 int zeros[100];
@@ -25,7 +26,7 @@ static void dump(const char *name, const void *address, unsigned size) {
         printf(" %02x", ((const unsigned char *)address)[i]);
     printf("\n");
 }
-int work(int x) { return helper(x) + counter + late(x) + pick(); }
+int work(int x) { return helper(x) + counter + late(x) + pick() + !environ; }
 int main(void) {
     dump("work", (void *)work, 96);
     dump("pointer", &pointer, sizeof pointer);
@@ -191,14 +192,14 @@ class Program(Why):
 
     def test_got(self):
         for _ in self.each():
-            steps = self.why(self.recording, "got:counter")
-            slot = next(r for r in self.show("got", self.recording) if r["symbol"] == "counter")
+            steps = self.why(self.recording, "got:environ")
+            slot = next(r for r in self.show("got", self.recording) if r["symbol"] == "environ")
             answer = self.answers(steps)[0]
             self.assertEqual((answer["address"], answer["target"]), (slot["slot"], slot["target"]))
             start, _, _ = self.symbols(self.main)["work"]
             asked = self.one(steps, "table_entry", table="got")["asked_at"]
             self.assertIn(asked, [at for at, kind, name, _ in self.relocations(self.main, ".text")
-                                  if name == "counter" and "GOTPCREL" in kind])
+                                  if name == "environ" and "GOTPCREL" in kind])
             fixup = self.one(steps, "fixup")
             self.assertEqual(fixup["after"], slot["target"])
             self.assertIn("all were" if "all were" in steps[-1]["text"] else "it was", steps[-1]["text"])
@@ -209,7 +210,23 @@ class Program(Why):
             memory = self.memory["work"][1]
             self.assertEqual(memory[asked - start - 2], relaxed["bytes_after"] >> 16 & 0xff)
             none = self.why(self.recording, "got:main")
-            self.assertIn("main has no entry in the GOT", none[0]["text"])
+            self.assertIn("main has no entry in the GOT: no relocation asked for one", none[0]["text"])
+
+    def test_no_got(self):
+        """What lies in the same link is loaded without an entry."""
+        for _ in self.each():
+            steps = self.why(self.recording, "got:counter")
+            asked = [at for at, kind, name, _ in self.relocations(self.main, ".text")
+                     if name == "counter" and "GOTPCREL" in kind]
+            count = "1 reference was" if len(asked) == 1 else f"{len(asked)} references were"
+            self.assertIn(f"counter has no entry in the GOT: {count} relaxed", self.answers(steps)[0]["text"])
+            self.assertNotIn("counter", [row["symbol"] for row in self.show("got", self.recording)])
+            start, _, _ = self.symbols(self.main)["work"]
+            relaxed = self.one(steps, "edge_relaxed")
+            self.assertEqual(relaxed["offset"], asked[0])
+            self.assertEqual((relaxed["before"], relaxed["after"]), ("request-got-rex-load32", "near-load32"))
+            memory = self.memory["work"][1]
+            self.assertEqual(memory[relaxed["offset"] - start - 2], relaxed["bytes_after"] >> 16 & 0xff)
 
     def test_plt(self):
         for _ in self.each():

@@ -326,6 +326,74 @@ static void test_relaxations(void **state) {
     }
 }
 
+static uint16_t request_of(uint16_t kind) {
+    return kind == EDGE_X86_64_GOT_LOAD32       ? EDGE_X86_64_REQUEST_GOT_LOAD32
+           : kind == EDGE_X86_64_GOT_REX_LOAD32 ? EDGE_X86_64_REQUEST_GOT_REX_LOAD32
+                                                : EDGE_X86_64_REQUEST_GOT_REX2_LOAD32;
+}
+
+/* Before there are addresses the same is decided, but for what depends on them; fixups then come to the same
+ * bytes, and do not when the target is too far. */
+static void test_early_relaxations(void **state) {
+    (void)state;
+    unsigned early = 0;
+    for (size_t i = 0; i < sizeof relax_cases / sizeof *relax_cases; i++) {
+        const struct relax_case *c = &relax_cases[i];
+        uint8_t late[8], content[8];
+        uint64_t value, far;
+        bool near = c->target + 0x7fffffff > 0x100001000,
+             immediate = c->new_kind == EDGE_X86_64_POINTER32 || c->new_kind == EDGE_X86_64_POINTER32S;
+        memcpy(late, c->before, 8);
+        memcpy(content, c->before, 8);
+        struct edge edge = {.kind = request_of(c->kind), .offset = c->offset, .addend = -4, .target = 7};
+        struct edge then = {.kind = c->kind, .offset = c->offset, .addend = -4, .target = 7};
+        struct fixup_run run = {.content = late, .address = 0x100001000};
+        bool done = arch_x86_64.relax_early(content, c->size, &edge);
+        print_message("%s\n", c->name);
+        assert_memory_equal(content, c->before, 8);
+        if (!done)
+            assert_true(immediate || c->new_kind == EDGE_KEEP_ALIVE);
+        if (!done || !arch_x86_64.relax_got_load(&run, &then, c->target))
+            continue;
+        assert_true(near && !immediate);
+        assert_int_equal(edge.target, 7);
+        struct fixup fixup = {.kind = edge.kind,
+                              .addend = edge.addend,
+                              .symbol = c->target + ((uint64_t)1 << 33),
+                              .place = run.address + edge.offset,
+                              .content = content + edge.offset};
+        assert_false(arch_x86_64.apply(&fixup, &far));
+        assert_memory_equal(content, c->before, 8);
+        fixup.symbol = c->target;
+        assert_true(arch_x86_64.apply(&fixup, &value));
+        assert_false(arch_x86_64.apply(&fixup, &far)); /* it is no load any more */
+        fixup.kind = then.kind;
+        fixup.place = run.address + then.offset;
+        fixup.content = late + then.offset;
+        assert_true(arch_x86_64.apply(&fixup, &far));
+        assert_int_equal(value, far);
+        assert_memory_equal(content, late, 8);
+        early++;
+    }
+    assert_true(early >= 5);
+}
+
+static void test_early_relaxation_needs_the_instruction(void **state) {
+    (void)state;
+    static const uint8_t load[7] = {0x48, 0x8b, 0x05};
+    struct edge edge = {.kind = EDGE_X86_64_REQUEST_GOT_REX_LOAD32, .offset = 3, .addend = -4};
+    struct edge shifted = edge, first = edge, plain = edge;
+    shifted.addend = 4;
+    first.offset = 2;
+    plain.kind = EDGE_X86_64_REQUEST_GOT_DELTA32;
+    assert_false(arch_x86_64.relax_early(load, 7, &shifted)); /* the word behind the entry */
+    assert_false(arch_x86_64.relax_early(load, 7, &first));
+    assert_false(arch_x86_64.relax_early(load, 7, &plain));
+    assert_false(arch_x86_64.relax_early(load, 6, &edge)); /* its field is cut off */
+    assert_false(arch_x86_64.relax_early(NULL, 7, &edge)); /* zero-fill */
+    assert_true(arch_x86_64.relax_early(load, 7, &edge));
+}
+
 static void test_relaxation_needs_the_opcode(void **state) {
     (void)state;
     uint8_t content[8] = {0};
@@ -342,6 +410,8 @@ int main(void) {
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_formulas),
         cmocka_unit_test(test_relaxations),
+        cmocka_unit_test(test_early_relaxations),
+        cmocka_unit_test(test_early_relaxation_needs_the_instruction),
         cmocka_unit_test(test_relaxation_needs_the_opcode),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -247,6 +247,50 @@ static void simulated_memory_is_reused_and_has_an_end(void **state) {
     assert_code(memory_simulated_create(UINT64_MAX, PAGE, &context), JITSCOPE_ERROR_USAGE);
 }
 
+/* The first batch leaves a hole at the base that has room for the third's code, but not for its data, and the
+ * second keeps more than 2 GiB behind that. */
+static void simulated_batches_lie_together(void **state) {
+    (void)state;
+    struct bench bench;
+    bench_create(&bench, true, 0x400000);
+    add_sample(&bench, 1);
+    uint64_t handle = link_batch(&bench);
+    next_graph(&bench);
+    uint32_t bss = add_section(&bench.batch, ".bss", RW, LIFETIME_STANDARD, true, 0);
+    add_block(&bench.batch, bss, NULL, 0x80000000, 3);
+    link_batch(&bench);
+    assert_code(memory_deallocate(&bench.memory, handle), JITSCOPE_SUCCESS);
+    next_graph(&bench);
+    uint32_t text = add_section(&bench.batch, ".text", RX, LIFETIME_STANDARD, false, 0);
+    bss = add_section(&bench.batch, ".bss", RW, LIFETIME_STANDARD, true, 0);
+    uint32_t code = add_block(&bench.batch, text, return_42, sizeof return_42, 4);
+    uint32_t data = add_block(&bench.batch, bss, NULL, 8 * PAGE, 14);
+    link_batch(&bench);
+    uint64_t at = block_at(&bench.batch, code)->address;
+    assert_true(at > 0x80400000);
+    assert_int_equal(block_at(&bench.batch, data)->address, (at + PAGE + 0x3fff) & ~(uint64_t)0x3fff);
+    next_graph(&bench);
+    text = add_section(&bench.batch, ".text", RX, LIFETIME_STANDARD, false, 0);
+    code = add_block(&bench.batch, text, return_42, sizeof return_42, 4);
+    link_batch(&bench);
+    assert_int_equal(block_at(&bench.batch, code)->address, 0x400000); /* the hole is free again */
+    bench_destroy(&bench);
+}
+
+static void near_is_promised_by_jitscopes_managers(void **state) {
+    (void)state;
+    struct bench bench;
+    struct memory other;
+    struct jitscope_memory_ops ops = {.size = sizeof ops, .name = "other"};
+    bench_create(&bench, true, 0);
+    assert_true(memory_keeps_near(&bench.memory, NEAR_BATCH));
+    assert_false(memory_keeps_near(&bench.memory, NEAR_BATCH + 1));
+    memory_create(&other, &ops, NULL, NULL, &bench.batch.trace, PAGE);
+    assert_false(memory_keeps_near(&other, 0));
+    memory_destroy(&other);
+    bench_destroy(&bench);
+}
+
 /* --- in this process */
 
 static void code_runs_and_protections_hold(void **state) {
@@ -765,6 +809,8 @@ int main(void) {
         cmocka_unit_test_setup(simulated_addresses_are_repeatable, reset),
         cmocka_unit_test_setup(simulated_memory_reads_back, reset),
         cmocka_unit_test_setup(simulated_memory_is_reused_and_has_an_end, reset),
+        cmocka_unit_test_setup(simulated_batches_lie_together, reset),
+        cmocka_unit_test_setup(near_is_promised_by_jitscopes_managers, reset),
         cmocka_unit_test_setup(code_runs_and_protections_hold, reset),
         cmocka_unit_test_setup(freed_memory_is_reused_and_reads_as_zero, reset),
         cmocka_unit_test_setup(actions_run_after_protections_and_are_undone, reset),

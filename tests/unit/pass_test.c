@@ -69,6 +69,44 @@ static void test_tables_share_entries(void **state) {
     batch_destroy(&batch);
 }
 
+/* What does without an entry is decided for each load. */
+static void test_near_loads_have_no_entry(void **state) {
+    (void)state;
+    static const uint8_t loads[64] = {0x48, 0x8b, 0x05, 0, 0, 0, 0, 0, 0x48, 0x8b, 0x05};
+    struct batch batch;
+    batch_create(&batch);
+    uint32_t text = add_section(&batch, ".text", RX, LIFETIME_STANDARD, false, 0);
+    uint32_t debug = add_section(&batch, ".debug_info", 0, LIFETIME_NO_ALLOC, false, 0);
+    uint32_t a = add_block(&batch, text, loads, 64, 4);
+    uint32_t data = add_block(&batch, debug, content, 64, 0);
+    uint32_t inside = add_named(&batch, "inside", a, SCOPE_DEFAULT);
+    uint32_t outside = add_named(&batch, "outside", NO_BLOCK, SCOPE_DEFAULT);
+    uint32_t unplaced = add_named(&batch, "unplaced", data, SCOPE_DEFAULT), number;
+    struct symbol absolute = {.block = NO_BLOCK, .value = 5, .scope = SCOPE_LOCAL};
+    assert_code(graph_add_symbol(&batch.graph, absolute, &number), JITSCOPE_SUCCESS);
+    edge(&batch, a, 3, EDGE_X86_64_REQUEST_GOT_REX_LOAD32, inside);
+    edge(&batch, a, 20, EDGE_X86_64_REQUEST_GOT_REX_LOAD32, inside); /* no mov stands there */
+    edge(&batch, a, 30, EDGE_X86_64_REQUEST_GOT_DELTA32, inside);
+    edge(&batch, a, 11, EDGE_X86_64_REQUEST_GOT_REX_LOAD32, inside);
+    edge(&batch, a, 3, EDGE_X86_64_REQUEST_GOT_REX_LOAD32, outside);
+    edge(&batch, a, 3, EDGE_X86_64_REQUEST_GOT_REX_LOAD32, unplaced);
+    edge(&batch, a, 3, EDGE_X86_64_REQUEST_GOT_REX_LOAD32, number);
+    batch.graph.lies_near = true;
+    assert_code(build_tables(&batch.graph, NULL), JITSCOPE_SUCCESS);
+    assert_code(graph_verify(&batch.graph), JITSCOPE_SUCCESS);
+    assert_int_equal(edge_at(&batch, a, 0)->kind, EDGE_X86_64_NEAR_LOAD32);
+    assert_int_equal(edge_at(&batch, a, 0)->target, inside);
+    assert_int_equal(edge_at(&batch, a, 1)->kind, EDGE_X86_64_GOT_REX_LOAD32);
+    assert_int_equal(leads_to(&batch, edge_at(&batch, a, 1)->target), inside);
+    assert_int_equal(edge_at(&batch, a, 2)->target, edge_at(&batch, a, 1)->target);
+    assert_int_equal(edge_at(&batch, a, 3)->kind, EDGE_X86_64_NEAR_LOAD32);
+    assert_int_equal(leads_to(&batch, edge_at(&batch, a, 4)->target), outside);
+    assert_int_equal(leads_to(&batch, edge_at(&batch, a, 5)->target), unplaced);
+    assert_int_equal(leads_to(&batch, edge_at(&batch, a, 6)->target), number);
+    assert_int_equal(batch.graph.blocks.count, 2 + 4);
+    batch_destroy(&batch);
+}
+
 static void test_an_address_of_the_table_makes_the_table(void **state) {
     (void)state;
     struct batch batch;
@@ -230,6 +268,7 @@ static void test_commons_and_dso_handle(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tables_share_entries),
+        cmocka_unit_test(test_near_loads_have_no_entry),
         cmocka_unit_test(test_an_address_of_the_table_makes_the_table),
         cmocka_unit_test(test_prune),
         cmocka_unit_test(test_an_fde_dies_with_its_function),

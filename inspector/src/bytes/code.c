@@ -372,8 +372,9 @@ static void put_relaxations(struct text *out, const struct look *look, uint64_t 
            relaxed.window < address + size;
          at++)
         if (relaxed.place - address < size && relaxed.kind < arch_x86_64.kind_count) {
-            separate(out);
-            text_print(out, "was %s", arch_x86_64.kinds[relaxed.kind].name);
+            const struct edge_kind_info *kind = &arch_x86_64.kinds[relaxed.kind];
+            separate(out); /* a wish for an entry that was never made is named for what it wished to be */
+            text_print(out, "was %s", kind->request ? arch_x86_64.kinds[kind->becomes].name : kind->name);
         }
 }
 

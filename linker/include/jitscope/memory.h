@@ -53,13 +53,15 @@ struct jitscope_segment {
  * with what allocate filled in, from call to call. */
 struct jitscope_memory_ops {
     size_t size;      /* sizeof(struct jitscope_memory_ops) of the caller's header: the table can grow */
-    const char *name; /* shown in events; static */
+    const char *name; /* shown in events; static.  Not "in-process", "executor" or "simulated": the linker
+                         knows where those managers, its own, put things */
 
     /* Places COUNT segments; COUNT may be 0, and a segment can have 0 bytes (symbols name its place): then it
      * needs an address, no memory.  Code is compiled for segments at most 2 GiB from each other (psABI
      * x86-64, section 3.5.1, "small code model"), and below 2 GiB when jitscope_graph_wants_low_memory().
-     * Through a function at a multiple of 4 GiB libgcc does not unwind: better leave such addresses out.
-     * GRAPH can be read, not changed.  On an error nothing is held. */
+     * Of managers not its own the linker takes neither for granted: whatever is loaded through the GOT has
+     * its entry there.  Through a function at a multiple of 4 GiB libgcc does not unwind: better leave such
+     * addresses out. GRAPH can be read, not changed.  On an error nothing is held. */
     struct jitscope_error *(*allocate)(void *context, const struct jitscope_graph *graph,
                                        struct jitscope_segment *segments, size_t count, void **allocation);
     /* Transfers the working memory, which is not written any more, and applies the protections.  After an

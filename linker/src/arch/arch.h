@@ -19,11 +19,12 @@ struct edge_kind_info {
     const char *name;
     const char *formula;
     const char *purpose;
-    uint8_t width;   /* bytes written */
-    uint8_t check;   /* enum edge_check */
-    bool request;    /* a visitor must have replaced it before fixups */
-    uint8_t becomes; /* the kind that a request for a table entry is once the entry exists, else
-                        EDGE_KEEP_ALIVE */
+    uint8_t width;          /* bytes written */
+    uint8_t check;          /* enum edge_check */
+    bool request;           /* a visitor must have replaced it before fixups */
+    uint8_t becomes;        /* the kind that a request for a table entry is once the entry exists, else
+                               EDGE_KEEP_ALIVE */
+    uint8_t before, behind; /* bytes around the field that are written too, where the instruction changes */
 };
 
 /* "At this offset of this block stands a value computed from that symbol." */
@@ -136,6 +137,15 @@ struct arch {
      * TARGET is the final address.  True when the instruction was rewritten; then EDGE has the kind, addend
      * and offset of the new one, but still the target that it had. */
     bool (*relax_got_load)(const struct fixup_run *run, struct edge *edge, uint64_t target);
+
+    /* The same before anything has an address, for a target that will be near.  EDGE, of a kind in
+     * got_request_kinds, is in a block with these SIZE bytes of CONTENT.  True when the instruction can be
+     * rewritten whatever the address turns out to be: then EDGE has a kind that does so when it is applied.
+     */
+    bool (*relax_early)(const uint8_t *content, uint64_t size, struct edge *edge);
+    /* Rewrites the instruction around FIELD as an edge of KIND does; false when it is none that the kind is
+     * for. */
+    bool (*rewrite)(uint16_t kind, uint8_t *field);
 
     /* What an edge of KIND at OFFSET of CONTENT, unrelaxed bytes of code, does with a function.  Kinds that
      * can call are in call_kinds. */

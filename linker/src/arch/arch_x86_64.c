@@ -11,12 +11,15 @@
 
 static const struct edge_kind_info kinds[] = {
 #define EDGE(NAME, name, width, value, check, text)                                                          \
-    {name, #value, text, width, CHECK_##check, false, EDGE_KEEP_ALIVE},
+    {name, #value, text, width, CHECK_##check, false, EDGE_KEEP_ALIVE, 0, 0},
 #define REQUEST(NAME, name, width, becomes, text)                                                            \
-    {name, "", text, width, CHECK_NONE, true, EDGE_X86_64_##becomes},
+    {name, "", text, width, CHECK_NONE, true, EDGE_X86_64_##becomes, 0, 0},
+#define REWRITE(NAME, name, width, value, check, before, behind, how, text)                                  \
+    {name, #value, text, width, CHECK_##check, false, EDGE_KEEP_ALIVE, before, behind},
 #include "arch/x86_64.def"
 #undef EDGE
 #undef REQUEST
+#undef REWRITE
 };
 _Static_assert((int)EDGE_X86_64_COUNT <= (int)EDGE_KIND_LIMIT, "visitors keep edge kinds in a 64-bit mask");
 _Static_assert((int)EDGE_X86_64_KEEP_ALIVE == (int)EDGE_KEEP_ALIVE, "edge kind 0 is shared by all targets");
@@ -58,6 +61,50 @@ static inline void store(uint8_t *at, unsigned width, uint64_t value) {
     }
 }
 
+/* --- instructions that become others, FIELD is where the new one has its displacement */
+
+/* mov slot(%rip), %reg -> lea target(%rip), %reg */
+static inline bool load_to_lea(uint8_t *field) {
+    if (field[-2] != 0x8b)
+        return false;
+    field[-2] = 0x8d;
+    return true;
+}
+
+/* call *slot(%rip) -> addr32 call target */
+static inline bool call_to_direct(uint8_t *field) {
+    if (field[-2] != 0xff || field[-1] != 0x15)
+        return false;
+    field[-2] = 0x67;
+    field[-1] = 0xe8;
+    return true;
+}
+
+/* jmp *slot(%rip) -> jmp target; nop */
+static inline bool jump_to_direct(uint8_t *field) {
+    if (field[-1] != 0xff || field[0] != 0x25)
+        return false;
+    field[-1] = 0xe9;
+    field[4] = 0x90;
+    return true;
+}
+
+static bool rewrite(uint16_t kind, uint8_t *field) {
+    switch (kind) {
+#define EDGE(NAME, name, width, value, check, text)
+#define REQUEST(NAME, name, width, becomes, text)
+#define REWRITE(NAME, name, width, value, check, before, behind, how, text)                                  \
+    case EDGE_X86_64_##NAME:                                                                                 \
+        return how(field);
+#include "arch/x86_64.def"
+#undef EDGE
+#undef REQUEST
+#undef REWRITE
+    default:
+        return false;
+    }
+}
+
 static inline __attribute__((always_inline)) bool apply(const struct fixup *fixup, uint64_t *value) {
     const uint64_t S = fixup->symbol, Z = S, P = fixup->place, GOT = fixup->got, TP = fixup->tp,
                    A = (uint64_t)fixup->addend;
@@ -70,9 +117,17 @@ static inline __attribute__((always_inline)) bool apply(const struct fixup *fixu
         store(fixup->content, width, *value);                                                                \
         return true;
 #define REQUEST(NAME, name, width, becomes, text)
+#define REWRITE(NAME, name, width, formula, check, before, behind, how, text)                                \
+    case EDGE_X86_64_##NAME:                                                                                 \
+        *value = (formula);                                                                                  \
+        if (!fits(*value, width, CHECK_##check) || !how(fixup->content))                                     \
+            return false;                                                                                    \
+        store(fixup->content, width, *value);                                                                \
+        return true;
 #include "arch/x86_64.def"
 #undef EDGE
 #undef REQUEST
+#undef REWRITE
     default:
         *value = 0;
         return false;
@@ -88,9 +143,11 @@ static inline uint64_t near_kinds(void) {
     if ((width) == 4 && CHECK_##check == CHECK_SIGNED && !__builtin_strcmp(#formula, "S + A - P"))           \
         near_kinds |= UINT64_C(1) << EDGE_X86_64_##NAME;
 #define REQUEST(NAME, name, width, becomes, text)
+#define REWRITE(NAME, name, width, formula, check, before, behind, how, text)
 #include "arch/x86_64.def"
 #undef EDGE
 #undef REQUEST
+#undef REWRITE
     return near_kinds;
 }
 
@@ -125,25 +182,32 @@ static bool reaches(uint16_t kind, uint64_t place, uint64_t target, int64_t adde
 
 enum { OPERAND_SIZE = 0x66, REX_W = 0x48, REX2_PREFIX = 0xd5 };
 
-/* call *slot(%rip) -> addr32 call target;  jmp *slot(%rip) -> jmp target; nop.  INSTRUCTION is the opcode. */
+enum { MOV_LOAD = 0x8b, GROUP_5 = 0xff, CALL_SLOT = 0x15, JUMP_SLOT = 0x25 };
+
+/* call *slot(%rip) or jmp *slot(%rip) at INSTRUCTION, with ROOM bytes before it.  Some processors take a
+ * direct branch behind the prefix for one of 16 bits.  With REX.W between them it would mean nothing, but
+ * these bytes may as well be the end of the instruction before. */
+static bool is_plain_branch(const uint8_t *instruction, uint64_t room) {
+    if (instruction[0] != GROUP_5 || (instruction[1] != CALL_SLOT && instruction[1] != JUMP_SLOT))
+        return false;
+    return !(room && instruction[-1] == OPERAND_SIZE) &&
+           !(room >= 2 && instruction[-2] == OPERAND_SIZE && instruction[-1] == REX_W);
+}
+
+/* Of %rip: the low bits of a ModRM with disp32(%rip) are 5. */
+static bool is_plain_load(const uint8_t *instruction) {
+    return instruction[0] == MOV_LOAD && (instruction[1] & 0xc7) == 0x05;
+}
+
+/* INSTRUCTION is the opcode of a plain branch. */
 static bool relax_branch(const struct fixup_run *run, struct edge *edge, uint8_t *instruction,
                          uint64_t target) {
-    uint64_t room = edge->offset - 2; /* bytes before the instruction */
-    bool is_call = instruction[1] == 0x15;
-    /* Some processors take a direct branch behind that prefix for one of 16 bits.  With REX.W between them it
-     * would mean nothing, but these bytes may as well be the end of the instruction before. */
-    if ((room && instruction[-1] == OPERAND_SIZE) ||
-        (room >= 2 && instruction[-2] == OPERAND_SIZE && instruction[-1] == REX_W))
-        return false;
+    bool is_call = instruction[1] == CALL_SLOT;
     /* The displacement of the jump moves one byte forward, and with it the place. */
     uint32_t offset = is_call ? edge->offset : edge->offset - 1;
     if (!fits(target - 4 - (run->address + offset), 4, CHECK_SIGNED))
         return false;
-    instruction[0] = is_call ? 0x67 : 0xe9;
-    if (is_call)
-        instruction[1] = 0xe8;
-    else
-        instruction[5] = 0x90;
+    (void)(is_call ? call_to_direct(instruction + 2) : jump_to_direct(instruction + 1));
     edge->kind = EDGE_X86_64_BRANCH32;
     edge->addend = -4;
     edge->offset = offset;
@@ -204,25 +268,42 @@ static __attribute__((noinline)) bool relax_other(const struct fixup_run *run, s
                                                   enum prefix prefix, uint64_t target) {
     uint8_t *instruction = run->content + edge->offset - 2;
     uint8_t modrm = instruction[1];
-    if (!prefix && instruction[0] == 0xff && (modrm == 0x15 || modrm == 0x25))
+    if (!prefix && is_plain_branch(instruction, edge->offset - 2))
         return relax_branch(run, edge, instruction, target);
     return (modrm & 0xc7) == 0x05 && !is_unusual(run->content, edge->offset, prefix) &&
            relax_to_immediate(edge, instruction, prefix, target);
 }
 
-/* mov slot(%rip), %reg -> lea target(%rip), %reg; others see above.  The low bits of a ModRM with
- * disp32(%rip) are 5. */
 static bool relax_got_load(const struct fixup_run *run, struct edge *edge, uint64_t target) {
     enum prefix prefix;
     if (!find_prefix(edge->kind, run->content, edge->offset, &prefix))
         return false;
     uint8_t *instruction = run->content + edge->offset - 2;
-    if (instruction[0] != 0x8b || (instruction[1] & 0xc7) != 0x05 ||
-        !fits(target - 4 - (run->address + edge->offset), 4, CHECK_SIGNED))
+    if (!is_plain_load(instruction) || !fits(target - 4 - (run->address + edge->offset), 4, CHECK_SIGNED))
         return relax_other(run, edge, prefix, target);
-    instruction[0] = 0x8d;
+    load_to_lea(instruction + 2);
     edge->kind = EDGE_X86_64_DELTA32;
     edge->addend = -4;
+    return true;
+}
+
+/* Immediates depend on the address: those instructions wait for it. */
+static bool relax_early(const uint8_t *content, uint64_t size, struct edge *edge) {
+    enum prefix prefix;
+    if (!content || edge->addend != -4 || (uint64_t)edge->offset + 4 > size ||
+        !find_prefix(kinds[edge->kind].becomes, content, edge->offset, &prefix))
+        return false;
+    const uint8_t *instruction = content + edge->offset - 2;
+    if (is_plain_load(instruction)) {
+        edge->kind = EDGE_X86_64_NEAR_LOAD32;
+        return true;
+    }
+    if (prefix || !is_plain_branch(instruction, edge->offset - 2))
+        return false;
+    bool is_call = instruction[1] == CALL_SLOT;
+    edge->kind = is_call ? EDGE_X86_64_NEAR_CALL32 : EDGE_X86_64_NEAR_JUMP32;
+    if (!is_call)
+        edge->offset--;
     return true;
 }
 
@@ -318,5 +399,7 @@ const struct arch arch_x86_64 = {
     .apply = apply,
     .apply_run = apply_run,
     .relax_got_load = relax_got_load,
+    .relax_early = relax_early,
+    .rewrite = rewrite,
     .reaches = reaches,
 };

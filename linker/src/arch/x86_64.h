@@ -3,11 +3,13 @@
 #define ARCH_X86_64_H
 
 enum {
-#define EDGE(NAME, name, width, value, check, text) EDGE_X86_64_##NAME,
-#define REQUEST(NAME, name, width, becomes, text)   EDGE_X86_64_##NAME,
+#define EDGE(NAME, name, width, value, check, text)                         EDGE_X86_64_##NAME,
+#define REQUEST(NAME, name, width, becomes, text)                           EDGE_X86_64_##NAME,
+#define REWRITE(NAME, name, width, value, check, before, behind, how, text) EDGE_X86_64_##NAME,
 #include "arch/x86_64.def"
 #undef EDGE
 #undef REQUEST
+#undef REWRITE
     EDGE_X86_64_COUNT
 };
 

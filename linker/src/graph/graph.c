@@ -138,6 +138,7 @@ struct jitscope_error *graph_add_block(struct graph *graph, uint32_t section, co
                                            .flags = content ? 0 : BLOCK_ZERO_FILL});
     graph->sections.data[section].blocks++;
     graph->live_blocks++;
+    graph->most_bytes += size + ((uint64_t)1 << (alignment_log2 < 32 ? alignment_log2 : 32));
     TRACE(graph->trace, block, .block = *id, .section = section, .input = source.input,
           .input_section = source.input_section, .input_offset = source.input_offset, .size = size,
           .alignment = (uint64_t)1 << alignment_log2, .zero_fill = !content);

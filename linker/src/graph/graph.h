@@ -50,6 +50,7 @@ enum {
     BLOCK_ZERO_FILL = 2,
     BLOCK_REMOVED = 4,
     BLOCK_DEPENDENT = 8, /* lives only through what it is attached to (SHF_LINK_ORDER) */
+    BLOCK_CLAIMED = 16,  /* some of its edges lead to table entries */
 };
 
 struct block {
@@ -196,11 +197,13 @@ struct graph {
 
     uint32_t live_blocks;  /* blocks that are not removed */
     uint64_t live_edges;   /* edges of those */
+    uint64_t most_bytes;   /* that its blocks can take, alignment and those that were removed included */
     uint32_t zero_symbol;  /* the absolute value 0, NO_SYMBOL until needed; in .eh_frame: discarded */
     uint64_t got_base;     /* address of _GLOBAL_OFFSET_TABLE_, from post-allocation on */
     uint8_t phase;         /* PHASE_*: of the pass that runs */
     bool has_ifuncs;       /* some input defines one */
     bool wants_low_memory; /* some edge needs 32-bit absolute addresses */
+    bool lies_near;        /* wherever it comes to lie, 32 bits reach from each place of it to each other */
     uint32_t wants_executable_stack; /* the first input that does, or NO_INPUT */
 
     struct graph_tls tls;
@@ -353,6 +356,7 @@ static inline void graph_claim_edge(struct graph *graph, uint32_t block, struct 
                                     uint32_t entry, uint32_t table) {
     TRACE(graph->trace, edge_claimed, .block = block, .offset = edge->offset, .before = edge->kind,
           .after = kind, .table = table, .entry = entry);
+    graph->blocks.data[block].flags |= BLOCK_CLAIMED;
     edge->kind = kind;
     edge->target = entry;
 }

@@ -47,6 +47,7 @@ static struct jitscope_error *prepare(struct link_job *job) {
     TRY(run_user_passes(job, PHASE_PRE_PRUNE));
     TRY(run(job, PHASE_PRE_PRUNE, "prune", prune, &job->roots));
     /* Every block left is live. */
+    job->graph->lies_near = memory_keeps_near(job->memory, job->graph->most_bytes);
     TRY(run(job, PHASE_POST_PRUNE, "build-tables", build_tables, NULL));
     TRY(run(job, PHASE_POST_PRUNE, "terminate-eh-frames", terminate_eh_frames, NULL));
     return run_user_passes(job, PHASE_POST_PRUNE);

@@ -1,8 +1,10 @@
 /* manager_simulated: memory at any address of any machine, on the heap of this one.
  *
  * Addresses depend on nothing but the order and sizes of what is asked for: from the base upwards, freed
- * ranges first.  That makes links for other machines, tests and replays repeatable. */
+ * ranges first; but what would lie too far apart for code to reach gets one range together.  That makes links
+ * for other machines, tests and replays repeatable. */
 #include "base/bytes.h"
+#include "executor/address_space.h"
 #include "memory/managers.h"
 #include "memory/range_list.h"
 
@@ -103,6 +105,51 @@ static struct jitscope_error *allocate_working(struct simulated_allocation *allo
     return NULL;
 }
 
+static bool lies_near(const struct simulated_allocation *allocation) {
+    uint64_t low = UINT64_MAX, high = 0;
+    for (size_t i = 0; i < allocation->count; i++) {
+        const struct range *range = &allocation->segments[i].range;
+        low = range->start < low ? range->start : low;
+        high = range->start + range->size > high ? range->start + range->size : high;
+    }
+    return !allocation->count || high - low <= REACH;
+}
+
+/* The size of one range for all, and what it has to be aligned to; false when there is none that code would
+ * reach across. */
+static bool measure_together(const struct jitscope_segment *views,
+                             const struct simulated_allocation *allocation, uint64_t *size,
+                             uint64_t *alignment) {
+    *size = 0;
+    *alignment = 1;
+    for (size_t i = 0; i < allocation->count; i++) {
+        if (!align_up(*size, views[i].alignment, size) ||
+            __builtin_add_overflow(*size, allocation->segments[i].range.size, size) || *size > REACH)
+            return false;
+        *alignment = views[i].alignment > *alignment ? views[i].alignment : *alignment;
+    }
+    return true;
+}
+
+/* Segments that were placed one by one, far from each other, are placed side by side; where there is no room
+ * for that they stay. */
+static void gather(struct simulated *simulated, struct jitscope_segment *views,
+                   struct simulated_allocation *allocation) {
+    uint64_t size, alignment, cursor;
+    if (lies_near(allocation) || !measure_together(views, allocation, &size, &alignment) ||
+        !range_list_take(&simulated->free, size, alignment, &cursor))
+        return;
+    range_list_give(&simulated->free, cursor, size);
+    for (size_t i = 0; i < allocation->count; i++) {
+        struct range *range = &allocation->segments[i].range;
+        range_list_give(&simulated->free, range->start, range->size);
+        (void)align_up(cursor, views[i].alignment, &cursor); /* it was measured */
+        range_list_take_at(&simulated->free, cursor, range->size);
+        views[i].address = range->start = cursor;
+        cursor += range->size;
+    }
+}
+
 static struct jitscope_error *allocate(void *context, const struct jitscope_graph *graph,
                                        struct jitscope_segment *views, size_t count, void **out) {
     struct simulated *simulated = context;
@@ -115,6 +162,8 @@ static struct jitscope_error *allocate(void *context, const struct jitscope_grap
     struct jitscope_error *error = allocate_working(allocation, views);
     for (size_t i = 0; i < count && !error; i++)
         error = place(simulated, &views[i], &allocation->segments[i]);
+    if (!error)
+        gather(simulated, views, allocation);
     if (error)
         release_allocation(simulated, allocation);
     else

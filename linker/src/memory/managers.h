@@ -7,6 +7,14 @@
 #include "jitscope/memory.h"
 #include "trace/trace.h"
 
+/* The segments of a batch of at most so many bytes lie less than 2 GiB apart: what is to reach across them
+ * need not go through a table.  (Those that lie where code runs do so whatever their size: all that is
+ * reserved lies in one window of that size, executor/address_space.h.) */
+#define NEAR_BATCH ((uint64_t)1 << 30)
+
+/* Whether NAME is one of the three managers' here. */
+bool is_own_manager(const char *name);
+
 /* In this process: reserved address ranges within reach of NEAR, one sub-range per kind of segment so that
  * neighbouring batches' pages merge into one mapping; freed ranges are reused; below 2 GiB when the graph
  * wants low memory. */

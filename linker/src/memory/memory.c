@@ -23,8 +23,21 @@ _Static_assert((int)JITSCOPE_LIFETIME_FINALIZE == LIFETIME_FINALIZE &&
 
 void memory_create(struct memory *memory, const struct jitscope_memory_ops *ops, void *context,
                    struct executor *executor, struct trace *trace, uint64_t page_size) {
-    *memory = (struct memory){
-        .ops = ops, .context = context, .executor = executor, .trace = trace, .page_size = page_size};
+    *memory = (struct memory){.ops = ops,
+                              .context = context,
+                              .executor = executor,
+                              .trace = trace,
+                              .page_size = page_size,
+                              .own_manager = is_own_manager(ops->name)};
+}
+
+bool is_own_manager(const char *name) {
+    return !strcmp(name, memory_in_process_ops.name) || !strcmp(name, memory_executor_ops.name) ||
+           !strcmp(name, memory_simulated_ops.name);
+}
+
+bool memory_keeps_near(const struct memory *memory, uint64_t size) {
+    return memory->own_manager && size <= NEAR_BATCH;
 }
 
 void memory_destroy(struct memory *memory) {

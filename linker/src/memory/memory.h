@@ -27,6 +27,7 @@ struct memory {
     uint32_t next_allocation;
     uint32_t halves;            /* of actions that have run */
     struct numbered finalized;  /* struct finalized, by handle */
+    bool own_manager;           /* one of managers.h, by its name */
     bool code_ends_first;       /* at exit too: allocations call each other */
     struct memory_run *running; /* whose actions are running: the innermost; NULL: none are */
 
@@ -59,6 +60,11 @@ void memory_create(struct memory *memory, const struct jitscope_memory_ops *ops,
                    struct executor *executor, struct trace *trace, uint64_t page_size);
 /* Deallocates what is left, last first; errors of actions are dropped (they are in the trace). */
 void memory_destroy(struct memory *memory);
+
+/* Whether all segments of a batch of at most SIZE bytes will lie within 2 GiB of each other, wherever that
+ * is: jitscope's own managers promise that.  A replay's has the name of the one whose places it gives again.
+ */
+bool memory_keeps_near(const struct memory *memory, uint64_t size);
 
 /* Layout, placement, content copied into working memory. */
 struct jitscope_error *memory_allocate(struct memory *memory, struct graph *graph,

@@ -92,17 +92,13 @@ static struct jitscope_error *diff_entries(struct diff_work *work, uint32_t *a, 
 
 /* --- relaxations */
 
-static uint32_t kind_name(const struct side *side, uint32_t kind) {
-    const struct mirror *mirror = side->mirror;
-    return kind < mirror->edge_kinds.count ? shared_name(side, mirror->edge_kinds.data[kind]) : NO_NAME;
-}
-
+/* Whether the reference had a table entry before it was relaxed is not its matter: that is told of entries.
+ */
 static uint64_t relaxation_key(const struct side *side, const struct event_edge_relaxed *event) {
     const struct mirror_block *block = mirror_block(side->link, event->block);
     const struct mirror_symbol *target = mirror_symbol(side->link, event->target);
     uint64_t key = mix_key(21, block ? shared_input(side, block->event.input) : NO_ID);
-    key = mix_key(key, target ? shared_name(side, target->name) : NO_NAME);
-    return mix_key(mix_key(key, kind_name(side, event->before)), kind_name(side, event->after));
+    return mix_key(key, target ? shared_name(side, target->name) : NO_NAME);
 }
 
 static uint64_t *relaxation_keys(const struct side *side) {

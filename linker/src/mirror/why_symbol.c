@@ -158,8 +158,8 @@ static struct jitscope_error *note_references(struct why_query *query, const str
         text_append(&text, has_edges(query, link) ? "; " : "");
         put_count(&text, relaxed, "reference");
         text_append(&text, has_edges(query, link)
-                               ? " of these went through a table before relaxation"
-                               : " to it went through a table and was relaxed to go straight");
+                               ? " of these asked for the table before relaxation"
+                               : " to it asked for a table entry and was relaxed to go straight");
     }
     return text.length ? chain_note(query, &text) : NULL;
 }

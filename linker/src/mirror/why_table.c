@@ -147,7 +147,27 @@ static struct jitscope_error *begin_entry(struct why_query *query, const struct 
 
 struct users {
     uint64_t claimed, relaxed;
+    uint64_t without; /* that were relaxed and have never asked */
 };
+
+/* A wish for an entry has no formula. */
+static bool is_wish(const struct why_query *query, uint32_t kind) {
+    return kind < query->kinds.count && !text_of(query, query->kinds.data[kind].formula).length;
+}
+
+/* Loads of symbol ID's address that went straight before there was an entry; *first is the first. */
+static uint64_t count_without(const struct why_query *query, const struct mirror_link *link, uint32_t id,
+                              const struct event_edge_relaxed **first) {
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < link->relaxations.count; i++) {
+        const struct event_edge_relaxed *relaxed = &link->relaxations.data[i];
+        if (relaxed->target != id || !is_wish(query, relaxed->before))
+            continue;
+        if (!count++)
+            *first = relaxed;
+    }
+    return count;
+}
 
 /* A claimed edge is relaxed where it stood when it was claimed. */
 static bool was_relaxed(const struct mirror_link *link, uint32_t block, uint64_t offset) {
@@ -157,8 +177,10 @@ static bool was_relaxed(const struct mirror_link *link, uint32_t block, uint64_t
     return false;
 }
 
-static struct users users_of(const struct mirror_link *link, const struct event_table_entry *entry) {
-    struct users users = {0, 0};
+static struct users users_of(const struct why_query *query, const struct mirror_link *link,
+                             const struct event_table_entry *entry) {
+    struct users users = {0, 0, 0};
+    const struct event_edge_relaxed *first;
     for (uint32_t i = 0; i < link->claims.count; i++) {
         const struct event_edge_claimed *claim = &link->claims.data[i];
         if (claim->entry != entry->symbol)
@@ -166,10 +188,12 @@ static struct users users_of(const struct mirror_link *link, const struct event_
         users.claimed++;
         users.relaxed += was_relaxed(link, claim->block, claim->offset);
     }
+    if (entry->table == TABLE_GOT)
+        users.without = count_without(query, link, entry->target, &first);
     return users;
 }
 
-static void put_users(struct text *out, const struct users *users) {
+static void put_claimed(struct text *out, const struct users *users) {
     put_count(out, users->claimed, "reference");
     text_append(out, " asked for it");
     if (users->relaxed == users->claimed)
@@ -181,6 +205,17 @@ static void put_users(struct text *out, const struct users *users) {
         text_append(out, "; none was relaxed");
 }
 
+static void put_and(struct text *out) {
+    if (out->length)
+        text_append(out, "; ");
+}
+
+static void put_without(struct text *out, const struct users *users) {
+    put_and(out);
+    put_count(out, users->without, "other reference");
+    text_print(out, " %s relaxed without asking", users->without == 1 ? "was" : "were");
+}
+
 /* The stub of the same target jumps through the slot, whatever became of other references. */
 static bool has_stub(const struct mirror_link *link, const struct event_table_entry *entry) {
     return entry->table == TABLE_GOT && entry_of_target(link, TABLE_PLT, entry->target);
@@ -189,18 +224,19 @@ static bool has_stub(const struct mirror_link *link, const struct event_table_en
 static struct jitscope_error *note_users(struct why_query *query, const struct mirror_link *link,
                                          const struct event_table_entry *entry) {
     struct text text = {0};
-    struct users users = users_of(link, entry);
-    bool stub = has_stub(link, entry);
+    struct users users = users_of(query, link, entry);
     if (!has_edges(query, link)) {
         bool relaxed = was_relaxed(link, entry->asked_by, entry->asked_at);
         text_print(&text,
                    "the reference that asked first %s; how many others asked is known with --trace=edges",
                    relaxed ? "was relaxed to go straight to the target" : "was not relaxed");
     } else if (users.claimed) {
-        put_users(&text, &users);
+        put_claimed(&text, &users);
     }
-    if (stub) {
-        text_append(&text, text.length ? "; " : "");
+    if (users.without)
+        put_without(&text, &users);
+    if (has_stub(link, entry)) {
+        put_and(&text);
         text_append(&text, "the PLT stub jumps through the slot");
     }
     if (text.length)
@@ -232,13 +268,25 @@ static struct jitscope_error *no_entry_chain(struct why_query *query, const stru
                                              uint32_t table, uint32_t id) {
     struct text text = {0};
     const struct mirror_symbol *symbol = &link->symbols.data[id];
+    const struct event_edge_relaxed *first = NULL;
+    TRY(mirror_want_edges(query->mirror, link->number));
+    uint64_t without = table == TABLE_GOT ? count_without(query, link, id, &first) : 0;
     put_name(&text, query, symbol->name);
-    text_print(&text, " has no entry in the %s: no relocation asked for one", table_names[table]);
+    text_print(&text, " has no entry in the %s: ", table_names[table]);
+    if (without) {
+        put_count(&text, without, "reference");
+        text_append(&text, without == 1 ? " was" : " were");
+        text_append(&text, " relaxed to go straight to the target, and no code needs one");
+    } else {
+        text_append(&text, "no relocation asked for one");
+    }
     if (table == TABLE_PLT && symbol->state == SYMBOL_DEFINED)
         text_append(&text, " (calls inside of a link go straight to the definition)");
     text_append(&text, "; ");
     put_link(&text, query, link);
     TRY(chain_begin(query, &text, NULL));
+    if (first)
+        TRY(want_edge(query, link, first->block, first->offset));
     return want_symbol(query, link, id);
 }
 

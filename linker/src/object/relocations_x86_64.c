@@ -7,11 +7,13 @@
 #include <stddef.h>
 
 enum {
-#define EDGE(NAME, name, width, value, check, text) WIDTH_##NAME = (width),
-#define REQUEST(NAME, name, width, becomes, text)   WIDTH_##NAME = (width),
+#define EDGE(NAME, name, width, value, check, text)                         WIDTH_##NAME = (width),
+#define REQUEST(NAME, name, width, becomes, text)                           WIDTH_##NAME = (width),
+#define REWRITE(NAME, name, width, value, check, before, behind, how, text) WIDTH_##NAME = (width),
 #include "arch/x86_64.def"
 #undef EDGE
 #undef REQUEST
+#undef REWRITE
 };
 
 const struct relocation_info relocations_x86_64[RELOCATION_X86_64_LIMIT] = {

@@ -11,13 +11,54 @@ static uint32_t entry_target(const struct graph *graph, uint32_t entry) {
     return graph->edges.data[graph->blocks.data[symbol->block].first_edge].target;
 }
 
-/* Up to eight bytes of the block that hold the instruction's end, for the event. */
-static uint64_t bytes_around(const struct block *block, uint64_t offset) {
-    uint64_t start = offset >= 4 ? offset - 4 : 0, value = 0;
-    for (uint64_t i = 0; i < 8 && start + i < block->size; i++)
-        value |= (uint64_t)block->working[start + i] << (8 * i);
+/* What the event tells of: up to eight bytes of the block that hold the instruction's end. */
+static uint64_t window_start(uint64_t offset) {
+    return offset >= 4 ? offset - 4 : 0;
+}
+
+static uint64_t bytes_around(const uint8_t *content, uint64_t size, uint64_t offset) {
+    uint64_t start = window_start(offset), value = 0;
+    for (uint64_t i = 0; i < 8 && start + i < size; i++)
+        value |= (uint64_t)content[start + i] << (8 * i);
     return value;
 }
+
+/* --- before memory */
+
+/* Whether there is a place in the batch that TARGET will be at. */
+static bool has_place(const struct graph *graph, uint32_t target) {
+    uint32_t block = graph->symbols.data[target].block;
+    return block != NO_BLOCK && !(graph->blocks.data[block].flags & BLOCK_REMOVED) &&
+           section_in_memory(&graph->sections.data[graph->blocks.data[block].section]);
+}
+
+/* The bytes are the input's; what they will be is seen in a copy. */
+static __attribute__((noinline)) bool relax_and_tell(const struct graph *graph, uint32_t id,
+                                                     struct edge *edge) {
+    const struct block *block = &graph->blocks.data[id];
+    uint64_t offset = edge->offset, before = bytes_around(block->content, block->size, offset);
+    uint16_t kind = edge->kind;
+    uint8_t window[8];
+    if (!graph->arch->relax_early(block->content, block->size, edge))
+        return false;
+    store_u64(window, before);
+    graph->arch->rewrite(edge->kind, window + (edge->offset - window_start(offset)));
+    TRACE(graph->trace, edge_relaxed, .block = id, .offset = offset, .before = kind, .after = edge->kind,
+          .target = edge->target, .bytes_before = before, .bytes_after = load_u64(window));
+    return true;
+}
+
+bool relax_early(struct graph *graph, uint32_t id, uint32_t number) {
+    const struct block *block = &graph->blocks.data[id];
+    struct edge *edge = &graph->edges.data[number];
+    if (!has_place(graph, edge->target))
+        return false;
+    return trace_wants(graph->trace, LEVEL_BLOCK)
+               ? relax_and_tell(graph, id, edge)
+               : graph->arch->relax_early(block->content, block->size, edge);
+}
+
+/* --- when addresses are known */
 
 static void relax_load(struct graph *graph, uint32_t id, const struct fixup_run *run, struct edge *edge) {
     uint32_t target = entry_target(graph, edge->target), offset = edge->offset, kind = edge->kind;
@@ -26,14 +67,15 @@ static void relax_load(struct graph *graph, uint32_t id, const struct fixup_run 
     if (target == NO_SYMBOL || edge->addend != -4 || !graph->addresses[target])
         return;
     bool traced = trace_wants(graph->trace, LEVEL_BLOCK);
-    uint64_t before = traced ? bytes_around(&graph->blocks.data[id], offset) : 0;
+    uint64_t size = graph->blocks.data[id].size;
+    uint64_t before = traced ? bytes_around(run->content, size, offset) : 0;
     if (!graph->arch->relax_got_load(run, edge, graph->addresses[target]))
         return;
     edge->target = target;
     if (traced)
         TRACE(graph->trace, edge_relaxed, .block = id, .offset = offset, .before = kind, .after = edge->kind,
               .target = target, .bytes_before = before,
-              .bytes_after = bytes_around(&graph->blocks.data[id], offset));
+              .bytes_after = bytes_around(run->content, size, offset));
 }
 
 static void bypass_stub(struct graph *graph, uint32_t id, struct edge *edge) {
@@ -44,7 +86,8 @@ static void bypass_stub(struct graph *graph, uint32_t id, struct edge *edge) {
         !graph->arch->reaches(edge->kind, block->address + edge->offset, graph->addresses[target],
                               edge->addend))
         return;
-    uint64_t bytes = trace_wants(graph->trace, LEVEL_BLOCK) ? bytes_around(block, edge->offset) : 0;
+    uint64_t bytes =
+        trace_wants(graph->trace, LEVEL_BLOCK) ? bytes_around(block->working, block->size, edge->offset) : 0;
     TRACE(graph->trace, edge_relaxed, .block = id, .offset = edge->offset, .before = edge->kind,
           .after = graph->arch->branch, .target = target, .bytes_before = bytes, .bytes_after = bytes);
     edge->kind = graph->arch->branch;
@@ -69,7 +112,7 @@ struct jitscope_error *relax_references(struct graph *graph, void *unused) {
     (void)unused;
     for (uint32_t id = 0; id < graph->blocks.count; id++) {
         const struct block *block = &graph->blocks.data[id];
-        if (block->edge_count && block->working && !(block->flags & BLOCK_REMOVED))
+        if (block->flags & BLOCK_CLAIMED && block->working && !(block->flags & BLOCK_REMOVED))
             relax_block(graph, id);
     }
     return NULL;

@@ -3,6 +3,7 @@
 #include "pass/ifuncs.h"
 #include "pass/lazy_stubs.h"
 #include "pass/low_functions.h"
+#include "pass/relax.h"
 #include "pass/synthetic.h"
 
 /* What entries hold before edges are applied. */
@@ -66,13 +67,9 @@ static struct jitscope_error *add_got_entry(struct got_table *got, struct graph 
     return NULL;
 }
 
-static inline uint32_t known_got_entry(const struct got_table *got, uint32_t target) {
-    return target < got->entry_of.count ? got->entry_of.data[target] : NO_SYMBOL;
-}
-
 static struct jitscope_error *got_entry(struct got_table *got, struct graph *graph, uint32_t target,
                                         struct request request, uint32_t *symbol) {
-    *symbol = known_got_entry(got, target);
+    *symbol = target < got->entry_of.count ? got->entry_of.data[target] : NO_SYMBOL;
     return *symbol != NO_SYMBOL ? NULL : add_got_entry(got, graph, target, request, symbol);
 }
 
@@ -86,30 +83,25 @@ static void claim_request(struct graph *graph, uint32_t block, uint32_t id, uint
     graph_claim_edge(graph, block, edge, graph->arch->kinds[edge->kind].becomes, entry, TABLE_GOT);
 }
 
+/* What cannot do without an entry. */
 static __attribute__((noinline)) struct jitscope_error *
-claim_first_request(struct got_table *got, struct graph *graph, uint32_t block, uint32_t id) {
+serve_request(struct got_table *got, struct graph *graph, uint32_t block, uint32_t id) {
     const struct edge *edge = &graph->edges.data[id];
     uint32_t entry;
-    TRY(add_got_entry(got, graph, edge->target, (struct request){block, edge->offset}, &entry));
+    TRY(got_entry(got, graph, edge->target, (struct request){block, edge->offset}, &entry));
     claim_request(graph, block, id, entry);
     return NULL;
 }
 
-/* Most requests are for an entry that is there. */
 static struct jitscope_error *visit_got(struct edge_visitor *visitor, struct graph *graph, uint32_t block,
                                         uint32_t id, bool *claimed) {
     struct got_table *got = (struct got_table *)visitor;
-    const struct edge *edge = &graph->edges.data[id];
-    bool about_base = graph->arch->got_base_kinds >> edge->kind & 1;
-    got->needs_base |= about_base;
-    *claimed = !about_base;
-    if (about_base)
+    if (graph->arch->got_base_kinds >> graph->edges.data[id].kind & 1) {
+        got->needs_base = true;
         return NULL;
-    uint32_t entry = known_got_entry(got, edge->target);
-    if (entry == NO_SYMBOL)
-        return claim_first_request(got, graph, block, id);
-    claim_request(graph, block, id, entry);
-    return NULL;
+    }
+    *claimed = true;
+    return graph->lies_near && relax_early(graph, block, id) ? NULL : serve_request(got, graph, block, id);
 }
 
 void got_table_create(struct got_table *got, const struct graph *graph) {

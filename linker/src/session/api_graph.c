@@ -229,6 +229,9 @@ static struct jitscope_error *check_tables(const struct graph *graph, uint16_t k
 static struct jitscope_error *check_field(const struct graph *graph, uint32_t id, struct edge edge) {
     const struct block *block = &graph->blocks.data[id];
     uint8_t width = graph->arch->kinds[edge.kind].width;
+    if (graph->arch->kinds[edge.kind].before)
+        return error_create(JITSCOPE_ERROR_USAGE, "only the linker makes edges of kind '%s'",
+                            graph->arch->kinds[edge.kind].name);
     if ((uint64_t)edge.offset + width > block->size)
         return error_create(JITSCOPE_ERROR_USAGE, "an edge behind the end of block %u", id);
     if (width && block->flags & BLOCK_ZERO_FILL)
@@ -255,6 +258,7 @@ struct jitscope_error *jitscope_graph_add_edge(struct jitscope_graph *handle, ui
                  .target = target, .addend = addend);
     if (graph->phase <= PHASE_POST_PRUNE && graph->arch->low_kinds >> edge.kind & 1)
         graph->wants_low_memory = true;
+    graph->blocks.data[block].flags |= BLOCK_CLAIMED; /* it may lead to a table entry */
     return graph_add_edge(graph, block, edge);
 }
 

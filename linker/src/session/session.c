@@ -104,6 +104,11 @@ static struct jitscope_error *check_options(const struct jitscope_session_option
     if (options->memory && options->simulate)
         return error_create(JITSCOPE_ERROR_USAGE,
                             "a memory manager of one's own and simulated memory exclude each other");
+    if (options->memory && is_own_manager(options->memory->name))
+        return error_with_help(error_create(JITSCOPE_ERROR_USAGE,
+                                            "a memory manager called '%s', as one of jitscope's own is",
+                                            options->memory->name),
+                               "give it a name of its own");
     if (options->executor && (options->simulate || options->memory))
         return error_create(JITSCOPE_ERROR_USAGE,
                             "memory of another process excludes simulated memory and a manager of one's own");
