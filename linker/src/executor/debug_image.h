@@ -1,10 +1,20 @@
 /* debug_image: what one batch tells debuggers, as the argument bytes of the action register-debug-image.
  *
  * The linker makes it from the batch's no-alloc sections, laid out and fixed up (link/make_debug_image.c);
- * the executor keeps the description for plug-ins (debuggee.h) and merges the sections of many batches into
- * few ELF images (debug_store.c).  Addresses are absolute.  Offsets into other DWARF sections count from the
- * start of this image's own section; each of them is in the list of references, so that sections can be
- * appended to each other by adding to those.
+ * the executor keeps the description for plug-ins (debuggee.h) and merges the sections of many small batches
+ * into few ELF images (debug_store.c).  A large image becomes an ELF file where it lies: from `elf` on it has
+ * all that the file needs in its place, the header and the section table excepted, for which there is room.
+ *
+ *     header, segments, sections, entries, actions     the description, to which `strings` belong as well
+ *     room for the ELF header and the section table    images from DEBUG_IMAGE_ALONE bytes on
+ *     strings, names                                   .strtab
+ *     (a null symbol,) symbols                         .symtab
+ *     references
+ *     dwarf                                            .debug_*
+ *
+ * Addresses are absolute.  Offsets into other DWARF sections count from the start of this image's own
+ * section; each of them is in the list of references, so that sections can be appended to each other by
+ * adding to those.  Only what an FDE says of its CIE is in no list: it is found by the records' lengths.
  *
  * Everything is little-endian and found by offset from the start; readers check every offset
  * (debug_image_open). */
@@ -12,6 +22,7 @@
 #define EXECUTOR_DEBUG_IMAGE_H
 
 #include "base/bytes.h"
+#include "base/vec.h"
 
 #include <elf.h>
 
@@ -21,6 +32,26 @@ enum debug_section {
 #undef DEBUG_SECTION
     DEBUG_SECTION_COUNT
 };
+
+/* Sections of the ELF file: the null one, the string tables, .symtab, DWARF, then the batch's own. */
+enum {
+    ELF_NULL,
+    ELF_NAMES,
+    ELF_STRINGS,
+    ELF_SYMBOLS,
+    ELF_DWARF,
+    ELF_FIXED = ELF_DWARF + DEBUG_SECTION_COUNT
+};
+
+/* More would need SHN_XINDEX, which debuggers read less well. */
+enum { MOST_SECTIONS = SHN_LORESERVE - 1 };
+
+/* An image with symbols, names and DWARF of so many bytes is an ELF file by itself. */
+enum { DEBUG_IMAGE_ALONE = 64 << 10 };
+
+/* The names of the file's first sections, each NUL-terminated, the null section's, which is empty, first. */
+extern const char debug_image_fixed_names[];
+extern const uint32_t debug_image_fixed_names_size;
 
 /* ".debug_info" of DEBUG_SECTION_INFO. */
 extern const char *const debug_section_names[DEBUG_SECTION_COUNT];
@@ -51,12 +82,24 @@ struct debug_image_header {
     struct debug_table sections; /* struct debuggee_section */
     struct debug_table entries;  /* struct debuggee_entry */
     struct debug_table actions;  /* struct debuggee_action */
-    struct debug_table strings;  /* bytes, each text NUL-terminated, the first empty */
+    struct debug_table elf;      /* bytes: room for Elf64_Ehdr, and Elf64_Shdr of all sections; 0: none */
+    struct debug_table strings;  /* bytes, each text NUL-terminated, the first empty; with `elf` the fixed
+                                    names are the first */
     struct debug_table names;    /* more of these, right behind: the description does without them */
     struct debug_table symbols;  /* Elf64_Sym: absolute st_value, st_name in `strings` and on in `names`,
-                                    st_shndx index of SECTIONS plus 1 */
+                                    st_shndx in an ELF file of this batch alone; with `elf` there is room for
+                                    one more in front */
     struct debug_table references;
     struct debug_table dwarf[DEBUG_SECTION_COUNT];
+    uint32_t elf_sections; /* as many of SECTIONS, the first ones, are sections of the ELF file */
+    uint32_t spare;
+};
+
+/* Where an image is made, or kept, as a VEC(uint8_t): private memory, which core files have. */
+struct image_memory {
+    uint8_t *data;
+    uint32_t count;
+    uint32_t capacity;
 };
 
 /* The argument of deregister-debug-image. */
@@ -78,6 +121,11 @@ const char *debug_image_open(struct bytes bytes, struct debug_image *image);
 /* Bytes of all texts. */
 static inline uint32_t debug_image_texts(const struct debug_image_header *header) {
     return header->strings.count + header->names.count;
+}
+
+/* Bytes of the room for header and section table. */
+static inline uint64_t debug_image_elf_size(uint64_t elf_sections) {
+    return sizeof(Elf64_Ehdr) + (ELF_FIXED + elf_sections) * sizeof(Elf64_Shdr);
 }
 
 static inline const void *debug_image_table(const struct debug_image *image, struct debug_table table) {
