@@ -52,6 +52,24 @@ static struct jitscope_error *verify_symbol(const struct graph *graph, uint32_t 
     return NULL;
 }
 
+/* Each open symbol is in the list of them, once when that is sorted. */
+static struct jitscope_error *verify_open(const struct graph *graph) {
+    uint32_t listed = 0, open = 0;
+    for (uint32_t i = 0; i < graph->open.count; i++) {
+        uint32_t id = graph->open.data[i];
+        if (id >= graph->symbols.count)
+            return broken(graph, "the list of open symbols has one that does not exist", id);
+        if (!graph->open_is_unsorted && i && id <= graph->open.data[i - 1])
+            return broken(graph, "the list of open symbols is not sorted", id);
+        listed += symbol_is_open(&graph->symbols.data[id]);
+    }
+    for (uint32_t id = 0; id < graph->symbols.count; id++)
+        open += symbol_is_open(&graph->symbols.data[id]);
+    if (listed < open || (listed > open && !graph->open_is_unsorted))
+        return broken(graph, "the list of open symbols lacks some", open - listed);
+    return NULL;
+}
+
 struct jitscope_error *graph_verify(const struct graph *graph) {
     uint32_t live = 0;
     for (uint32_t id = 0; id < graph->blocks.count; id++) {
@@ -64,6 +82,7 @@ struct jitscope_error *graph_verify(const struct graph *graph) {
         return broken(graph, "the count of live blocks is wrong", live);
     for (uint32_t id = 0; id < graph->symbols.count; id++)
         TRY(verify_symbol(graph, id));
+    TRY(verify_open(graph));
     for (uint32_t id = 0; id < graph->symbols.count; id++) {
         uint32_t name = graph->symbols.data[id].name, named = graph_find_symbol(graph, name);
         if (named != NO_SYMBOL && (named >= graph->symbols.count || graph->symbols.data[named].name != name))

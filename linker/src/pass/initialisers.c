@@ -102,6 +102,7 @@ struct array {
     uint32_t block; /* blocks are numbered in the order of the inputs */
 };
 typedef VEC(struct array) array_list;
+typedef VEC(uint32_t) section_list;
 
 static int by_order_of_running(const void *a, const void *b) {
     const struct array *x = a, *y = b;
@@ -111,21 +112,30 @@ static int by_order_of_running(const void *a, const void *b) {
     return names ? names : (x->block > y->block) - (x->block < y->block);
 }
 
-/* The first section of the group, or NO_SECTION: most batches have none. */
-static uint32_t find_first(const struct graph *graph, const struct family *group) {
-    uint32_t priority;
+/* Most batches have no arrays, and some have thousands of sections: they are looked through once, for all
+ * groups. */
+static struct jitscope_error *find_candidates(const struct graph *graph, section_list *candidates) {
     for (uint32_t id = 0; id < graph->sections.count; id++)
-        if (may_be_array(graph, id) && family_of(graph, id, group, &priority))
-            return id;
-    return NO_SECTION;
+        if (may_be_array(graph, id))
+            TRY(vec_push(candidates, id));
+    return NULL;
 }
 
-/* What each section from FIRST on is of the group, by id: what its blocks have in common. */
-static void classify(const struct graph *graph, const struct family *group, uint32_t first,
+static bool has_any(const struct graph *graph, const struct family *group, const section_list *candidates) {
+    uint32_t priority;
+    for (uint32_t i = 0; i < candidates->count; i++)
+        if (family_of(graph, candidates->data[i], group, &priority))
+            return true;
+    return false;
+}
+
+/* What each section of the group is, by id: what its blocks have in common. */
+static void classify(const struct graph *graph, const struct family *group, const section_list *candidates,
                      struct array *kinds) {
-    for (uint32_t id = first; id < graph->sections.count; id++) {
+    for (uint32_t i = 0; i < candidates->count; i++) {
+        uint32_t id = candidates->data[i];
         struct array *kind = &kinds[id];
-        kind->family = may_be_array(graph, id) ? family_of(graph, id, group, &kind->priority) : NULL;
+        kind->family = family_of(graph, id, group, &kind->priority);
         kind->name = string_pool_text(graph->names, graph->sections.data[id].name);
         kind->section = id;
     }
@@ -145,14 +155,13 @@ static struct jitscope_error *collect_blocks(const struct graph *graph, const st
 
 /* The group's blocks in the order in which they run. */
 static struct jitscope_error *collect(const struct graph *graph, const struct family *group,
-                                      array_list *arrays) {
-    uint32_t first = find_first(graph, group);
-    if (first == NO_SECTION)
+                                      const section_list *candidates, array_list *arrays) {
+    if (!has_any(graph, group, candidates))
         return NULL;
     struct array *kinds = os_allocate_zeroed(graph->sections.count * sizeof *kinds);
     if (!kinds)
         return error_no_memory();
-    classify(graph, group, first, kinds);
+    classify(graph, group, candidates, kinds);
     struct jitscope_error *error = collect_blocks(graph, kinds, arrays);
     os_release(kinds);
     if (arrays->count)
@@ -181,9 +190,10 @@ static struct jitscope_error *attach_run(struct graph *graph, const array_list *
                             first->family->deallocate);
 }
 
-static struct jitscope_error *attach_group(struct graph *graph, const struct family *group) {
+static struct jitscope_error *attach_group(struct graph *graph, const struct family *group,
+                                           const section_list *candidates) {
     array_list arrays = {0};
-    struct jitscope_error *error = collect(graph, group, &arrays);
+    struct jitscope_error *error = collect(graph, group, candidates, &arrays);
     for (uint32_t i = 0; i < arrays.count && !error;)
         error = attach_run(graph, &arrays, &i);
     vec_destroy(&arrays);
@@ -203,15 +213,24 @@ static struct jitscope_error *attach_dso_finaliser(struct graph *graph) {
                             (struct action_call){bridge_action_FINALIZE_DSO, arguments, sizeof arguments});
 }
 
+static struct jitscope_error *attach_groups(struct graph *graph, const section_list *candidates) {
+    TRY(attach_group(graph, finalisers, candidates));
+    TRY(attach_dso_finaliser(graph));
+    TRY(attach_group(graph, preinitialisers, candidates));
+    return attach_group(graph, initialisers, candidates);
+}
+
 struct jitscope_error *attach_initialisers(struct graph *graph, void *unused) {
+    section_list candidates = {0};
     (void)unused;
     TRY(attach_executable_stack(graph));
     TRY(attach_ifunc_resolvers(graph)); /* initialisers may call what they find */
     TRY(attach_unwinder(graph));        /* and throw */
-    TRY(attach_group(graph, finalisers));
-    TRY(attach_dso_finaliser(graph));
-    TRY(attach_group(graph, preinitialisers));
-    return attach_group(graph, initialisers);
+    struct jitscope_error *error = find_candidates(graph, &candidates);
+    if (!error)
+        error = attach_groups(graph, &candidates);
+    vec_destroy(&candidates);
+    return error;
 }
 
 struct jitscope_error *add_section_action(struct graph *graph, uint32_t section, const char *finalize,

@@ -24,8 +24,10 @@ static struct jitscope_error *common_section(struct graph *graph, enum common co
 
 struct jitscope_error *allocate_commons(struct graph *graph, void *unused) {
     (void)unused;
-    uint32_t sections[COMMON_COUNT] = {NO_SECTION, NO_SECTION, NO_SECTION}, count = graph->symbols.count;
-    for (uint32_t id = 0; id < count; id++) {
+    uint32_t sections[COMMON_COUNT] = {NO_SECTION, NO_SECTION, NO_SECTION};
+    graph_tidy_open(graph);
+    for (uint32_t i = 0; i < graph->open.count; i++) {
+        uint32_t id = graph->open.data[i];
         struct symbol symbol = graph->symbols.data[id];
         if (symbol.linkage != LINKAGE_COMMON || symbol.flags & SYMBOL_EXTERNAL)
             continue;
@@ -41,6 +43,7 @@ struct jitscope_error *allocate_commons(struct graph *graph, void *unused) {
                             (struct block_source){symbol.input, 0, 0}, &block));
         graph_define_at(graph, id, block, 0, symbol.size);
     }
+    graph_tidy_open(graph); /* what has its place is not open */
     return NULL;
 }
 
@@ -196,7 +199,8 @@ struct jitscope_error *define_bounds(struct graph *graph, void *unused) {
     struct bounds *sections = NULL;
     struct jitscope_error *error = NULL;
     define_got(graph);
-    for (uint32_t id = 0; id < graph->symbols.count && !error; id++) {
+    for (uint32_t i = 0; i < graph->open.count && !error; i++) {
+        uint32_t id = graph->open.data[i];
         const struct symbol *symbol = &graph->symbols.data[id];
         if ((symbol->flags & (SYMBOL_EXTERNAL | SYMBOL_RESOLVED)) == SYMBOL_EXTERNAL)
             error = define_section_bounds(graph, &sections, id);

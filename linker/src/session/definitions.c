@@ -35,15 +35,15 @@ const struct definition *session_find_definition(const struct jitscope_session *
 }
 
 /* Room is there for it, and its name in the table; its number. */
-static inline uint32_t put(struct jitscope_session *session, const struct definition *definition) {
+static inline uint32_t put(struct jitscope_session *session, struct definition definition) {
     uint32_t index = session->free_definition;
     if (index != NO_DEFINITION)
         session->free_definition = session->definitions.data[index].previous;
     else
         index = session->definitions.count++;
-    uint32_t *latest = &session->definition_by_name.data[definition->name];
-    session->definitions.data[index] = *definition;
-    session->definitions.data[index].previous = *latest;
+    uint32_t *latest = &session->definition_by_name.data[definition.name];
+    definition.previous = *latest;
+    session->definitions.data[index] = definition;
     *latest = index;
     return index;
 }
@@ -53,7 +53,7 @@ struct jitscope_error *session_add_definition(struct jitscope_session *session, 
     TRY(graph_cover_name(&session->definition_by_name, definition.name));
     if (session->free_definition == NO_DEFINITION)
         TRY(vec_reserve(&session->definitions, 1));
-    *index = put(session, &definition);
+    *index = put(session, definition);
     return NULL;
 }
 
@@ -100,7 +100,7 @@ struct jitscope_error *session_announce(struct graph *graph, void *context) {
                                             symbol->size < UINT32_MAX ? (uint32_t)symbol->size : UINT32_MAX,
                                         .hidden = symbol->scope == SCOPE_HIDDEN,
                                         .thread_local = symbol->kind == SYMBOL_KIND_TLS};
-        vec_put(&link->definitions, put(session, &definition));
+        vec_put(&link->definitions, put(session, definition));
         TRACE(graph->trace, symbol_bound, .symbol = id, .address = definition.address);
     }
     return graph->lazy.stubs.count ? session_note_slots(graph, session) : NULL;

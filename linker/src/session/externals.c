@@ -47,7 +47,8 @@ static struct jitscope_error *check_thread_local(const struct graph *graph, uint
 }
 
 static struct jitscope_error *ask_session(struct jitscope_session *session, struct graph *graph) {
-    for (uint32_t id = 0; id < graph->symbols.count; id++) {
+    for (uint32_t i = 0; i < graph->open.count; i++) {
+        uint32_t id = graph->open.data[i];
         const struct symbol *symbol = &graph->symbols.data[id];
         if (!is_open(symbol))
             continue;
@@ -70,7 +71,8 @@ static struct jitscope_error *ask_session(struct jitscope_session *session, stru
 }
 
 static struct jitscope_error *collect(const struct graph *graph, struct questions *questions) {
-    for (uint32_t id = 0; id < graph->symbols.count; id++) {
+    for (uint32_t i = 0; i < graph->open.count; i++) {
+        uint32_t id = graph->open.data[i];
         if (!is_open(&graph->symbols.data[id]))
             continue;
         TRY(vec_push(&questions->symbols, id));
