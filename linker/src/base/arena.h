@@ -20,10 +20,10 @@ void *arena_lengthen(struct arena *arena, size_t size); /* private to arena_allo
 
 /* Uninitialised memory aligned to 16 bytes; NULL when there is none. */
 static inline void *arena_allocate(struct arena *arena, size_t size) {
-    size_t room = (size + 15) & ~(size_t)15;
+    size_t room = size + (-(uintptr_t)arena->next & 15);
     if (__builtin_expect(room < size || room > (size_t)(arena->end - arena->next), 0))
         return arena_lengthen(arena, size);
-    void *memory = arena->next;
+    void *memory = arena->next + (room - size);
     arena->next += room;
     return memory;
 }
@@ -35,6 +35,16 @@ static inline char *arena_copy(struct arena *arena, const char *bytes, size_t si
         return NULL;
     memcpy(copy, bytes, size);
     copy[size] = 0;
+    return copy;
+}
+/* The same, aligned to nothing: texts stand one right behind the other. */
+static inline char *arena_copy_text(struct arena *arena, const char *bytes, size_t size) {
+    char *copy = (char *)arena->next;
+    if (__builtin_expect(size >= (size_t)(arena->end - arena->next), 0))
+        return arena_copy(arena, bytes, size);
+    memcpy(copy, bytes, size);
+    copy[size] = 0;
+    arena->next += size + 1;
     return copy;
 }
 void arena_destroy(struct arena *arena);

@@ -109,7 +109,7 @@ struct jitscope_error *string_pool_intern(struct string_pool *pool, const char *
         slot = find_slot(pool, bytes, length, hash);
     }
     TRY(vec_reserve(&pool->strings, 1));
-    char *copy = arena_copy(&pool->arena, bytes, length);
+    char *copy = arena_copy_text(&pool->arena, bytes, length);
     if (!copy)
         return error_no_memory();
     *slot = *id = pool->strings.count;

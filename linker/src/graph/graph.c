@@ -53,7 +53,7 @@ void graph_destroy(struct graph *graph) {
     vec_destroy(&graph->sections);
     vec_destroy(&graph->blocks);
     vec_destroy(&graph->symbols);
-    vec_destroy(&graph->outside);
+    vec_destroy(&graph->open);
     vec_destroy(&graph->edges);
     vec_destroy(&graph->actions);
     vec_destroy(&graph->ifuncs);
@@ -63,7 +63,6 @@ void graph_destroy(struct graph *graph) {
     vec_destroy(&graph->tls.reached);
     vec_destroy(&graph->lazy.stubs);
     vec_destroy(&graph->claimed_groups);
-    vec_destroy(&graph->section_next);
     graph_forget_addresses(graph);
     arena_destroy(&graph->arena);
 }
@@ -86,13 +85,19 @@ uint32_t graph_find_section(const struct graph *graph, uint32_t name) {
 }
 
 uint32_t graph_next_section(const struct graph *graph, uint32_t section) {
-    return graph->section_next.data[section];
+    return graph->sections.data[section].next;
+}
+
+struct jitscope_error *graph_reserve_sections(struct graph *graph, uint32_t count) {
+    TRY(vec_reserve(&graph->sections, count));
+    return graph_cover_name(&graph->by_name.sections, graph->names->strings.count + count - 1);
 }
 
 struct jitscope_error *graph_add_section(struct graph *graph, uint32_t name, uint8_t prot, uint8_t lifetime,
                                          bool zero_fill, uint32_t *id) {
-    uint32_t last = NO_SECTION;
-    for (uint32_t at = graph_find_section(graph, name); at != NO_SECTION; at = graph->section_next.data[at]) {
+    TRY(graph_cover_name(&graph->by_name.sections, name));
+    uint32_t *first = &graph->by_name.sections.data[name], last = NO_SECTION;
+    for (uint32_t at = *first; at != NO_SECTION; at = graph->sections.data[at].next) {
         const struct section *section = &graph->sections.data[at];
         if (section->prot == prot && section->lifetime == lifetime && section->zero_fill == zero_fill) {
             *id = at;
@@ -100,16 +105,12 @@ struct jitscope_error *graph_add_section(struct graph *graph, uint32_t name, uin
         }
         last = at;
     }
-    TRY(graph_cover_name(&graph->by_name.sections, name));
-    TRY(vec_reserve(&graph->section_next, 1));
-    TRY(vec_push(&graph->sections,
-                 (struct section){.name = name, .prot = prot, .lifetime = lifetime, .zero_fill = zero_fill}));
+    TRY(vec_push(
+        &graph->sections,
+        (struct section){
+            .name = name, .prot = prot, .lifetime = lifetime, .zero_fill = zero_fill, .next = NO_SECTION}));
     *id = graph->sections.count - 1;
-    vec_put(&graph->section_next, NO_SECTION);
-    if (last == NO_SECTION)
-        graph->by_name.sections.data[name] = *id;
-    else
-        graph->section_next.data[last] = *id;
+    *(last == NO_SECTION ? first : &graph->sections.data[last].next) = *id;
     TRACE(graph->trace, section, .section = *id, .name = trace_name(graph->trace, name), .prot = prot,
           .lifetime = lifetime);
     return NULL;

@@ -43,6 +43,7 @@ struct section {
     uint32_t order;       /* rank in the layout among sections of its segment; ties by id */
     uint32_t blocks;      /* blocks that are not removed */
     uint32_t first, last; /* of those, in memory, from layout on */
+    uint32_t next;        /* of its name, with another protection, lifetime or kind of content; NO_SECTION */
 };
 
 enum {
@@ -185,15 +186,15 @@ struct graph {
     /* Inputs with DWARF that did not become blocks, for the debug image. */
     VEC(struct debug_input) debug_inputs;
 
+    /* Symbols that are open, that is external, or common and without a place, and some that were: by id, but
+     * while open_is_unsorted, when one may also be there twice.  What asks for open symbols walks over these,
+     * not over all. */
+    VEC(uint32_t) open;
+    bool open_is_unsorted;
+
     struct name_tables by_name;
     struct name_tables *lender;   /* where by_name goes back to; NULL: it is the graph's own */
     VEC(uint32_t) claimed_groups; /* signatures in by_name.groups */
-    VEC(uint32_t) section_next;   /* by section: the next one of its name */
-
-    /* Symbols that are external or common, or were, in order of id: who looks for those need not walk over
-     * all others.  See graph_list_outside(). */
-    VEC(uint32_t) outside;
-    bool outside_is_stale;
 
     uint32_t live_blocks;  /* blocks that are not removed */
     uint64_t live_edges;   /* edges of those */
@@ -237,6 +238,8 @@ void graph_destroy(struct graph *graph);
 /* The section of that name, protection and lifetime, made when it is new. */
 struct jitscope_error *graph_add_section(struct graph *graph, uint32_t name, uint8_t prot, uint8_t lifetime,
                                          bool zero_fill, uint32_t *id);
+/* Room for COUNT sections that are about to come, with names that are new. */
+struct jitscope_error *graph_reserve_sections(struct graph *graph, uint32_t count);
 /* First section of that name, or NO_SECTION; go on with graph_next_section. */
 uint32_t graph_find_section(const struct graph *graph, uint32_t name);
 uint32_t graph_next_section(const struct graph *graph, uint32_t section);
@@ -276,8 +279,8 @@ static inline bool graph_section_bounds(const struct graph *graph, uint32_t id, 
 
 /* Appends SYMBOL as it is: no resolution by name.  For locals and linker-made symbols. */
 struct jitscope_error *graph_add_symbol(struct graph *graph, struct symbol symbol, uint32_t *id);
-/* Room for COUNT symbols that are about to come, and for as many new names, when they are more than there
- * are: growing step by step touches fresh pages several times over. */
+/* Room for COUNT symbols that are about to come, when they are more than there are: growing step by step
+ * touches fresh pages several times over. */
 struct jitscope_error *graph_reserve_symbols(struct graph *graph, uint32_t count);
 /* The global symbol of that name, or NO_SYMBOL. */
 uint32_t graph_find_symbol(const struct graph *graph, uint32_t name);
@@ -292,9 +295,9 @@ struct jitscope_error *graph_define(struct graph *graph, const struct symbol *de
 struct jitscope_error *graph_refer(struct graph *graph, uint32_t name, uint8_t linkage, uint8_t scope,
                                    uint8_t kind, uint32_t input, uint32_t *id);
 /* A definition that loses to one of an earlier link's is external from now on. */
-void graph_yield(struct graph *graph, uint32_t symbol);
-/* Before walks over graph->outside: definitions may have become external or common since the last. */
-struct jitscope_error *graph_list_outside(struct graph *graph);
+struct jitscope_error *graph_yield(struct graph *graph, uint32_t symbol);
+/* Leaves those in graph->open that still are, sorted. */
+void graph_tidy_open(struct graph *graph);
 /* The outside world (or the linker) answers for an external symbol. */
 void graph_resolve(struct graph *graph, uint32_t symbol, uint64_t address, uint32_t provider, uint32_t where);
 /* The same for a thread-local symbol: OFFSET in the block of LINK, or of a shared library (0). */
@@ -312,8 +315,13 @@ static inline bool section_in_memory(const struct section *section) {
     return lifetime_in_memory(section->lifetime);
 }
 
+/* External, whether somebody has answered for it or not, or common and without a place. */
+static inline bool symbol_is_open(const struct symbol *symbol) {
+    return symbol->flags & SYMBOL_EXTERNAL || symbol->linkage == LINKAGE_COMMON;
+}
+
 static inline bool symbol_is_defined(const struct symbol *symbol) {
-    return !(symbol->flags & SYMBOL_EXTERNAL) && symbol->linkage != LINKAGE_COMMON;
+    return !symbol_is_open(symbol);
 }
 
 /* The link goes on without what ERROR says of INPUT's DWARF or .eh_frame: one event, one warning that ends

@@ -4,6 +4,8 @@
 #include "graph/graph.h"
 #include "graph/name_table.h"
 
+#include <stdlib.h>
+
 static void tell_symbol(struct graph *graph, uint32_t id) {
     const struct symbol *symbol = &graph->symbols.data[id];
     if (symbol->flags & SYMBOL_EXTERNAL)
@@ -21,29 +23,40 @@ static inline void trace_symbol(struct graph *graph, uint32_t id) {
         tell_symbol(graph, id);
 }
 
-static inline bool is_outside(const struct symbol *symbol) {
-    return symbol->flags & SYMBOL_EXTERNAL || symbol->linkage == LINKAGE_COMMON;
+/* --- open symbols
+ * ------------------------------------------------------------------------------------------------- */
+
+/* The symbol has been there, and is open from now on, perhaps again. */
+static struct jitscope_error *reopen(struct graph *graph, uint32_t id) {
+    graph->open_is_unsorted = true;
+    return vec_push(&graph->open, id);
 }
+
+static int by_id(const void *a, const void *b) {
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+void graph_tidy_open(struct graph *graph) {
+    uint32_t *open = graph->open.data, count = graph->open.count, kept = 0;
+    if (graph->open_is_unsorted)
+        qsort(open, count, sizeof *open, by_id);
+    for (uint32_t i = 0; i < count; i++)
+        if (symbol_is_open(&graph->symbols.data[open[i]]) && !(kept && open[kept - 1] == open[i]))
+            open[kept++] = open[i];
+    graph->open.count = kept;
+    graph->open_is_unsorted = false;
+}
+
+/* --- adding and finding
+ * ------------------------------------------------------------------------------------------- */
 
 static inline struct jitscope_error *add(struct graph *graph, const struct symbol *symbol, uint32_t *id) {
     *id = graph->symbols.count;
-    if (is_outside(symbol))
-        TRY(vec_reserve(&graph->outside, 1));
+    if (symbol_is_open(symbol))
+        TRY(vec_push(&graph->open, *id));
     TRY(vec_push(&graph->symbols, *symbol));
-    if (is_outside(symbol))
-        vec_put(&graph->outside, *id);
     trace_symbol(graph, *id);
-    return NULL;
-}
-
-struct jitscope_error *graph_list_outside(struct graph *graph) {
-    if (!graph->outside_is_stale)
-        return NULL;
-    graph->outside.count = 0;
-    for (uint32_t id = 0; id < graph->symbols.count; id++)
-        if (is_outside(&graph->symbols.data[id]))
-            TRY(vec_push(&graph->outside, id));
-    graph->outside_is_stale = false;
     return NULL;
 }
 
@@ -52,7 +65,6 @@ struct jitscope_error *graph_add_symbol(struct graph *graph, struct symbol symbo
 }
 
 struct jitscope_error *graph_reserve_symbols(struct graph *graph, uint32_t count) {
-    TRY(string_pool_reserve(graph->names, count));
     if (count <= graph->symbols.count)
         return NULL;
     TRY(vec_reserve(&graph->symbols, count));
@@ -158,7 +170,6 @@ static void trace_discarded(struct graph *graph, const struct symbol *loser, con
 static void take_over(struct graph *graph, uint32_t id, const struct symbol *definition) {
     struct symbol *symbol = &graph->symbols.data[id];
     uint8_t scope = merge_scope(definition->scope, symbol->scope);
-    graph->outside_is_stale |= is_outside(definition) && !is_outside(symbol);
     *symbol = *definition;
     symbol->scope = scope;
     trace_symbol(graph, id);
@@ -245,7 +256,7 @@ struct jitscope_error *graph_define(struct graph *graph, const struct symbol *de
     case REPLACE:
         trace_discarded(graph, old, definition, reason);
         take_over(graph, *id, definition);
-        break;
+        return symbol_is_open(definition) ? reopen(graph, *id) : NULL; /* a common one, in place of a weak */
     case KEEP:
         *won = false;
         trace_discarded(graph, definition, old, reason);
@@ -255,7 +266,7 @@ struct jitscope_error *graph_define(struct graph *graph, const struct symbol *de
     return NULL;
 }
 
-void graph_yield(struct graph *graph, uint32_t id) {
+struct jitscope_error *graph_yield(struct graph *graph, uint32_t id) {
     struct symbol *symbol = &graph->symbols.data[id];
     TRACE(graph->trace, symbol_discarded, .name = trace_name(graph->trace, symbol->name),
           .input = symbol->input, .in_favour_of = NO_INPUT,
@@ -264,8 +275,8 @@ void graph_yield(struct graph *graph, uint32_t id) {
     symbol->block = NO_BLOCK;
     symbol->linkage = LINKAGE_STRONG;
     symbol->flags = SYMBOL_EXTERNAL;
-    graph->outside_is_stale = true;
     trace_symbol(graph, id);
+    return reopen(graph, id);
 }
 
 void graph_resolve(struct graph *graph, uint32_t id, uint64_t address, uint32_t provider, uint32_t where) {

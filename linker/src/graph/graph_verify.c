@@ -53,18 +53,22 @@ static struct jitscope_error *verify_symbol(const struct graph *graph, uint32_t 
     return NULL;
 }
 
-static struct jitscope_error *verify_outside(const struct graph *graph) {
-    uint32_t at = 0;
-    for (uint32_t id = 0; id < graph->symbols.count && !graph->outside_is_stale; id++) {
-        const struct symbol *symbol = &graph->symbols.data[id];
-        if (at < graph->outside.count && graph->outside.data[at] == id)
-            at++;
-        else if (symbol->flags & SYMBOL_EXTERNAL || symbol->linkage == LINKAGE_COMMON)
-            return broken(graph, "a symbol is missing among those outside", id);
+/* Each open symbol is in the list of them, once when that is sorted. */
+static struct jitscope_error *verify_open(const struct graph *graph) {
+    uint32_t listed = 0, open = 0;
+    for (uint32_t i = 0; i < graph->open.count; i++) {
+        uint32_t id = graph->open.data[i];
+        if (id >= graph->symbols.count)
+            return broken(graph, "the list of open symbols has one that does not exist", id);
+        if (!graph->open_is_unsorted && i && id <= graph->open.data[i - 1])
+            return broken(graph, "the list of open symbols is not sorted", id);
+        listed += symbol_is_open(&graph->symbols.data[id]);
     }
-    return at == graph->outside.count || graph->outside_is_stale
-               ? NULL
-               : broken(graph, "those outside are not in order", graph->outside.data[at]);
+    for (uint32_t id = 0; id < graph->symbols.count; id++)
+        open += symbol_is_open(&graph->symbols.data[id]);
+    if (listed < open || (listed > open && !graph->open_is_unsorted))
+        return broken(graph, "the list of open symbols lacks some", open - listed);
+    return NULL;
 }
 
 struct jitscope_error *graph_verify(const struct graph *graph) {
@@ -79,7 +83,7 @@ struct jitscope_error *graph_verify(const struct graph *graph) {
         return broken(graph, "the count of live blocks is wrong", live);
     for (uint32_t id = 0; id < graph->symbols.count; id++)
         TRY(verify_symbol(graph, id));
-    TRY(verify_outside(graph));
+    TRY(verify_open(graph));
     for (uint32_t id = 0; id < graph->symbols.count; id++) {
         uint32_t name = graph->symbols.data[id].name, named = graph_find_symbol(graph, name);
         if (named != NO_SYMBOL && (named >= graph->symbols.count || graph->symbols.data[named].name != name))

@@ -20,7 +20,8 @@ static bool is_open(const struct graph *graph, const struct symbol *symbol) {
 void resolve_phony(struct graph *graph, uint64_t base) {
     uint32_t name = NO_NAME;
     jitscope_error_destroy(string_pool_intern(graph->names, "--phony-externals", 17, &name));
-    for (uint32_t id = 0; id < graph->symbols.count; id++) {
+    for (uint32_t i = 0; i < graph->open.count; i++) {
+        uint32_t id = graph->open.data[i];
         const struct symbol *symbol = &graph->symbols.data[id];
         if (!is_open(graph, symbol) || symbol->linkage == LINKAGE_WEAK)
             continue;
@@ -209,9 +210,8 @@ static struct jitscope_error *report_open(struct graph *graph, uint32_t count) {
 struct jitscope_error *settle_unresolved(struct graph *graph, void *unused) {
     (void)unused;
     uint32_t open = 0;
-    TRY(graph_list_outside(graph));
-    for (uint32_t i = 0; i < graph->outside.count; i++) {
-        uint32_t id = graph->outside.data[i];
+    for (uint32_t i = 0; i < graph->open.count; i++) {
+        uint32_t id = graph->open.data[i];
         const struct symbol *symbol = &graph->symbols.data[id];
         if (is_open(graph, symbol) && symbol->linkage == LINKAGE_WEAK)
             graph_resolve(graph, id, 0, PROVIDER_WEAK_UNDEFINED, NO_NAME);

@@ -164,6 +164,14 @@ static struct jitscope_error *open_extended_indices(struct elf_reader *reader, u
     return NULL;
 }
 
+/* What a table's header says is checked when it is read: here, what is too much does not count. */
+static void count_table(struct elf_reader *reader, uint32_t index) {
+    Elf64_Shdr table = elf_section(reader, index);
+    if (table.sh_info < reader->section_count && elf_section_flags(reader, table.sh_info) & SHF_ALLOC &&
+        table.sh_size <= reader->file.size - reader->table_size)
+        reader->table_size += table.sh_size;
+}
+
 struct jitscope_error *elf_open_object(struct bytes file, struct elf_reader *reader) {
     Elf64_Ehdr header;
     uint32_t extended = 0;
@@ -172,7 +180,12 @@ struct jitscope_error *elf_open_object(struct bytes file, struct elf_reader *rea
     TRY(open_sections(reader, &header));
     for (uint32_t i = 1; i < reader->section_count; i++) {
         uint32_t type = elf_section_type(reader, i);
-        if (type == SHT_SYMTAB) {
+        reader->memory_sections += elf_section_flags(reader, i) & SHF_ALLOC ? 1 : 0;
+        if (type == SHT_RELA) {
+            count_table(reader, i);
+        } else if (type == SHT_GROUP) {
+            reader->has_groups = true;
+        } else if (type == SHT_SYMTAB) {
             Elf64_Shdr section = elf_section(reader, i);
             TRY(open_symbols(reader, i, &section));
         } else if (type == SHT_SYMTAB_SHNDX) {

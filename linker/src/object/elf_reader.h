@@ -47,10 +47,16 @@ struct elf_reader {
     uint32_t symbol_count;
     uint32_t symbol_table; /* index of its section; 0 when there is none */
     struct bytes symbol_names;
-    bool has_thread_locals;          /* a symbol that was read so far is one */
-    bool has_versions;               /* names with '@' are among those of symbols */
-    bool has_calls;                  /* a section is in state SECTION_CALLS, or was */
     const uint8_t *extended_indices; /* SHT_SYMTAB_SHNDX content, or NULL */
+
+    /* Seen in the walk over all sections that finds the tables. */
+    bool has_groups;
+    uint32_t memory_sections; /* how many have SHF_ALLOC */
+    uint64_t table_size;      /* bytes of the relocations for those; no more than the file has */
+
+    bool has_thread_locals; /* a symbol that was read so far is one */
+    bool has_versions;      /* names with '@' are among those of symbols */
+    bool has_calls;         /* a section is in state SECTION_CALLS, or was */
 };
 
 static inline Elf64_Shdr elf_section(const struct elf_reader *reader, uint32_t index) {
@@ -72,6 +78,10 @@ static inline Elf64_Sym elf_symbol(const struct elf_reader *reader, uint32_t ind
     Elf64_Sym symbol;
     memcpy(&symbol, reader->symbols + (size_t)index * sizeof symbol, sizeof symbol);
     return symbol;
+}
+
+static inline unsigned elf_symbol_type(const struct elf_reader *reader, uint32_t index) {
+    return ELF64_ST_TYPE(reader->symbols[(size_t)index * sizeof(Elf64_Sym) + offsetof(Elf64_Sym, st_info)]);
 }
 
 /* Header, section table, names and symbol table of an ET_REL file for x86-64. */

@@ -148,13 +148,55 @@ static struct jitscope_error *read_relocation(struct elf_reader *reader, const s
     return NULL;
 }
 
-/* Whether *TARGET, that of a symbol that is not there, is plain once there is one. */
-static __attribute__((noinline)) bool make_plain_target(struct elf_reader *reader, uint32_t symbol,
-                                                        uint32_t *target, struct jitscope_error **error) {
-    if (*target == SYMBOL_NOT_YET)
-        *error = elf_reader_want_symbol(reader, symbol);
-    *target = reader->scratch->symbol_of_index.data[symbol];
-    return *target < SYMBOL_DISCARDED && !reader->has_thread_locals;
+/* What the loop over the relocations of one table wants to know of all. */
+struct plain_run {
+    const uint32_t *symbols; /* graph symbols, by index */
+    uint32_t last_symbol;
+    const struct symbol *graph_symbols; /* where some may be thread-local, which are not plain; or NULL */
+    uint64_t size;                      /* of the section */
+    uint64_t special;                   /* kinds that are not plain */
+};
+
+/* Makes edges of what stands from NEXT on, up to the first that is not plain or whose symbol is not there;
+ * where that is.  A function of its own, so that the loop has all registers. */
+static __attribute__((noinline)) const uint8_t *put_plain(const struct plain_run *run, const uint8_t *next,
+                                                          const uint8_t *end, struct edge **edges) {
+    const uint32_t *symbols = run->symbols, last = run->last_symbol;
+    const struct symbol *graph_symbols = run->graph_symbols;
+    const uint64_t size = run->size, special = run->special;
+    struct edge *edge = *edges;
+    for (; next < end; next += sizeof(Elf64_Rela)) {
+        uint64_t offset = load_u64(next + offsetof(Elf64_Rela, r_offset));
+        uint64_t info = load_u64(next + offsetof(Elf64_Rela, r_info));
+        uint32_t type = (uint32_t)ELF64_R_TYPE(info), symbol = (uint32_t)ELF64_R_SYM(info);
+        if (type >= RELOCATION_X86_64_LIMIT || symbol - 1 >= last) /* 0 is none */
+            break;
+        struct relocation_field field = relocation_fields_x86_64[type];
+        uint32_t target = symbols[symbol];
+        if (special & UINT64_C(1) << field.edge || offset > size || size - offset < field.width ||
+            target >= SYMBOL_DISCARDED || (graph_symbols && graph_symbols[target].kind == SYMBOL_KIND_TLS))
+            break;
+        *edge++ = (struct edge){.addend = (int64_t)load_u64(next + offsetof(Elf64_Rela, r_addend)),
+                                .offset = (uint32_t)offset,
+                                .target = target,
+                                .kind = field.edge,
+                                .origin = type};
+    }
+    *edges = edge;
+    return next;
+}
+
+/* Makes the local symbol that the relocation at AT is about, when it is one that is not there yet; *made: now
+ * it is. */
+static struct jitscope_error *want_target(struct elf_reader *reader, const uint8_t *at, bool *made) {
+    const uint32_t *targets = reader->scratch->symbol_of_index.data;
+    uint32_t symbol = (uint32_t)ELF64_R_SYM(load_u64(at + offsetof(Elf64_Rela, r_info)));
+    *made = false;
+    if (!symbol || symbol >= reader->symbol_count || targets[symbol] != SYMBOL_NOT_YET)
+        return NULL;
+    TRY(elf_reader_want_symbol(reader, symbol));
+    *made = targets[symbol] < SYMBOL_DISCARDED;
+    return NULL;
 }
 
 /* Nearly every relocation is of a common type, lies in its section and is about a symbol that is there, or
@@ -163,39 +205,24 @@ static __attribute__((noinline)) bool make_plain_target(struct elf_reader *reade
 static struct jitscope_error *read_plain(struct elf_reader *reader, const struct source *source,
                                          const uint8_t **at, const uint8_t *end) {
     /* Types that are not known have kind 0, which hardly any relocation has. */
-    const uint64_t special = arch_x86_64.tls_kinds | arch_x86_64.low_kinds | UINT64_C(1) << EDGE_KEEP_ALIVE,
-                   size = source->size;
-    const uint32_t *symbols = reader->scratch->symbol_of_index.data,
-                   last = reader->symbol_count ? reader->symbol_count - 1 : 0;
+    struct plain_run run = {.symbols = reader->scratch->symbol_of_index.data,
+                            .last_symbol = reader->symbol_count ? reader->symbol_count - 1 : 0,
+                            .size = source->size,
+                            .special = arch_x86_64.tls_kinds | arch_x86_64.low_kinds |
+                                       UINT64_C(1) << EDGE_KEEP_ALIVE};
     struct graph *graph = reader->graph;
-    struct edge *first = graph->edges.data + graph->edges.count, *edge = first;
-    struct jitscope_error *error = NULL;
-    const uint8_t *next = *at;
-    for (; next < end; next += sizeof(Elf64_Rela)) {
-        Elf64_Rela rela;
-        memcpy(&rela, next, sizeof rela);
-        uint32_t type = (uint32_t)ELF64_R_TYPE(rela.r_info), symbol = (uint32_t)ELF64_R_SYM(rela.r_info);
-        if (type >= RELOCATION_X86_64_LIMIT || symbol - 1 >= last) /* 0 is none */
-            break;
-        const struct relocation_info *info = &relocations_x86_64[type];
-        if (special >> info->edge & 1 || rela.r_offset > size || size - rela.r_offset < info->width)
-            break;
-        uint32_t target = symbols[symbol];
-        if (__builtin_expect(target >= SYMBOL_DISCARDED, 0)) {
-            graph_count_edges(graph, source->block, (uint32_t)(edge - first)); /* a block may come with it */
-            first = edge;
-            if (!make_plain_target(reader, symbol, &target, &error))
-                break;
-        }
-        *edge++ = (struct edge){.addend = rela.r_addend,
-                                .offset = (uint32_t)rela.r_offset,
-                                .target = target,
-                                .kind = info->edge,
-                                .origin = type};
+    bool goes_on = true;
+    while (goes_on) {
+        struct edge *first = graph->edges.data + graph->edges.count, *edge = first;
+        run.graph_symbols = reader->has_thread_locals ? graph->symbols.data : NULL;
+        *at = put_plain(&run, *at, end, &edge);
+        /* A block may come with a symbol that is wanted. */
+        graph_count_edges(graph, source->block, (uint32_t)(edge - first));
+        if (*at == end)
+            return NULL;
+        TRY(want_target(reader, *at, &goes_on));
     }
-    graph_count_edges(graph, source->block, (uint32_t)(edge - first));
-    *at = next;
-    return error;
+    return NULL;
 }
 
 static struct jitscope_error *check_table(const struct elf_reader *reader, uint32_t index,
@@ -229,7 +256,7 @@ static struct jitscope_error *read_entries(struct elf_reader *reader, uint32_t i
     TRY(graph_reserve_edges(reader->graph, source->block, table->sh_size / sizeof(Elf64_Rela)));
     while (at < end) {
         Elf64_Rela rela;
-        if (!traced && !reader->has_thread_locals)
+        if (!traced)
             TRY(read_plain(reader, source, &at, end));
         if (at == end)
             break;
@@ -339,26 +366,16 @@ static struct jitscope_error *read_table(struct elf_reader *reader, uint32_t ind
     uint64_t flags = elf_section(reader, source.section).sh_flags;
     source.alloc = flags & SHF_ALLOC;
     source.code = source.alloc && flags & SHF_EXECINSTR;
-    source.eh_frame = is_eh_frame(reader->graph, source.block);
+    source.eh_frame = !source.code && is_eh_frame(reader->graph, source.block);
     struct jitscope_error *error = read_entries(reader, index, table, &source);
     return error && source.eh_frame && source.alloc ? go_without(reader, source.block, error) : error;
 }
 
-/* Room for all of them at once, where there are many tables.  What a table's header says is checked later. */
+/* Room for all of them at once, where there are many tables. */
 static struct jitscope_error *reserve_edges(struct elf_reader *reader) {
-    uint64_t size = 0;
-    if (reader->section_count < MANY_SECTIONS)
-        return NULL;
-    for (uint32_t i = 1; i < reader->section_count; i++) {
-        if (elf_section_type(reader, i) != SHT_RELA)
-            continue;
-        Elf64_Shdr table = elf_section(reader, i);
-        if (table.sh_info < reader->section_count &&
-            reader->scratch->block_of_section.data[table.sh_info] != NO_BLOCK &&
-            bytes_contain(reader->file, table.sh_offset, table.sh_size))
-            size += table.sh_size;
-    }
-    return size <= reader->file.size ? vec_reserve(&reader->graph->edges, size / sizeof(Elf64_Rela)) : NULL;
+    return reader->section_count < MANY_SECTIONS
+               ? NULL
+               : vec_reserve(&reader->graph->edges, reader->table_size / sizeof(Elf64_Rela));
 }
 
 struct jitscope_error *elf_read_relocations(struct elf_reader *reader) {

@@ -60,7 +60,7 @@ static struct jitscope_error *read_group(struct elf_reader *reader, uint32_t ind
 }
 
 struct jitscope_error *elf_read_groups(struct elf_reader *reader) {
-    for (uint32_t i = 1; i < reader->section_count; i++) {
+    for (uint32_t i = 1; reader->has_groups && i < reader->section_count; i++) {
         if (elf_section_type(reader, i) != SHT_GROUP)
             continue;
         Elf64_Shdr section = elf_section(reader, i);
@@ -287,15 +287,25 @@ static struct jitscope_error *read_in_memory(struct elf_reader *reader, uint32_t
     return take_section(reader, index, section, name, length);
 }
 
+/* In objects with many sections a third of the symbols stand for these, and are called nothing. */
+static uint32_t count_symbol_names(const struct elf_reader *reader) {
+    uint32_t count = 0;
+    for (uint32_t i = 1; i < reader->symbol_count; i++)
+        count += elf_symbol_type(reader, i) != STT_SECTION;
+    return count;
+}
+
 /* Room for all blocks and names at once, where there are many; those of symbols are among them. */
 static struct jitscope_error *reserve_blocks(struct elf_reader *reader) {
-    uint32_t count = 0;
+    uint32_t count = reader->memory_sections;
     if (reader->section_count < MANY_SECTIONS)
         return NULL;
-    for (uint32_t i = 1; i < reader->section_count; i++)
-        count += elf_section_flags(reader, i) & SHF_ALLOC &&
-                 reader->scratch->section_state.data[i] != SECTION_DISCARDED;
-    TRY(string_pool_reserve(reader->graph->names, count + reader->symbol_count));
+    /* Those that groups have dropped are not about to come. */
+    for (uint32_t i = 1; reader->has_groups && i < reader->section_count; i++)
+        count -= reader->scratch->section_state.data[i] == SECTION_DISCARDED &&
+                 elf_section_flags(reader, i) & SHF_ALLOC;
+    TRY(string_pool_reserve(reader->graph->names, count + count_symbol_names(reader)));
+    TRY(graph_reserve_sections(reader->graph, count));
     return vec_reserve(&reader->graph->blocks, count);
 }
 
@@ -304,6 +314,8 @@ struct jitscope_error *elf_read_sections(struct elf_reader *reader) {
     bool has_debug = false, has_linked = false;
     TRY(reserve_blocks(reader));
     for (uint32_t i = 1; i < reader->section_count; i++) {
+        if (elf_section_type(reader, i) == SHT_RELA) /* every other one, mostly; read later */
+            continue;
         Elf64_Shdr section = elf_section(reader, i);
         bool alloc = section.sh_flags & SHF_ALLOC;
         size_t length;

@@ -15,21 +15,14 @@ static uint8_t scope_of(const Elf64_Sym *symbol) {
 }
 
 static uint8_t kind_of(const Elf64_Sym *symbol) {
-    switch (ELF64_ST_TYPE(symbol->st_info)) {
-    case STT_GNU_IFUNC: /* whoever refers to one sees a function */
-        return symbol->st_shndx == SHN_UNDEF ? SYMBOL_KIND_FUNCTION : SYMBOL_KIND_IFUNC;
-    case STT_FUNC:
-        return SYMBOL_KIND_FUNCTION;
-    case STT_OBJECT:
-    case STT_COMMON:
-        return SYMBOL_KIND_OBJECT;
-    case STT_TLS:
-        return SYMBOL_KIND_TLS;
-    case STT_SECTION:
-        return SYMBOL_KIND_SECTION;
-    default:
-        return SYMBOL_KIND_NONE;
-    }
+    static const uint8_t kinds[16] = {
+        [STT_FUNC] = SYMBOL_KIND_FUNCTION,   [STT_OBJECT] = SYMBOL_KIND_OBJECT,
+        [STT_COMMON] = SYMBOL_KIND_OBJECT,   [STT_TLS] = SYMBOL_KIND_TLS,
+        [STT_SECTION] = SYMBOL_KIND_SECTION, [STT_GNU_IFUNC] = SYMBOL_KIND_IFUNC,
+    };
+    uint8_t kind = kinds[ELF64_ST_TYPE(symbol->st_info)];
+    /* Whoever refers to an indirect function sees a function. */
+    return kind == SYMBOL_KIND_IFUNC && symbol->st_shndx == SHN_UNDEF ? SYMBOL_KIND_FUNCTION : kind;
 }
 
 static struct jitscope_error *check_symbol(const struct elf_reader *reader, uint32_t index,
@@ -66,8 +59,9 @@ static struct jitscope_error *check_thread_local(struct elf_reader *reader, uint
 
 /* Fills in the block (or absolute value, or common); *state says whether the symbol's section is in the
  * graph. */
-static struct jitscope_error *place_symbol(struct elf_reader *reader, uint32_t index, const Elf64_Sym *from,
-                                           struct symbol *symbol, enum section_state *state) {
+static inline struct jitscope_error *place_symbol(struct elf_reader *reader, uint32_t index,
+                                                  const Elf64_Sym *from, struct symbol *symbol,
+                                                  enum section_state *state) {
     uint32_t section = elf_reader_symbol_section(reader, index, from);
     *state = SECTION_TAKEN;
     reader->has_thread_locals |= symbol->kind == SYMBOL_KIND_TLS;
@@ -116,8 +110,8 @@ static bool is_elsewhere(const struct elf_reader *reader, const Elf64_Sym *from,
            reader->options->is_elsewhere(reader->options->context, symbol->name);
 }
 
-static struct jitscope_error *read_global(struct elf_reader *reader, uint32_t index, const Elf64_Sym *from,
-                                          struct symbol *symbol) {
+static inline struct jitscope_error *read_global(struct elf_reader *reader, uint32_t index,
+                                                 const Elf64_Sym *from, struct symbol *symbol) {
     uint32_t *id = &reader->scratch->symbol_of_index.data[index];
     bool weak = ELF64_ST_BIND(from->st_info) == STB_WEAK,
          unique = ELF64_ST_BIND(from->st_info) == STB_GNU_UNIQUE;
@@ -141,16 +135,10 @@ static struct jitscope_error *read_global(struct elf_reader *reader, uint32_t in
     return graph_define(reader->graph, symbol, id, &won);
 }
 
-/* Locals without a name of their own (sections, .L labels) are made when something refers to them. */
-static struct jitscope_error *read_local(struct elf_reader *reader, uint32_t index, const Elf64_Sym *from,
-                                         struct symbol *symbol, bool wanted) {
+static struct jitscope_error *enter_local(struct elf_reader *reader, uint32_t index, const Elf64_Sym *from,
+                                          struct symbol *symbol) {
     uint32_t *id = &reader->scratch->symbol_of_index.data[index];
-    const char *name = string_pool_text(reader->graph->names, symbol->name);
     enum section_state state;
-    if (ELF64_ST_TYPE(from->st_info) == STT_FILE || from->st_shndx == SHN_UNDEF)
-        return NULL;
-    if (!wanted && (symbol->kind == SYMBOL_KIND_SECTION || !name[0] || (name[0] == '.' && name[1] == 'L')))
-        return NULL;
     symbol->scope = SCOPE_LOCAL;
     TRY(place_symbol(reader, index, from, symbol, &state));
     if (state == SECTION_TAKEN)
@@ -159,10 +147,22 @@ static struct jitscope_error *read_local(struct elf_reader *reader, uint32_t ind
     return NULL;
 }
 
+/* Locals without a name of their own (sections, .L labels) are made when something refers to them. */
+static struct jitscope_error *read_local(struct elf_reader *reader, uint32_t index, const Elf64_Sym *from,
+                                         struct symbol *symbol, bool wanted) {
+    const char *name = string_pool_text(reader->graph->names, symbol->name);
+    if (ELF64_ST_TYPE(from->st_info) == STT_FILE || from->st_shndx == SHN_UNDEF)
+        return NULL;
+    if (!wanted && (!name[0] || (name[0] == '.' && name[1] == 'L')))
+        return NULL;
+    return enter_local(reader, index, from, symbol);
+}
+
 /* "name@@version" defines "name" and "name@version" (the version that those who ask for none get, and by
  * name); AT is its first '@'.  To relocations of this object it is the first of these. */
-static struct jitscope_error *read_versioned(struct elf_reader *reader, uint32_t index, const Elf64_Sym *from,
-                                             const struct symbol *symbol, const char *name, const char *at) {
+static __attribute__((noinline, cold)) struct jitscope_error *
+read_versioned(struct elf_reader *reader, uint32_t index, const Elf64_Sym *from, const struct symbol *symbol,
+               const char *name, const char *at) {
     struct symbol with = *symbol, without = *symbol;
     struct string_pool *names = reader->graph->names;
     size_t plain = (size_t)(at - name), version = strlen(at + 1);
@@ -193,8 +193,6 @@ static struct jitscope_error *read_symbol(struct elf_reader *reader, uint32_t in
                             .block = NO_BLOCK,
                             .input = reader->input,
                             .kind = kind_of(&from)};
-    if (is_section && !wanted)
-        return NULL;
     size_t length;
     const char *name = bytes_string(reader->symbol_names, from.st_name, &length);
     if (!name)
@@ -217,15 +215,33 @@ static struct jitscope_error *read_symbol(struct elf_reader *reader, uint32_t in
                    : read_global(reader, index, &from, &symbol);
 }
 
+/* A section is called nothing: what most symbols have to be asked does not count for its own. */
+static struct jitscope_error *read_section_symbol(struct elf_reader *reader, uint32_t index,
+                                                  const Elf64_Sym *from) {
+    struct symbol symbol = {.value = from->st_value,
+                            .size = from->st_size,
+                            .block = NO_BLOCK,
+                            .input = reader->input,
+                            .kind = SYMBOL_KIND_SECTION};
+    return enter_local(reader, index, from, &symbol);
+}
+
 struct jitscope_error *elf_reader_want_symbol(struct elf_reader *reader, uint32_t index) {
-    return read_symbol(reader, index, true);
+    Elf64_Sym from = elf_symbol(reader, index);
+    bool is_section = from.st_info == ELF64_ST_INFO(STB_LOCAL, STT_SECTION) && from.st_shndx != SHN_UNDEF &&
+                      !elf_symbol_is_common(&from);
+    return is_section ? read_section_symbol(reader, index, &from) : read_symbol(reader, index, true);
 }
 
 struct jitscope_error *elf_read_symbols(struct elf_reader *reader) {
     const struct bytes names = reader->symbol_names;
     reader->has_versions = names.size && memchr(names.data, '@', names.size);
+    if (reader->section_count < MANY_SECTIONS) /* else there is room already */
+        TRY(string_pool_reserve(reader->graph->names, reader->symbol_count));
     TRY(graph_reserve_symbols(reader->graph, reader->symbol_count));
-    for (uint32_t i = 1; i < reader->symbol_count; i++)
-        TRY(read_symbol(reader, i, false));
+    for (uint32_t i = 1; i < reader->symbol_count; i++) {
+        if (elf_symbol_type(reader, i) != STT_SECTION) /* those come when something refers to them */
+            TRY(read_symbol(reader, i, false));
+    }
     return NULL;
 }

@@ -19,4 +19,11 @@ enum { RELOCATION_X86_64_LIMIT = 64 };
 /* By number; beyond the limit there is nothing. */
 extern const struct relocation_info relocations_x86_64[RELOCATION_X86_64_LIMIT];
 
+/* The two of these that count for each relocation; of one that is not known, both are 0. */
+struct relocation_field {
+    uint8_t edge;
+    uint8_t width;
+};
+extern const struct relocation_field relocation_fields_x86_64[RELOCATION_X86_64_LIMIT];
+
 #endif

@@ -27,6 +27,16 @@ const struct relocation_info relocations_x86_64[RELOCATION_X86_64_LIMIT] = {
 #undef DYNAMIC
 };
 
+const struct relocation_field relocation_fields_x86_64[RELOCATION_X86_64_LIMIT] = {
+#define RELOCATION(number, name, kind) [number] = {EDGE_X86_64_##kind, WIDTH_##kind},
+#define UNSUPPORTED(number, name, why) [number] = {0, 0},
+#define DYNAMIC(number, name)          [number] = {0, 0},
+#include "object/relocations_x86_64.def"
+#undef RELOCATION
+#undef UNSUPPORTED
+#undef DYNAMIC
+};
+
 const char *elf_x86_64_relocation_name(uint32_t type) {
     return type < RELOCATION_X86_64_LIMIT ? relocations_x86_64[type].name : NULL;
 }

@@ -10,12 +10,17 @@ struct marker {
     VEC(uint32_t) work;
 };
 
-static struct jitscope_error *mark(struct marker *marker, uint32_t id) {
-    struct block *block = &marker->graph->blocks.data[id];
+/* Whether the block is live from now on, and was not before. */
+static inline bool take(struct graph *graph, uint32_t id) {
+    struct block *block = &graph->blocks.data[id];
     if (block->flags & (BLOCK_LIVE | BLOCK_REMOVED))
-        return NULL;
+        return false;
     block->flags |= BLOCK_LIVE;
-    return vec_push(&marker->work, id);
+    return true;
+}
+
+static struct jitscope_error *mark(struct marker *marker, uint32_t id) {
+    return take(marker->graph, id) ? vec_push(&marker->work, id) : NULL;
 }
 
 static struct jitscope_error *follow(struct marker *marker, uint32_t id) {
@@ -115,9 +120,12 @@ static struct jitscope_error *mark_everything(struct marker *marker) {
             graph->sections.data[block->section].dependent)
             continue;
         block->flags |= BLOCK_LIVE;
+        /* One that is attached mostly has none of its own, nor leads to what is not live already. */
         for (uint32_t at = block->attached; at != NO_BLOCK; at = graph->blocks.data[at].next_attached)
-            TRY(mark(marker, at));
-        TRY(drain(marker));
+            if (take(graph, at))
+                TRY(follow(marker, at));
+        if (marker->work.count)
+            TRY(drain(marker));
     }
     return NULL;
 }

@@ -30,9 +30,9 @@ static struct jitscope_error *common_section(struct graph *graph, enum common co
 struct jitscope_error *allocate_commons(struct graph *graph, void *unused) {
     (void)unused;
     uint32_t sections[COMMON_COUNT] = {NO_SECTION, NO_SECTION, NO_SECTION};
-    TRY(graph_list_outside(graph));
-    for (uint32_t i = 0; i < graph->outside.count; i++) {
-        uint32_t id = graph->outside.data[i];
+    graph_tidy_open(graph);
+    for (uint32_t i = 0; i < graph->open.count; i++) {
+        uint32_t id = graph->open.data[i];
         struct symbol symbol = graph->symbols.data[id];
         if (symbol.linkage != LINKAGE_COMMON || symbol.flags & SYMBOL_EXTERNAL)
             continue;
@@ -48,6 +48,7 @@ struct jitscope_error *allocate_commons(struct graph *graph, void *unused) {
                             (struct block_source){symbol.input, 0, 0}, &block));
         graph_define_at(graph, id, block, 0, symbol.size);
     }
+    graph_tidy_open(graph); /* what has its place is not open */
     return NULL;
 }
 
@@ -179,11 +180,10 @@ static void define_got(struct graph *graph) {
 struct jitscope_error *define_bounds(struct graph *graph, void *unused) {
     (void)unused;
     define_got(graph);
-    TRY(graph_list_outside(graph));
-    for (uint32_t i = 0; i < graph->outside.count; i++) {
-        uint8_t flags = graph->symbols.data[graph->outside.data[i]].flags;
+    for (uint32_t i = 0; i < graph->open.count; i++) {
+        uint8_t flags = graph->symbols.data[graph->open.data[i]].flags;
         if ((flags & (SYMBOL_EXTERNAL | SYMBOL_RESOLVED)) == SYMBOL_EXTERNAL)
-            define_section_bounds(graph, graph->outside.data[i]);
+            define_section_bounds(graph, graph->open.data[i]);
     }
     return NULL;
 }

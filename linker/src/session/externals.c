@@ -47,8 +47,8 @@ static struct jitscope_error *check_thread_local(const struct graph *graph, uint
 }
 
 static struct jitscope_error *ask_session(struct jitscope_session *session, struct graph *graph) {
-    for (uint32_t i = 0; i < graph->outside.count; i++) {
-        uint32_t id = graph->outside.data[i];
+    for (uint32_t i = 0; i < graph->open.count; i++) {
+        uint32_t id = graph->open.data[i];
         const struct symbol *symbol = &graph->symbols.data[id];
         if (!is_open(symbol))
             continue;
@@ -71,8 +71,8 @@ static struct jitscope_error *ask_session(struct jitscope_session *session, stru
 }
 
 static struct jitscope_error *collect(const struct graph *graph, struct questions *questions) {
-    for (uint32_t i = 0; i < graph->outside.count; i++) {
-        uint32_t id = graph->outside.data[i];
+    for (uint32_t i = 0; i < graph->open.count; i++) {
+        uint32_t id = graph->open.data[i];
         if (!is_open(&graph->symbols.data[id]))
             continue;
         TRY(vec_push(&questions->symbols, id));
@@ -211,7 +211,6 @@ static struct jitscope_error *ask_libraries(struct jitscope_session *session, st
 struct jitscope_error *session_resolve_externals(struct graph *graph, void *context) {
     struct jitscope_session *session = context;
     struct questions questions = {0};
-    TRY(graph_list_outside(graph));
     TRY(ask_session(session, graph));
     struct jitscope_error *error = collect(graph, &questions);
     if (!error)

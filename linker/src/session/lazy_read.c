@@ -405,7 +405,7 @@ static struct jitscope_error *yield_to_family(struct closure *closure) {
             continue;
         if (symbol->linkage == LINKAGE_STRONG)
             return late_definition(closure, symbol);
-        graph_yield(graph, id);
+        TRY(graph_yield(graph, id));
     }
     return NULL;
 }
@@ -494,7 +494,7 @@ struct jitscope_error *session_keep_variables(struct graph *graph, struct jitsco
             continue;
         if (definition->size != symbol->size)
             return other_size(session, symbol, definition);
-        graph_yield(graph, id);
+        TRY(graph_yield(graph, id));
     }
     return NULL;
 }

@@ -433,12 +433,13 @@ static struct jitscope_error *add_libraries_for(struct jitscope_session *session
     return NULL;
 }
 
-/* One walk over the symbols, those of members taken on the way included. */
+/* One walk over the open symbols, those of members taken on the way included. */
 static struct jitscope_error *take_members(struct jitscope_session *session, struct graph *graph,
                                            bool *taken) {
     *taken = false;
-    for (uint32_t id = 0; id < graph->symbols.count; id++) {
-        const struct symbol symbol = graph->symbols.data[id];
+    graph_tidy_open(graph);
+    for (uint32_t i = 0; i < graph->open.count; i++) {
+        const struct symbol symbol = graph->symbols.data[graph->open.data[i]];
         TRY(add_libraries_for(session, &symbol, graph->link));
         if (!may_want_member(&symbol))
             continue;
