@@ -91,28 +91,39 @@ uint32_t string_pool_find(const struct string_pool *pool, const char *bytes, siz
     return length ? *find_slot(pool, bytes, length, hash_of(bytes, length)) : NO_NAME;
 }
 
-struct jitscope_error *string_pool_intern(struct string_pool *pool, const char *bytes, size_t length,
-                                          uint32_t *id) {
-    *id = NO_NAME;
-    if (!length)
-        return NULL;
-    if (length >= UINT32_MAX)
-        return error_create(JITSCOPE_ERROR_UNSUPPORTED, "a name of more than 4 GiB");
+struct pool_name string_pool_prepare(const struct string_pool *pool, const char *bytes, size_t length) {
     uint32_t hash = hash_of(bytes, length);
-    uint32_t *slot = find_slot(pool, bytes, length, hash);
+    __builtin_prefetch(&pool->slots[hash & pool->mask]);
+    return (struct pool_name){bytes, length, hash};
+}
+
+struct jitscope_error *string_pool_intern_prepared(struct string_pool *pool, const struct pool_name *name,
+                                                   uint32_t *id) {
+    *id = NO_NAME;
+    if (!name->length)
+        return NULL;
+    if (name->length >= UINT32_MAX)
+        return error_create(JITSCOPE_ERROR_UNSUPPORTED, "a name of more than 4 GiB");
+    uint32_t *slot = find_slot(pool, name->bytes, name->length, name->hash);
     if (*slot) {
         *id = *slot;
         return NULL;
     }
     if (!has_room(pool->mask, pool->strings.count)) {
         TRY(grow_slots(pool, pool->strings.count));
-        slot = find_slot(pool, bytes, length, hash);
+        slot = find_slot(pool, name->bytes, name->length, name->hash);
     }
     TRY(vec_reserve(&pool->strings, 1));
-    char *copy = arena_copy_text(&pool->arena, bytes, length);
+    char *copy = arena_copy_text(&pool->arena, name->bytes, name->length);
     if (!copy)
         return error_no_memory();
     *slot = *id = pool->strings.count;
-    vec_put(&pool->strings, (struct pooled_string){copy, (uint32_t)length, hash});
+    vec_put(&pool->strings, (struct pooled_string){copy, (uint32_t)name->length, name->hash});
     return NULL;
+}
+
+struct jitscope_error *string_pool_intern(struct string_pool *pool, const char *bytes, size_t length,
+                                          uint32_t *id) {
+    const struct pool_name name = {bytes, length, length ? hash_of(bytes, length) : 0};
+    return string_pool_intern_prepared(pool, &name, id);
 }

@@ -22,10 +22,21 @@ struct string_pool {
     uint32_t mask;
 };
 
+/* A name that is about to be interned.  Where it belongs lies anywhere in a large table: who knows names some
+ * steps ahead prepares them, and the memory is there when it is wanted. */
+struct pool_name {
+    const char *bytes; /* borrowed */
+    size_t length;
+    uint32_t hash;
+};
+
 struct jitscope_error *string_pool_create(struct string_pool *pool);
 void string_pool_destroy(struct string_pool *pool);
 struct jitscope_error *string_pool_intern(struct string_pool *pool, const char *bytes, size_t length,
                                           uint32_t *id);
+struct pool_name string_pool_prepare(const struct string_pool *pool, const char *bytes, size_t length);
+struct jitscope_error *string_pool_intern_prepared(struct string_pool *pool, const struct pool_name *name,
+                                                   uint32_t *id);
 /* Room for as many more names as there may be: finding it bit by bit costs several times as much. */
 struct jitscope_error *string_pool_reserve(struct string_pool *pool, uint32_t more);
 /* The id of a name already seen, or NO_NAME. */

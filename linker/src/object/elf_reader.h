@@ -84,6 +84,17 @@ static inline unsigned elf_symbol_type(const struct elf_reader *reader, uint32_t
     return ELF64_ST_TYPE(reader->symbols[(size_t)index * sizeof(Elf64_Sym) + offsetof(Elf64_Sym, st_info)]);
 }
 
+/* How many names those who read tables of them prepare before the one that they are at. */
+enum { NAMES_AHEAD = 8 };
+
+/* Without bytes where there is no text at OFFSET. */
+static inline struct pool_name elf_prepare_name(const struct elf_reader *reader, struct bytes texts,
+                                                uint64_t offset) {
+    size_t length;
+    const char *text = bytes_string(texts, offset, &length);
+    return text ? string_pool_prepare(reader->graph->names, text, length) : (struct pool_name){0};
+}
+
 /* Header, section table, names and symbol table of an ET_REL file for x86-64. */
 struct jitscope_error *elf_open_object(struct bytes file, struct elf_reader *reader);
 

@@ -169,7 +169,7 @@ static uint8_t lifetime_of(const Elf64_Shdr *section) {
 }
 
 static struct jitscope_error *take_section(struct elf_reader *reader, uint32_t index,
-                                           const Elf64_Shdr *section, const char *text, size_t length) {
+                                           const Elf64_Shdr *section, const struct pool_name *text) {
     struct graph *graph = reader->graph;
     bool alloc = section->sh_flags & SHF_ALLOC, zero_fill = section->sh_type == SHT_NOBITS;
     uint8_t prot = (uint8_t)(!alloc                              ? 0
@@ -178,7 +178,7 @@ static struct jitscope_error *take_section(struct elf_reader *reader, uint32_t i
                                                                  : PROTECT_READ);
     uint32_t name, id;
     TRY(check_section(reader, index, section));
-    TRY(string_pool_intern(graph->names, text, length, &name));
+    TRY(string_pool_intern_prepared(graph->names, text, &name));
     TRY(graph_add_section(graph, name, prot, lifetime_of(section), zero_fill, &id));
     if (section->sh_flags & SHF_X86_64_LARGE)
         graph->sections.data[id].order = ORDER_LARGE;
@@ -192,8 +192,9 @@ static struct jitscope_error *take_section(struct elf_reader *reader, uint32_t i
 
 struct jitscope_error *elf_reader_want_empty(struct elf_reader *reader, uint32_t index) {
     Elf64_Shdr section = elf_section(reader, index);
-    const char *name = elf_reader_section_name(reader, index);
-    return take_section(reader, index, &section, name, strlen(name));
+    const char *text = elf_reader_section_name(reader, index);
+    const struct pool_name name = string_pool_prepare(reader->graph->names, text, strlen(text));
+    return take_section(reader, index, &section, &name);
 }
 
 /* Whether the section that INDEX tells of is in the graph, and tells of none itself (else two could hold each
@@ -279,12 +280,12 @@ static void note_stack(struct elf_reader *reader, const Elf64_Shdr *section) {
 }
 
 static struct jitscope_error *read_in_memory(struct elf_reader *reader, uint32_t index,
-                                             const Elf64_Shdr *section, const char *name, size_t length) {
-    if (may_be_left_out(section, name))
+                                             const Elf64_Shdr *section, const struct pool_name *name) {
+    if (may_be_left_out(section, name->bytes))
         return leave_out(reader, index, section);
-    if (__builtin_expect(is_start_up_code(section, name, length), 0))
-        return take_start_up_code(reader, index, section, name);
-    return take_section(reader, index, section, name, length);
+    if (__builtin_expect(is_start_up_code(section, name->bytes, name->length), 0))
+        return take_start_up_code(reader, index, section, name->bytes);
+    return take_section(reader, index, section, name);
 }
 
 /* In objects with many sections a third of the symbols stand for these, and are called nothing. */
@@ -309,16 +310,37 @@ static struct jitscope_error *reserve_blocks(struct elf_reader *reader) {
     return vec_reserve(&reader->graph->blocks, count);
 }
 
+/* Debug sections stay in the file, whose reader is kept for them. */
+static struct jitscope_error *keep_reader(struct elf_reader *reader, uint32_t first) {
+    struct elf_reader *kept = arena_allocate(&reader->graph->arena, sizeof *kept);
+    if (!kept)
+        return error_no_memory();
+    *kept = *reader;
+    return vec_push(&reader->graph->debug_inputs,
+                    (struct debug_input){reader->input, first, reader->graph->blocks.count - first, kept});
+}
+
+/* Of sections that are read at all. */
+static void prepare_names(const struct elf_reader *reader, uint32_t index, uint32_t *next,
+                          struct pool_name ahead[NAMES_AHEAD]) {
+    for (; *next < reader->section_count && *next < index + NAMES_AHEAD; ++*next)
+        if (elf_section_type(reader, *next) != SHT_RELA &&
+            reader->scratch->section_state.data[*next] != SECTION_DISCARDED)
+            ahead[*next % NAMES_AHEAD] =
+                elf_prepare_name(reader, reader->section_names, elf_section(reader, *next).sh_name);
+}
+
 struct jitscope_error *elf_read_sections(struct elf_reader *reader) {
-    uint32_t first = reader->graph->blocks.count;
+    uint32_t first = reader->graph->blocks.count, next = 1;
     bool has_debug = false, has_linked = false;
+    struct pool_name ahead[NAMES_AHEAD];
     TRY(reserve_blocks(reader));
     for (uint32_t i = 1; i < reader->section_count; i++) {
+        prepare_names(reader, i, &next, ahead);
         if (elf_section_type(reader, i) == SHT_RELA) /* every other one, mostly; read later */
             continue;
         Elf64_Shdr section = elf_section(reader, i);
         bool alloc = section.sh_flags & SHF_ALLOC;
-        size_t length;
         if (!alloc && section.sh_flags & SHF_EXECINSTR)
             note_stack(reader, &section);
         has_linked |= (section.sh_flags & SHF_LINK_ORDER) != 0;
@@ -330,25 +352,18 @@ struct jitscope_error *elf_read_sections(struct elf_reader *reader) {
         if (class == TYPE_TABLE ||
             (!alloc && !reader->options->keep_no_alloc && (has_debug || !reader->options->note_debug)))
             continue;
-        const char *name = bytes_string(reader->section_names, section.sh_name, &length);
-        if (!name)
+        const struct pool_name *name = &ahead[i % NAMES_AHEAD];
+        if (!name->bytes)
             return elf_error(reader, JITSCOPE_ERROR_FORMAT, 0, NO_OFFSET, 0,
                              "section %u has its name outside the name table", i);
         if (alloc)
-            TRY(read_in_memory(reader, i, &section, name, length));
-        else if ((reader->options->keep_no_alloc && is_debug_section(name)))
-            TRY(take_section(reader, i, &section, name, length));
+            TRY(read_in_memory(reader, i, &section, name));
+        else if ((reader->options->keep_no_alloc && is_debug_section(name->bytes)))
+            TRY(take_section(reader, i, &section, name));
         else
-            has_debug |= is_debug_section(name);
+            has_debug |= is_debug_section(name->bytes);
     }
     if (has_linked)
         attach_all_linked(reader);
-    if (!has_debug)
-        return NULL;
-    struct elf_reader *kept = arena_allocate(&reader->graph->arena, sizeof *kept);
-    if (!kept)
-        return error_no_memory();
-    *kept = *reader;
-    return vec_push(&reader->graph->debug_inputs,
-                    (struct debug_input){reader->input, first, reader->graph->blocks.count - first, kept});
+    return has_debug ? keep_reader(reader, first) : NULL;
 }

@@ -184,7 +184,13 @@ static const char *find_default_version(const struct elf_reader *reader, const E
     return at && at > name && at[1] == '@' && at[2] ? at : NULL;
 }
 
-static struct jitscope_error *read_symbol(struct elf_reader *reader, uint32_t index, bool wanted) {
+static struct pool_name prepare_name(const struct elf_reader *reader, uint32_t index) {
+    return elf_prepare_name(reader, reader->symbol_names, elf_symbol(reader, index).st_name);
+}
+
+/* PREPARED has no bytes where there is no name. */
+static struct jitscope_error *read_symbol(struct elf_reader *reader, uint32_t index,
+                                          const struct pool_name *prepared, bool wanted) {
     Elf64_Sym from = elf_symbol(reader, index);
     bool is_section = ELF64_ST_TYPE(from.st_info) == STT_SECTION;
     bool local = ELF64_ST_BIND(from.st_info) == STB_LOCAL;
@@ -193,17 +199,16 @@ static struct jitscope_error *read_symbol(struct elf_reader *reader, uint32_t in
                             .block = NO_BLOCK,
                             .input = reader->input,
                             .kind = kind_of(&from)};
-    size_t length;
-    const char *name = bytes_string(reader->symbol_names, from.st_name, &length);
+    const char *name = prepared->bytes;
     if (!name)
         return elf_error(reader, JITSCOPE_ERROR_FORMAT, reader->symbol_table, (uint64_t)index * sizeof from,
                          0, "symbol %u has its name outside the string table", index);
     TRY(check_symbol(reader, index, &from));
     if (!is_section) /* sections are called nothing */
-        TRY(string_pool_intern(reader->graph->names, name, length, &symbol.name));
+        TRY(string_pool_intern_prepared(reader->graph->names, prepared, &symbol.name));
     if (local)
         return read_local(reader, index, &from, &symbol, wanted);
-    if (!length)
+    if (!prepared->length)
         return elf_error(reader, JITSCOPE_ERROR_FORMAT, reader->symbol_table, (uint64_t)index * sizeof from,
                          0, "global symbol %u has no name", index);
     if (from.st_shndx == SHN_COMMON && !strcmp(name, "__gnu_lto_slim"))
@@ -230,7 +235,10 @@ struct jitscope_error *elf_reader_want_symbol(struct elf_reader *reader, uint32_
     Elf64_Sym from = elf_symbol(reader, index);
     bool is_section = from.st_info == ELF64_ST_INFO(STB_LOCAL, STT_SECTION) && from.st_shndx != SHN_UNDEF &&
                       !elf_symbol_is_common(&from);
-    return is_section ? read_section_symbol(reader, index, &from) : read_symbol(reader, index, true);
+    if (is_section)
+        return read_section_symbol(reader, index, &from);
+    const struct pool_name name = prepare_name(reader, index);
+    return read_symbol(reader, index, &name, true);
 }
 
 struct jitscope_error *elf_read_symbols(struct elf_reader *reader) {
@@ -239,9 +247,13 @@ struct jitscope_error *elf_read_symbols(struct elf_reader *reader) {
     if (reader->section_count < MANY_SECTIONS) /* else there is room already */
         TRY(string_pool_reserve(reader->graph->names, reader->symbol_count));
     TRY(graph_reserve_symbols(reader->graph, reader->symbol_count));
-    for (uint32_t i = 1; i < reader->symbol_count; i++) {
+    struct pool_name ahead[NAMES_AHEAD];
+    for (uint32_t i = 1, next = 1; i < reader->symbol_count; i++) {
+        for (; next < reader->symbol_count && next < i + NAMES_AHEAD; next++)
+            if (elf_symbol_type(reader, next) != STT_SECTION)
+                ahead[next % NAMES_AHEAD] = prepare_name(reader, next);
         if (elf_symbol_type(reader, i) != STT_SECTION) /* those come when something refers to them */
-            TRY(read_symbol(reader, i, false));
+            TRY(read_symbol(reader, i, &ahead[i % NAMES_AHEAD], false));
     }
     return NULL;
 }
