@@ -125,6 +125,7 @@ struct jitscope_error *graph_add_block(struct graph *graph, uint32_t section, co
     if (source.input_offset > UINT32_MAX || size > UINT32_MAX)
         return error_create(JITSCOPE_ERROR_UNSUPPORTED, "a section of 4 GiB or more");
     TRY(vec_reserve(&graph->blocks, 1));
+    uint8_t in_memory = section_in_memory(&graph->sections.data[section]) ? BLOCK_IN_MEMORY : 0;
     *id = graph->blocks.count;
     vec_put(&graph->blocks, (struct block){.content = content,
                                            .size = (uint32_t)size,
@@ -136,7 +137,7 @@ struct jitscope_error *graph_add_block(struct graph *graph, uint32_t section, co
                                            .attached = NO_BLOCK,
                                            .next_attached = NO_BLOCK,
                                            .alignment_log2 = alignment_log2,
-                                           .flags = content ? 0 : BLOCK_ZERO_FILL});
+                                           .flags = content ? in_memory : in_memory | BLOCK_ZERO_FILL});
     graph->sections.data[section].blocks++;
     graph->live_blocks++;
     graph->most_bytes += size + ((uint64_t)1 << (alignment_log2 < 32 ? alignment_log2 : 32));

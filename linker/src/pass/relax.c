@@ -28,8 +28,8 @@ static uint64_t bytes_around(const uint8_t *content, uint64_t size, uint64_t off
 /* Whether there is a place in the batch that TARGET will be at. */
 static bool has_place(const struct graph *graph, uint32_t target) {
     uint32_t block = graph->symbols.data[target].block;
-    return block != NO_BLOCK && !(graph->blocks.data[block].flags & BLOCK_REMOVED) &&
-           section_in_memory(&graph->sections.data[graph->blocks.data[block].section]);
+    return block != NO_BLOCK &&
+           (graph->blocks.data[block].flags & (BLOCK_REMOVED | BLOCK_IN_MEMORY)) == BLOCK_IN_MEMORY;
 }
 
 /* The bytes are the input's; what they will be is seen in a copy. */
