@@ -14,7 +14,7 @@ const char *__asan_default_options(void) {
     return "detect_leaks=0";
 }
 
-enum { CHILDREN = 20, LIMIT_MS = 10000 };
+enum { CHILDREN = 20, LIMIT_MS = 60000 };
 
 static atomic_bool done;
 

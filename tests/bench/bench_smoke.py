@@ -105,7 +105,7 @@ class Smoke(unittest.TestCase):
     def test_debuggers(self):
         """Breakpoints stop, attached debuggers find functions, the naive way ends too."""
         out = io.StringIO()
-        options = debuggers.parse(["--functions=200", "--limit=60", "--full", f"--programs={PROGRAMS}"])
+        options = debuggers.parse(["--functions=200", "--limit=300", "--full", f"--programs={PROGRAMS}"])
         with contextlib.redirect_stdout(out):
             debuggers.print_debuggers(options)
         rows = [line.split() for line in out.getvalue().splitlines() if line.startswith(("  gdb ", "  lldb "))]

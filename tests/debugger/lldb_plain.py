@@ -4,7 +4,7 @@ import pathlib
 import re
 import unittest
 
-from gdb_harness import JITSCOPE
+from gdb_harness import JITSCOPE, SLEEP
 from lldb_harness import LldbTest, after
 
 MANY = pathlib.Path(os.environ.get("BUILD", "build/dev")) / "tests" / "debugger" / "debugger-many"
@@ -120,6 +120,7 @@ class Plain(LldbTest):
             with self.subTest(policy):
                 process = self.start(JITSCOPE, "run", f"--debug={policy}", self.compile(WAITS, "-g", "-O0"))
                 process.stdout.readline()
+                self.wait_for(lambda process=process: self.is_in(process, SLEEP), "waiting")
                 out = self.lldb([f"process attach -p {process.pid}", "bt", "b text.c:6", "expression *(int *)at = 1", "continue",
                                  "detach"])
                 self.assertRegex(after(out, "bt"), r"`waiting\(at=0x\w+\) at text\.c:5(.|\n)*`main at text\.c:8")

@@ -3,7 +3,7 @@ import os
 import pathlib
 import unittest
 
-from gdb_harness import HERE, JITSCOPE, UNRECORDED, seconds_worked
+from gdb_harness import HERE, JITSCOPE, SLEEP, UNRECORDED, seconds_worked
 from lldb_harness import LldbTest, after, fails
 from plugin_tables import TABLES, column, rows
 
@@ -70,6 +70,7 @@ class Tables(LldbTest):
             with self.subTest(policy):
                 process = self.start(JITSCOPE, "run", f"--debug={policy}", source)
                 process.stdout.readline()
+                self.wait_for(lambda process=process: self.is_in(process, SLEEP), "waiting")
                 out = self.lldb([f"process attach -p {process.pid}", "jitscope images", "bt", "detach"], plugin=True)
                 self.assertRegex(after(out, "bt"), r"`waiting\(at=0x\w+\) at text\.c:3:\d+ \[jit\]")
 

@@ -3,7 +3,7 @@ import os
 import re
 import unittest
 
-from gdb_harness import JITSCOPE, DebuggerTest, after, built, lines_of, mark
+from gdb_harness import JITSCOPE, PAUSE, DebuggerTest, after, built, lines_of, mark
 from lldb_harness import LldbTest
 
 READER = os.path.join(os.path.abspath(os.environ.get("BUILD", "build/dev")), "jitscope-reader.so")
@@ -118,6 +118,7 @@ class Lazy(Reader):
         program = self.compile("blocked.c", *self.DEEP, "-fno-inline")
         process = self.start(*LAZY, program)
         self.assertEqual(process.stdout.readline(), b"blocked\n")
+        self.wait_for(lambda: self.is_in(process, PAUSE), "pause()")
         out = self.gdb([LOAD, f"attach {process.pid}", mark("bt"), "thread apply all bt", mark("end"), "kill"])
         stacks = [[name for name, _ in frames(part)] for part in after(out, "bt").split("\nThread ")]
         own = ("stay", "compare", "sorting", "sorter", "deep", "diver", "main")
@@ -152,6 +153,7 @@ class Lazy(Reader):
         for order in (lambda attach: [LOAD, attach], lambda attach: [attach, LOAD, *AGAIN]):
             process = self.start(*LAZY, program)
             self.assertEqual(process.stdout.readline(), b"ready\n")
+            self.wait_for(lambda process=process: self.is_in(process, PAUSE), "pause()")
             out = self.gdb([*order(f"attach {process.pid}"), mark("bt"), "bt", mark("end"), "kill"])
             self.assertIn(("wait_here", 4), frames(after(out, "bt")), out)
             self.assertIn("jitscope_session_run_main", after(out, "bt"))

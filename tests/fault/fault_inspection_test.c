@@ -25,7 +25,7 @@ static unsigned count_descriptors(void) {
 
 /* The other thread's are closed soon. */
 static void expect_descriptors(unsigned wanted) {
-    enum { TRIES = 5000, PAUSE_US = 1000 };
+    enum { TRIES = 60000, PAUSE_US = 1000 };
     for (int i = 0; i < TRIES && count_descriptors() != wanted; i++)
         usleep(PAUSE_US);
     assert_int_equal(count_descriptors(), wanted);

@@ -29,7 +29,7 @@ def main():
             if not (build / "build.ninja").exists():
                 run("cmake", "-G", "Ninja", "-S", source, "-B", build, "-DBUILD_TESTING=OFF", "-DCMAKE_BUILD_TYPE=Debug", f"-DCMAKE_C_COMPILER={compiler}",
                     f"-DCMAKE_CXX_COMPILER={cxx}", f"-DCMAKE_C_FLAGS_DEBUG=-{level}" + (" -DNDEBUG" if level != "O0" else ""))
-            run("cmake", "--build", build, "--target", "jitscope-tool", "--", f"-j{os.cpu_count()}")
+            run("cmake", "--build", build, "--target", "jitscope-tool", "--", f"-j{len(os.sched_getaffinity(0))}")
 
 
 if __name__ == "__main__":

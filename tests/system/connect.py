@@ -174,7 +174,9 @@ class UnixSockets(Meeting):
         self.assertIsNone(executor.poll())
 
     def open_to_others(self):
+        """Whatever the mask with which all this was made."""
         self.folder.chmod(0o755)
+        self.program.chmod(0o644)
         if not others_can_run(JITSCOPE, EXECUTOR, self.folder):
             self.skipTest("folders are closed to other users")
 
