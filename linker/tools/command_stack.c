@@ -1,5 +1,6 @@
 /* jitscope stack: where the threads of a running process are, JIT'd frames included. */
 #include "commands.h"
+#include "partner.h"
 #include "stack_walk.h"
 
 #include "base/text.h"
@@ -200,5 +201,9 @@ struct jitscope_error *command_stack(const struct options *options) {
         return error_with_help(
             error_create(JITSCOPE_ERROR_USAGE, "`jitscope stack` takes the number of one process"),
             "jitscope stack 1234");
-    return print_process((pid_t)pid, 0, options->json, stdout);
+    pid_t program = partner_of_linker((pid_t)pid);
+    if (program)
+        fprintf(stderr, "jitscope: process %d links; this is its program, process %d\n", (int)pid,
+                (int)program);
+    return print_process(program ? program : (pid_t)pid, 0, options->json, stdout);
 }

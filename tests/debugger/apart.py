@@ -1,5 +1,7 @@
 """What is particular to an executor that is debugged: a linker that embeds, code that comes and goes, crashes, and who is seen."""
 import json
+import os
+import pathlib
 import re
 import signal
 import unittest
@@ -145,6 +147,35 @@ class Seen(Apart):
         stacks = json.loads(self.must(JITSCOPE, "stack", "--json", process.pid).out)
         named = [[frame["function"] for frame in stack["frames"] if frame["jit"]] for stack in stacks]
         self.assertEqual(named, [["wait_inside", "waits", "main"], []])
+
+
+class Numbers(DebuggerTest):
+    """`jitscope stack`, given the linker's."""
+    process_option = []
+
+    def test_by_the_number_of_the_linker(self):
+        main = self.compile(self.input("events.c"), "-g", "-O0")
+        for command in ((JITSCOPE, "run", "--out-of-process"), (EXECUTOR, "--linker", JITSCOPE, "run"),
+                        (JITSCOPE, "run", "--executor-command", f"{EXECUTOR} --stdio; true")):
+            with self.subTest(command[1]):
+                process = self.start(*command, main, "--", "waits")
+                self.assertEqual(process.stdout.readline(), b"waiting\n")
+                outcome = self.must(JITSCOPE, "stack", "--json", self.linker(process.pid))
+                named = [[frame["function"] for frame in stack["frames"] if frame["jit"]] for stack in json.loads(outcome.out)]
+                self.assertIn(["wait_inside", "waits", "main"], named)
+                self.assertRegex(outcome.err, rb"\Ajitscope: process \d+ links; this is its program, process \d+\n\Z")
+
+    def linker(self, number):
+        """NUMBER, or the process below it, whose name is jitscope."""
+        while pathlib.Path(f"/proc/{number}/comm").read_text() != "jitscope\n":
+            (number,) = [int(child) for child in os.listdir("/proc") if child.isdigit() and self.parent(child) == number]
+        return number
+
+    def parent(self, process):
+        try:
+            return int(pathlib.Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[1])
+        except OSError:
+            return 0
 
 
 del Crash

@@ -1,5 +1,6 @@
 """The inspector at a linker whose code runs in another process: the trace is the one's, memory the other's."""
 import os
+import pathlib
 import re
 import subprocess
 import unittest
@@ -58,6 +59,18 @@ class Apart(InspectorTest):
                 terminal.wait_text(f"process {linker} has ended")
                 self.assertNotIn("memory cannot be read", terminal.text())
                 self.quit(terminal)
+
+    def test_by_the_number_of_the_other_process(self):
+        for way in WAYS:
+            with self.subTest(way=way[1]):
+                program = self.start(way)
+                linker = self.linker()
+                (child,) = pathlib.Path(f"/proc/{linker}/task/{linker}/children").read_text().split() or [program.pid]
+                terminal = self.inspect("--pid", child, columns=160)
+                terminal.wait_text(f"{linker} jitscope")
+                self.quit(terminal)
+                program.kill()
+                program.wait()
 
     def test_an_executor_that_is_killed(self):
         program = self.start(WAYS[1])

@@ -2,6 +2,7 @@
 
 #include "base/os.h"
 #include "live/doors.h"
+#include "live/list.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -168,7 +169,7 @@ static struct jitscope_error *take_over(const struct wanted *wanted, struct live
     return check_recording(wanted, attached);
 }
 
-struct jitscope_error *live_attach(uint32_t process, uint32_t session, struct live_attached *out) {
+static struct jitscope_error *attach(uint32_t process, uint32_t session, struct live_attached *out) {
     struct wanted wanted = {.process = process, .session = session, .connection = -1};
     struct live_attached attached = {.recording = -1};
     struct jitscope_error *error = find_door(&wanted);
@@ -181,6 +182,34 @@ struct jitscope_error *live_attach(uint32_t process, uint32_t session, struct li
     else
         *out = attached;
     return error;
+}
+
+/* The process whose code runs in PROCESS: each says of itself where its code does.  0: none. */
+static uint32_t linker_of(uint32_t process) {
+    struct live_sessions sessions = {0};
+    struct live_attached attached;
+    uint32_t linker = 0;
+    jitscope_error_destroy(live_list(&sessions));
+    for (uint32_t i = 0; i < sessions.list.count && !linker; i++) {
+        const struct live_session *session = &sessions.list.data[i];
+        struct jitscope_error *error = attach(session->process, session->session, &attached);
+        if (!error && attached.header.code_process == process && session->process != process)
+            linker = session->process;
+        if (!error)
+            live_detach(&attached);
+        jitscope_error_destroy(error);
+    }
+    live_sessions_destroy(&sessions);
+    return linker;
+}
+
+struct jitscope_error *live_attach(uint32_t process, uint32_t session, struct live_attached *out) {
+    struct jitscope_error *error = attach(process, session, out);
+    uint32_t linker = jitscope_error_code(error) == JITSCOPE_ERROR_NOT_FOUND ? linker_of(process) : 0;
+    if (!linker)
+        return error;
+    jitscope_error_destroy(error);
+    return attach(linker, session, out);
 }
 
 void live_detach(struct live_attached *attached) {
