@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 
 /* open/fstat/read/close of a small file cost less than a mapping and its page faults. */
-enum { MAP_FROM = 64 << 10, LARGEST_STREAM = 256 << 20 };
+enum { MAP_FROM = 64 << 10, FIRST_STREAM = 4095, LARGEST_STREAM = 256 << 20 };
 
 /* Scripts that name each other end somewhere, in depth and in number. */
 enum { SCRIPT_DEPTH = 16, MOST_SCRIPTS = 1000 };
@@ -26,9 +26,11 @@ void session_release_bytes(struct bytes bytes, uint8_t ownership) {
         os_unmap((void *)(uintptr_t)bytes.data, bytes.size);
 }
 
-/* Pipes and the like have no size beforehand, and some devices no end. */
-static struct jitscope_error *read_stream(int fd, const char *path, uint8_t **out, uint64_t *size) {
-    uint64_t capacity = *size + 1;
+/* Pipes and the like have no size beforehand, and some devices no end; what has EXPECTED bytes, 0 when that
+ * is not known, is over with them. */
+static struct jitscope_error *read_stream(int fd, const char *path, uint64_t expected, uint8_t **out,
+                                          uint64_t *size) {
+    uint64_t capacity = (expected ? expected : FIRST_STREAM) + 1;
     uint8_t *data = os_allocate(capacity);
     *size = 0;
     while (data) {
@@ -38,7 +40,7 @@ static struct jitscope_error *read_stream(int fd, const char *path, uint8_t **ou
             return error_system("read", path);
         }
         *size += (uint64_t)got;
-        if (!got) {
+        if (!got || *size == expected) {
             *out = data;
             return NULL;
         }
@@ -75,9 +77,7 @@ static struct jitscope_error *read_descriptor(int fd, const char *path, struct b
         return NULL;
     }
     uint8_t *data = NULL;
-    if (!regular)
-        size = 4095;
-    TRY(read_stream(fd, path, &data, &size));
+    TRY(read_stream(fd, path, regular ? size : 0, &data, &size));
     *bytes = (struct bytes){data, size};
     *ownership = ON_HEAP;
     return NULL;

@@ -36,7 +36,11 @@ const char *schema_level_name(uint8_t level) {
 
 /* Names are printed as they are; a schema out of a file must not smuggle anything in. */
 static bool is_identifier(const char *name) {
-    return *name && !name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")];
+    const char *at = name;
+    while ((*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') || (*at >= '0' && *at <= '9') ||
+           *at == '_')
+        at++;
+    return at > name && !*at;
 }
 
 static int find_text(const char *const *texts, size_t count, const char *text) {
@@ -50,11 +54,30 @@ static struct jitscope_error *bad_line(const char *kind, const char *what) {
     return error_create(JITSCOPE_ERROR_RECORDING, "schema: a line of kind '%s' with a bad %s", kind, what);
 }
 
+/* The place where a type of that name was found last: the schema is read whenever a program starts. */
+static uint32_t *place_of_type(struct schema *schema, const char *name) {
+    uint32_t hash = 0;
+    for (; *name; name++)
+        hash = hash * 31 + (*name & 0x1f); /* of both spellings the same */
+    return &schema->type_places[(hash ^ hash >> 10) % SCHEMA_TYPE_PLACES];
+}
+
 /* Capitals and small letters name the same type: enumerations spell it in capitals. */
-static bool find_type(const struct schema *schema, const char *name, uint32_t *type) {
+static bool is_type(const struct schema *schema, uint32_t type, const char *name) {
+    return type < schema->types.count && !strcasecmp(schema->types.data[type].name, name);
+}
+
+static bool find_type(struct schema *schema, const char *name, uint32_t *type) {
+    uint32_t *place = place_of_type(schema, name);
+    if (is_type(schema, *place, name)) {
+        *type = *place;
+        return true;
+    }
     for (*type = 0; *type < schema->types.count; ++*type)
-        if (!strcasecmp(schema->types.data[*type].name, name))
+        if (is_type(schema, *type, name)) {
+            *place = *type;
             return true;
+        }
     return false;
 }
 
@@ -134,8 +157,9 @@ struct jitscope_error *schema_parse(struct bytes text, struct schema *schema) {
     char *line = arena_copy(&schema->arena, (const char *)text.data, text.size);
     struct jitscope_error *error = line ? NULL : error_no_memory();
     while (!error && *line) {
-        char *end = line + strcspn(line, "\n"), *next = *end ? end + 1 : end;
-        *end = 0;
+        char *end = strchr(line, '\n'), *next = end ? end + 1 : line + strlen(line);
+        if (end)
+            *end = 0;
         error = add_line(schema, line);
         line = next;
     }

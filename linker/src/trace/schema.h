@@ -64,7 +64,7 @@ struct schema_event {
     bool has_trailing; /* the last field is a `count` called `length`: so many bytes follow the fields */
 };
 
-enum { SCHEMA_EVENT_IDS = 4096 };
+enum { SCHEMA_EVENT_IDS = 4096, SCHEMA_TYPE_PLACES = 256 };
 
 struct schema {
     struct arena arena;
@@ -72,7 +72,8 @@ struct schema {
     VEC(struct schema_value) values;
     VEC(struct schema_field) fields;
     VEC(struct schema_event) events;
-    uint16_t by_id[SCHEMA_EVENT_IDS]; /* index into events + 1; 0 unknown */
+    uint16_t by_id[SCHEMA_EVENT_IDS];         /* index into events + 1; 0 unknown */
+    uint32_t type_places[SCHEMA_TYPE_PLACES]; /* by name, while it is parsed: indices into types */
 };
 
 /* The schema of this version as text, with its length. */
