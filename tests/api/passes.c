@@ -11,7 +11,7 @@ static struct jitscope_error *keep_unused(struct jitscope_graph *graph, void *co
     return symbol == JITSCOPE_NONE ? NULL : jitscope_graph_keep(graph, symbol);
 }
 
-/* Pre-prune, so that it gets its entry in the GOT: mov count@GOTPCREL(%rip), %rax; ret */
+/* Pre-prune, so that it gets its entry in the GOT, which it must have: mov count@GOTPCREL(%rip), %rax; ret */
 static struct jitscope_error *add_load(struct jitscope_graph *graph, void *context) {
     static const uint8_t code[] = {0x48, 0x8b, 0x05, 0, 0, 0, 0, 0xc3};
     uint32_t section, block, symbol;
@@ -23,7 +23,7 @@ static struct jitscope_error *add_load(struct jitscope_graph *graph, void *conte
     if (!error)
         error = jitscope_graph_add_symbol(graph, "load", block, 0, sizeof code, &symbol);
     return error ? error
-                 : jitscope_graph_add_edge(graph, block, 3, "request-got-rex-load32",
+                 : jitscope_graph_add_edge(graph, block, 3, "request-got-delta32",
                                            jitscope_graph_find_symbol(graph, "count"), -4);
 }
 

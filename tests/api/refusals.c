@@ -1,6 +1,8 @@
 /* What a pass may not do, and what it is told: each refusal ends the link unless the pass goes on. */
 #include "check.h"
 
+#include <string.h>
+
 static const uint8_t zero[8];
 
 static void print_refusal(const char *what, struct jitscope_error *error) {
@@ -23,6 +25,8 @@ static struct jitscope_error *prepare(struct jitscope_graph *graph, void *contex
     print_refusal("outside", jitscope_graph_add_symbol(graph, "outside", *block, 9, 0, &symbol));
     print_refusal("once more", jitscope_graph_add_symbol(graph, "own", *block, 0, 8, &unused));
     print_refusal("no such kind", jitscope_graph_add_edge(graph, *block, 0, "delta33", symbol, 0));
+    print_refusal("the linker's own kind",
+                  jitscope_graph_add_edge(graph, *block, 2, "near-load32", symbol, -4));
     print_refusal("too wide", jitscope_graph_add_edge(graph, *block, 4, "pointer64", symbol, 0));
     print_refusal("no such symbol", jitscope_graph_add_edge(graph, *block, 0, "pointer64", JITSCOPE_NONE, 0));
     print_refusal("no such action", jitscope_graph_add_action(graph, "dance", NULL, 0, NULL, NULL, 0));
@@ -56,6 +60,30 @@ static struct jitscope_error *after_fixups(struct jitscope_graph *graph, void *c
     return jitscope_error_create(JITSCOPE_ERROR_CHECK_FAILED, "the pass has seen enough");
 }
 
+/* Post-allocation: `mov kept@GOTPCREL(%rip), %rdx` becomes an addition, when it has been decided that it will
+ * be a lea. */
+static struct jitscope_error *change_load(struct jitscope_graph *graph, void *context) {
+    struct jitscope_symbol_view function =
+        jitscope_graph_symbol(graph, jitscope_graph_find_symbol(graph, "answer"));
+    (void)context;
+    jitscope_graph_block(graph, function.block).working[1] = 0x03;
+    return NULL;
+}
+
+static void link_changed_load(void) {
+    struct jitscope_session_options options = {.size = sizeof options, .no_default_libraries = true};
+    struct jitscope_session *session;
+    check(jitscope_session_create(&options, &session));
+    check(jitscope_session_add_pass(session, JITSCOPE_POST_ALLOCATION, "change-load", change_load, NULL));
+    check(jitscope_session_add_file(session, OBJECTS "answer_kept.o"));
+    struct jitscope_error *error = jitscope_session_link(session, NULL);
+    const char *where =
+        strstr(jitscope_error_message(error), "answer_kept.o"); /* whatever folder that is in */
+    printf("another instruction: %s\n", where ? where : "done");
+    jitscope_error_destroy(error);
+    jitscope_session_destroy(session);
+}
+
 int main(void) {
     struct jitscope_session_options options = {
         .size = sizeof options, .gc_sections = true, .no_default_libraries = true};
@@ -69,5 +97,6 @@ int main(void) {
     check(jitscope_session_add_file(session, OBJECTS "counter.o"));
     print_refusal("the link", jitscope_session_link(session, NULL));
     jitscope_session_destroy(session);
+    link_changed_load();
     return 0;
 }

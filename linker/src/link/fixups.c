@@ -29,10 +29,11 @@ static struct jitscope_error *out_of_range(const struct graph *graph, uint32_t i
     uint64_t place = block->address + edge->offset, target = graph->addresses[edge->target];
     struct coordinates where = graph_coordinates(graph, id, edge->offset, edge->target);
     if (kind->before && graph->arch->reaches(edge->kind, place, target, edge->addend))
-        return error_at(JITSCOPE_ERROR_UNSUPPORTED, &where,
-                        "%s: a pass has changed the instruction that was to reach its target without a table "
-                        "entry",
-                        graph_edge_name(graph, edge));
+        return error_with_help(error_at(JITSCOPE_ERROR_UNSUPPORTED, &where,
+                                        "%s: a pass has changed the instruction that was to reach its target "
+                                        "without a table entry",
+                                        graph_edge_name(graph, edge)),
+                               "have the pass change it in the post-fixup phase");
     if (kind->request)
         return error_at(JITSCOPE_ERROR_UNSUPPORTED, &where, "%s asks for a table entry that no pass has made",
                         graph_edge_name(graph, edge));
