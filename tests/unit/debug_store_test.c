@@ -197,8 +197,8 @@ static void test_references_are_moved(void **state) {
     assert_non_null(info);
     assert_int_equal(info->sh_size, 4 * UNIT);
     const uint8_t *units = (const uint8_t *)(uintptr_t)store->public.address + info->sh_offset;
-    const uint8_t *frames = (const uint8_t *)(uintptr_t)store->public.address +
-                            section_of(store, ".debug_frame")->sh_offset;
+    const uint8_t *frames =
+        (const uint8_t *)(uintptr_t)store->public.address + section_of(store, ".debug_frame")->sh_offset;
     assert_int_equal(load_u32(frames + FRAME + 4), 0);
     assert_int_equal(load_u32(frames + 3 * FRAME + 4), 2 * FRAME); /* without a reference */
     assert_int_equal(load_u32(units + 6), 0);
