@@ -1,5 +1,6 @@
 #include "executor/debug_image.h"
 
+#include "executor/debug_elf.h"
 #include "executor/debuggee.h"
 
 const char *const debug_section_names[DEBUG_SECTION_COUNT] = {
@@ -52,11 +53,10 @@ static bool check_elf(const struct debug_image *image) {
     const struct debug_image_header *header = image->header;
     if (header->elf_sections > header->sections.count || header->elf_sections > MOST_SECTIONS - ELF_FIXED)
         return false;
-    return !header->elf.count ||
-           (header->elf.count == debug_image_elf_size(header->elf_sections) &&
-            header->strings.count > debug_image_fixed_names_size &&
-            !memcmp(debug_image_table(image, header->strings), debug_image_fixed_names,
-                    debug_image_fixed_names_size));
+    return !header->elf.count || (header->elf.count == debug_image_elf_size(header->elf_sections) &&
+                                  header->strings.count > debug_image_fixed_names_size &&
+                                  !memcmp(debug_image_table(image, header->strings), debug_image_fixed_names,
+                                          debug_image_fixed_names_size));
 }
 
 static bool check_names(const struct debug_image *image) {

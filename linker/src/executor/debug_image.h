@@ -6,7 +6,7 @@
  * all that the file needs in its place, the header and the section table excepted, for which there is room.
  *
  *     header, segments, sections, entries, actions     the description, to which `strings` belong as well
- *     room for the ELF header and the section table    images from DEBUG_IMAGE_ALONE bytes on
+ *     room for the ELF header and the section table    images from some size on
  *     strings, names                                   .strtab
  *     (a null symbol,) symbols                         .symtab
  *     references
@@ -32,26 +32,6 @@ enum debug_section {
 #undef DEBUG_SECTION
     DEBUG_SECTION_COUNT
 };
-
-/* Sections of the ELF file: the null one, the string tables, .symtab, DWARF, then the batch's own. */
-enum {
-    ELF_NULL,
-    ELF_NAMES,
-    ELF_STRINGS,
-    ELF_SYMBOLS,
-    ELF_DWARF,
-    ELF_FIXED = ELF_DWARF + DEBUG_SECTION_COUNT
-};
-
-/* More would need SHN_XINDEX, which debuggers read less well. */
-enum { MOST_SECTIONS = SHN_LORESERVE - 1 };
-
-/* An image with symbols, names and DWARF of so many bytes is an ELF file by itself. */
-enum { DEBUG_IMAGE_ALONE = 64 << 10 };
-
-/* The names of the file's first sections, each NUL-terminated, the null section's, which is empty, first. */
-extern const char debug_image_fixed_names[];
-extern const uint32_t debug_image_fixed_names_size;
 
 /* ".debug_info" of DEBUG_SECTION_INFO. */
 extern const char *const debug_section_names[DEBUG_SECTION_COUNT];
@@ -121,11 +101,6 @@ const char *debug_image_open(struct bytes bytes, struct debug_image *image);
 /* Bytes of all texts. */
 static inline uint32_t debug_image_texts(const struct debug_image_header *header) {
     return header->strings.count + header->names.count;
-}
-
-/* Bytes of the room for header and section table. */
-static inline uint64_t debug_image_elf_size(uint64_t elf_sections) {
-    return sizeof(Elf64_Ehdr) + (ELF_FIXED + elf_sections) * sizeof(Elf64_Shdr);
 }
 
 static inline const void *debug_image_table(const struct debug_image *image, struct debug_table table) {

@@ -47,7 +47,8 @@ typedef bool debug_shelf_test(const struct shelved_batch *batch, const void *con
  * NO_MEMORY; then nothing has changed. */
 struct jitscope_error *debug_shelf_announce(struct debug_shelf *shelf, struct shelved_batch *const *batches,
                                             uint32_t count, uint32_t *taken);
-/* Whether one more batch, not to be announced, had better be ALONE: debuggers take their time for each image. */
+/* Whether one more batch, not to be announced, had better be ALONE: debuggers take their time for each image.
+ */
 bool debug_shelf_wants_alone(const struct debug_shelf *shelf);
 /* Errors: NO_MEMORY; then nothing has changed. */
 struct jitscope_error *debug_shelf_add_open(struct debug_shelf *shelf, struct shelved_batch *batch,

@@ -3,8 +3,8 @@
  * A debug image that is large becomes an ELF image where it lies.  Others are copied, many into one:
  *
  * Such an image is one mapping with a fixed place for the header, the section table and each section;
- * sections grow inside their places, last the ones that make others visible, so that a debugger that stops the process
- * at any moment finds a whole image.  What it is made of:
+ * sections grow inside their places, last the ones that make others visible, so that a debugger that stops
+ * the process at any moment finds a whole image.  What it is made of:
  *
  *     .text, .plt, ...   NOBITS, with the addresses of the code and data themselves (sh_addr)
  *     .symtab, .strtab   absolute values
@@ -18,7 +18,7 @@
 #define EXECUTOR_DEBUG_STORE_H
 
 #include "base/vec.h"
-#include "executor/debug_image.h"
+#include "executor/debug_elf.h"
 #include "executor/debuggee.h"
 
 #include <stdbool.h>
@@ -35,7 +35,7 @@ enum store_part {
 struct store_share {
     uint32_t first[PART_COUNT]; /* offset in each part, in bytes */
     uint32_t size[PART_COUNT];
-    uint32_t present;  /* the parts it has something in, a bit each: mostly few of DWARF's many sections */
+    uint32_t present; /* the parts it has something in, a bit each: mostly few of DWARF's many sections */
 };
 
 struct store_image {
@@ -55,8 +55,8 @@ struct jitscope_error *store_image_create(const struct debug_image *image, uint3
 /* The same for a list of images, once each. */
 struct jitscope_error *store_image_create_for(const struct debug_image *images, uint32_t count,
                                               uint32_t number, struct store_image **out);
-/* IMAGE, which has room for it, becomes an ELF image of its own, and is in it: SHARE is filled in.  Its memory
- * is the caller's, and to stay as long as STORE.  Errors: NO_MEMORY. */
+/* IMAGE, which has room for it, becomes an ELF image of its own, and is in it: SHARE is filled in.  Its
+ * memory is the caller's, and to stay as long as STORE.  Errors: NO_MEMORY. */
 struct jitscope_error *store_image_adopt(const struct debug_image *image, uint32_t number,
                                          struct store_share *share, struct store_image **out);
 void store_image_destroy(struct store_image *store);

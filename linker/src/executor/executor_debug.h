@@ -42,8 +42,8 @@ enum debug_listing { LISTING_NONE, LISTING_ANNOUNCED, LISTING_LISTED, LISTING_UN
 
 /* For events; static. */
 const char *debug_listing_text(enum debug_listing listing);
-/* Both return NULL, or why they failed (a static text); debug_listing says how the batch is or was made known.
- * The executor's policy decides.  What executor_offer_image() offers may be taken. */
+/* Both return NULL, or why they failed (a static text); debug_listing says how the batch is or was made
+ * known. The executor's policy decides.  What executor_offer_image() offers may be taken. */
 const char *executor_register_debug_image(struct executor *executor, struct bytes image);
 const char *executor_deregister_debug_image(struct executor *executor, uint32_t link);
 /* Code of any batch may run from now on: those that wait are announced. */

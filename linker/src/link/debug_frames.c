@@ -16,6 +16,8 @@ enum {
     FRAME_ALIGNMENT = 8
 };
 
+#define NO_CIE UINT64_MAX
+
 /* The .eh_frame that is read. */
 struct source {
     struct bytes bytes;
@@ -26,7 +28,7 @@ struct source {
 
 /* Room for a record of SIZE bytes behind its length, all of which the caller writes; no-operations up to the
  * next multiple. */
-static struct jitscope_error *begin_record(struct debug_frames *frames, uint64_t size, uint8_t **at) {
+static inline struct jitscope_error *begin_record(struct debug_frames *frames, uint64_t size, uint8_t **at) {
     struct image_memory *image = frames->image;
     uint64_t whole;
     if (!align_up(LENGTH_SIZE + size, FRAME_ALIGNMENT, &whole) || whole > UINT32_MAX)
@@ -50,8 +52,8 @@ static uint8_t *put_bytes(uint8_t *at, const void *bytes, uint64_t size) {
     return at + size;
 }
 
-static struct jitscope_error *put_fde(struct debug_frames *frames, uint64_t address, uint64_t range,
-                                      const uint8_t *instructions, uint64_t size) {
+static inline struct jitscope_error *put_fde(struct debug_frames *frames, uint64_t address, uint64_t range,
+                                             const uint8_t *instructions, uint64_t size) {
     uint8_t *at;
     TRY(begin_record(frames, ID_SIZE + 16 + size, &at));
     store_u32(at, frames->cie_offset);
@@ -82,7 +84,7 @@ static struct jitscope_error *put_cie(struct debug_frames *frames, struct bytes 
 }
 
 /* Whatever of a record is in the section, its length field included. */
-static struct bytes record_at(struct bytes section, uint64_t at, uint64_t *length_size) {
+static inline struct bytes record_at(struct bytes section, uint64_t at, uint64_t *length_size) {
     uint64_t left = section.size - at, length = left >= LENGTH_SIZE ? load_u32(section.data + at) : 0;
     *length_size = length == UINT32_MAX ? LONG_LENGTH_SIZE : LENGTH_SIZE;
     if (length == UINT32_MAX)
@@ -95,24 +97,24 @@ static struct bytes record_at(struct bytes section, uint64_t at, uint64_t *lengt
 static struct jitscope_error *use_cie(struct debug_frames *frames, struct bytes section, uint64_t at,
                                       bool *usable) {
     uint64_t length_size;
-    *usable = at < section.size && frames->source == section.data + at;
-    if (*usable || at >= section.size)
+    *usable = false;
+    if (at >= section.size)
         return NULL;
-    frames->source = NULL; /* whatever is found, the view is another one */
+    frames->source = NO_CIE; /* whatever is found, the view is another one */
     struct bytes record = record_at(section, at, &length_size);
     *usable = record.size >= length_size + ID_SIZE && !load_u32(record.data + length_size) &&
               !cie_parse(record, length_size, &frames->cie);
     if (!*usable)
         return NULL;
-    frames->source = record.data;
+    frames->source = at;
     return put_cie(frames, record);
 }
 
 /* --- FDEs */
 
 /* False: it is relative to what only the input knows.  AT is where it is in the section. */
-static bool read_pointer(const struct source *source, const struct cie_view *cie, uint64_t at,
-                         uint64_t *value) {
+static inline bool read_pointer(const struct source *source, const struct cie_view *cie, uint64_t at,
+                                uint64_t *value) {
     enum { RELATIVE_TO = 0x70, PC = 0x10, SIGNED = 0x08 }; /* DW_EH_PE_* */
     const uint8_t *field = source->bytes.data + at;
     if (cie->pointer_size == 8)
@@ -126,12 +128,25 @@ static bool read_pointer(const struct source *source, const struct cie_view *cie
     return !(cie->encoding & RELATIVE_TO & ~PC);
 }
 
+/* Augmentation data, of less than 128 bytes mostly. */
+static inline bool skip_data(struct bytes record, uint64_t *at) {
+    uint64_t length;
+    if (*at < record.size && record.data[*at] < 0x80)
+        length = record.data[(*at)++];
+    else if (!bytes_uleb(record, at, &length))
+        return false;
+    bool inside = bytes_contain(record, *at, length);
+    *at += length;
+    return inside;
+}
+
 /* ID is where the record's id is in the section, END where it ends. */
-static struct jitscope_error *convert(struct debug_frames *frames, const struct source *source, uint64_t id,
-                                      uint64_t end) {
-    uint64_t address, length = 0;
-    bool usable;
-    TRY(use_cie(frames, source->bytes, id - load_u32(source->bytes.data + id), &usable));
+static inline struct jitscope_error *convert(struct debug_frames *frames, const struct source *source,
+                                             uint64_t id, uint64_t end) {
+    uint64_t address, cie_at = id - load_u32(source->bytes.data + id);
+    bool usable = true;
+    if (cie_at != frames->source)
+        TRY(use_cie(frames, source->bytes, cie_at, &usable));
     const struct cie_view *cie = &frames->cie;
     uint64_t range_at = id + ID_SIZE + cie->pointer_size, at = range_at + cie->pointer_size;
     if (!usable || at > end || !read_pointer(source, cie, id + ID_SIZE, &address))
@@ -139,9 +154,8 @@ static struct jitscope_error *convert(struct debug_frames *frames, const struct 
     uint64_t range = cie->pointer_size == 4 ? load_u32(source->bytes.data + range_at)
                                             : load_u64(source->bytes.data + range_at);
     struct bytes record = {source->bytes.data, end};
-    if (cie->has_data && (!bytes_uleb(record, &at, &length) || !bytes_contain(record, at, length)))
+    if (cie->has_data && !skip_data(record, &at))
         return NULL;
-    at += length;
     return put_fde(frames, address, range, source->bytes.data + at, end - at);
 }
 
@@ -154,6 +168,7 @@ uint64_t debug_frames_room(uint64_t size, uint32_t records) {
 
 struct jitscope_error *debug_frames_add(struct debug_frames *frames, uint64_t address, struct bytes section) {
     const struct source source = {section, address};
+    frames->source = NO_CIE;
     for (uint64_t at = 0, length_size; at < section.size;) {
         struct bytes record = record_at(section, at, &length_size);
         if (record.size >= length_size + ID_SIZE && load_u32(record.data + length_size))
@@ -168,7 +183,6 @@ static struct jitscope_error *put_entry_cie(struct debug_frames *frames) {
     const uint8_t fixed[] = {CIE_VERSION, 0, 1, (uint8_t)(arch->data_alignment & 0x7f),
                              arch->return_address_register};
     uint8_t *at;
-    frames->source = NULL;
     frames->cie_offset = here(frames);
     TRY(begin_record(frames, ID_SIZE + sizeof fixed + arch->entry_cfi_size, &at));
     store_u32(at, UINT32_MAX);

@@ -14,8 +14,8 @@ struct debug_frames {
     uint32_t count; /* FDEs so far */
 
     /* the CIE that the last FDE had: FDEs of one CIE follow each other mostly */
-    const uint8_t *source; /* where it is in .eh_frame; NULL: there is none */
-    uint32_t cie_offset;   /* in .debug_frame */
+    uint64_t source;     /* where it is in .eh_frame */
+    uint32_t cie_offset; /* and in .debug_frame */
     struct cie_view cie;
 };
 

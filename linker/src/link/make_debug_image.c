@@ -5,7 +5,7 @@
  * never debugged: as blocks and edges of the graph it would cost more than the code it describes. */
 #include "link/make_debug_image.h"
 
-#include "executor/debug_image.h"
+#include "executor/debug_elf.h"
 #include "executor/debuggee.h"
 #include "link/debug_frames.h"
 
@@ -19,15 +19,13 @@ struct maker {
     uint8_t *image;                  /* being filled */
     uint32_t next_string, next_name; /* of `strings` and of `names`, both from the start of `strings` */
     uint32_t frames, inputs;
-    uint32_t eh_frame; /* the section; NO_SECTION: there is none */
-    struct bytes cfi;  /* what it holds */
 };
 
 void debug_scratch_destroy(struct debug_scratch *scratch) {
     debug_sections_destroy(&scratch->sections);
     vec_destroy(&scratch->places);
     vec_destroy(&scratch->image);
-    vec_destroy(&scratch->numbers);
+    debug_outline_destroy(&scratch->outline);
     vec_destroy(&scratch->entries);
     vec_destroy(&scratch->notes);
 }
@@ -96,7 +94,143 @@ static struct jitscope_error *read_inputs(struct maker *maker) {
     return NULL;
 }
 
-/* --- memory of the image */
+/* --- how much room the parts take */
+
+/* .eh_frame is no section of the ELF file: without content it is an error to readelf, and .debug_frame says
+ * the same.  Those beyond what ELF counts in 16 bits are none either. */
+static void count_sections(struct maker *maker) {
+    const struct debug_outline *outline = &maker->scratch->outline;
+    struct debug_image_header *header = &maker->header;
+    uint32_t count = outline->shown.count - (outline->frames != NULL);
+    header->sections.count = outline->shown.count;
+    header->elf_sections = count < MOST_SECTIONS - ELF_FIXED ? count : MOST_SECTIONS - ELF_FIXED;
+}
+
+/* Room for a text with its end; none for the empty one. */
+static uint64_t name_room(uint64_t length) {
+    return length ? length + 1 : 0;
+}
+
+/* Functions and data by name; sections, files and thread-local variables have no place in a symbol table of
+ * addresses. */
+static inline bool is_shown(const struct symbol *symbol, const struct block *blocks,
+                            const uint32_t *numbers) {
+    const uint32_t kinds = 1u << SYMBOL_KIND_FUNCTION | 1u << SYMBOL_KIND_OBJECT | 1u << SYMBOL_KIND_NONE;
+    if (symbol->block == NO_BLOCK || symbol->flags & SYMBOL_EXTERNAL)
+        return false;
+    if (!(symbol->flags & SYMBOL_TABLE_ENTRY) && (!(kinds >> symbol->kind & 1) || symbol->name == NO_NAME))
+        return false;
+    const struct block *block = &blocks[symbol->block];
+    return !(block->flags & BLOCK_REMOVED) && numbers[block->section];
+}
+
+static bool is_stub(const struct symbol *symbol) {
+    return symbol->flags & SYMBOL_TABLE_ENTRY && symbol->kind == SYMBOL_KIND_FUNCTION;
+}
+
+static const struct edge *only_edge(const struct graph *graph, const struct symbol *entry) {
+    return &graph->edges.data[graph->blocks.data[entry->block].first_edge];
+}
+
+/* What a table entry leads to in the end: a stub leads to a slot, which leads to the target. */
+static uint32_t final_target(const struct graph *graph, uint32_t symbol) {
+    while (graph->symbols.data[symbol].flags & SYMBOL_TABLE_ENTRY)
+        symbol = only_edge(graph, &graph->symbols.data[symbol])->target;
+    return symbol;
+}
+
+static const char stub_suffix[] = "@plt", slot_suffix[] = "@got";
+
+static struct jitscope_error *measure_symbols(struct maker *maker, uint64_t *names) {
+    const struct graph *graph = maker->graph;
+    const struct symbol *symbols = graph->symbols.data;
+    const struct block *blocks = graph->blocks.data;
+    const struct pooled_string *pool = graph->names->strings.data;
+    const uint32_t *numbers = maker->scratch->outline.numbers.data;
+    uint64_t room = 0;
+    uint32_t plain = 0;
+    maker->scratch->entries.count = 0;
+    for (uint32_t id = 0, count = graph->symbols.count; id < count; id++) {
+        const struct symbol *symbol = &symbols[id];
+        if (!is_shown(symbol, blocks, numbers))
+            continue;
+        if (symbol->flags & SYMBOL_TABLE_ENTRY) {
+            TRY(vec_push(&maker->scratch->entries, id));
+            continue;
+        }
+        room += pool[symbol->name].length + 1;
+        plain++;
+    }
+    maker->header.entries.count = maker->scratch->entries.count;
+    maker->header.symbols.count = plain + maker->scratch->entries.count;
+    *names += room;
+    return NULL;
+}
+
+/* Where the name of a target is, before it is written. */
+#define NAME_PENDING UINT32_MAX
+
+/* All entries of a symbol, and it itself, share one text, which is among those of the description. */
+static struct jitscope_error *measure_entries(struct maker *maker, uint64_t *strings, uint64_t *names) {
+    const struct graph *graph = maker->graph;
+    struct debug_scratch *scratch = maker->scratch;
+    scratch->notes.count = 0;
+    if (!scratch->entries.count)
+        return NULL;
+    TRY(vec_reserve(&scratch->notes, graph->symbols.count));
+    uint32_t *notes = memset(scratch->notes.data, 0, graph->symbols.count * sizeof *notes);
+    for (uint32_t i = 0; i < scratch->entries.count; i++) {
+        uint32_t id = scratch->entries.data[i], named = final_target(graph, id);
+        const struct symbol *target = &graph->symbols.data[named];
+        uint32_t length = length_of(graph, target->name);
+        *names += length ? length + sizeof stub_suffix : 0;
+        notes[id] = i;
+        if (notes[named])
+            continue;
+        notes[named] = NAME_PENDING;
+        *strings += name_room(length);
+        if (is_shown(target, graph->blocks.data, scratch->outline.numbers.data))
+            *names -= name_room(length);
+    }
+    return NULL;
+}
+
+static uint64_t measure_other_strings(const struct maker *maker) {
+    const struct graph *graph = maker->graph;
+    const struct debug_outline *outline = &maker->scratch->outline;
+    uint64_t room = 0;
+    for (uint32_t i = 0; i < outline->shown.count; i++)
+        room += name_room(outline->shown.data[i].length);
+    for (uint32_t i = 0; i < graph->actions.count; i++) {
+        const struct action *action = &graph->actions.data[i];
+        room += action->finalize.function ? name_room(strlen(action->finalize.function)) : 0;
+        room += action->deallocate.function ? name_room(strlen(action->deallocate.function)) : 0;
+    }
+    return room;
+}
+
+static struct jitscope_error *measure_texts(struct maker *maker) {
+    uint64_t strings = measure_other_strings(maker), names = 0;
+    TRY(measure_symbols(maker, &names));
+    TRY(measure_entries(maker, &strings, &names));
+    if (strings + names > INT32_MAX)
+        return error_create(JITSCOPE_ERROR_UNSUPPORTED, "a batch with 2 GiB of names or more");
+    maker->header.strings.count = (uint32_t)strings;
+    maker->header.names.count = (uint32_t)names;
+    return NULL;
+}
+
+static uint64_t frames_size(const struct debug_outline *outline) {
+    return outline->frames ? outline->shown.data[outline->shown.count - 1].size : 0;
+}
+
+static uint64_t measure_frames(const struct maker *maker) {
+    const struct debug_outline *outline = &maker->scratch->outline;
+    return maker->scratch->sections.bytes[DEBUG_SECTION_FRAME].count +
+           debug_frames_room(frames_size(outline), outline->frames ? outline->records : 0);
+}
+
+/* --- where they lie */
 
 /* The end of a table at AT, where the next one begins: the first that is too far is found out at the end,
  * since 32-bit counts cannot overflow these. */
@@ -120,205 +254,6 @@ static void *table_at(const struct maker *maker, struct debug_table table) {
     return maker->image + table.offset;
 }
 
-/* --- segments and sections */
-
-/* .eh_frame comes last, and is no section of the ELF file: without content it is an error to readelf,
- * .debug_frame says the same, and each section costs debuggers time.  Those beyond what ELF counts in 16 bits
- * are none either. */
-static struct jitscope_error *number_sections(struct maker *maker) {
-    const struct graph *graph = maker->graph;
-    struct debug_image_header *header = &maker->header;
-    uint32_t count = 0, frames = string_pool_find(graph->names, ".eh_frame", sizeof ".eh_frame" - 1);
-    maker->scratch->numbers.count = 0;
-    maker->eh_frame = NO_SECTION;
-    TRY(vec_reserve(&maker->scratch->numbers, graph->sections.count));
-    for (uint32_t id = 0; id < graph->sections.count; id++) {
-        const struct section *section = &graph->sections.data[id];
-        bool taken = section->blocks && section->lifetime == LIFETIME_STANDARD;
-        if (taken && section->dependent && section->name == frames)
-            maker->eh_frame = id;
-        vec_put(&maker->scratch->numbers, taken && id != maker->eh_frame ? ++count : 0);
-    }
-    header->elf_sections = count < MOST_SECTIONS - ELF_FIXED ? count : MOST_SECTIONS - ELF_FIXED;
-    if (maker->eh_frame != NO_SECTION)
-        maker->scratch->numbers.data[maker->eh_frame] = ++count;
-    header->sections.count = count;
-    return NULL;
-}
-
-static void put_segments(const struct maker *maker) {
-    struct debuggee_segment *to = table_at(maker, maker->header.segments);
-    for (uint32_t i = 0; i < maker->layout->alloc_count; i++) {
-        const struct jitscope_segment *from = &maker->layout->segments.data[i].view;
-        to[i] = (struct debuggee_segment){from->address, from->content_size + from->zero_fill_size,
-                                          from->prot, (uint32_t)from->lifetime};
-    }
-}
-
-/* In the layout a section's blocks are one run, in order of address. */
-static void put_extents(struct maker *maker, struct debuggee_section *to) {
-    const struct graph *graph = maker->graph;
-    const struct layout *layout = maker->layout;
-    struct debuggee_section *at = NULL;
-    uint32_t section = NO_SECTION;
-    for (uint32_t i = 0; i < layout->block_count; i++) {
-        const struct block *block = &graph->blocks.data[layout->blocks[i]];
-        if (block->flags & BLOCK_REMOVED)
-            continue;
-        if (block->section != section) {
-            section = block->section;
-            uint32_t number = maker->scratch->numbers.data[section];
-            at = number ? &to[number - 1] : NULL;
-            if (at)
-                at->address = block->address;
-            if (section == maker->eh_frame)
-                maker->cfi.data = block->working;
-        }
-        if (at)
-            at->size = block->address + block->size - at->address;
-    }
-    if (maker->eh_frame != NO_SECTION)
-        maker->cfi.size = to[maker->header.sections.count - 1].size;
-}
-
-static struct jitscope_error *put_sections(struct maker *maker) {
-    const struct graph *graph = maker->graph;
-    struct debug_image_header *header = &maker->header;
-    TRY(number_sections(maker));
-    uint64_t at = place_table(&header->segments, sizeof(struct debuggee_segment), sizeof *header);
-    at = place_table(&header->sections, sizeof(struct debuggee_section), at);
-    TRY(make_room(maker, at, 0));
-    put_segments(maker);
-    struct debuggee_section *to = table_at(maker, header->sections);
-    for (uint32_t id = 0; id < graph->sections.count; id++) {
-        const struct section *section = &graph->sections.data[id];
-        uint32_t number = maker->scratch->numbers.data[id];
-        if (number)
-            to[number - 1] =
-                (struct debuggee_section){.prot = section->prot, .zero_fill = section->zero_fill};
-    }
-    put_extents(maker, to);
-    return NULL;
-}
-
-/* --- how much room all else takes */
-
-/* Room for a text with its end; none for the empty one. */
-static uint64_t name_room(uint64_t length) {
-    return length ? length + 1 : 0;
-}
-
-/* Functions and data by name; sections, files and thread-local variables have no place in a symbol table of
- * addresses. */
-static inline bool is_shown(const struct maker *maker, const struct symbol *symbol) {
-    const uint32_t kinds = 1u << SYMBOL_KIND_FUNCTION | 1u << SYMBOL_KIND_OBJECT | 1u << SYMBOL_KIND_NONE;
-    if (symbol->block == NO_BLOCK || symbol->flags & SYMBOL_EXTERNAL)
-        return false;
-    const struct block *block = &maker->graph->blocks.data[symbol->block];
-    if (block->flags & BLOCK_REMOVED || !maker->scratch->numbers.data[block->section])
-        return false;
-    return symbol->flags & SYMBOL_TABLE_ENTRY || (kinds >> symbol->kind & 1 && symbol->name != NO_NAME);
-}
-
-static bool is_stub(const struct symbol *symbol) {
-    return symbol->flags & SYMBOL_TABLE_ENTRY && symbol->kind == SYMBOL_KIND_FUNCTION;
-}
-
-static const struct edge *only_edge(const struct graph *graph, const struct symbol *entry) {
-    return &graph->edges.data[graph->blocks.data[entry->block].first_edge];
-}
-
-/* What a table entry leads to in the end: a stub leads to a slot, which leads to the target. */
-static uint32_t final_target(const struct graph *graph, uint32_t symbol) {
-    while (graph->symbols.data[symbol].flags & SYMBOL_TABLE_ENTRY)
-        symbol = only_edge(graph, &graph->symbols.data[symbol])->target;
-    return symbol;
-}
-
-static const char stub_suffix[] = "@plt", slot_suffix[] = "@got";
-
-static struct jitscope_error *measure_symbols(struct maker *maker, uint64_t *names) {
-    const struct graph *graph = maker->graph;
-    struct debug_scratch *scratch = maker->scratch;
-    uint64_t room = 0;
-    uint32_t plain = 0;
-    scratch->entries.count = 0;
-    for (uint32_t id = 0; id < graph->symbols.count; id++) {
-        const struct symbol *symbol = &graph->symbols.data[id];
-        if (!is_shown(maker, symbol))
-            continue;
-        if (symbol->flags & SYMBOL_TABLE_ENTRY) {
-            TRY(vec_push(&scratch->entries, id));
-            continue;
-        }
-        room += length_of(graph, symbol->name) + 1;
-        plain++;
-    }
-    maker->header.entries.count = scratch->entries.count;
-    maker->header.symbols.count = plain + scratch->entries.count;
-    *names += room;
-    return NULL;
-}
-
-/* What the name of a target is to be: there is no text at 1 of `strings`, in which 0 ends at 1. */
-enum { NAME_PENDING = 1 };
-
-/* All entries of a symbol, and it itself, share one text, which is among those of the description. */
-static struct jitscope_error *measure_entries(struct maker *maker, uint64_t *strings, uint64_t *names) {
-    const struct graph *graph = maker->graph;
-    struct debug_scratch *scratch = maker->scratch;
-    scratch->notes.count = 0;
-    if (!scratch->entries.count)
-        return NULL;
-    TRY(vec_reserve(&scratch->notes, graph->symbols.count));
-    uint32_t *notes = memset(scratch->notes.data, 0, graph->symbols.count * sizeof *notes);
-    for (uint32_t i = 0; i < scratch->entries.count; i++) {
-        uint32_t id = scratch->entries.data[i], named = final_target(graph, id);
-        const struct symbol *target = &graph->symbols.data[named];
-        uint32_t length = length_of(graph, target->name);
-        *names += length ? length + sizeof stub_suffix : 0;
-        notes[id] = i;
-        if (notes[named])
-            continue;
-        notes[named] = NAME_PENDING;
-        *strings += name_room(length);
-        *names -= is_shown(maker, target) ? name_room(length) : 0;
-    }
-    return NULL;
-}
-
-static uint64_t measure_other_strings(const struct maker *maker) {
-    const struct graph *graph = maker->graph;
-    uint64_t room = 0;
-    for (uint32_t id = 0; id < graph->sections.count; id++)
-        if (maker->scratch->numbers.data[id])
-            room += name_room(length_of(graph, graph->sections.data[id].name));
-    for (uint32_t i = 0; i < graph->actions.count; i++) {
-        const struct action *action = &graph->actions.data[i];
-        room += action->finalize.function ? name_room(strlen(action->finalize.function)) : 0;
-        room += action->deallocate.function ? name_room(strlen(action->deallocate.function)) : 0;
-    }
-    return room;
-}
-
-static struct jitscope_error *measure_texts(struct maker *maker) {
-    uint64_t strings = measure_other_strings(maker), names = 0;
-    TRY(measure_symbols(maker, &names));
-    TRY(measure_entries(maker, &strings, &names));
-    if (strings + names > INT32_MAX)
-        return error_create(JITSCOPE_ERROR_UNSUPPORTED, "a batch with 2 GiB of names or more");
-    maker->header.strings.count = (uint32_t)strings;
-    maker->header.names.count = (uint32_t)names;
-    return NULL;
-}
-
-static uint64_t measure_frames(const struct maker *maker) {
-    uint32_t section = maker->eh_frame;
-    uint32_t records = section == NO_SECTION ? 0 : maker->graph->sections.data[section].blocks;
-    return maker->scratch->sections.bytes[DEBUG_SECTION_FRAME].count +
-           debug_frames_room(maker->cfi.size, records);
-}
-
 /* A large image becomes an ELF file. */
 static void decide_elf(struct maker *maker, uint64_t frames) {
     struct debug_image_header *header = &maker->header;
@@ -336,7 +271,8 @@ static void decide_elf(struct maker *maker, uint64_t frames) {
 static struct jitscope_error *place_tables(struct maker *maker, uint64_t frames) {
     struct debug_image_header *header = &maker->header;
     const struct debug_sections *sections = &maker->scratch->sections;
-    uint64_t at = maker->scratch->image.count;
+    uint64_t at = place_table(&header->segments, sizeof(struct debuggee_segment), sizeof *header);
+    at = place_table(&header->sections, sizeof(struct debuggee_section), at);
     at = place_table(&header->entries, sizeof(struct debuggee_entry), at);
     at = place_table(&header->actions, sizeof(struct debuggee_action), at);
     at = place_table(&header->elf, 1, at);
@@ -353,6 +289,7 @@ static struct jitscope_error *place_tables(struct maker *maker, uint64_t frames)
         at = place_table(&header->dwarf[i], 1, at);
     }
     header->dwarf[DEBUG_SECTION_FRAME].offset = (uint32_t)at;
+    maker->scratch->image.count = 0;
     return make_room(maker, at, frames);
 }
 _Static_assert(DEBUG_SECTION_FRAME == DEBUG_SECTION_COUNT - 1, "nothing is behind what grows");
@@ -393,36 +330,67 @@ static void begin_texts(struct maker *maker) {
     maker->next_name = header->strings.count;
 }
 
-static void name_sections(struct maker *maker) {
-    const struct graph *graph = maker->graph;
-    struct debuggee_section *to = table_at(maker, maker->header.sections);
-    for (uint32_t id = 0; id < graph->sections.count; id++) {
-        uint32_t number = maker->scratch->numbers.data[id];
-        if (number)
-            to[number - 1].name = put_name(maker, &maker->next_string, graph->sections.data[id].name);
+static void put_segments(const struct maker *maker) {
+    struct debuggee_segment *to = table_at(maker, maker->header.segments);
+    for (uint32_t i = 0; i < maker->layout->alloc_count; i++) {
+        const struct jitscope_segment *from = &maker->layout->segments.data[i].view;
+        to[i] = (struct debuggee_segment){from->address, from->content_size + from->zero_fill_size,
+                                          from->prot, (uint32_t)from->lifetime};
     }
 }
 
-static uint8_t info_of(const struct symbol *symbol) {
-    static const uint8_t types[] = {[SYMBOL_KIND_FUNCTION] = STT_FUNC, [SYMBOL_KIND_OBJECT] = STT_OBJECT};
+static void put_sections(struct maker *maker) {
+    const struct graph *graph = maker->graph;
+    const struct debug_outline *outline = &maker->scratch->outline;
+    struct debuggee_section *to = table_at(maker, maker->header.sections);
+    for (uint32_t i = 0; i < outline->shown.count; i++) {
+        const struct shown_section *shown = &outline->shown.data[i];
+        const struct section *section = &graph->sections.data[shown->first];
+        const char *name = string_pool_text(graph->names, section->name);
+        to[i] = (struct debuggee_section){
+            .address = shown->address,
+            .size = shown->size,
+            .name = put_text(maker, &maker->next_string, name, shown->length, "", 1),
+            .prot = section->prot,
+            .zero_fill = section->zero_fill};
+    }
+}
+
+static inline uint8_t info_of(const struct symbol *symbol) {
     unsigned bind = symbol->scope == SCOPE_LOCAL      ? STB_LOCAL
                     : symbol->linkage == LINKAGE_WEAK ? STB_WEAK
                                                       : STB_GLOBAL;
-    unsigned type = symbol->kind < sizeof types ? types[symbol->kind] : STT_NOTYPE;
+    unsigned type = symbol->kind == SYMBOL_KIND_FUNCTION ? STT_FUNC
+                    : symbol->kind == SYMBOL_KIND_OBJECT ? STT_OBJECT
+                                                         : STT_NOTYPE;
     return (uint8_t)ELF64_ST_INFO(bind, type);
 }
-_Static_assert(STT_NOTYPE == 0, "kinds without a type of their own");
 
-static inline void put_symbol(const struct maker *maker, Elf64_Sym *to, uint32_t id, uint32_t name) {
+/* What symbols are made of: in locals, since what is stored could change it as far as the compiler knows. */
+struct symbol_source {
+    const struct symbol *symbols;
+    const struct block *blocks;
+    const uint64_t *addresses;
+    const uint32_t *numbers;
+    uint32_t elf_sections;
+};
+
+static struct symbol_source symbol_source(const struct maker *maker) {
     const struct graph *graph = maker->graph;
-    const struct symbol *symbol = &graph->symbols.data[id];
-    uint32_t section = maker->scratch->numbers.data[graph->blocks.data[symbol->block].section] - 1;
-    to->st_name = name;
-    to->st_info = info_of(symbol);
-    to->st_other = symbol->scope == SCOPE_HIDDEN ? STV_HIDDEN : STV_DEFAULT;
-    to->st_shndx = (Elf64_Section)(section < maker->header.elf_sections ? ELF_FIXED + section : SHN_ABS);
-    to->st_value = graph->addresses[id];
-    to->st_size = symbol->size;
+    return (struct symbol_source){graph->symbols.data, graph->blocks.data, graph->addresses,
+                                  maker->scratch->outline.numbers.data, maker->header.elf_sections};
+}
+
+static inline void put_symbol(const struct symbol_source *from, Elf64_Sym *to, uint32_t id, uint32_t name) {
+    const struct symbol *symbol = &from->symbols[id];
+    uint32_t section = from->numbers[from->blocks[symbol->block].section] - 1;
+    *to =
+        (Elf64_Sym){.st_name = name,
+                    .st_info = info_of(symbol),
+                    .st_other = symbol->scope == SCOPE_HIDDEN ? STV_HIDDEN : STV_DEFAULT,
+                    .st_shndx = (Elf64_Section)(section < from->elf_sections ? ELF_FIXED + section : SHN_ABS),
+                    .st_value = from->addresses[id],
+                    .st_size = symbol->size};
 }
 
 static uint32_t put_name_of(struct maker *maker, uint32_t symbol) {
@@ -432,7 +400,7 @@ static uint32_t put_name_of(struct maker *maker, uint32_t symbol) {
     return *note;
 }
 
-static void put_entry(struct maker *maker, uint32_t number, Elf64_Sym *to) {
+static void put_entry(struct maker *maker, const struct symbol_source *from, uint32_t number, Elf64_Sym *to) {
     const struct graph *graph = maker->graph;
     uint32_t id = maker->scratch->entries.data[number], named = final_target(graph, id);
     const struct symbol *symbol = &graph->symbols.data[id];
@@ -446,25 +414,39 @@ static void put_entry(struct maker *maker, uint32_t number, Elf64_Sym *to) {
         .table = stub ? TABLE_PLT : TABLE_GOT,
         .symbol = put_name_of(maker, named),
         .slot = stub ? maker->scratch->notes.data[only_edge(graph, symbol)->target] : UINT32_MAX};
-    put_symbol(maker, to, id,
+    put_symbol(from, to, id,
                put_text(maker, &maker->next_name, string->bytes, string->length,
                         stub ? stub_suffix : slot_suffix, sizeof stub_suffix));
 }
 
-static void put_symbols(struct maker *maker) {
-    const struct graph *graph = maker->graph;
-    const struct debug_scratch *scratch = maker->scratch;
-    const uint32_t *notes = scratch->entries.count ? scratch->notes.data : NULL;
-    Elf64_Sym *to = table_at(maker, maker->header.symbols);
-    for (uint32_t i = 0; i < scratch->entries.count; i++)
-        put_entry(maker, i, to++);
-    for (uint32_t id = 0; id < graph->symbols.count; id++) {
-        const struct symbol *symbol = &graph->symbols.data[id];
-        if (!is_shown(maker, symbol) || symbol->flags & SYMBOL_TABLE_ENTRY)
+/* All but table entries, which are done: what these lead to has its name already. */
+static void put_plain_symbols(struct maker *maker, const struct symbol_source *from, Elf64_Sym *to) {
+    const struct pooled_string *pool = maker->graph->names->strings.data;
+    const uint32_t *notes = maker->scratch->entries.count ? maker->scratch->notes.data : NULL;
+    char *strings = table_at(maker, maker->header.strings);
+    uint32_t next = maker->next_name;
+    for (uint32_t id = 0, count = maker->graph->symbols.count; id < count; id++) {
+        const struct symbol *symbol = &from->symbols[id];
+        if (symbol->flags & SYMBOL_TABLE_ENTRY || !is_shown(symbol, from->blocks, from->numbers))
             continue;
         uint32_t name = notes ? notes[id] : 0;
-        put_symbol(maker, to++, id, name ? name : put_name(maker, &maker->next_name, symbol->name));
+        if (!name) {
+            const struct pooled_string *string = &pool[symbol->name];
+            memcpy(strings + next, string->bytes, string->length + (size_t)1);
+            name = next;
+            next += string->length + 1;
+        }
+        put_symbol(from, to++, id, name);
     }
+    maker->next_name = next;
+}
+
+static void put_symbols(struct maker *maker) {
+    const struct symbol_source from = symbol_source(maker);
+    Elf64_Sym *to = table_at(maker, maker->header.symbols);
+    for (uint32_t i = 0; i < maker->scratch->entries.count; i++)
+        put_entry(maker, &from, i, to++);
+    put_plain_symbols(maker, &from, to);
 }
 
 static void put_actions(struct maker *maker) {
@@ -499,18 +481,12 @@ static void put_dwarf(const struct maker *maker) {
 /* --- frames */
 
 static struct jitscope_error *put_stub_frames(const struct maker *maker, struct debug_frames *frames) {
-    const struct graph *graph = maker->graph;
-    uint32_t name = string_pool_find(graph->names, ".plt", sizeof ".plt" - 1);
-    uint32_t id = name == NO_NAME ? NO_SECTION : graph_find_section(graph, name);
-    for (; id != NO_SECTION; id = graph_next_section(graph, id)) {
-        uint32_t number = maker->scratch->numbers.data[id];
-        if (!number)
-            continue;
-        const struct debuggee_section *sections =
-            (const void *)(maker->scratch->image.data + maker->header.sections.offset);
-        const struct debuggee_section plt = sections[number - 1];
-        if (plt.size)
-            TRY(debug_frames_add_stubs(frames, plt.address, plt.size));
+    const struct debug_outline *outline = &maker->scratch->outline;
+    uint32_t name = string_pool_find(maker->graph->names, ".plt", sizeof ".plt" - 1);
+    for (uint32_t i = 0; name != NO_NAME && i < outline->shown.count; i++) {
+        const struct shown_section *shown = &outline->shown.data[i];
+        if (maker->graph->sections.data[shown->first].name == name && shown->size)
+            TRY(debug_frames_add_stubs(frames, shown->address, shown->size));
     }
     return NULL;
 }
@@ -520,22 +496,21 @@ static struct jitscope_error *put_frames(struct maker *maker) {
     struct image_memory *image = &maker->scratch->image;
     struct debug_table *table = &maker->header.dwarf[DEBUG_SECTION_FRAME];
     const struct debug_sections *sections = &maker->scratch->sections;
+    const struct debug_outline *outline = &maker->scratch->outline;
     uint32_t given = sections->bytes[DEBUG_SECTION_FRAME].count;
     if (given)
         memcpy(table_at(maker, *table), sections->bytes[DEBUG_SECTION_FRAME].data, given);
     image->count += given;
     struct debug_frames frames = {.arch = maker->graph->arch, .image = image, .start = table->offset};
     TRY(put_stub_frames(maker, &frames));
-    if (maker->cfi.size) {
-        const struct debuggee_section *sections_at =
-            (const void *)(image->data + maker->header.sections.offset);
-        TRY(debug_frames_add(&frames, sections_at[maker->header.sections.count - 1].address, maker->cfi));
-    }
+    if (outline->frames)
+        TRY(debug_frames_add(&frames, outline->shown.data[outline->shown.count - 1].address,
+                             (struct bytes){outline->frames, frames_size(outline)}));
     maker->frames = frames.count;
     table->count = image->count - table->offset;
-    uint64_t end = (image->count + 7ull) & ~7ull;
+    uint64_t end = ((uint64_t)image->count + 7) & ~(uint64_t)7, behind = image->count;
     TRY(make_room(maker, end, 0));
-    memset(maker->image + table->offset + table->count, 0, end - table->offset - table->count);
+    memset(maker->image + behind, 0, end - behind);
     maker->header.size = (uint32_t)end;
     return NULL;
 }
@@ -561,8 +536,8 @@ static struct jitscope_error *measure(struct maker *maker) {
     header->segments.count = maker->layout->alloc_count;
     header->actions.count = maker->graph->actions.count;
     set_extent(maker);
-    maker->scratch->image.count = 0;
-    TRY(put_sections(maker));
+    TRY(debug_outline_make(&maker->scratch->outline, maker->graph, maker->layout));
+    count_sections(maker);
     TRY(measure_texts(maker));
     uint64_t frames = measure_frames(maker);
     decide_elf(maker, frames);
@@ -571,7 +546,8 @@ static struct jitscope_error *measure(struct maker *maker) {
 
 static struct jitscope_error *fill(struct maker *maker) {
     begin_texts(maker);
-    name_sections(maker);
+    put_segments(maker);
+    put_sections(maker);
     put_symbols(maker);
     put_actions(maker);
     put_dwarf(maker);

@@ -4,6 +4,7 @@
 #define LINK_MAKE_DEBUG_IMAGE_H
 
 #include "graph/graph.h"
+#include "link/debug_outline.h"
 #include "memory/memory.h"
 #include "object/elf_debug.h"
 
@@ -12,10 +13,11 @@ struct debug_scratch {
     struct debug_sections sections;
     struct image_memory image; /* the action's argument while the link goes on; the executor may keep it */
     VEC(uint64_t) places;      /* of the object at hand: address by section index */
-    VEC(uint32_t) numbers;     /* by graph section: its number in the image, 0 for none */
-    VEC(uint32_t) entries;     /* symbols that are table entries */
-    VEC(uint32_t) notes;       /* by symbol, when there are any of these: of an entry its number among them, of
-                                  what some lead to where its name is; else 0 */
+    struct debug_outline outline;
+    VEC(uint32_t) entries; /* symbols that are table entries */
+    VEC(uint32_t)
+    notes; /* by symbol, when there are any of these: of an entry its number among them, of
+              what some lead to where its name is; else 0 */
 };
 void debug_scratch_destroy(struct debug_scratch *scratch);
 

@@ -282,7 +282,8 @@ static struct jitscope_error *apply(const struct patch *patch, const Elf64_Rela 
                          "the value 0x%llx does not fit", (unsigned long long)written);
     if (edge == EDGE_X86_64_TLS_OFFSET32 || edge == EDGE_X86_64_TLS_OFFSET64)
         hide_thread_local(patch, rela->r_offset);
-    if (target.kind < DEBUG_SECTION_COUNT && (width == 4 || width == 8) && !is_to_cie(patch->kind, target.kind)) /* there is room */
+    if (target.kind < DEBUG_SECTION_COUNT && (width == 4 || width == 8) &&
+        !is_to_cie(patch->kind, target.kind)) /* there is room */
         vec_put(&patch->out->references,
                 (struct debug_reference){
                     .offset = offset, .section = patch->kind, .target = target.kind, .width = width});
