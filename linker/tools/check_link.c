@@ -77,7 +77,7 @@ static struct jitscope_error *check_entry(void *context, enum check_table table,
         *address = block->address;
         return NULL;
     }
-    return error_create(JITSCOPE_ERROR_NOT_FOUND, "the %s has no entry for '%s'",
+    return error_create(JITSCOPE_ERROR_NOT_FOUND, "the %s has no entry for '%s': no code needs one",
                         table == CHECK_GOT ? "GOT" : "PLT", name);
 }
 

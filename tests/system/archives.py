@@ -253,7 +253,7 @@ class Python(SystemTest):
     ways = EACH_WAY
     link_flags = ()
     checks = """
-            *{8}got(malloc) == malloc && *{8}got(PyExc_ValueError) == PyExc_ValueError
+            *{8}got(malloc) == malloc && *{8}got(stderr) == stderr
             size(PyExc_ValueError) == 8 && *{8}PyExc_ValueError != 0
             section_size(.text) > 1000000 && defined(Py_BytesMain) && !defined(Py_NoSuchName)
             """
