@@ -204,6 +204,7 @@ struct jitscope_error *elf_open_object(struct bytes file, struct elf_reader *rea
 void elf_scratch_destroy(struct elf_scratch *scratch) {
     vec_destroy(&scratch->block_of_section);
     vec_destroy(&scratch->symbol_of_index);
+    vec_destroy(&scratch->name_of_index);
     vec_destroy(&scratch->section_state);
 }
 
@@ -217,6 +218,11 @@ static struct jitscope_error *prepare_scratch(struct elf_reader *reader) {
     memset(scratch->section_state.data, SECTION_SKIPPED, reader->section_count);
     if (reader->symbol_count)
         memset(scratch->symbol_of_index.data, 0xff, (size_t)reader->symbol_count * 4);
+    if (!reader->has_groups || !reader->symbol_count)
+        return NULL;
+    scratch->name_of_index.count = 0;
+    TRY(vec_reserve(&scratch->name_of_index, reader->symbol_count));
+    memset(scratch->name_of_index.data, 0, (size_t)reader->symbol_count * 4);
     return NULL;
 }
 

@@ -19,6 +19,9 @@ struct elf_read_options {
 struct elf_scratch {
     VEC(uint32_t) block_of_section; /* NO_BLOCK, or a block */
     VEC(uint32_t) symbol_of_index;  /* graph symbol of a symbol-table index, NO_SYMBOL until needed */
+    VEC(uint32_t)
+    name_of_index; /* names of symbols that are signatures of groups, NO_NAME of others; only
+                      where there are groups */
     VEC(uint8_t) section_state;
 };
 void elf_scratch_destroy(struct elf_scratch *scratch);

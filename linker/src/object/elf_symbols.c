@@ -184,6 +184,12 @@ static const char *find_default_version(const struct elf_reader *reader, const E
     return at && at > name && at[1] == '@' && at[2] ? at : NULL;
 }
 
+static struct jitscope_error *intern_name(const struct elf_reader *reader, uint32_t index, const char *name,
+                                          size_t length, uint32_t *id) {
+    *id = reader->has_groups ? reader->scratch->name_of_index.data[index] : NO_NAME;
+    return *id == NO_NAME ? string_pool_intern(reader->graph->names, name, length, id) : NULL;
+}
+
 static struct jitscope_error *read_symbol(struct elf_reader *reader, uint32_t index, bool wanted) {
     Elf64_Sym from = elf_symbol(reader, index);
     bool is_section = ELF64_ST_TYPE(from.st_info) == STT_SECTION;
@@ -200,7 +206,7 @@ static struct jitscope_error *read_symbol(struct elf_reader *reader, uint32_t in
                          0, "symbol %u has its name outside the string table", index);
     TRY(check_symbol(reader, index, &from));
     if (!is_section) /* sections are called nothing */
-        TRY(string_pool_intern(reader->graph->names, name, length, &symbol.name));
+        TRY(intern_name(reader, index, name, length, &symbol.name));
     if (local)
         return read_local(reader, index, &from, &symbol, wanted);
     if (!length)
