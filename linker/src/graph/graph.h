@@ -51,8 +51,8 @@ enum {
     BLOCK_ZERO_FILL = 2,
     BLOCK_REMOVED = 4,
     BLOCK_DEPENDENT = 8,  /* lives only through what it is attached to (SHF_LINK_ORDER) */
+    BLOCK_CLAIMED = 16,   /* some of its edges lead to table entries */
     BLOCK_IN_MEMORY = 32, /* its section is, see section_in_memory(): saves looking that up */
-    BLOCK_CLAIMED = 16,  /* some of its edges lead to table entries */
 };
 
 struct block {

@@ -51,7 +51,7 @@ struct elf_reader {
 
     /* Seen in the walk over all sections that finds the tables. */
     bool has_groups;
-    uint32_t memory_sections; /* how many have SHF_ALLOC */
+    uint32_t memory_sections; /* how many have SHF_ALLOC, without those that groups have dropped since */
     uint64_t table_size;      /* bytes of the relocations for those; no more than the file has */
 
     bool has_thread_locals; /* a symbol that was read so far is one */

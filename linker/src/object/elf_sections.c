@@ -15,7 +15,10 @@ enum { MAX_ALIGNMENT_LOG2 = 31 };
 
 static void discard_member(struct elf_reader *reader, uint32_t index, uint32_t signature, uint32_t holder) {
     struct graph *graph = reader->graph;
-    reader->scratch->section_state.data[index] = SECTION_DISCARDED;
+    uint8_t *state = &reader->scratch->section_state.data[index];
+    if (*state != SECTION_DISCARDED && elf_section_flags(reader, index) & SHF_ALLOC)
+        reader->memory_sections--;
+    *state = SECTION_DISCARDED;
     if (!trace_wants(graph->trace, LEVEL_BLOCK))
         return;
     const char *text = elf_reader_section_name(reader, index);
@@ -301,10 +304,6 @@ static struct jitscope_error *reserve_blocks(struct elf_reader *reader) {
     uint32_t count = reader->memory_sections;
     if (reader->section_count < MANY_SECTIONS)
         return NULL;
-    /* Those that groups have dropped are not about to come. */
-    for (uint32_t i = 1; reader->has_groups && i < reader->section_count; i++)
-        count -= reader->scratch->section_state.data[i] == SECTION_DISCARDED &&
-                 elf_section_flags(reader, i) & SHF_ALLOC;
     TRY(string_pool_reserve(reader->graph->names, count + count_symbol_names(reader)));
     TRY(graph_reserve_sections(reader->graph, count));
     return vec_reserve(&reader->graph->blocks, count);
