@@ -32,6 +32,7 @@ static inline struct jitscope_error *add(struct graph *graph, const struct symbo
     TRY(vec_push(&graph->symbols, *symbol));
     if (is_outside(symbol))
         vec_put(&graph->outside, *id);
+    graph->named += symbol->scope != SCOPE_LOCAL;
     trace_symbol(graph, *id);
     return NULL;
 }

@@ -8,6 +8,7 @@
 struct marker {
     struct graph *graph;
     VEC(uint32_t) work;
+    uint32_t live; /* at least so many blocks are */
 };
 
 static struct jitscope_error *mark(struct marker *marker, uint32_t id) {
@@ -15,6 +16,7 @@ static struct jitscope_error *mark(struct marker *marker, uint32_t id) {
     if (block->flags & (BLOCK_LIVE | BLOCK_REMOVED))
         return NULL;
     block->flags |= BLOCK_LIVE;
+    marker->live++;
     return vec_push(&marker->work, id);
 }
 
@@ -114,6 +116,7 @@ static struct jitscope_error *mark_everything(struct marker *marker) {
         if (block->flags & (BLOCK_REMOVED | BLOCK_DEPENDENT) ||
             graph->sections.data[block->section].dependent)
             continue;
+        marker->live += !(block->flags & BLOCK_LIVE);
         block->flags |= BLOCK_LIVE;
         for (uint32_t at = block->attached; at != NO_BLOCK; at = graph->blocks.data[at].next_attached)
             TRY(mark(marker, at));
@@ -127,7 +130,8 @@ struct jitscope_error *prune(struct graph *graph, void *context) {
     struct marker marker = {.graph = graph};
     struct jitscope_error *error = roots->everything ? mark_everything(&marker) : mark_roots(&marker, roots);
     vec_destroy(&marker.work);
-    for (uint32_t id = 0; id < graph->blocks.count && !error; id++)
+    bool all_live = marker.live == graph->live_blocks;
+    for (uint32_t id = 0; id < graph->blocks.count && !all_live && !error; id++)
         if (!(graph->blocks.data[id].flags & (BLOCK_LIVE | BLOCK_REMOVED)))
             graph_remove_block(graph, id, REASON_UNREACHABLE);
     return error;

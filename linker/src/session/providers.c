@@ -405,12 +405,13 @@ struct jitscope_error *session_take_member(struct jitscope_session *session, str
     return session_read_object(session, graph, input);
 }
 
-/* One walk over the symbols, those of members taken on the way included. */
+/* One walk over the symbols that nobody may define, those of members taken on the way included. */
 static struct jitscope_error *take_members(struct jitscope_session *session, struct graph *graph,
                                            bool *taken) {
     *taken = false;
-    for (uint32_t id = 0; id < graph->symbols.count; id++) {
-        const struct symbol symbol = graph->symbols.data[id];
+    TRY(graph_list_outside(graph));
+    for (uint32_t i = 0; i < graph->outside.count; i++) {
+        const struct symbol symbol = graph->symbols.data[graph->outside.data[i]];
         if (!may_want_member(&symbol))
             continue;
         uint32_t member;
