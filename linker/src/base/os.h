@@ -16,10 +16,9 @@ void *os_allocate_zeroed(size_t size);
 void *os_reallocate(void *memory, size_t size);
 void os_release(void *memory);
 
-/* Memory of tables that grow to megabytes: from 1 MiB on in mappings of their own, backed by huge pages where
- * the system has them, because touching fresh 4 KiB pages costs more than anything a linker does to them.
- * Tables only grow; NULL on failure, with OLD untouched.  OLD_SIZE must be what OLD was made with (NULL: 0).
- */
+/* Memory of tables that grow to megabytes, in huge pages where the system has them: see os_tables.c.  Tables
+ * only grow; NULL on failure, with OLD untouched.  OLD_SIZE must be what OLD was made with (NULL: 0).  A new
+ * one of 1 MiB or more is all zeros. */
 void *os_resize_table(void *old, size_t old_size, size_t new_size);
 void os_release_table(void *table, size_t size);
 /* The size, SIZE or larger, that is as cheap as SIZE. */

@@ -19,4 +19,19 @@ static inline bool must_fail(int error) {
     return is_injecting() && os_call_fails(error);
 }
 
+/* os_live_allocations() is so many more. */
+void os_count_allocations(int more);
+
+static inline void *counted(void *memory) {
+    if (is_injecting() && memory)
+        os_count_allocations(1);
+    return memory;
+}
+
+static inline void *uncounted(void *memory) {
+    if (is_injecting() && memory)
+        os_count_allocations(-1);
+    return memory;
+}
+
 #endif

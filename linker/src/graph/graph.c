@@ -28,14 +28,24 @@ void graph_borrow_tables(struct graph *graph, struct name_tables *tables) {
     *tables = (struct name_tables){0};
 }
 
-/* Only what this graph wrote is wiped: its own size counts, not the session's. */
-static void give_tables_back(struct graph *graph) {
+static void wipe_symbols(struct graph *graph) {
     struct name_tables *tables = &graph->by_name;
+    uint32_t names = tables->symbols.count;
+    if (names && names / 8 < graph->symbols.count) { /* a symbol is as large as 8 entries */
+        memset(tables->symbols.data, 0xff, names * sizeof *tables->symbols.data);
+        return;
+    }
     for (uint32_t id = 0; id < graph->symbols.count; id++) {
         uint32_t name = graph->symbols.data[id].name;
-        if (name < tables->symbols.count)
+        if (name < names)
             tables->symbols.data[name] = NO_SYMBOL;
     }
+}
+
+/* Only what this graph may have written is wiped: its own size counts, not the session's. */
+static void give_tables_back(struct graph *graph) {
+    struct name_tables *tables = &graph->by_name;
+    wipe_symbols(graph);
     for (uint32_t id = 0; id < graph->sections.count; id++)
         if (graph->sections.data[id].name < tables->sections.count)
             tables->sections.data[graph->sections.data[id].name] = NO_SECTION;

@@ -200,6 +200,7 @@ struct graph {
     uint32_t live_blocks;  /* blocks that are not removed */
     uint64_t live_edges;   /* edges of those */
     uint64_t most_bytes;   /* that its blocks can take, alignment and those that were removed included */
+    uint32_t named;        /* symbols that are not local, or were not */
     uint32_t zero_symbol;  /* the absolute value 0, NO_SYMBOL until needed; in .eh_frame: discarded */
     uint64_t got_base;     /* address of _GLOBAL_OFFSET_TABLE_, from post-allocation on */
     uint8_t phase;         /* PHASE_*: of the pass that runs */

@@ -56,6 +56,7 @@ static inline struct jitscope_error *add(struct graph *graph, const struct symbo
     if (symbol_is_open(symbol))
         TRY(vec_push(&graph->open, *id));
     TRY(vec_push(&graph->symbols, *symbol));
+    graph->named += symbol->scope != SCOPE_LOCAL;
     trace_symbol(graph, *id);
     return NULL;
 }

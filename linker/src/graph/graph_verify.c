@@ -72,7 +72,7 @@ static struct jitscope_error *verify_open(const struct graph *graph) {
 }
 
 struct jitscope_error *graph_verify(const struct graph *graph) {
-    uint32_t live = 0;
+    uint32_t live = 0, named = 0;
     for (uint32_t id = 0; id < graph->blocks.count; id++) {
         if (graph->blocks.data[id].flags & BLOCK_REMOVED)
             continue;
@@ -81,8 +81,12 @@ struct jitscope_error *graph_verify(const struct graph *graph) {
     }
     if (live != graph->live_blocks)
         return broken(graph, "the count of live blocks is wrong", live);
-    for (uint32_t id = 0; id < graph->symbols.count; id++)
+    for (uint32_t id = 0; id < graph->symbols.count; id++) {
         TRY(verify_symbol(graph, id));
+        named += graph->symbols.data[id].scope != SCOPE_LOCAL;
+    }
+    if (named > graph->named)
+        return broken(graph, "more symbols are named than were counted", named);
     TRY(verify_open(graph));
     for (uint32_t id = 0; id < graph->symbols.count; id++) {
         uint32_t name = graph->symbols.data[id].name, named = graph_find_symbol(graph, name);

@@ -115,36 +115,40 @@ static struct jitscope_error *fix_edge(const struct graph *graph, uint32_t id, c
     return done ? NULL : out_of_range(graph, id, edge, value);
 }
 
-static struct jitscope_error *fix_block(const struct graph *graph, uint32_t id, uint8_t *content,
-                                        bool traced) {
+/* What is the same for all blocks. */
+static struct fixup_run run_of(const struct graph *graph) {
+    return (struct fixup_run){.addresses = graph->addresses, .got = graph->got_base, .tp = graph->tls.tp};
+}
+
+static inline struct jitscope_error *fix_block(const struct graph *graph, uint32_t id, uint8_t *content,
+                                               struct fixup_run *run, bool traced) {
     const struct block *block = &graph->blocks.data[id];
     const struct edge *edge = graph->edges.data + block->first_edge, *end = edge + block->edge_count;
-    struct fixup_run run = {.content = content,
-                            .size = block->size,
-                            .address = block->address,
-                            .addresses = graph->addresses,
-                            .got = graph->got_base,
-                            .tp = graph->tls.tp};
+    run->content = content;
+    run->size = block->size;
+    run->address = block->address;
     while (edge < end) {
         if (!traced)
-            edge = graph->arch->apply_run(&run, edge, end);
+            edge = graph->arch->apply_run(run, edge, end);
         if (edge < end)
-            TRY(fix_edge(graph, id, edge++, &run, traced));
+            TRY(fix_edge(graph, id, edge++, run, traced));
     }
     return NULL;
 }
 
 struct jitscope_error *fix_copy(const struct graph *graph, uint32_t block, uint8_t *content) {
-    return fix_block(graph, block, content, false);
+    struct fixup_run run = run_of(graph);
+    return fix_block(graph, block, content, &run, false);
 }
 
 struct jitscope_error *apply_fixups(struct graph *graph, void *unused) {
     (void)unused;
     bool traced = trace_wants(graph->trace, LEVEL_EDGES);
+    struct fixup_run run = run_of(graph);
     for (uint32_t id = 0; id < graph->blocks.count; id++) {
         const struct block *block = &graph->blocks.data[id];
         if (block->edge_count && !(block->flags & BLOCK_REMOVED))
-            TRY(fix_block(graph, id, block->working, traced));
+            TRY(fix_block(graph, id, block->working, &run, traced));
     }
     return NULL;
 }

@@ -8,19 +8,21 @@
 struct marker {
     struct graph *graph;
     VEC(uint32_t) work;
+    uint32_t live; /* at least so many blocks are */
 };
 
 /* Whether the block is live from now on, and was not before. */
-static inline bool take(struct graph *graph, uint32_t id) {
-    struct block *block = &graph->blocks.data[id];
+static inline bool take(struct marker *marker, uint32_t id) {
+    struct block *block = &marker->graph->blocks.data[id];
     if (block->flags & (BLOCK_LIVE | BLOCK_REMOVED))
         return false;
     block->flags |= BLOCK_LIVE;
+    marker->live++;
     return true;
 }
 
 static struct jitscope_error *mark(struct marker *marker, uint32_t id) {
-    return take(marker->graph, id) ? vec_push(&marker->work, id) : NULL;
+    return take(marker, id) ? vec_push(&marker->work, id) : NULL;
 }
 
 static struct jitscope_error *follow(struct marker *marker, uint32_t id) {
@@ -119,10 +121,11 @@ static struct jitscope_error *mark_everything(struct marker *marker) {
         if (block->flags & (BLOCK_REMOVED | BLOCK_DEPENDENT) ||
             graph->sections.data[block->section].dependent)
             continue;
+        marker->live += !(block->flags & BLOCK_LIVE);
         block->flags |= BLOCK_LIVE;
         /* One that is attached mostly has none of its own, nor leads to what is not live already. */
         for (uint32_t at = block->attached; at != NO_BLOCK; at = graph->blocks.data[at].next_attached)
-            if (take(graph, at))
+            if (take(marker, at))
                 TRY(follow(marker, at));
         if (marker->work.count)
             TRY(drain(marker));
@@ -135,7 +138,8 @@ struct jitscope_error *prune(struct graph *graph, void *context) {
     struct marker marker = {.graph = graph};
     struct jitscope_error *error = roots->everything ? mark_everything(&marker) : mark_roots(&marker, roots);
     vec_destroy(&marker.work);
-    for (uint32_t id = 0; id < graph->blocks.count && !error; id++)
+    bool all_live = marker.live == graph->live_blocks;
+    for (uint32_t id = 0; id < graph->blocks.count && !all_live && !error; id++)
         if (!(graph->blocks.data[id].flags & (BLOCK_LIVE | BLOCK_REMOVED)))
             graph_remove_block(graph, id, REASON_UNREACHABLE);
     return error;

@@ -76,11 +76,8 @@ static bool is_announced(const struct graph *graph, const struct symbol *symbol)
 
 static struct jitscope_error *reserve_definitions(struct jitscope_session *session,
                                                   struct jitscope_link *link, const struct graph *graph) {
-    uint32_t count = 0;
-    for (uint32_t id = 0; id < graph->symbols.count; id++)
-        count += graph->symbols.data[id].scope != SCOPE_LOCAL;
-    TRY(vec_reserve(&session->definitions, count));
-    TRY(vec_reserve(&link->definitions, count));
+    TRY(vec_reserve(&session->definitions, graph->named));
+    TRY(vec_reserve(&link->definitions, graph->named));
     return graph_cover_name(&session->definition_by_name, session->names.strings.count - 1);
 }
 
