@@ -180,7 +180,7 @@ print("compared", count)
         for field, value in (("version", 99), ("magic[0]", 88)):
             out = self.gdb(["break exit", "run", f"set var jitscope_debuggee.{field} = {value}", "info jitscope got"],
                            JITSCOPE, "run", self.compile(INPUT), plugin=True)
-            self.assertIn("this plug-in reads layout 2", out)
+            self.assertIn("this plug-in reads layout 3", out)
 
 
 if __name__ == "__main__":

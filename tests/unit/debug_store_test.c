@@ -1,82 +1,30 @@
 /* Debug images: hostile bytes, merging, leaving in any order, and each failure on the way. */
 #include "base/os.h"
-#include "batch_fixture.h"
+#include "debug_sample.h"
 #include "executor/debug_shelf.h"
 
 #include <stdlib.h>
 
-enum { SECTIONS = 2, SYMBOLS = 3, UNIT = 16, FRAME = 32, MANY = 60 };
-
-/* A small sound image; all parts are there, as link/make_debug_image.c would write them. */
-struct sample {
-    struct debug_image_header header;
-    struct debuggee_section sections[SECTIONS];
-    char strings[24];
-    Elf64_Sym symbols[SYMBOLS];
-    struct debug_reference references[2];
-    uint8_t frames[2 * FRAME];
-    uint8_t info[2 * UNIT];
-};
-
-#define PART(part) (uint32_t) offsetof(struct sample, part)
-#define TABLE(part, size)                                                                                    \
-    (struct debug_table) {                                                                                   \
-        PART(part), (uint32_t)(size)                                                                         \
-    }
-
-static void set_dwarf(struct sample *sample) {
-    for (int i = 0; i < 2; i++) {
-        uint8_t *unit = sample->info + i * UNIT, *frame = sample->frames + i * FRAME;
-        store_u32(unit, UNIT - 4);
-        unit[4] = 4;
-        unit[10] = 8;
-        unit[11] = 1;
-        store_u32(frame, FRAME - 4);
-        store_u32(frame + 4, i ? 0 : UINT32_MAX);
-        store_u64(frame + 8, i ? sample->header.address : 1);
-    }
-    sample->references[0] = (struct debug_reference){6, DEBUG_SECTION_INFO, DEBUG_SECTION_ABBREV, 4, 0};
-    sample->references[1] =
-        (struct debug_reference){FRAME + 4, DEBUG_SECTION_FRAME, DEBUG_SECTION_FRAME, 4, 0};
-}
-
-static void set_sample(struct sample *sample, uint32_t link) {
-    *sample = (struct sample){.header = {.address = 0x10000 * (link + 1),
-                                         .extent = 0x1000,
-                                         .size = sizeof *sample,
-                                         .link = link,
-                                         .description_size = PART(symbols),
-                                         .segments = TABLE(sections, 0),
-                                         .sections = TABLE(sections, SECTIONS),
-                                         .entries = TABLE(strings, 0),
-                                         .actions = TABLE(strings, 0),
-                                         .strings = TABLE(strings, sizeof sample->strings),
-                                         .names = TABLE(symbols, 0),
-                                         .symbols = TABLE(symbols, SYMBOLS),
-                                         .references = TABLE(references, 2)},
-                              .strings = "\0.text\0.data\0function"};
-    for (int i = 0; i < DEBUG_SECTION_COUNT; i++)
-        sample->header.dwarf[i] = TABLE(frames, 0);
-    sample->header.dwarf[DEBUG_SECTION_FRAME] = TABLE(frames, sizeof sample->frames);
-    sample->header.dwarf[DEBUG_SECTION_TYPES] = TABLE(info, 0);
-    sample->header.dwarf[DEBUG_SECTION_INFO] = TABLE(info, sizeof sample->info);
-    for (uint32_t i = 0; i < SYMBOLS; i++)
-        sample->symbols[i] = (Elf64_Sym){13,
-                                         ELF64_ST_INFO(STB_GLOBAL, STT_FUNC),
-                                         0,
-                                         (uint16_t)(1 + i % SECTIONS),
-                                         sample->header.address + i,
-                                         1};
-    for (uint32_t i = 0; i < SECTIONS; i++)
-        sample->sections[i] = (struct debuggee_section){sample->header.address, 0x1000, 1 + 6 * i, 5, 0, 0};
-    set_dwarf(sample);
-}
+enum { MANY = 60 };
 
 static const char *open_sample(const struct sample *sample, struct debug_image *image) {
     return debug_image_open((struct bytes){(const uint8_t *)sample, sizeof *sample}, image);
 }
 
 /* --- hostile bytes */
+
+/* Nor does it harm where it lies. */
+static void adopt_image(const struct debug_image *image) {
+    struct store_image *store;
+    struct store_share share;
+    uint32_t count;
+    const char *strings;
+    assert_code(store_image_adopt(image, 1, &share, &store), JITSCOPE_SUCCESS);
+    store_image_symbols(store, &share, &count, &strings);
+    assert_int_equal(count, image->header->symbols.count);
+    store_image_blot(store, &share);
+    store_image_destroy(store);
+}
 
 /* Whatever is accepted can be stored and blotted out without harm. */
 static void use_image(const struct debug_image *image) {
@@ -94,6 +42,8 @@ static void use_image(const struct debug_image *image) {
         store_image_blot(store, &share);
     }
     store_image_destroy(store);
+    if (image->header->elf.count)
+        adopt_image(image);
 }
 
 static void test_sound(void **state) {
@@ -171,6 +121,10 @@ static void test_references_are_moved(void **state) {
     assert_non_null(info);
     assert_int_equal(info->sh_size, 4 * UNIT);
     const uint8_t *units = (const uint8_t *)(uintptr_t)store->public.address + info->sh_offset;
+    const uint8_t *frames =
+        (const uint8_t *)(uintptr_t)store->public.address + section_of(store, ".debug_frame")->sh_offset;
+    assert_int_equal(load_u32(frames + FRAME + 4), 0);
+    assert_int_equal(load_u32(frames + 3 * FRAME + 4), 2 * FRAME); /* without a reference */
     assert_int_equal(load_u32(units + 6), 0);
     assert_int_equal(load_u32(units + 2 * UNIT + 6), 2 * UNIT);
     assert_null(section_of(store, ".debug_types")); /* empty: not there */
@@ -181,20 +135,38 @@ static void test_references_are_moved(void **state) {
     store_image_destroy(store);
 }
 
-/* --- the shelf */
-
-static uint32_t listed(void) {
-    extern struct {
-        uint32_t version, action;
-        struct jit_code_entry *relevant, *first;
-    } __jit_debug_descriptor;
-    uint32_t count = 0;
-    for (const struct jit_code_entry *at = __jit_debug_descriptor.first; at; at = at->next) {
-        assert_memory_equal(at->symfile, ELFMAG, SELFMAG);
-        count++;
-    }
-    return count;
+/* An image that is one by itself: what readers look for is all there, and none of it was moved. */
+static void test_adopted_where_it_lies(void **state) {
+    (void)state;
+    struct sample sample;
+    struct debug_image image;
+    struct store_image *store;
+    struct store_share share;
+    set_sample(&sample, 1);
+    assert_null(open_sample(&sample, &image));
+    assert_code(store_image_adopt(&image, 7, &share, &store), JITSCOPE_SUCCESS);
+    assert_int_equal(store->public.address, (uintptr_t)sample.elf);
+    assert_int_equal(store->public.size, sizeof sample - PART(elf));
+    assert_int_equal(store->public.number, 7);
+    assert_int_equal(store->public.batches, 1);
+    const Elf64_Ehdr *elf = (const void *)sample.elf;
+    assert_memory_equal(elf->e_ident, ELFMAG, SELFMAG);
+    assert_int_equal(elf->e_shnum, ELF_FIXED + SECTIONS);
+    const Elf64_Shdr *symbols = section_of(store, ".symtab"), *frames = section_of(store, ".debug_frame"),
+                     *data = section_of(store, ".data");
+    assert_int_equal(symbols->sh_size, (SYMBOLS + 1) * sizeof(Elf64_Sym));
+    assert_ptr_equal(sample.elf + symbols->sh_offset, &sample.null);
+    assert_ptr_equal(sample.elf + frames->sh_offset, sample.frames);
+    assert_int_equal(load_u32(sample.frames + FRAME + 4), 0);
+    assert_int_equal(data->sh_addr, sample.header.address);
+    assert_ptr_equal(data, section_of(store, ".text") + 1);
+    assert_int_equal(data - (const Elf64_Shdr *)(const void *)(sample.elf + elf->e_shoff),
+                     sample.symbols[1].st_shndx);
+    assert_null(section_of(store, ".debug_types"));
+    store_image_destroy(store);
 }
+
+/* --- the shelf */
 
 struct shop {
     struct debug_shelf shelf;
@@ -211,6 +183,7 @@ static void open_shop(struct shop *shop) {
         set_sample(&shop->samples[i], i + 1);
         assert_null(open_sample(&shop->samples[i], &shop->batches[i].image));
         shop->batches[i].number = &shop->numbers[i];
+        shop->batches[i].alone = i % 5 == 3;
     }
 }
 
@@ -452,6 +425,7 @@ static void test_many_sections(void **state) {
     static struct shop shop;
     open_shop(&shop);
     size_t extra = COUNT * sizeof(struct debuggee_section);
+    uint32_t texts = STRINGS;
     uint8_t *bytes[MANY];
     for (uint32_t i = 0; i < MANY; i++) {
         struct sample *sample = malloc(sizeof *sample + extra);
@@ -461,18 +435,21 @@ static void test_many_sections(void **state) {
         /* The sections move behind all the rest: an image whose tables are only its sections. */
         uint32_t strings = (uint32_t)(sizeof sample->header + extra);
         memcpy(bytes[i] + strings, shop.samples[i].strings, sizeof sample->strings);
-        struct debug_table none = {strings + 24, 0};
-        sample->header.size = strings + 24;
-        sample->header.description_size = strings + 24;
+        struct debug_table none = {strings + texts, 0};
+        sample->header.size = strings + texts;
+        sample->header.description_size = strings + texts;
+        sample->header.elf_sections = COUNT;
+        sample->header.elf = (struct debug_table){strings, 0};
         sample->header.sections = (struct debug_table){sizeof sample->header, COUNT};
         sample->header.segments = (struct debug_table){sizeof sample->header, 0};
         sample->header.entries = sample->header.actions = (struct debug_table){strings, 0};
-        sample->header.strings = (struct debug_table){strings, 24};
+        sample->header.strings = (struct debug_table){strings, texts};
         sample->header.names = sample->header.symbols = sample->header.references = none;
         for (int j = 0; j < DEBUG_SECTION_COUNT; j++)
             sample->header.dwarf[j] = none;
         memset(bytes[i] + sizeof sample->header, 0, extra);
         assert_null(debug_image_open((struct bytes){bytes[i], sample->header.size}, &shop.batches[i].image));
+        shop.batches[i].alone = false;
         assert_code(add(&shop, i, LISTING_ANNOUNCED), JITSCOPE_SUCCESS);
         const Elf64_Ehdr *elf = (const void *)(uintptr_t)shop.batches[i].home->store->public.address;
         assert_true(elf->e_shnum > COUNT);
@@ -489,6 +466,7 @@ int main(void) {
         cmocka_unit_test(test_every_byte_spoiled),
         cmocka_unit_test(test_every_length),
         cmocka_unit_test(test_references_are_moved),
+        cmocka_unit_test(test_adopted_where_it_lies),
         cmocka_unit_test(test_few_images),
         cmocka_unit_test(test_leaving_in_any_order),
         cmocka_unit_test(test_failures),

@@ -1,5 +1,6 @@
 #include "executor/debug_image.h"
 
+#include "executor/debug_elf.h"
 #include "executor/debuggee.h"
 
 const char *const debug_section_names[DEBUG_SECTION_COUNT] = {
@@ -7,6 +8,13 @@ const char *const debug_section_names[DEBUG_SECTION_COUNT] = {
 #include "executor/debug_sections.def"
 #undef DEBUG_SECTION
 };
+
+const char debug_image_fixed_names[] = "\0.shstrtab\0.strtab\0.symtab\0"
+#define DEBUG_SECTION(NAME, name) name "\0"
+#include "executor/debug_sections.def"
+#undef DEBUG_SECTION
+    ;
+const uint32_t debug_image_fixed_names_size = sizeof debug_image_fixed_names - 1;
 
 /* The end of TABLE, which is not to begin before FROM; *good becomes false when it does.  Tables follow each
  * other, so that all lie inside when the last one ends inside; 32-bit counts cannot overflow these. */
@@ -21,9 +29,11 @@ static bool check_tables(const struct debug_image_header *header) {
     at = check_table(header->sections, sizeof(struct debuggee_section), at, &good);
     at = check_table(header->entries, sizeof(struct debuggee_entry), at, &good);
     at = check_table(header->actions, sizeof(struct debuggee_action), at, &good);
+    at = check_table(header->elf, 1, at, &good);
     at = check_table(header->strings, 1, at, &good);
     good &= at <= header->description_size && header->names.offset == at;
     at = check_table(header->names, 1, at, &good);
+    at += header->elf.count ? sizeof(Elf64_Sym) : 0;
     at = check_table(header->symbols, sizeof(Elf64_Sym), at, &good);
     at = check_table(header->references, sizeof(struct debug_reference), at, &good);
     for (int i = 0; i < DEBUG_SECTION_COUNT; i++)
@@ -33,8 +43,20 @@ static bool check_tables(const struct debug_image_header *header) {
 
 static bool is_aligned(const struct debug_image_header *header) {
     return !((header->size | header->segments.offset | header->sections.offset | header->entries.offset |
-              header->actions.offset | header->symbols.offset | header->references.offset) &
+              header->actions.offset | header->elf.offset | header->symbols.offset |
+              header->references.offset) &
              7);
+}
+
+/* What the executor needs to make an ELF file of the image where it lies. */
+static bool check_elf(const struct debug_image *image) {
+    const struct debug_image_header *header = image->header;
+    if (header->elf_sections > header->sections.count || header->elf_sections > MOST_SECTIONS - ELF_FIXED)
+        return false;
+    return !header->elf.count || (header->elf.count == debug_image_elf_size(header->elf_sections) &&
+                                  header->strings.count > debug_image_fixed_names_size &&
+                                  !memcmp(debug_image_table(image, header->strings), debug_image_fixed_names,
+                                          debug_image_fixed_names_size));
 }
 
 static bool check_names(const struct debug_image *image) {
@@ -50,7 +72,8 @@ static bool check_names(const struct debug_image *image) {
     const Elf64_Sym *symbols = debug_image_table(image, header->symbols);
     for (uint32_t i = 0; i < header->symbols.count; i++)
         if (symbols[i].st_name >= texts ||
-            (symbols[i].st_shndx > header->sections.count && symbols[i].st_shndx != SHN_ABS))
+            (symbols[i].st_shndx != SHN_ABS &&
+             (uint32_t)symbols[i].st_shndx - ELF_FIXED >= header->elf_sections))
             return false;
     return true;
 }
@@ -74,6 +97,8 @@ const char *debug_image_open(struct bytes bytes, struct debug_image *image) {
     *image = (struct debug_image){bytes, (const void *)bytes.data};
     if (image->header->size != bytes.size || !is_aligned(image->header) || !check_tables(image->header))
         return "a table of the debug image lies outside it";
+    if (!check_elf(image))
+        return "the debug image has not the sections, or not the names, of an ELF file";
     if (!check_names(image))
         return "a name or section number of the debug image lies outside its table";
     if (!check_references(image))

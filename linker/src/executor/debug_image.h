@@ -1,10 +1,20 @@
 /* debug_image: what one batch tells debuggers, as the argument bytes of the action register-debug-image.
  *
  * The linker makes it from the batch's no-alloc sections, laid out and fixed up (link/make_debug_image.c);
- * the executor keeps the description for plug-ins (debuggee.h) and merges the sections of many batches into
- * few ELF images (debug_store.c).  Addresses are absolute.  Offsets into other DWARF sections count from the
- * start of this image's own section; each of them is in the list of references, so that sections can be
- * appended to each other by adding to those.
+ * the executor keeps the description for plug-ins (debuggee.h) and merges the sections of many small batches
+ * into few ELF images (debug_store.c).  A large image becomes an ELF file where it lies: from `elf` on it has
+ * all that the file needs in its place, the header and the section table excepted, for which there is room.
+ *
+ *     header, segments, sections, entries, actions     the description, to which `strings` belong as well
+ *     room for the ELF header and the section table    images from some size on
+ *     strings, names                                   .strtab
+ *     (a null symbol,) symbols                         .symtab
+ *     references
+ *     dwarf                                            .debug_*
+ *
+ * Addresses are absolute.  Offsets into other DWARF sections count from the start of this image's own
+ * section; each of them is in the list of references, so that sections can be appended to each other by
+ * adding to those.  Only what an FDE says of its CIE is in no list: it is found by the records' lengths.
  *
  * Everything is little-endian and found by offset from the start; readers check every offset
  * (debug_image_open). */
@@ -12,6 +22,7 @@
 #define EXECUTOR_DEBUG_IMAGE_H
 
 #include "base/bytes.h"
+#include "base/vec.h"
 
 #include <elf.h>
 
@@ -51,12 +62,24 @@ struct debug_image_header {
     struct debug_table sections; /* struct debuggee_section */
     struct debug_table entries;  /* struct debuggee_entry */
     struct debug_table actions;  /* struct debuggee_action */
-    struct debug_table strings;  /* bytes, each text NUL-terminated, the first empty */
+    struct debug_table elf;      /* bytes: room for Elf64_Ehdr, and Elf64_Shdr of all sections; 0: none */
+    struct debug_table strings;  /* bytes, each text NUL-terminated, the first empty; with `elf` the fixed
+                                    names are the first */
     struct debug_table names;    /* more of these, right behind: the description does without them */
     struct debug_table symbols;  /* Elf64_Sym: absolute st_value, st_name in `strings` and on in `names`,
-                                    st_shndx index of SECTIONS plus 1 */
+                                    st_shndx in an ELF file of this batch alone; with `elf` there is room for
+                                    one more in front */
     struct debug_table references;
     struct debug_table dwarf[DEBUG_SECTION_COUNT];
+    uint32_t elf_sections; /* as many of SECTIONS, the first ones, are sections of the ELF file */
+    uint32_t spare;
+};
+
+/* Where an image is made, or kept, as a VEC(uint8_t): private memory, which core files have. */
+struct image_memory {
+    uint8_t *data;
+    uint32_t count;
+    uint32_t capacity;
 };
 
 /* The argument of deregister-debug-image. */

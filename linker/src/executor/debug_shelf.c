@@ -6,8 +6,9 @@
  * registration while a breakpoint is pending: of 2, 4, 8, 16 and 32, 4 cost it least for pending functions
  * and lines together. OPEN_SIZE: about so much an open image holds before the next one is begun: large enough
  * that thousands of functions make a handful of images.  MOST_MERGED sections are in an image of several
- * batches: lldb takes time in the square of their number. */
-enum { FAN_IN = 4, OPEN_SIZE = 4 << 20, MOST_COPIES = 2048, MOST_MERGED = 4096 };
+ * batches: lldb takes time in the square of their number.  MOST_ALONE: of images that are found at attach, so
+ * many may have one batch only. */
+enum { FAN_IN = 4, OPEN_SIZE = 4 << 20, MOST_COPIES = 2048, MOST_MERGED = 4096, MOST_ALONE = 256 };
 
 /* --- images on the shelf */
 
@@ -57,11 +58,24 @@ static struct shelved_image *new_image(enum debug_listing how) {
     return image;
 }
 
+static void note_home(struct shelved_image *image, struct shelved_batch *batch) {
+    batch->home = image;
+    *batch->number = image->store->public.number;
+}
+
 /* The batch's share is measured. */
 static void settle(struct shelved_image *image, struct shelved_batch *batch) {
     store_image_add(image->store, &batch->image, &batch->share);
-    batch->home = image;
-    *batch->number = image->store->public.number;
+    note_home(image, batch);
+}
+
+/* The batch's own memory is what IMAGE is made of. */
+static struct jitscope_error *adopt(struct debug_shelf *shelf, struct shelved_image *image,
+                                    struct shelved_batch *batch) {
+    TRY(store_image_adopt(&batch->image, shelf->next_number + 1, &batch->share, &image->store));
+    shelf->next_number++;
+    note_home(image, batch);
+    return NULL;
 }
 
 /* --- open images */
@@ -100,8 +114,28 @@ static struct jitscope_error *begin_open(struct debug_shelf *shelf, const struct
     return NULL;
 }
 
+bool debug_shelf_wants_alone(const struct debug_shelf *shelf) {
+    return shelf->alone < MOST_ALONE;
+}
+
+static struct jitscope_error *add_alone(struct debug_shelf *shelf, struct shelved_batch *batch,
+                                        enum debug_listing how) {
+    struct shelved_image *image = new_image(how);
+    struct jitscope_error *error = image ? adopt(shelf, image, batch) : error_no_memory();
+    if (error) {
+        os_release(image);
+        return error;
+    }
+    image->alone = true;
+    shelf->alone++;
+    put(shelf, image, false);
+    return NULL;
+}
+
 struct jitscope_error *debug_shelf_add_open(struct debug_shelf *shelf, struct shelved_batch *batch,
                                             enum debug_listing how) {
+    if (batch->alone)
+        return add_alone(shelf, batch, how);
     int which = how == LISTING_UNLISTED;
     store_share_measure(&batch->image, &batch->share);
     bool fresh = !shelf->open[which] || !store_image_fits(shelf->open[which]->store, &batch->share);
@@ -120,6 +154,8 @@ struct jitscope_error *debug_shelf_add_open(struct debug_shelf *shelf, struct sh
 /* Takes MEMBERS' images into one new store. */
 static struct jitscope_error *merge(struct debug_shelf *shelf, struct shelved_image *image) {
     uint32_t count = image->members.count;
+    if (count == 1 && image->members.data[0]->alone)
+        return adopt(shelf, image, image->members.data[0]);
     struct debug_image *images = os_allocate(count * sizeof *images);
     if (!images)
         return error_no_memory();
@@ -316,6 +352,12 @@ static void remove_announced(struct debug_shelf *shelf, struct shelved_batch *ba
 
 static void remove_open(struct debug_shelf *shelf, struct shelved_batch *batch) {
     struct shelved_image *image = batch->home;
+    if (image->alone) {
+        shelf->alone--;
+        take(shelf, image);
+        destroy(image);
+        return;
+    }
     bool is_open = image->store->public.flags & IMAGE_OPEN;
     bool seen = image->how == LISTING_LISTED && jit_interface_is_watched();
     if (seen || (!is_open && image->store->public.batches == 1))

@@ -1,8 +1,9 @@
 /* debug_shelf: the images of this process that debuggers can see, and which batch is in which.
  *
  * Two kinds: *open* images take batch after batch and are found at attach, or by plug-ins; *announced* ones
- * are told of through the hook, a list of batches at once, and merged in powers of FAN_IN.  All under
- * executor_debug's lock. */
+ * are told of through the hook, a list of batches at once, and merged in powers of FAN_IN.  A batch that can
+ * be an image by itself is one, in the memory that it came in, where otherwise it would begin an open image,
+ * or be announced by itself.  All under executor_debug's lock. */
 #ifndef EXECUTOR_DEBUG_SHELF_H
 #define EXECUTOR_DEBUG_SHELF_H
 
@@ -18,13 +19,15 @@ struct shelved_image {
     enum debug_listing how;
     uint32_t rank;                       /* announced: it has about FAN_IN to that power of members */
     bool merged;                         /* its members are on their way into another one */
+    bool alone;                          /* one batch that was not announced, in its own memory */
     VEC(struct shelved_batch *) members; /* announced: whole images, for merging them anew */
     struct shelved_image *older, *newer;
 };
 
 /* The part of a batch that the shelf looks after; the owner allocates it. */
 struct shelved_batch {
-    struct debug_image image; /* must stay as long as the batch when it is announced */
+    struct debug_image image; /* must stay as long as the batch when it is announced, or ALONE */
+    bool alone;               /* can become an ELF image where it lies (header.elf) */
     uint32_t *number;         /* where the owner keeps the number of the image it is in */
     struct shelved_image *home;
     struct store_share share;
@@ -35,6 +38,7 @@ struct debug_shelf {
     struct shelved_image *open[2]; /* LISTED, UNLISTED: takes the next batch; NULL when there is none */
     uint32_t next_number;
     uint32_t count;
+    uint32_t alone; /* of these, images of batches that were not announced and are alone */
 };
 
 typedef bool debug_shelf_test(const struct shelved_batch *batch, const void *context);
@@ -43,6 +47,9 @@ typedef bool debug_shelf_test(const struct shelved_batch *batch, const void *con
  * NO_MEMORY; then nothing has changed. */
 struct jitscope_error *debug_shelf_announce(struct debug_shelf *shelf, struct shelved_batch *const *batches,
                                             uint32_t count, uint32_t *taken);
+/* Whether one more batch, not to be announced, had better be ALONE: debuggers take their time for each image.
+ */
+bool debug_shelf_wants_alone(const struct debug_shelf *shelf);
 /* Errors: NO_MEMORY; then nothing has changed. */
 struct jitscope_error *debug_shelf_add_open(struct debug_shelf *shelf, struct shelved_batch *batch,
                                             enum debug_listing how);

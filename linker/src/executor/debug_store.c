@@ -5,18 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* Sections of the ELF file: the null one, the string tables, .symtab, DWARF, then the batches' own. */
-enum {
-    ELF_NULL,
-    ELF_NAMES,
-    ELF_STRINGS,
-    ELF_SYMBOLS,
-    ELF_DWARF,
-    ELF_FIXED = ELF_DWARF + DEBUG_SECTION_COUNT
-};
-
-/* More would need SHN_XINDEX, which debuggers read less well. */
-enum { MOST_SECTIONS = SHN_LORESERVE - 1, NAMES_ROOM = 4096, LARGE_IMAGE = 1 << 20 };
+enum { LARGE_IMAGE = 1 << 20 };
 
 static Elf64_Ehdr *elf_header(const struct store_image *store) {
     return (Elf64_Ehdr *)(uintptr_t)store->public.address;
@@ -32,24 +21,9 @@ static Elf64_Shdr *elf_sections(const struct store_image *store) {
 
 /* --- what images need */
 
-static uint32_t find_eh_frame(const struct debug_image *image) {
-    const struct debuggee_section *sections = debug_image_table(image, image->header->sections);
-    const char *names = debug_image_table(image, image->header->strings);
-    for (uint32_t i = 0; i < image->header->sections.count; i++) {
-        const char *name = names + sections[i].name;
-        if (name[0] == '.' && name[1] == 'e' && !strcmp(name, ".eh_frame"))
-            return i + 1;
-    }
-    return 0;
-}
-
 void store_share_measure(const struct debug_image *image, struct store_share *share) {
     const struct debug_image_header *header = image->header;
-    share->left_out = find_eh_frame(image);
-    uint32_t sections = header->sections.count - (share->left_out != 0);
-    if (sections > MOST_SECTIONS - ELF_FIXED)
-        sections = MOST_SECTIONS - ELF_FIXED;
-    share->size[PART_SECTIONS] = sections * (uint32_t)sizeof(Elf64_Shdr);
+    share->size[PART_SECTIONS] = header->elf_sections * (uint32_t)sizeof(Elf64_Shdr);
     share->size[PART_SYMBOLS] = header->symbols.count * (uint32_t)sizeof(Elf64_Sym);
     share->size[PART_STRINGS] = debug_image_texts(header);
     memset(share->first, 0, sizeof share->first);
@@ -87,30 +61,26 @@ bool store_image_fits(const struct store_image *store, const struct store_share 
 
 /* --- creation */
 
-/* Names of the fixed sections; batches' sections have theirs in .strtab, which is both tables' second half.
- */
+static unsigned part_of_section(unsigned section) {
+    return section == ELF_SYMBOLS ? PART_SYMBOLS
+           : section < ELF_DWARF  ? PART_STRINGS
+                                  : PART_DWARF + section - ELF_DWARF;
+}
+
+/* Batches' sections have their names behind the fixed ones, in .strtab, which is both tables at once. */
 static void write_fixed_sections(struct store_image *store) {
     Elf64_Shdr *sections = elf_sections(store);
-    char *names = (char *)part(store, PART_STRINGS);
-    uint32_t at = 1;
-    for (unsigned i = 1; i < ELF_FIXED; i++) {
-        static const char *const own[] = {
-            [ELF_NAMES] = ".shstrtab", [ELF_STRINGS] = ".strtab", [ELF_SYMBOLS] = ".symtab"};
-        const char *name = i < ELF_DWARF ? own[i] : debug_section_names[i - ELF_DWARF];
-        size_t length = strlen(name) + 1;
-        memcpy(names + at, name, length);
-        unsigned from = i == ELF_SYMBOLS ? PART_SYMBOLS
-                        : i < ELF_DWARF  ? PART_STRINGS
-                                         : PART_DWARF + i - ELF_DWARF;
+    sections[ELF_NULL] = (Elf64_Shdr){0};
+    for (unsigned i = 1, name = 1; i < ELF_FIXED; i++) {
         if (i >= ELF_DWARF)
-            store->names[i - ELF_DWARF] = at;
-        sections[i] = (Elf64_Shdr){.sh_name = i < ELF_DWARF ? at : 0,
+            store->names[i - ELF_DWARF] = name;
+        sections[i] = (Elf64_Shdr){.sh_name = i < ELF_DWARF ? name : 0,
                                    .sh_type = i < ELF_SYMBOLS    ? SHT_STRTAB
                                               : i == ELF_SYMBOLS ? SHT_SYMTAB
                                                                  : SHT_NULL,
-                                   .sh_offset = store->place[from],
+                                   .sh_offset = store->place[part_of_section(i)],
                                    .sh_addralign = 1};
-        at += (uint32_t)length;
+        name += (uint32_t)strlen(debug_image_fixed_names + name) + 1;
     }
     for (int i = DEBUG_SECTION_STR; i <= DEBUG_SECTION_LINE_STR; i++) {
         sections[ELF_DWARF + i].sh_flags = SHF_MERGE | SHF_STRINGS;
@@ -119,7 +89,6 @@ static void write_fixed_sections(struct store_image *store) {
     sections[ELF_SYMBOLS].sh_entsize = sizeof(Elf64_Sym);
     sections[ELF_SYMBOLS].sh_link = ELF_STRINGS;
     sections[ELF_SYMBOLS].sh_addralign = 8;
-    store->used[PART_STRINGS] = at;
     store->used[PART_SYMBOLS] = sizeof(Elf64_Sym);
     store->used[PART_SECTIONS] = ELF_FIXED * sizeof(Elf64_Shdr);
 }
@@ -192,7 +161,7 @@ static struct jitscope_error *create(uint64_t needs[PART_COUNT], bool filled, ui
         return error_no_memory();
     needs[PART_SECTIONS] += ELF_FIXED * sizeof(Elf64_Shdr);
     needs[PART_SYMBOLS] += sizeof(Elf64_Sym);
-    needs[PART_STRINGS] += NAMES_ROOM;
+    needs[PART_STRINGS] += debug_image_fixed_names_size;
     void *memory = NULL;
     if (reserve_parts(store, needs, &store->public.size)) {
         store->is_table = filled && store->public.size >= LARGE_IMAGE;
@@ -206,6 +175,8 @@ static struct jitscope_error *create(uint64_t needs[PART_COUNT], bool filled, ui
     store->public.number = number;
     write_header(store);
     write_fixed_sections(store);
+    memcpy(part(store, PART_STRINGS), debug_image_fixed_names, debug_image_fixed_names_size);
+    store->used[PART_STRINGS] = debug_image_fixed_names_size;
     publish(store, 0);
     *out = store;
     return NULL;
@@ -229,7 +200,8 @@ struct jitscope_error *store_image_create_for(const struct debug_image *images, 
 void store_image_destroy(struct store_image *store) {
     if (!store)
         return;
-    unmap_store(store);
+    if (!store->borrowed)
+        unmap_store(store);
     os_release(store);
 }
 
@@ -237,51 +209,61 @@ void store_image_destroy(struct store_image *store) {
 
 static void add_sections(struct store_image *store, const struct debug_image *image,
                          const struct store_share *share) {
-    const struct debug_image_header *header = image->header;
-    const struct debuggee_section *from = debug_image_table(image, header->sections);
-    Elf64_Shdr *to = elf_sections(store) + store->used[PART_SECTIONS] / sizeof *to;
-    Elf64_Shdr *const end = to + store_share_sections(share);
-    for (uint32_t i = 0; to < end; i++)
-        if (i + 1 != share->left_out)
-            *to++ = (Elf64_Shdr){.sh_name = (Elf64_Word)store->used[PART_STRINGS] + from[i].name,
-                                 .sh_type = SHT_NOBITS,
-                                 .sh_flags = SHF_ALLOC | (from[i].prot & 2 ? SHF_WRITE : 0) |
-                                             (from[i].prot & 4 ? SHF_EXECINSTR : 0),
-                                 .sh_addr = from[i].address,
-                                 .sh_offset = sizeof(Elf64_Ehdr),
-                                 .sh_size = from[i].size,
-                                 .sh_addralign = 1};
-}
-
-/* From a number among the image's own sections, FIRST being that of the one before its first one here. */
-static uint16_t section_number(const struct store_share *share, uint32_t number, uint32_t first) {
-    if (!number || number == SHN_ABS || number == share->left_out)
-        return SHN_ABS;
-    number -= share->left_out && number > share->left_out;
-    return number > store_share_sections(share) ? SHN_ABS : (uint16_t)(number + first);
+    const struct debuggee_section *from = debug_image_table(image, image->header->sections);
+    Elf64_Shdr *to = elf_sections(store) + share->first[PART_SECTIONS] / sizeof *to;
+    for (uint32_t i = 0, count = store_share_sections(share); i < count; i++)
+        to[i] = (Elf64_Shdr){.sh_name = share->first[PART_STRINGS] + from[i].name,
+                             .sh_type = SHT_NOBITS,
+                             .sh_flags = SHF_ALLOC | (from[i].prot & 2 ? SHF_WRITE : 0) |
+                                         (from[i].prot & 4 ? SHF_EXECINSTR : 0),
+                             .sh_addr = from[i].address,
+                             .sh_offset = sizeof(Elf64_Ehdr),
+                             .sh_size = from[i].size,
+                             .sh_addralign = 1};
 }
 
 static void add_symbols(struct store_image *store, const struct debug_image *image,
                         const struct store_share *share) {
     const struct debug_image_header *header = image->header;
     const Elf64_Sym *from = debug_image_table(image, header->symbols);
-    Elf64_Sym *to = (Elf64_Sym *)(void *)(part(store, PART_SYMBOLS) + store->used[PART_SYMBOLS]);
-    uint32_t first = (uint32_t)(store->used[PART_SECTIONS] / sizeof(Elf64_Shdr) - 1);
+    Elf64_Sym *to = (Elf64_Sym *)(void *)(part(store, PART_SYMBOLS) + share->first[PART_SYMBOLS]);
+    uint32_t moved = (uint32_t)(share->first[PART_SECTIONS] / sizeof(Elf64_Shdr)) - ELF_FIXED;
     for (uint32_t i = 0; i < header->symbols.count; i++) {
         to[i] = from[i];
-        to[i].st_name += (Elf64_Word)store->used[PART_STRINGS];
-        to[i].st_shndx = section_number(share, from[i].st_shndx, first);
+        to[i].st_name += share->first[PART_STRINGS];
+        if (to[i].st_shndx != SHN_ABS)
+            to[i].st_shndx = (uint16_t)(to[i].st_shndx + moved);
     }
 }
 
+/* Bytes of the record of .debug_frame at AT, its length field included; 0: there is none that is whole and
+ * has an id. */
+static uint64_t frame_record(const uint8_t *frames, uint64_t at, uint64_t size) {
+    uint64_t length = size - at >= 8 ? load_u32(frames + at) : 0;
+    return length >= 4 && length < UINT32_MAX && length <= size - at - 4 ? 4 + length : 0;
+}
+
+static bool is_cie(const uint8_t *record) {
+    return load_u32(record + 4) == UINT32_MAX;
+}
+
+/* FDEs name their CIE by its offset. */
+static void move_frames(uint8_t *frames, uint64_t size, uint32_t moved) {
+    uint64_t length;
+    for (uint64_t at = 0; moved && (length = frame_record(frames, at, size)); at += length)
+        if (!is_cie(frames + at))
+            store_u32(frames + at + 4, load_u32(frames + at + 4) + moved);
+}
+
 /* References are only from sections that are there; to one that is not, an offset may be, of 0. */
-static void add_dwarf(struct store_image *store, const struct debug_image *image, uint32_t parts) {
+static void add_dwarf(struct store_image *store, const struct debug_image *image,
+                      const struct store_share *share) {
     const struct debug_image_header *header = image->header;
     uint8_t *sections[PART_COUNT];
-    for (parts = parts >> PART_DWARF << PART_DWARF; parts;) {
+    for (uint32_t parts = share->present >> PART_DWARF << PART_DWARF; parts;) {
         unsigned i = next_part(&parts);
         const struct debug_table *table = &header->dwarf[i - PART_DWARF];
-        sections[i] = part(store, i) + store->used[i];
+        sections[i] = part(store, i) + share->first[i];
         memcpy(sections[i], debug_image_table(image, *table), table->count);
     }
     const struct debug_reference *references = debug_image_table(image, header->references);
@@ -294,6 +276,9 @@ static void add_dwarf(struct store_image *store, const struct debug_image *image
         else
             store_u64(field, load_u64(field) + base);
     }
+    const unsigned frame = PART_DWARF + DEBUG_SECTION_FRAME;
+    if (share->size[frame])
+        move_frames(sections[frame], share->size[frame], share->first[frame]);
 }
 
 /* Pages are brought in ahead, as much again as there is: a page fault for each costs several times as much.
@@ -322,13 +307,54 @@ void store_image_add(struct store_image *store, const struct debug_image *image,
            debug_image_table(image, image->header->strings), share->size[PART_STRINGS]);
     add_sections(store, image, share);
     add_symbols(store, image, share);
-    add_dwarf(store, image, share->present);
+    add_dwarf(store, image, share);
     for (uint32_t parts = share->present; parts;) {
         unsigned i = next_part(&parts);
         store->used[i] += share->size[i];
     }
     store->public.batches++;
     publish(store, share->present);
+}
+
+/* --- by itself */
+
+/* Parts are where the image has them, seen from the ELF header on. */
+static void place_parts(struct store_image *store, const struct debug_image *image,
+                        const struct store_share *share) {
+    const struct debug_image_header *header = image->header;
+    uint32_t elf = header->elf.offset;
+    store->place[PART_SECTIONS] = sizeof(Elf64_Ehdr);
+    store->place[PART_SYMBOLS] = header->symbols.offset - elf - sizeof(Elf64_Sym);
+    store->place[PART_STRINGS] = header->strings.offset - elf;
+    for (int i = 0; i < DEBUG_SECTION_COUNT; i++)
+        store->place[PART_DWARF + i] = header->dwarf[i].offset - elf;
+    for (int i = 0; i < PART_COUNT; i++)
+        store->used[i] = store->room[i] = share->first[i] + share->size[i];
+}
+
+struct jitscope_error *store_image_adopt(const struct debug_image *image, uint32_t number,
+                                         struct store_share *share, struct store_image **out) {
+    struct store_image *store = os_allocate_zeroed(sizeof *store);
+    if (!store)
+        return error_no_memory();
+    store->public.address = (uint64_t)(uintptr_t)image->bytes.data + image->header->elf.offset;
+    store->public.size = image->bytes.size - image->header->elf.offset;
+    store->public.number = number;
+    store->public.batches = 1;
+    store->borrowed = true;
+    store_share_measure(image, share);
+    share->first[PART_SECTIONS] = ELF_FIXED * (uint32_t)sizeof(Elf64_Shdr);
+    share->first[PART_SYMBOLS] = sizeof(Elf64_Sym);
+    place_parts(store, image, share);
+    write_header(store);
+    write_fixed_sections(store);
+    memset(part(store, PART_SYMBOLS), 0, sizeof(Elf64_Sym));
+    add_sections(store, image, share);
+    for (int i = 0; i < PART_COUNT; i++)
+        store->used[i] = store->room[i];
+    publish(store, share->present);
+    *out = store;
+    return NULL;
 }
 
 /* --- leaving */
@@ -365,14 +391,10 @@ static void blot_units(uint8_t *units, uint64_t size, bool types) {
 
 /* A frame without length describes no address. */
 static void blot_frames(uint8_t *frames, uint64_t size) {
-    for (uint64_t at = 0; size - at >= 24;) {
-        uint64_t length = load_u32(frames + at);
-        if (length == UINT32_MAX || length > size - at - 4)
-            return;
-        if (load_u32(frames + at + 4) != UINT32_MAX && length >= 20)
+    uint64_t length;
+    for (uint64_t at = 0; (length = frame_record(frames, at, size)); at += length)
+        if (!is_cie(frames + at) && length >= 24)
             memset(frames + at + 8, 0, 16);
-        at += 4 + length;
-    }
 }
 
 void store_image_blot(struct store_image *store, const struct store_share *share) {

@@ -1,8 +1,10 @@
 /* debug_store: ELF images in memory, each the debug information of one or many batches.
  *
- * An image is one mapping with a fixed place for the header, the section table and each section; sections
- * grow inside their places, last the ones that make others visible, so that a debugger that stops the process
- * at any moment finds a whole image.  What it is made of:
+ * A debug image that is large becomes an ELF image where it lies.  Others are copied, many into one:
+ *
+ * Such an image is one mapping with a fixed place for the header, the section table and each section;
+ * sections grow inside their places, last the ones that make others visible, so that a debugger that stops
+ * the process at any moment finds a whole image.  What it is made of:
  *
  *     .text, .plt, ...   NOBITS, with the addresses of the code and data themselves (sh_addr)
  *     .symtab, .strtab   absolute values
@@ -16,7 +18,7 @@
 #define EXECUTOR_DEBUG_STORE_H
 
 #include "base/vec.h"
-#include "executor/debug_image.h"
+#include "executor/debug_elf.h"
 #include "executor/debuggee.h"
 
 #include <stdbool.h>
@@ -33,8 +35,7 @@ enum store_part {
 struct store_share {
     uint32_t first[PART_COUNT]; /* offset in each part, in bytes */
     uint32_t size[PART_COUNT];
-    uint32_t left_out; /* number of its .eh_frame among its own sections, from 1; 0: it has none */
-    uint32_t present;  /* the parts it has something in, a bit each: mostly few of DWARF's many sections */
+    uint32_t present; /* the parts it has something in, a bit each: mostly few of DWARF's many sections */
 };
 
 struct store_image {
@@ -44,6 +45,7 @@ struct store_image {
     uint64_t used[PART_COUNT];
     uint64_t populated[PART_COUNT];      /* bytes that are in memory already */
     bool is_table;                       /* memory as os.h has it for tables: comes in huge pages */
+    bool borrowed;                       /* the memory is somebody else's */
     uint32_t names[DEBUG_SECTION_COUNT]; /* offsets of the DWARF sections' names */
 };
 
@@ -53,11 +55,13 @@ struct jitscope_error *store_image_create(const struct debug_image *image, uint3
 /* The same for a list of images, once each. */
 struct jitscope_error *store_image_create_for(const struct debug_image *images, uint32_t count,
                                               uint32_t number, struct store_image **out);
+/* IMAGE, which has room for it, becomes an ELF image of its own, and is in it: SHARE is filled in.  Its
+ * memory is the caller's, and to stay as long as STORE.  Errors: NO_MEMORY. */
+struct jitscope_error *store_image_adopt(const struct debug_image *image, uint32_t number,
+                                         struct store_share *share, struct store_image **out);
 void store_image_destroy(struct store_image *store);
 
-/* The sizes of what IMAGE will have in an image.  Sections beyond what ELF counts in 16 bits stay out, and
- * their symbols are absolute; so does .eh_frame: without content it is an error to readelf, .debug_frame says
- * the same, and each section costs debuggers time. */
+/* The sizes of what IMAGE will have in an image. */
 void store_share_measure(const struct debug_image *image, struct store_share *share);
 static inline uint32_t store_share_sections(const struct store_share *share) {
     return share->size[PART_SECTIONS] / (uint32_t)sizeof(Elf64_Shdr);

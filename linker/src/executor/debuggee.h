@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #define DEBUGGEE_MAGIC   "JSDBGEE"
-#define DEBUGGEE_VERSION 2u
+#define DEBUGGEE_VERSION 3u
 
 /* What a session tells debuggers of its code; as enum jitscope_debug of jitscope/session.h. */
 enum debuggee_policy { DEBUGGEE_AUTO = 0, DEBUGGEE_EAGER = 1, DEBUGGEE_LAZY = 2, DEBUGGEE_OFF = 3 };

@@ -75,6 +75,10 @@ void executor_set_debug_policy(struct executor *executor, enum debuggee_policy p
     executor->debug_policy = policy;
 }
 
+void executor_offer_image(struct executor *executor, struct image_memory *memory) {
+    executor->offered_image = memory;
+}
+
 void executor_tell_at_once(struct executor *executor) {
     executor->tells_at_once = true;
 }

@@ -126,6 +126,10 @@ void executor_disown_space(uint64_t start);
 
 /* What debuggers are told; DEBUGGEE_AUTO before. */
 void executor_set_debug_policy(struct executor *executor, enum debuggee_policy policy);
+/* MEMORY holds the arguments of an action of executor_finalize() that registers a debug image: the executor
+ * may keep it, and then leaves it empty.  NULL: no more. */
+struct image_memory;
+void executor_offer_image(struct executor *executor, struct image_memory *memory);
 /* Addresses of what is finalized get out in other ways than executor_announce() knows of: from now on
  * debuggers are told of each batch when it is finalized. */
 void executor_tell_at_once(struct executor *executor);

@@ -262,8 +262,7 @@ static const char *run_DEREGISTER_LAZY_SLOTS(void *context, const uint8_t *argum
 
 static const char *run_REGISTER_DEBUG_IMAGE(void *context, const uint8_t *arguments, size_t size) {
     struct executor *executor = context;
-    return executor_register_debug_image(executor, executor->debug_policy, (struct bytes){arguments, size},
-                                         &executor->debug_listing);
+    return executor_register_debug_image(executor, (struct bytes){arguments, size});
 }
 
 static const char *run_DEREGISTER_DEBUG_IMAGE(void *context, const uint8_t *arguments, size_t size) {
@@ -272,7 +271,7 @@ static const char *run_DEREGISTER_DEBUG_IMAGE(void *context, const uint8_t *argu
     if (size != sizeof name)
         return FAIL(executor, "takes %zu bytes of arguments, not %zu", sizeof name, size);
     memcpy(&name, arguments, sizeof name);
-    return executor_deregister_debug_image(executor, (uint32_t)name.link, &executor->debug_listing);
+    return executor_deregister_debug_image(executor, (uint32_t)name.link);
 }
 
 struct jitscope_error *executor_register_builtin_actions(struct executor *executor) {

@@ -22,8 +22,9 @@ struct debug_batch {
     struct debug_batch *newer, *older;
     struct debug_batch *next_in_bucket;
     enum debug_listing how;
-    uint32_t waits;   /* its place among those that wait, plus 1; 0: it does not */
-    uint64_t bytes[]; /* the debug image, or its description only */
+    uint32_t waits;             /* its place among those that wait, plus 1; 0: it does not */
+    struct image_memory memory; /* of an image that is kept where it is; else empty */
+    uint64_t bytes[];           /* else: the debug image, or its description only */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -165,10 +166,20 @@ static void leave(struct debug_batch *batch) {
     jitscope_debuggee.batches--;
 }
 
+/* Becomes an ELF image by itself. */
+static bool is_alone(const struct debug_image *image, enum debug_listing how) {
+    return image->header->elf.count && (how == LISTING_ANNOUNCED || debug_shelf_wants_alone(&shelf));
+}
+
 /* Announced images are merged anew later: they are kept whole. */
+static size_t kept_size(const struct debug_image *image, enum debug_listing how) {
+    return how == LISTING_ANNOUNCED ? image->header->size : image->header->description_size;
+}
+
 static struct debug_batch *new_batch(const struct executor *executor, const struct debug_image *image,
                                      enum debug_listing how) {
-    size_t size = how == LISTING_ANNOUNCED ? image->header->size : image->header->description_size;
+    bool alone = is_alone(image, how);
+    size_t size = alone ? 0 : kept_size(image, how);
     struct debug_batch *batch = debug_slab_allocate(&slab, sizeof *batch + size);
     if (!batch)
         return NULL;
@@ -180,20 +191,50 @@ static struct debug_batch *new_batch(const struct executor *executor, const stru
     batch->public.description_size = image->header->description_size;
     batch->public.session = executor->number;
     batch->public.link = image->header->link;
-    batch->shelved = (struct shelved_batch){.image = *image, .number = &batch->public.image};
+    batch->shelved = (struct shelved_batch){.image = *image, .alone = alone, .number = &batch->public.image};
     return batch;
+}
+
+static void destroy_batch(struct debug_batch *batch) {
+    if (batch)
+        vec_destroy(&batch->memory);
+    debug_slab_release(&slab, batch);
+}
+
+/* The batch's image lies in what was offered for keeping. */
+static bool is_offered(const struct debug_batch *batch, const struct image_memory *offered) {
+    return batch->shelved.alone && offered && batch->shelved.image.bytes.data == offered->data;
+}
+
+/* What is to stay of the image lies in memory that stays, if OFFERED is taken. */
+static struct jitscope_error *settle_image(struct debug_batch *batch, const struct image_memory *offered) {
+    struct shelved_batch *shelved = &batch->shelved;
+    struct bytes own = shelved->image.bytes;
+    if (shelved->alone && !is_offered(batch, offered)) {
+        TRY(vec_reserve(&batch->memory, own.size));
+        own.data = memcpy(batch->memory.data, own.data, own.size);
+    } else if (!shelved->alone && batch->how == LISTING_ANNOUNCED) {
+        own.data = (const uint8_t *)batch->bytes;
+    }
+    shelved->image = (struct debug_image){own, (const void *)own.data};
+    if (shelved->alone)
+        batch->public.description = address_of(own.data);
+    return NULL;
+}
+
+static void take(struct debug_batch *batch, struct image_memory *offered) {
+    batch->memory = *offered;
+    *offered = (struct image_memory){0};
 }
 
 static struct debug_batch *batch_of(const struct shelved_batch *shelved) {
     return (void *)((uintptr_t)shelved - offsetof(struct debug_batch, shelved));
 }
 
-static struct jitscope_error *shelve(struct debug_batch *batch, const struct debug_image *image, bool waits) {
-    if (batch->how != LISTING_ANNOUNCED)
-        return debug_shelf_add_open(&shelf, &batch->shelved, batch->how);
-    struct bytes own = {(const uint8_t *)batch->bytes, image->bytes.size};
+static struct jitscope_error *shelve(struct debug_batch *batch, bool waits) {
     struct shelved_batch *shelved = &batch->shelved;
-    shelved->image = (struct debug_image){own, (const void *)own.data};
+    if (batch->how != LISTING_ANNOUNCED)
+        return debug_shelf_add_open(&shelf, shelved, batch->how);
     uint32_t taken;
     if (!waits)
         return debug_shelf_announce(&shelf, &shelved, 1, &taken);
@@ -254,34 +295,36 @@ void executor_debug_announce(void) {
 
 /* --- arrival */
 
-static const char *add_batch(const struct executor *executor, enum debuggee_policy policy,
-                             const struct debug_image *image, enum debug_listing *how) {
+static const char *add_batch(const struct executor *executor, const struct debug_image *image,
+                             struct image_memory *offered) {
     if (find_batch(executor, image->header->link))
         return "a debug image of this link is registered already";
-    *how = choose(policy, image);
-    struct debug_batch *batch = new_batch(executor, image, *how);
-    bool waits = policy != DEBUGGEE_EAGER && !executor->tells_at_once;
-    struct jitscope_error *error = batch ? shelve(batch, image, waits) : error_no_memory();
+    struct debug_batch *batch = new_batch(executor, image, executor->debug_listing);
+    bool waits = executor->debug_policy != DEBUGGEE_EAGER && !executor->tells_at_once;
+    struct jitscope_error *error = batch ? settle_image(batch, offered) : error_no_memory();
+    if (!error)
+        error = shelve(batch, waits);
     if (error) {
         jitscope_error_destroy(error);
-        debug_slab_release(&slab, batch);
+        destroy_batch(batch);
         return "out of memory for debug information";
     }
+    if (is_offered(batch, offered))
+        take(batch, offered);
     enter(batch);
     return NULL;
 }
 
-const char *executor_register_debug_image(struct executor *executor, enum debuggee_policy policy,
-                                          struct bytes bytes, enum debug_listing *how) {
+const char *executor_register_debug_image(struct executor *executor, struct bytes bytes) {
     struct debug_image image;
-    enum debug_listing unused;
     const char *failure = debug_image_open(bytes, &image);
     if (failure)
         return failure;
     begin_change();
-    failure = add_batch(executor, policy, &image, how ? how : &unused);
+    executor->debug_listing = choose(executor->debug_policy, &image);
+    failure = add_batch(executor, &image, executor->offered_image);
     publish();
-    if (!failure && policy == DEBUGGEE_LAZY)
+    if (!failure && executor->debug_policy == DEBUGGEE_LAZY)
         debug_beacon_light(address_of(&jitscope_debuggee)); /* who is told reads the lists at once */
     pthread_mutex_unlock(&lock);
     return failure;
@@ -317,16 +360,14 @@ static void withdraw(struct debug_batch *batch) {
     debug_shelf_remove(&shelf, &batch->shelved);
 }
 
-const char *executor_deregister_debug_image(struct executor *executor, uint32_t link,
-                                            enum debug_listing *how) {
+const char *executor_deregister_debug_image(struct executor *executor, uint32_t link) {
     begin_change();
     struct debug_batch *batch = find_batch(executor, link);
     if (batch) {
-        if (how)
-            *how = batch->how;
+        executor->debug_listing = batch->how;
         withdraw(batch);
         leave(batch);
-        debug_slab_release(&slab, batch);
+        destroy_batch(batch);
     }
     end_change();
     return batch ? NULL : "no debug image of this link is registered";

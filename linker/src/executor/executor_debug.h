@@ -42,11 +42,10 @@ enum debug_listing { LISTING_NONE, LISTING_ANNOUNCED, LISTING_LISTED, LISTING_UN
 
 /* For events; static. */
 const char *debug_listing_text(enum debug_listing listing);
-/* Both return NULL, or why they failed (a static text).  *how may be NULL. */
-const char *executor_register_debug_image(struct executor *executor, enum debuggee_policy policy,
-                                          struct bytes image, enum debug_listing *how);
-const char *executor_deregister_debug_image(struct executor *executor, uint32_t link,
-                                            enum debug_listing *how);
+/* Both return NULL, or why they failed (a static text); debug_listing says how the batch is or was made
+ * known. The executor's policy decides.  What executor_offer_image() offers may be taken. */
+const char *executor_register_debug_image(struct executor *executor, struct bytes image);
+const char *executor_deregister_debug_image(struct executor *executor, uint32_t link);
 /* Code of any batch may run from now on: those that wait are announced. */
 void executor_debug_announce(void);
 /* A section was registered with, or withdrawn from (CHANGE is -1), the unwinder of that name. */

@@ -91,8 +91,9 @@ struct executor {
     uint32_t number; /* of this executor in its process, from 1 */
     enum debuggee_policy debug_policy;
     bool tells_at_once; /* debuggers need not be told later: addresses get out in other ways than lookups */
-    enum debug_listing debug_listing; /* how the last debug image was made known, or had been */
-    uint64_t *values;                 /* what the built-in action that runs has found out */
+    enum debug_listing debug_listing;   /* how the last debug image was made known, or had been */
+    struct image_memory *offered_image; /* see executor_offer_image() */
+    uint64_t *values;                   /* what the built-in action that runs has found out */
     uint32_t value_count;
     uint64_t duration; /* of the half that has run, when another process has measured it */
     char message[192]; /* the last failure of a built-in action */

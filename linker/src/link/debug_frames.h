@@ -2,12 +2,30 @@
 #ifndef LINK_DEBUG_FRAMES_H
 #define LINK_DEBUG_FRAMES_H
 
+#include "executor/debug_image.h"
 #include "graph/graph.h"
-#include "object/elf_debug.h"
+#include "object/cie.h"
 
-/* Appends the batch's .eh_frame records, with absolute addresses, and one frame for each section of stubs to
- * OUT's .debug_frame.  *frames counts them.  Needs working memory and graph->addresses. */
-struct jitscope_error *debug_frames_add(const struct graph *graph, struct debug_sections *out,
-                                        uint32_t *frames);
+/* A .debug_frame that is being written, at the end of IMAGE; set these three, the rest zero. */
+struct debug_frames {
+    const struct arch *arch;
+    struct image_memory *image;
+    uint64_t start; /* where in IMAGE the section begins */
+    uint32_t count; /* FDEs so far */
+
+    /* the CIE that the last FDE had: FDEs of one CIE follow each other mostly */
+    uint64_t source;     /* where it is in .eh_frame */
+    uint32_t cie_offset; /* and in .debug_frame */
+    struct cie_view cie;
+};
+
+/* So many bytes RECORDS records of an .eh_frame of SIZE bytes become at most, if each CIE has its FDEs
+ * together. */
+uint64_t debug_frames_room(uint64_t size, uint32_t records);
+/* Appends an .eh_frame that lies at ADDRESS; SECTION is what it holds there, fixed up.  What is not sound, or
+ * not understood, is left out. */
+struct jitscope_error *debug_frames_add(struct debug_frames *frames, uint64_t address, struct bytes section);
+/* Appends one frame for a section of stubs. */
+struct jitscope_error *debug_frames_add_stubs(struct debug_frames *frames, uint64_t address, uint64_t size);
 
 #endif

@@ -108,12 +108,20 @@ static struct jitscope_error *fix(struct link_job *job, const struct in_flight *
 struct handover {
     struct in_flight *in_flight;
     uint64_t *finalized;
+    struct executor *executor; /* NULL: there is none */
+    struct image_memory *image;
 };
 
+/* The debug image's memory is the executor's, if it likes. */
 static struct jitscope_error *finalize(struct graph *graph, void *context) {
     (void)graph;
     struct handover *handover = context;
-    return memory_finalize(handover->in_flight, handover->finalized);
+    if (handover->executor)
+        executor_offer_image(handover->executor, handover->image);
+    struct jitscope_error *error = memory_finalize(handover->in_flight, handover->finalized);
+    if (handover->executor)
+        executor_offer_image(handover->executor, NULL);
+    return error;
 }
 
 struct jitscope_error *link_run(struct link_job *job, uint64_t *finalized) {
@@ -132,7 +140,8 @@ struct jitscope_error *link_run(struct link_job *job, uint64_t *finalized) {
             memory_abandon(in_flight);
         return error;
     }
-    graph_tell_digest(job->graph, STAGE_FIXED_UP, GRAPH_SYMBOLS);
-    struct handover handover = {in_flight, finalized};
+    graph_tell_digest(job->graph, STAGE_FIXED_UP, GRAPH_SYMBOLS | GRAPH_ACTIONS);
+    struct handover handover = {in_flight, finalized, job->memory->executor,
+                                job->debug ? &job->debug->image : NULL};
     return run(job, PHASE_FINALIZE, "finalize", finalize, &handover);
 }

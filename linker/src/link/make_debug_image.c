@@ -5,7 +5,7 @@
  * never debugged: as blocks and edges of the graph it would cost more than the code it describes. */
 #include "link/make_debug_image.h"
 
-#include "executor/debug_image.h"
+#include "executor/debug_elf.h"
 #include "executor/debuggee.h"
 #include "link/debug_frames.h"
 
@@ -25,10 +25,9 @@ void debug_scratch_destroy(struct debug_scratch *scratch) {
     debug_sections_destroy(&scratch->sections);
     vec_destroy(&scratch->places);
     vec_destroy(&scratch->image);
-    vec_destroy(&scratch->shown);
-    vec_destroy(&scratch->numbers);
-    vec_destroy(&scratch->slots);
-    vec_destroy(&scratch->texts);
+    debug_outline_destroy(&scratch->outline);
+    vec_destroy(&scratch->entries);
+    vec_destroy(&scratch->notes);
 }
 
 /* NO_NAME is the empty one. */
@@ -95,18 +94,34 @@ static struct jitscope_error *read_inputs(struct maker *maker) {
     return NULL;
 }
 
-/* --- what goes in, and how much room it takes */
+/* --- how much room the parts take */
+
+/* .eh_frame is no section of the ELF file: without content it is an error to readelf, and .debug_frame says
+ * the same.  Those beyond what ELF counts in 16 bits are none either. */
+static void count_sections(struct maker *maker) {
+    const struct debug_outline *outline = &maker->scratch->outline;
+    struct debug_image_header *header = &maker->header;
+    uint32_t count = outline->shown.count - (outline->frames != NULL);
+    header->sections.count = outline->shown.count;
+    header->elf_sections = count < MOST_SECTIONS - ELF_FIXED ? count : MOST_SECTIONS - ELF_FIXED;
+}
+
+/* Room for a text with its end; none for the empty one. */
+static uint64_t name_room(uint64_t length) {
+    return length ? length + 1 : 0;
+}
 
 /* Functions and data by name; sections, files and thread-local variables have no place in a symbol table of
  * addresses. */
-static bool is_shown(const struct graph *graph, const struct symbol *symbol) {
-    if (symbol->block == NO_BLOCK || symbol->flags & SYMBOL_EXTERNAL ||
-        !in_memory(graph, &graph->blocks.data[symbol->block]))
+static inline bool is_shown(const struct symbol *symbol, const struct block *blocks,
+                            const uint32_t *numbers) {
+    const uint32_t kinds = 1u << SYMBOL_KIND_FUNCTION | 1u << SYMBOL_KIND_OBJECT | 1u << SYMBOL_KIND_NONE;
+    if (symbol->block == NO_BLOCK || symbol->flags & SYMBOL_EXTERNAL)
         return false;
-    return symbol->flags & SYMBOL_TABLE_ENTRY ||
-           ((symbol->kind == SYMBOL_KIND_FUNCTION || symbol->kind == SYMBOL_KIND_OBJECT ||
-             symbol->kind == SYMBOL_KIND_NONE) &&
-            length_of(graph, symbol->name));
+    if (!(symbol->flags & SYMBOL_TABLE_ENTRY) && (!(kinds >> symbol->kind & 1) || symbol->name == NO_NAME))
+        return false;
+    const struct block *block = &blocks[symbol->block];
+    return !(block->flags & BLOCK_REMOVED) && numbers[block->section];
 }
 
 static bool is_stub(const struct symbol *symbol) {
@@ -126,91 +141,66 @@ static uint32_t final_target(const struct graph *graph, uint32_t symbol) {
 
 static const char stub_suffix[] = "@plt", slot_suffix[] = "@got";
 
-/* Room for a text with its end; none for the empty one. */
-static uint64_t name_room(uint64_t length) {
-    return length ? length + 1 : 0;
-}
-
-static struct jitscope_error *number_sections(struct maker *maker) {
+static struct jitscope_error *measure_symbols(struct maker *maker, uint64_t *names) {
     const struct graph *graph = maker->graph;
-    struct debug_scratch *scratch = maker->scratch;
-    scratch->numbers.count = 0;
-    TRY(vec_reserve(&scratch->numbers, graph->sections.count));
-    for (uint32_t id = 0; id < graph->sections.count; id++) {
-        const struct section *section = &graph->sections.data[id];
-        bool taken = section->blocks && section->lifetime == LIFETIME_STANDARD;
-        vec_put(&scratch->numbers, taken ? ++maker->header.sections.count : 0);
-    }
-    return NULL;
-}
-
-/* A stub may come before its slot. */
-static struct jitscope_error *number_entry(struct maker *maker, uint32_t id) {
-    if (!maker->header.entries.count)
-        TRY(vec_reserve(&maker->scratch->slots, maker->graph->symbols.count));
-    maker->scratch->slots.data[id] = maker->header.entries.count++;
-    return NULL;
-}
-
-/* A text that is still to be written: which room has it. */
-enum { PENDING_NAME = -1, PENDING_STRING = -2 };
-
-static struct jitscope_error *forget_texts(struct maker *maker) {
-    struct debug_scratch *scratch = maker->scratch;
-    scratch->texts.count = 0;
-    TRY(vec_reserve(&scratch->texts, maker->graph->symbols.count));
-    if (scratch->texts.data)
-        memset(scratch->texts.data, 0, maker->graph->symbols.count * sizeof *scratch->texts.data);
-    return NULL;
-}
-
-/* A symbol, its slot and its stub share one text; it is among those of the description when an entry names
- * it.
- */
-static inline void want_text(int32_t *text, uint64_t room, bool entry, uint64_t *strings, uint64_t *names) {
-    if (*text == PENDING_STRING || (*text == PENDING_NAME && !entry))
-        return;
-    *names -= *text == PENDING_NAME ? room : 0;
-    *(entry ? strings : names) += room;
-    *text = entry ? PENDING_STRING : PENDING_NAME;
-}
-
-static struct jitscope_error *choose_symbols(struct maker *maker, uint64_t *strings, uint64_t *names) {
-    const struct graph *graph = maker->graph;
-    struct debug_scratch *scratch = maker->scratch;
-    scratch->shown.count = scratch->slots.count = 0;
-    TRY(forget_texts(maker));
-    TRY(vec_reserve(&scratch->shown, graph->symbols.count));
-    struct shown_symbol *shown = scratch->shown.data;
-    int32_t *texts = scratch->texts.data;
-    uint64_t in_strings = 0, in_names = 0;
-    for (uint32_t id = 0; id < graph->symbols.count; id++) {
-        const struct symbol *symbol = &graph->symbols.data[id];
-        if (!is_shown(graph, symbol))
+    const struct symbol *symbols = graph->symbols.data;
+    const struct block *blocks = graph->blocks.data;
+    const struct pooled_string *pool = graph->names->strings.data;
+    const uint32_t *numbers = maker->scratch->outline.numbers.data;
+    uint64_t room = 0;
+    uint32_t plain = 0;
+    maker->scratch->entries.count = 0;
+    for (uint32_t id = 0, count = graph->symbols.count; id < count; id++) {
+        const struct symbol *symbol = &symbols[id];
+        if (!is_shown(symbol, blocks, numbers))
             continue;
-        bool entry = symbol->flags & SYMBOL_TABLE_ENTRY;
-        uint32_t named = entry ? final_target(graph, id) : id;
-        uint32_t length = length_of(graph, graph->symbols.data[named].name);
-        want_text(&texts[named], name_room(length), entry, &in_strings, &in_names);
-        if (entry) {
-            in_names += length + sizeof stub_suffix;
-            TRY(number_entry(maker, id));
+        if (symbol->flags & SYMBOL_TABLE_ENTRY) {
+            TRY(vec_push(&maker->scratch->entries, id));
+            continue;
         }
-        *shown++ = (struct shown_symbol){id, named};
+        room += pool[symbol->name].length + 1;
+        plain++;
     }
-    *strings += in_strings;
-    *names += in_names;
-    scratch->shown.count = (uint32_t)(shown - scratch->shown.data);
-    maker->header.symbols.count = scratch->shown.count;
+    maker->header.entries.count = maker->scratch->entries.count;
+    maker->header.symbols.count = plain + maker->scratch->entries.count;
+    *names += room;
     return NULL;
 }
 
-static uint64_t count_other_strings(const struct maker *maker) {
+/* Where the name of a target is, before it is written. */
+#define NAME_PENDING UINT32_MAX
+
+/* All entries of a symbol, and it itself, share one text, which is among those of the description. */
+static struct jitscope_error *measure_entries(struct maker *maker, uint64_t *strings, uint64_t *names) {
     const struct graph *graph = maker->graph;
-    uint64_t room = 1;
-    for (uint32_t id = 0; id < graph->sections.count; id++)
-        if (maker->scratch->numbers.data[id])
-            room += name_room(length_of(graph, graph->sections.data[id].name));
+    struct debug_scratch *scratch = maker->scratch;
+    scratch->notes.count = 0;
+    if (!scratch->entries.count)
+        return NULL;
+    TRY(vec_reserve(&scratch->notes, graph->symbols.count));
+    uint32_t *notes = memset(scratch->notes.data, 0, graph->symbols.count * sizeof *notes);
+    for (uint32_t i = 0; i < scratch->entries.count; i++) {
+        uint32_t id = scratch->entries.data[i], named = final_target(graph, id);
+        const struct symbol *target = &graph->symbols.data[named];
+        uint32_t length = length_of(graph, target->name);
+        *names += length ? length + sizeof stub_suffix : 0;
+        notes[id] = i;
+        if (notes[named])
+            continue;
+        notes[named] = NAME_PENDING;
+        *strings += name_room(length);
+        if (is_shown(target, graph->blocks.data, scratch->outline.numbers.data))
+            *names -= name_room(length);
+    }
+    return NULL;
+}
+
+static uint64_t measure_other_strings(const struct maker *maker) {
+    const struct graph *graph = maker->graph;
+    const struct debug_outline *outline = &maker->scratch->outline;
+    uint64_t room = 0;
+    for (uint32_t i = 0; i < outline->shown.count; i++)
+        room += name_room(outline->shown.data[i].length);
     for (uint32_t i = 0; i < graph->actions.count; i++) {
         const struct action *action = &graph->actions.data[i];
         room += action->finalize.function ? name_room(strlen(action->finalize.function)) : 0;
@@ -219,44 +209,97 @@ static uint64_t count_other_strings(const struct maker *maker) {
     return room;
 }
 
-/* Where the next one begins: the first that is too far is found out at the end, since 32-bit counts cannot
- * overflow these. */
+static struct jitscope_error *measure_texts(struct maker *maker) {
+    uint64_t strings = measure_other_strings(maker), names = 0;
+    TRY(measure_symbols(maker, &names));
+    TRY(measure_entries(maker, &strings, &names));
+    if (strings + names > INT32_MAX)
+        return error_create(JITSCOPE_ERROR_UNSUPPORTED, "a batch with 2 GiB of names or more");
+    maker->header.strings.count = (uint32_t)strings;
+    maker->header.names.count = (uint32_t)names;
+    return NULL;
+}
+
+static uint64_t frames_size(const struct debug_outline *outline) {
+    return outline->frames ? outline->shown.data[outline->shown.count - 1].size : 0;
+}
+
+static uint64_t measure_frames(const struct maker *maker) {
+    const struct debug_outline *outline = &maker->scratch->outline;
+    return maker->scratch->sections.bytes[DEBUG_SECTION_FRAME].count +
+           debug_frames_room(frames_size(outline), outline->frames ? outline->records : 0);
+}
+
+/* --- where they lie */
+
+/* The end of a table at AT, where the next one begins: the first that is too far is found out at the end,
+ * since 32-bit counts cannot overflow these. */
 static uint64_t place_table(struct debug_table *table, uint64_t size, uint64_t at) {
     table->offset = (uint32_t)at;
     return (at + table->count * size + 7) & ~(uint64_t)7;
 }
 
-static struct jitscope_error *place_tables(struct maker *maker) {
+/* Of SIZE bytes, and perhaps MORE; what there was stays. */
+static struct jitscope_error *make_room(struct maker *maker, uint64_t size, uint64_t more) {
+    struct image_memory *image = &maker->scratch->image;
+    if (size + more >= INT32_MAX)
+        return error_create(JITSCOPE_ERROR_UNSUPPORTED, "a batch with 2 GiB of debug information or more");
+    TRY(vec_reserve(image, size + more - image->count));
+    image->count = (uint32_t)size;
+    maker->image = image->data;
+    return NULL;
+}
+
+static void *table_at(const struct maker *maker, struct debug_table table) {
+    return maker->image + table.offset;
+}
+
+/* A large image becomes an ELF file. */
+static void decide_elf(struct maker *maker, uint64_t frames) {
     struct debug_image_header *header = &maker->header;
     const struct debug_sections *sections = &maker->scratch->sections;
-    uint64_t at = sizeof *header;
-    at = place_table(&header->segments, sizeof(struct debuggee_segment), at);
+    uint64_t size = (uint64_t)header->strings.count + header->names.count +
+                    (uint64_t)header->symbols.count * sizeof(Elf64_Sym) + frames;
+    for (int i = 0; i < DEBUG_SECTION_COUNT; i++)
+        size += i == DEBUG_SECTION_FRAME ? 0 : sections->bytes[i].count;
+    bool alone = size >= DEBUG_IMAGE_ALONE;
+    header->elf.count = alone ? (uint32_t)debug_image_elf_size(header->elf_sections) : 0;
+    header->strings.count += alone ? debug_image_fixed_names_size : 1;
+}
+
+/* Up to .debug_frame; its own end is known when it is written.  FRAMES: most of its bytes. */
+static struct jitscope_error *place_tables(struct maker *maker, uint64_t frames) {
+    struct debug_image_header *header = &maker->header;
+    const struct debug_sections *sections = &maker->scratch->sections;
+    uint64_t at = place_table(&header->segments, sizeof(struct debuggee_segment), sizeof *header);
     at = place_table(&header->sections, sizeof(struct debuggee_section), at);
     at = place_table(&header->entries, sizeof(struct debuggee_entry), at);
     at = place_table(&header->actions, sizeof(struct debuggee_action), at);
+    at = place_table(&header->elf, 1, at);
     place_table(&header->strings, 1, at);
     at += header->strings.count;
     header->description_size = (uint32_t)at;
     at = place_table(&header->names, 1, at);
+    at += header->elf.count ? sizeof(Elf64_Sym) : 0;
     at = place_table(&header->symbols, sizeof(Elf64_Sym), at);
     header->references.count = sections->references.count;
     at = place_table(&header->references, sizeof(struct debug_reference), at);
-    for (int i = 0; i < DEBUG_SECTION_COUNT; i++) {
+    for (int i = 0; i < DEBUG_SECTION_FRAME; i++) {
         header->dwarf[i].count = sections->bytes[i].count;
         at = place_table(&header->dwarf[i], 1, at);
     }
-    header->size = (uint32_t)at;
-    return at < INT32_MAX
-               ? NULL
-               : error_create(JITSCOPE_ERROR_UNSUPPORTED, "a batch with 2 GiB of debug information or more");
+    header->dwarf[DEBUG_SECTION_FRAME].offset = (uint32_t)at;
+    maker->scratch->image.count = 0;
+    return make_room(maker, at, frames);
 }
+_Static_assert(DEBUG_SECTION_FRAME == DEBUG_SECTION_COUNT - 1, "nothing is behind what grows");
 
 /* --- filling */
 
 /* At *NEXT, which moves on; SUFFIX comes with its NUL. */
-static uint32_t put_text(const struct maker *maker, uint32_t *next, const char *text, size_t length,
-                         const char *suffix, size_t more) {
-    char *strings = (char *)maker->image + maker->header.strings.offset;
+static inline uint32_t put_text(const struct maker *maker, uint32_t *next, const char *text, size_t length,
+                                const char *suffix, size_t more) {
+    char *strings = table_at(maker, maker->header.strings);
     uint32_t at = *next;
     if (!length)
         return 0;
@@ -271,27 +314,24 @@ static uint32_t put_name(const struct maker *maker, uint32_t *next, uint32_t nam
     return put_text(maker, next, string->bytes, string->length, "", 1);
 }
 
-static uint32_t put_name_of(struct maker *maker, uint32_t symbol) {
-    int32_t *text = &maker->scratch->texts.data[symbol];
-    uint32_t name = maker->graph->symbols.data[symbol].name;
-    if (*text < 0)
-        *text =
-            (int32_t)put_name(maker, *text == PENDING_STRING ? &maker->next_string : &maker->next_name, name);
-    return (uint32_t)*text;
-}
-
-static uint32_t put_entry_name(struct maker *maker, uint32_t name, bool stub) {
-    const struct pooled_string *string = &maker->graph->names->strings.data[name];
-    return put_text(maker, &maker->next_name, string->bytes, string->length, stub ? stub_suffix : slot_suffix,
-                    sizeof stub_suffix);
-}
-
 static uint32_t put_action_name(struct maker *maker, const char *name) {
     return name ? put_text(maker, &maker->next_string, name, strlen(name), "", 1) : 0;
 }
 
+/* With room for ELF, `strings` begins with the names that its sections have. */
+static void begin_texts(struct maker *maker) {
+    const struct debug_image_header *header = &maker->header;
+    uint32_t fixed = header->elf.count ? debug_image_fixed_names_size : 1;
+    uint32_t behind = header->strings.offset + header->strings.count + header->names.count;
+    memset(table_at(maker, header->elf), 0, header->elf.count);
+    memset(maker->image + behind, 0, header->symbols.offset - behind);
+    memcpy(table_at(maker, header->strings), debug_image_fixed_names, fixed);
+    maker->next_string = fixed;
+    maker->next_name = header->strings.count;
+}
+
 static void put_segments(const struct maker *maker) {
-    struct debuggee_segment *to = (void *)(maker->image + maker->header.segments.offset);
+    struct debuggee_segment *to = table_at(maker, maker->header.segments);
     for (uint32_t i = 0; i < maker->layout->alloc_count; i++) {
         const struct jitscope_segment *from = &maker->layout->segments.data[i].view;
         to[i] = (struct debuggee_segment){from->address, from->content_size + from->zero_fill_size,
@@ -301,88 +341,117 @@ static void put_segments(const struct maker *maker) {
 
 static void put_sections(struct maker *maker) {
     const struct graph *graph = maker->graph;
-    const uint32_t *numbers = maker->scratch->numbers.data;
-    struct debuggee_section *to = (void *)(maker->image + maker->header.sections.offset);
-    for (uint32_t id = 0; id < graph->sections.count; id++) {
-        const struct section *section = &graph->sections.data[id];
-        if (numbers[id])
-            to[numbers[id] - 1] =
-                (struct debuggee_section){.name = put_name(maker, &maker->next_string, section->name),
-                                          .prot = section->prot,
-                                          .zero_fill = section->zero_fill};
-    }
-    for (uint32_t id = 0; id < graph->blocks.count; id++) {
-        const struct block *block = &graph->blocks.data[id];
-        if (block->flags & BLOCK_REMOVED || !numbers[block->section])
-            continue;
-        struct debuggee_section *section = &to[numbers[block->section] - 1];
-        uint64_t end = block->address + block->size;
-        if (!section->address || block->address < section->address)
-            section->size += section->address ? section->address - block->address : 0,
-                section->address = block->address;
-        if (end - section->address > section->size)
-            section->size = end - section->address;
+    const struct debug_outline *outline = &maker->scratch->outline;
+    struct debuggee_section *to = table_at(maker, maker->header.sections);
+    for (uint32_t i = 0; i < outline->shown.count; i++) {
+        const struct shown_section *shown = &outline->shown.data[i];
+        const struct section *section = &graph->sections.data[shown->first];
+        const char *name = string_pool_text(graph->names, section->name);
+        to[i] = (struct debuggee_section){
+            .address = shown->address,
+            .size = shown->size,
+            .name = put_text(maker, &maker->next_string, name, shown->length, "", 1),
+            .prot = section->prot,
+            .zero_fill = section->zero_fill};
     }
 }
 
-static void put_entry(const struct maker *maker, const struct shown_symbol *shown, uint32_t number,
-                      uint32_t name) {
-    const struct graph *graph = maker->graph;
-    const struct symbol *symbol = &graph->symbols.data[shown->symbol];
-    const struct edge *edge = only_edge(graph, symbol);
-    struct debuggee_entry *to = (void *)(maker->image + maker->header.entries.offset);
-    bool stub = is_stub(symbol);
-    to[number] =
-        (struct debuggee_entry){.address = graph->addresses[shown->symbol],
-                                .target = graph->addresses[shown->named],
-                                .size = (uint32_t)symbol->size,
-                                .table = stub ? TABLE_PLT : TABLE_GOT,
-                                .symbol = name,
-                                .slot = stub ? maker->scratch->slots.data[edge->target] : UINT32_MAX};
-}
-
-static uint8_t info_of(const struct symbol *symbol) {
-    static const uint8_t types[] = {[SYMBOL_KIND_FUNCTION] = STT_FUNC, [SYMBOL_KIND_OBJECT] = STT_OBJECT};
+static inline uint8_t info_of(const struct symbol *symbol) {
     unsigned bind = symbol->scope == SCOPE_LOCAL      ? STB_LOCAL
                     : symbol->linkage == LINKAGE_WEAK ? STB_WEAK
                                                       : STB_GLOBAL;
-    unsigned type = symbol->kind < sizeof types ? types[symbol->kind] : STT_NOTYPE;
+    unsigned type = symbol->kind == SYMBOL_KIND_FUNCTION ? STT_FUNC
+                    : symbol->kind == SYMBOL_KIND_OBJECT ? STT_OBJECT
+                                                         : STT_NOTYPE;
     return (uint8_t)ELF64_ST_INFO(bind, type);
 }
-_Static_assert(STT_NOTYPE == 0, "kinds without a type of their own");
 
-static void put_symbol(const struct maker *maker, Elf64_Sym *to, uint32_t id, uint32_t name) {
+/* What symbols are made of: in locals, since what is stored could change it as far as the compiler knows. */
+struct symbol_source {
+    const struct symbol *symbols;
+    const struct block *blocks;
+    const uint64_t *addresses;
+    const uint32_t *numbers;
+    uint32_t elf_sections;
+};
+
+static struct symbol_source symbol_source(const struct maker *maker) {
     const struct graph *graph = maker->graph;
+    return (struct symbol_source){graph->symbols.data, graph->blocks.data, graph->addresses,
+                                  maker->scratch->outline.numbers.data, maker->header.elf_sections};
+}
+
+static inline void put_symbol(const struct symbol_source *from, Elf64_Sym *to, uint32_t id, uint32_t name) {
+    const struct symbol *symbol = &from->symbols[id];
+    uint32_t section = from->numbers[from->blocks[symbol->block].section] - 1;
+    *to =
+        (Elf64_Sym){.st_name = name,
+                    .st_info = info_of(symbol),
+                    .st_other = symbol->scope == SCOPE_HIDDEN ? STV_HIDDEN : STV_DEFAULT,
+                    .st_shndx = (Elf64_Section)(section < from->elf_sections ? ELF_FIXED + section : SHN_ABS),
+                    .st_value = from->addresses[id],
+                    .st_size = symbol->size};
+}
+
+static uint32_t put_name_of(struct maker *maker, uint32_t symbol) {
+    uint32_t *note = &maker->scratch->notes.data[symbol];
+    if (*note == NAME_PENDING)
+        *note = put_name(maker, &maker->next_string, maker->graph->symbols.data[symbol].name);
+    return *note;
+}
+
+static void put_entry(struct maker *maker, const struct symbol_source *from, uint32_t number, Elf64_Sym *to) {
+    const struct graph *graph = maker->graph;
+    uint32_t id = maker->scratch->entries.data[number], named = final_target(graph, id);
     const struct symbol *symbol = &graph->symbols.data[id];
-    uint32_t section = maker->scratch->numbers.data[graph->blocks.data[symbol->block].section];
-    to->st_name = name;
-    to->st_info = info_of(symbol);
-    to->st_other = symbol->scope == SCOPE_HIDDEN ? STV_HIDDEN : STV_DEFAULT;
-    to->st_shndx = (Elf64_Section)(section < SHN_LORESERVE ? section : SHN_ABS);
-    to->st_value = graph->addresses[id];
-    to->st_size = symbol->size;
+    const struct pooled_string *string = &graph->names->strings.data[graph->symbols.data[named].name];
+    struct debuggee_entry *entries = table_at(maker, maker->header.entries);
+    bool stub = is_stub(symbol);
+    entries[number] = (struct debuggee_entry){
+        .address = graph->addresses[id],
+        .target = graph->addresses[named],
+        .size = (uint32_t)symbol->size,
+        .table = stub ? TABLE_PLT : TABLE_GOT,
+        .symbol = put_name_of(maker, named),
+        .slot = stub ? maker->scratch->notes.data[only_edge(graph, symbol)->target] : UINT32_MAX};
+    put_symbol(from, to, id,
+               put_text(maker, &maker->next_name, string->bytes, string->length,
+                        stub ? stub_suffix : slot_suffix, sizeof stub_suffix));
+}
+
+/* All but table entries, which are done: what these lead to has its name already. */
+static void put_plain_symbols(struct maker *maker, const struct symbol_source *from, Elf64_Sym *to) {
+    const struct pooled_string *pool = maker->graph->names->strings.data;
+    const uint32_t *notes = maker->scratch->entries.count ? maker->scratch->notes.data : NULL;
+    char *strings = table_at(maker, maker->header.strings);
+    uint32_t next = maker->next_name;
+    for (uint32_t id = 0, count = maker->graph->symbols.count; id < count; id++) {
+        const struct symbol *symbol = &from->symbols[id];
+        if (symbol->flags & SYMBOL_TABLE_ENTRY || !is_shown(symbol, from->blocks, from->numbers))
+            continue;
+        uint32_t name = notes ? notes[id] : 0;
+        if (!name) {
+            const struct pooled_string *string = &pool[symbol->name];
+            memcpy(strings + next, string->bytes, string->length + (size_t)1);
+            name = next;
+            next += string->length + 1;
+        }
+        put_symbol(from, to++, id, name);
+    }
+    maker->next_name = next;
 }
 
 static void put_symbols(struct maker *maker) {
-    const struct symbol *symbols = maker->graph->symbols.data;
-    const struct debug_scratch *scratch = maker->scratch;
-    Elf64_Sym *to = (void *)(maker->image + maker->header.symbols.offset);
-    uint32_t entries = 0;
-    for (uint32_t i = 0, count = scratch->shown.count; i < count; i++) {
-        const struct shown_symbol *shown = &scratch->shown.data[i];
-        const struct symbol *symbol = &symbols[shown->symbol];
-        uint32_t name = put_name_of(maker, shown->named);
-        if (symbol->flags & SYMBOL_TABLE_ENTRY) {
-            put_entry(maker, shown, entries++, name);
-            name = put_entry_name(maker, symbols[shown->named].name, is_stub(symbol));
-        }
-        put_symbol(maker, &to[i], shown->symbol, name);
-    }
+    const struct symbol_source from = symbol_source(maker);
+    Elf64_Sym *to = table_at(maker, maker->header.symbols);
+    for (uint32_t i = 0; i < maker->scratch->entries.count; i++)
+        put_entry(maker, &from, i, to++);
+    put_plain_symbols(maker, &from, to);
 }
 
 static void put_actions(struct maker *maker) {
     const struct graph *graph = maker->graph;
-    struct debuggee_action *to = (void *)(maker->image + maker->header.actions.offset);
+    struct debuggee_action *to = table_at(maker, maker->header.actions);
     for (uint32_t i = 0; i < graph->actions.count; i++) {
         const struct action *action = &graph->actions.data[i];
         const struct action_call *call = action->finalize.function ? &action->finalize : &action->deallocate;
@@ -397,16 +466,53 @@ static void put_dwarf(const struct maker *maker) {
     const struct debug_sections *sections = &maker->scratch->sections;
     const struct debug_image_header *header = &maker->header;
     if (sections->references.count)
-        memcpy(maker->image + header->references.offset, sections->references.data,
+        memcpy(table_at(maker, header->references), sections->references.data,
                sections->references.count * sizeof *sections->references.data);
-    for (int i = 0; i < DEBUG_SECTION_COUNT; i++) {
+    for (int i = 0; i < DEBUG_SECTION_FRAME; i++) {
         uint32_t count = sections->bytes[i].count;
         if (!count)
             continue;
-        uint8_t *to = maker->image + header->dwarf[i].offset;
+        uint8_t *to = table_at(maker, header->dwarf[i]);
         store_u64(to + ((count - 1) & ~7u), 0); /* the gap behind it */
         memcpy(to, sections->bytes[i].data, count);
     }
+}
+
+/* --- frames */
+
+static struct jitscope_error *put_stub_frames(const struct maker *maker, struct debug_frames *frames) {
+    const struct debug_outline *outline = &maker->scratch->outline;
+    uint32_t name = string_pool_find(maker->graph->names, ".plt", sizeof ".plt" - 1);
+    for (uint32_t i = 0; name != NO_NAME && i < outline->shown.count; i++) {
+        const struct shown_section *shown = &outline->shown.data[i];
+        if (maker->graph->sections.data[shown->first].name == name && shown->size)
+            TRY(debug_frames_add_stubs(frames, shown->address, shown->size));
+    }
+    return NULL;
+}
+
+/* Behind those that inputs have. */
+static struct jitscope_error *put_frames(struct maker *maker) {
+    struct image_memory *image = &maker->scratch->image;
+    struct debug_table *table = &maker->header.dwarf[DEBUG_SECTION_FRAME];
+    const struct debug_sections *sections = &maker->scratch->sections;
+    const struct debug_outline *outline = &maker->scratch->outline;
+    uint32_t given = sections->bytes[DEBUG_SECTION_FRAME].count;
+    if (given)
+        memcpy(table_at(maker, *table), sections->bytes[DEBUG_SECTION_FRAME].data, given);
+    image->count += given;
+    struct debug_frames frames = {.arch = maker->graph->arch, .image = image, .start = table->offset};
+    TRY(put_stub_frames(maker, &frames));
+    if (outline->frames)
+        TRY(debug_frames_add(&frames, outline->shown.data[outline->shown.count - 1].address,
+                             (struct bytes){outline->frames, frames_size(outline)}));
+    maker->frames = frames.count;
+    table->count = image->count - table->offset;
+    uint64_t end = ((uint64_t)image->count + 7) & ~(uint64_t)7, behind = image->count;
+    TRY(make_room(maker, end, 0));
+    memset(maker->image + behind, 0, end - behind);
+    maker->header.size = (uint32_t)end;
+    return NULL;
 }
 
 static void set_extent(struct maker *maker) {
@@ -430,32 +536,22 @@ static struct jitscope_error *measure(struct maker *maker) {
     header->segments.count = maker->layout->alloc_count;
     header->actions.count = maker->graph->actions.count;
     set_extent(maker);
-    TRY(number_sections(maker));
-    uint64_t strings = count_other_strings(maker), names = 0;
-    TRY(choose_symbols(maker, &strings, &names));
-    if (strings + names > INT32_MAX)
-        return error_create(JITSCOPE_ERROR_UNSUPPORTED, "a batch with 2 GiB of names or more");
-    header->strings.count = (uint32_t)strings;
-    header->names.count = (uint32_t)names;
-    return place_tables(maker);
+    TRY(debug_outline_make(&maker->scratch->outline, maker->graph, maker->layout));
+    count_sections(maker);
+    TRY(measure_texts(maker));
+    uint64_t frames = measure_frames(maker);
+    decide_elf(maker, frames);
+    return place_tables(maker, frames);
 }
 
 static struct jitscope_error *fill(struct maker *maker) {
-    struct debug_scratch *scratch = maker->scratch;
-    const struct debug_image_header *header = &maker->header;
-    scratch->image.count = 0;
-    TRY(vec_reserve(&scratch->image, header->size));
-    maker->image = scratch->image.data;
-    /* Each table is written whole; texts leave a gap behind them. */
-    store_u64(maker->image + header->symbols.offset - 8, 0);
-    maker->image[header->strings.offset] = 0;
-    maker->next_string = 1;
-    maker->next_name = header->strings.count;
+    begin_texts(maker);
     put_segments(maker);
     put_sections(maker);
     put_symbols(maker);
     put_actions(maker);
     put_dwarf(maker);
+    TRY(put_frames(maker));
     memcpy(maker->image, &maker->header, sizeof maker->header);
     return NULL;
 }
@@ -477,7 +573,6 @@ struct jitscope_error *make_debug_image(struct graph *graph, void *context) {
     if (!job->layout->alloc_count)
         return NULL;
     TRY(read_inputs(&maker));
-    TRY(debug_frames_add(graph, &job->scratch->sections, &maker.frames));
     TRY(measure(&maker));
     TRY(fill(&maker));
     TRACE(graph->trace, debug_image, .size = maker.header.size, .symbols = maker.header.symbols.count,

@@ -4,24 +4,20 @@
 #define LINK_MAKE_DEBUG_IMAGE_H
 
 #include "graph/graph.h"
+#include "link/debug_outline.h"
 #include "memory/memory.h"
 #include "object/elf_debug.h"
-
-/* A symbol of the image. */
-struct shown_symbol {
-    uint32_t symbol;
-    uint32_t named; /* whose name it has: its own, for a table entry that of what it leads to in the end */
-};
 
 /* Buffers kept from link to link; zero-initialised is empty. */
 struct debug_scratch {
     struct debug_sections sections;
-    VEC(uint8_t) image;   /* the action's argument while the link goes on */
-    VEC(uint64_t) places; /* of the object at hand: address by section index */
-    VEC(struct shown_symbol) shown;
-    VEC(uint32_t) numbers; /* by graph section: its number in the image, 0 for none */
-    VEC(uint32_t) slots;   /* by symbol: its number among the table entries */
-    VEC(int32_t) texts;    /* by symbol: where its name is among the texts; negative: still to be written */
+    struct image_memory image; /* the action's argument while the link goes on; the executor may keep it */
+    VEC(uint64_t) places;      /* of the object at hand: address by section index */
+    struct debug_outline outline;
+    VEC(uint32_t) entries; /* symbols that are table entries */
+    VEC(uint32_t)
+    notes; /* by symbol, when there are any of these: of an entry its number among them, of
+              what some lead to where its name is; else 0 */
 };
 void debug_scratch_destroy(struct debug_scratch *scratch);
 

@@ -84,9 +84,12 @@ static void trace_actions(struct memory *memory, const struct graph *graph) {
 }
 
 /* An .eh_frame action that worked is a registration, or its end, with every unwinder; one of a debug image
- * with debuggers. */
+ * with debuggers.  What registers that may have kept its arguments, and given them back; what withdraws it
+ * has the same two in front. */
 static void trace_registration(struct memory *memory, struct string_pool *names, uint32_t number,
-                               const struct action_call *call, uint32_t half) {
+                               const struct action *action, uint32_t half) {
+    const struct action_call *call = half == HALF_FINALIZE ? &action->finalize : &action->deallocate;
+    const struct action_call *about = call;
     const char *unwinders[EXECUTOR_UNWINDERS];
     bool finalize = half == HALF_FINALIZE;
     uint32_t count = 0;
@@ -94,12 +97,14 @@ static void trace_registration(struct memory *memory, struct string_pool *names,
                 finalize ? bridge_action_REGISTER_EH_FRAMES : bridge_action_DEREGISTER_EH_FRAMES))
         count = executor_unwinders(memory->executor, unwinders);
     else if (!strcmp(call->function,
-                     finalize ? bridge_action_REGISTER_DEBUG_IMAGE : bridge_action_DEREGISTER_DEBUG_IMAGE))
+                     finalize ? bridge_action_REGISTER_DEBUG_IMAGE : bridge_action_DEREGISTER_DEBUG_IMAGE)) {
         unwinders[count++] = executor_debug_audience(memory->executor);
+        about = &action->deallocate;
+    }
     for (uint32_t i = 0; i < count; i++) {
         uint32_t with = text_id(names, unwinders[i]);
         TRACE(memory->trace, registration, .allocation = number, .with = trace_name(memory->trace, with),
-              .address = argument(call, 0), .size = argument(call, 1), .half = half);
+              .address = argument(about, 0), .size = argument(about, 1), .half = half);
     }
 }
 
@@ -115,9 +120,7 @@ static void trace_results(struct memory *memory, struct string_pool *names, uint
               .half = result->half, .outcome = result->failed ? OUTCOME_FAILED : OUTCOME_OK,
               .duration = result->duration, .message = trace_name(memory->trace, message));
         if (!result->failed)
-            trace_registration(memory, names, number,
-                               result->half == HALF_FINALIZE ? &action->finalize : &action->deallocate,
-                               result->half);
+            trace_registration(memory, names, number, action, result->half);
     }
 }
 
@@ -391,7 +394,7 @@ struct jitscope_error *memory_finalize(struct in_flight *in_flight, uint64_t *ha
     }
     release_segments(in_flight, finalized);
     *handle = numbered_add(&memory->finalized, finalized);
-    graph_tell_digest(in_flight->graph, STAGE_FINALIZED, GRAPH_ADDRESSES | GRAPH_ACTIONS);
+    graph_tell_digest(in_flight->graph, STAGE_FINALIZED, GRAPH_ADDRESSES);
     trace_allocation(memory, in_flight->number, MEMORY_STATE_FINALIZED, start, in_flight->views,
                      in_flight->layout.alloc_count);
     release_in_flight(in_flight);

@@ -20,7 +20,7 @@ static bool pointer_size(uint8_t encoding, uint8_t *size) {
 }
 
 /* The letters behind 'z' say what the augmentation data holds, in order. */
-static bool read_augmentation(struct bytes record, uint64_t at, struct cie_view *cie, uint8_t *encoding) {
+static bool read_augmentation(struct bytes record, uint64_t at, struct cie_view *cie) {
     for (const char *letter = cie->augmentation + 1; *letter; letter++) {
         uint8_t size;
         if (*letter == 'S')
@@ -31,7 +31,7 @@ static bool read_augmentation(struct bytes record, uint64_t at, struct cie_view 
             return false;
         uint8_t value = record.data[at++];
         if (*letter == 'R')
-            *encoding = value;
+            cie->encoding = value;
         if (*letter != 'P' || value == PE_OMIT)
             continue;
         if (!pointer_size(value, &size) || !bytes_contain(record, at, size))
@@ -55,9 +55,8 @@ static bool read_factors(struct bytes record, struct cie_view *cie) {
 
 const char *cie_parse(struct bytes record, uint64_t id_offset, struct cie_view *cie) {
     uint64_t at = id_offset + 4, length = 0;
-    uint8_t encoding = PE_ABSPTR;
     size_t letters;
-    *cie = (struct cie_view){0};
+    *cie = (struct cie_view){.encoding = PE_ABSPTR};
     bool good = bytes_contain(record, at, 1) && (record.data[at] == 1 || record.data[at] == 3);
     cie->augmentation = good ? bytes_string(record, at + 1, &letters) : NULL;
     if (!cie->augmentation)
@@ -71,11 +70,11 @@ const char *cie_parse(struct bytes record, uint64_t id_offset, struct cie_view *
         at = cie->factors_end;
         good = bytes_uleb(record, &at, &length) && bytes_contain(record, at, length);
         cie->instructions = at + length;
-        good = good && read_augmentation(record, at, cie, &encoding);
+        good = good && read_augmentation(record, at, cie);
     } else if (good) {
         good = !cie->augmentation[0]; /* "eh" of gcc 2 has not been written for decades */
     }
-    return good && pointer_size(encoding, &cie->pointer_size)
+    return good && pointer_size(cie->encoding, &cie->pointer_size)
                ? NULL
                : "a CIE with an augmentation that is not known";
 }

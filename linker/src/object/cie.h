@@ -12,6 +12,7 @@ struct cie_view {
     uint64_t instructions;    /* initial instructions, up to the record's end */
     uint8_t version;          /* 1 or 3 */
     uint8_t pointer_size;     /* of pc-begin and pc-range in its FDEs: 4 or 8 */
+    uint8_t encoding;         /* of pc-begin: DW_EH_PE_* */
     bool has_data;            /* FDEs have augmentation data ("z") */
     bool is_signal_frame;     /* "S" */
 };

@@ -252,6 +252,11 @@ static void hide_thread_local(const struct patch *patch, uint64_t offset) {
     expression[1] = NOT;
 }
 
+/* What an FDE says of its CIE is found without a reference. */
+static bool is_to_cie(uint8_t section, uint8_t target) {
+    return section == DEBUG_SECTION_FRAME && target == DEBUG_SECTION_FRAME;
+}
+
 static struct jitscope_error *apply(const struct patch *patch, const Elf64_Rela *rela) {
     uint32_t type = (uint32_t)ELF64_R_TYPE(rela->r_info), symbol = (uint32_t)ELF64_R_SYM(rela->r_info);
     uint16_t edge;
@@ -277,7 +282,8 @@ static struct jitscope_error *apply(const struct patch *patch, const Elf64_Rela 
                          "the value 0x%llx does not fit", (unsigned long long)written);
     if (edge == EDGE_X86_64_TLS_OFFSET32 || edge == EDGE_X86_64_TLS_OFFSET64)
         hide_thread_local(patch, rela->r_offset);
-    if (target.kind < DEBUG_SECTION_COUNT && (width == 4 || width == 8)) /* there is room */
+    if (target.kind < DEBUG_SECTION_COUNT && (width == 4 || width == 8) &&
+        !is_to_cie(patch->kind, target.kind)) /* there is room */
         vec_put(&patch->out->references,
                 (struct debug_reference){
                     .offset = offset, .section = patch->kind, .target = target.kind, .width = width});
@@ -310,7 +316,7 @@ static const uint8_t *apply_offsets(const struct patch *patch, const uint8_t *en
         uint64_t what = load_u64(symbol); /* st_name, st_info, st_other, st_shndx */
         uint32_t section = (uint32_t)(what >> 48);
         if (ELF64_ST_TYPE(what >> 32) != STT_SECTION || section >= sections ||
-            traits[section].kind == NO_KIND)
+            traits[section].kind == NO_KIND || is_to_cie(kind, traits[section].kind))
             break;
         uint64_t value = targets[section].value + load_u64(symbol + offsetof(Elf64_Sym, st_value)) +
                          load_u64(entry + offsetof(Elf64_Rela, r_addend));
