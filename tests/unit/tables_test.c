@@ -10,6 +10,18 @@
 
 #include <cmocka.h>
 
+/* AddressSanitizer has tables from its own malloc, which keeps what it maps, and its lock in children. */
+#if defined __SANITIZE_ADDRESS__
+#define ALL_FROM_MALLOC 1
+#elif defined __has_feature
+#if __has_feature(address_sanitizer)
+#define ALL_FROM_MALLOC 1
+#endif
+#endif
+#ifndef ALL_FROM_MALLOC
+#define ALL_FROM_MALLOC 0
+#endif
+
 enum { TABLES = 24, STEPS = 400, THREADS = 3, KIB = 1024 };
 
 struct table {
@@ -69,18 +81,6 @@ static void *come_and_go(void *context) {
     return good ? context : NULL;
 }
 
-/* AddressSanitizer, which has tables from its own malloc, keeps what it maps. */
-#if defined __SANITIZE_ADDRESS__
-#define KEEPS_MAPPINGS 1
-#elif defined __has_feature
-#if __has_feature(address_sanitizer)
-#define KEEPS_MAPPINGS 1
-#endif
-#endif
-#ifndef KEEPS_MAPPINGS
-#define KEEPS_MAPPINGS 0
-#endif
-
 static int count_mappings(void) {
     int count = 0;
     FILE *file = fopen("/proc/self/maps", "r");
@@ -101,7 +101,7 @@ static void test_tables_come_and_go(void **state) {
     for (seed = 2; seed < 5; seed++)
         assert_non_null(come_and_go(&seed));
     assert_int_equal(os_live_allocations(), live);
-    if (!KEEPS_MAPPINGS)
+    if (!ALL_FROM_MALLOC)
         assert_in_range(count_mappings(), 1, (uint32_t)mappings + 2);
 }
 
@@ -139,6 +139,47 @@ static void test_threads_and_children(void **state) {
         os_join_thread(threads[i]);
 }
 
+/* The least that shares a page, so that hardly anything is done but to take it and give it back. */
+static void *take_and_give(void *stop) {
+    enum { LEAST = 128 * KIB };
+    while (!__atomic_load_n((bool *)stop, __ATOMIC_RELAXED)) {
+        void *table = os_resize_table(NULL, 0, LEAST);
+        if (table)
+            os_release_table(table, LEAST);
+    }
+    return NULL;
+}
+
+static void use_in_child(void) {
+    void *table = os_resize_table(NULL, 0, 200 * KIB);
+    if (table)
+        os_release_table(table, 200 * KIB);
+}
+
+/* Nor is what a program has called in children, whoever was there first. */
+static void test_handlers_in_children(void **state) {
+    enum { FORKS = 200 };
+    (void)state;
+    struct os_thread threads[THREADS];
+    bool stop = false;
+    if (ALL_FROM_MALLOC)
+        skip();
+    void *kept = os_resize_table(NULL, 0, 200 * KIB); /* the page stays */
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(os_start_roomy_thread(take_and_give, &stop, "tables", &threads[i]), 0);
+    for (int i = 0; i < FORKS; i++) {
+        int status, child = os_fork();
+        if (!child)
+            os_exit_child(0);
+        assert_int_equal(os_wait_for_child(child, true, &status), child);
+        assert_int_equal(status, 0);
+    }
+    __atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+    for (int i = 0; i < THREADS; i++)
+        os_join_thread(threads[i]);
+    os_release_table(kept, 200 * KIB);
+}
+
 /* Of a MiB and more they are all zeros at first, whatever was there before. */
 static void test_large_tables_are_zero(void **state) {
     (void)state;
@@ -154,7 +195,10 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tables_come_and_go),
         cmocka_unit_test(test_threads_and_children),
+        cmocka_unit_test(test_handlers_in_children),
         cmocka_unit_test(test_large_tables_are_zero),
     };
+    if (!ALL_FROM_MALLOC)
+        os_at_fork(NULL, NULL, use_in_child); /* before there is a table */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -94,13 +94,18 @@ struct shared_page {
 
 static struct shared_page shared[MOST_SHARED];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of all of them */
-static bool follows_forks;
 
 /* In a child of fork(2), where other threads may have held the lock: what there is so far goes as small pages
  * of its own would.  Nothing waits for forks: handlers that are called for them may use tables. */
 static void forget_shared(void) {
     memset(shared, 0, sizeof shared);
     pthread_mutex_init(&lock, NULL);
+}
+
+/* Before anybody else can: in a child the handlers run in the order in which they came.  And not under the
+ * lock: C libraries before glibc 2.36 hold one of their own while a handler runs. */
+__attribute__((constructor)) static void follow_forks(void) {
+    pthread_atfork(NULL, NULL, forget_shared);
 }
 
 static uint32_t parts_of(size_t size) {
@@ -124,8 +129,6 @@ static void mark_parts(struct shared_page *page, uint32_t first, uint32_t count,
 }
 
 static bool open_page(struct shared_page *page) {
-    if (!follows_forks)
-        follows_forks = !pthread_atfork(NULL, NULL, forget_shared);
     page->start = map_huge(HUGE_PAGE);
     page->free = PARTS;
     return page->start != NULL;
