@@ -146,9 +146,9 @@ struct jitscope_error *jitscope_target_listen(const char *where,
 struct jitscope_error *jitscope_target_register_action(struct jitscope_target *target, const char *name,
                                                        jitscope_action action, void *context);
 /* Serves until the linker ends the connection, or is gone: NULL; or says something that makes no sense:
- * EXECUTOR_GONE.  When a program that runs outlives its linker, or the connection that it was
- * linked over, the process gets SIGHUP, and SIGKILL two seconds later.  Deallocate actions of what is left
- * run in exit(3). */
+ * EXECUTOR_GONE.  When a program that runs outlives its linker, or the connection that it was linked over,
+ * the process gets SIGHUP, and SIGKILL two seconds later.  Deallocate actions of what is left run in exit(3).
+ */
 struct jitscope_error *jitscope_target_serve(struct jitscope_target *target);
 
 #ifdef __cplusplus

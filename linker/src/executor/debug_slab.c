@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-/* os.h maps tables of this size and brings them in at one go. */
+/* Tables of this size share huge pages (base/os_tables.c). */
 enum { CHUNK_SIZE = 128 << 10, ALIGNMENT = 16 };
 
 struct slab_chunk {
