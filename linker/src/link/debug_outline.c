@@ -66,26 +66,25 @@ static struct jitscope_error *begin(struct debug_outline *outline, const struct 
 
 struct jitscope_error *debug_outline_make(struct debug_outline *outline, const struct graph *graph,
                                           const struct layout *layout) {
-    uint32_t eh_frame = find_eh_frame(graph), section = NO_SECTION;
-    struct shown_section frames = {.first = eh_frame}, *at = NULL;
+    uint32_t eh_frame = find_eh_frame(graph);
+    struct shown_section frames = {.first = eh_frame};
     TRY(begin(outline, graph));
     /* In the layout a section's blocks are one run, in order of address. */
-    for (uint32_t i = 0; i < layout->block_count; i++) {
+    for (uint32_t i = 0; i < layout->block_count;) {
         const struct block *block = &graph->blocks.data[layout->blocks[i]];
-        if (block->flags & BLOCK_REMOVED)
+        const struct section *section = &graph->sections.data[block->section];
+        const struct block *last = &graph->blocks.data[section->last];
+        struct shown_section *at = &frames;
+        i += section->blocks;
+        if (!is_taken(section))
             continue;
-        if (block->section == eh_frame && !outline->frames) {
+        if (block->section == eh_frame) {
             frames.address = block->address;
             outline->frames = block->working;
+        } else {
+            at = show(outline, graph, block->section, block->address);
         }
-        if (block->section != section) {
-            section = block->section;
-            at = section == eh_frame                        ? &frames
-                 : is_taken(&graph->sections.data[section]) ? show(outline, graph, section, block->address)
-                                                            : NULL;
-        }
-        if (at)
-            at->size = block->address + block->size - at->address;
+        at->size = last->address + last->size - at->address;
     }
     if (!outline->frames)
         return NULL;
