@@ -28,11 +28,13 @@ static uint32_t short_length(const struct pooled_string *name) {
     return dot ? (uint32_t)(dot - name->bytes) : name->length;
 }
 
-/* Section ID can be shown with those of LAST, behind which it lies. */
+/* Section ID can be shown with those of LAST, behind which it lies: that one's short name is all of its name,
+ * or what stands before its second dot. */
 static bool continues(const struct graph *graph, const struct shown_section *last, uint32_t id) {
     const struct section *a = &graph->sections.data[last->first], *b = &graph->sections.data[id];
     const struct pooled_string *name = &graph->names->strings.data[b->name];
-    return a->prot == b->prot && a->zero_fill == b->zero_fill && last->length == short_length(name) &&
+    return a->prot == b->prot && a->zero_fill == b->zero_fill && last->length <= name->length &&
+           (last->length == name->length || name->bytes[last->length] == '.') &&
            !memcmp(string_pool_text(graph->names, a->name), name->bytes, last->length);
 }
 
