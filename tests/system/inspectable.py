@@ -11,7 +11,7 @@ import subprocess
 import time
 import unittest
 
-from harness import JITSCOPE, LIMIT, SystemTest, others_can_run
+from harness import JITSCOPE, LIMIT, SystemTest, children_of, others_can_run
 
 TESTS = os.path.abspath("build/dev/tests/system")
 INSPECTED = os.environ.get("INSPECTED", f"{TESTS}/inspected_program")
@@ -158,6 +158,15 @@ class Allowing(Inspectable):
         self.assertEqual(self.listed(), [(program.pid, 1)])
         self.attach(program.pid)
         self.assertIn("link_end", self.events())
+
+    def test_by_the_number_of_the_executor(self):
+        program = self.start("create inspectable", "create inspectable apart", "create inspectable",
+                             JITSCOPE_EXECUTOR=os.path.join(os.path.dirname(JITSCOPE), "jitscope-executor"))
+        (executor,) = children_of(program.pid)
+        for session in (0, 2):
+            said = self.attach(executor, session)
+            self.assertEqual((said["process"], said["session"]), (str(program.pid), "2"))
+        self.assertIn(f"process {executor} has no session 1", self.refusal(executor, 1))
 
     def test_by_environment(self):
         for value, allowed in (("1", True), ("0", False), ("", False), ("yes", False)):

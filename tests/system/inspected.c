@@ -1,6 +1,7 @@
 /* A program whose sessions can be inspected.  It reads commands, one a line, and answers each with one line:
  *
- *     create [inspectable] [off] [simulate] [FILE]   makes session 1, 2, ...; recorded to FILE
+ *     create [inspectable] [off] [simulate] [apart] [FILE]
+ *                         makes session 1, 2, ...; recorded to FILE, code in a jitscope-executor
  *     link N FILE         links FILE in session N          begin N FILE, end N    records on demand
  *     destroy N           failure N                        why it cannot be inspected
  *     threads N FILE      four threads link and unload FILE in session N, so often, or until the next command
@@ -52,6 +53,8 @@ static void create(char *words) {
             options.level = JITSCOPE_LEVEL_OFF;
         else if (!strcmp(word, "simulate"))
             options.simulate = true;
+        else if (!strcmp(word, "apart"))
+            check(jitscope_executor_spawn(NULL, &options.executor));
         else
             options.record_path = word;
     }

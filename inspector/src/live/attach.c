@@ -184,32 +184,42 @@ static struct jitscope_error *attach(uint32_t process, uint32_t session, struct 
     return error;
 }
 
-/* The process whose code runs in PROCESS: each says of itself where its code does.  0: none. */
-static uint32_t linker_of(uint32_t process) {
+/* The session that says HEADER has its code in PROCESS, which is no other one with that number. */
+static bool runs_in(const struct inspect_header *header, uint32_t process) {
+    uint64_t started;
+    return header->code_process == process &&
+           (os_process_started((int)process, &started) < 0 || started == header->code_started);
+}
+
+/* To the session of another process whose code runs in PROCESS: each says of itself where its code does.
+ * False: there is none. */
+static bool attach_to_linker(uint32_t process, uint32_t session, struct live_attached *out) {
     struct live_sessions sessions = {0};
     struct live_attached attached;
-    uint32_t linker = 0;
+    bool found = false;
     jitscope_error_destroy(live_list(&sessions));
-    for (uint32_t i = 0; i < sessions.list.count && !linker; i++) {
-        const struct live_session *session = &sessions.list.data[i];
-        struct jitscope_error *error = attach(session->process, session->session, &attached);
-        if (!error && attached.header.code_process == process && session->process != process)
-            linker = session->process;
-        if (!error)
+    for (uint32_t i = 0; i < sessions.list.count && !found; i++) {
+        const struct live_session *at = &sessions.list.data[i];
+        if (at->process == process || (session && at->session != session))
+            continue;
+        struct jitscope_error *error = attach(at->process, at->session, &attached);
+        found = !error && runs_in(&attached.header, process);
+        if (found)
+            *out = attached;
+        else if (!error)
             live_detach(&attached);
         jitscope_error_destroy(error);
     }
     live_sessions_destroy(&sessions);
-    return linker;
+    return found;
 }
 
 struct jitscope_error *live_attach(uint32_t process, uint32_t session, struct live_attached *out) {
     struct jitscope_error *error = attach(process, session, out);
-    uint32_t linker = jitscope_error_code(error) == JITSCOPE_ERROR_NOT_FOUND ? linker_of(process) : 0;
-    if (!linker)
+    if (jitscope_error_code(error) != JITSCOPE_ERROR_NOT_FOUND || !attach_to_linker(process, session, out))
         return error;
     jitscope_error_destroy(error);
-    return attach(linker, session, out);
+    return NULL;
 }
 
 void live_detach(struct live_attached *attached) {

@@ -16,8 +16,8 @@
  * header is untrusted all the same: a process can say anything of itself.
  *
  * The process is the one that links.  Code may run in another one (bridge.h): then the header names that, and
- * its memory is what inspectors read, of the same user only.  That one has no
- * session: inspectors that are given its number look for whose header names it.
+ * its memory is what inspectors read, of the same user only.  That one has no session: inspectors that are
+ * given its number look for whose header names it.
  *
  * The first five fields are the same in every version; inspectors refuse versions that they do not know.
  * Integers are little-endian.  Each descriptor is open anew, so that inspectors do not share an offset. */

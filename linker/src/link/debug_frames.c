@@ -112,10 +112,11 @@ static struct jitscope_error *use_cie(struct debug_frames *frames, struct bytes 
 
 /* --- FDEs */
 
-/* False: it is relative to what only the input knows.  AT is where it is in the section. */
+/* False: it is relative to what only the input knows, or stands somewhere else.  AT is where it is in the
+ * section. */
 static inline bool read_pointer(const struct source *source, const struct cie_view *cie, uint64_t at,
                                 uint64_t *value) {
-    enum { RELATIVE_TO = 0x70, PC = 0x10, SIGNED = 0x08 }; /* DW_EH_PE_* */
+    enum { INDIRECT = 0x80, RELATIVE_TO = 0x70, PC = 0x10, SIGNED = 0x08 }; /* DW_EH_PE_* */
     const uint8_t *field = source->bytes.data + at;
     if (cie->pointer_size == 8)
         *value = load_u64(field);
@@ -125,7 +126,7 @@ static inline bool read_pointer(const struct source *source, const struct cie_vi
         *value = load_u32(field);
     if ((cie->encoding & RELATIVE_TO) == PC)
         *value += source->address + at;
-    return !(cie->encoding & RELATIVE_TO & ~PC);
+    return !(cie->encoding & (INDIRECT | RELATIVE_TO) & ~PC);
 }
 
 /* Augmentation data, of less than 128 bytes mostly. */
@@ -145,7 +146,7 @@ static inline struct jitscope_error *convert(struct debug_frames *frames, const 
                                              uint64_t id, uint64_t end) {
     uint64_t address, cie_at = id - load_u32(source->bytes.data + id);
     bool usable = true;
-    if (cie_at != frames->source)
+    if (cie_at != frames->source || cie_at == NO_CIE)
         TRY(use_cie(frames, source->bytes, cie_at, &usable));
     const struct cie_view *cie = &frames->cie;
     uint64_t range_at = id + ID_SIZE + cie->pointer_size, at = range_at + cie->pointer_size;
