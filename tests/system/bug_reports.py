@@ -293,7 +293,7 @@ class Redaction(Reports):
         self.redact(self.record(self.folder / "zqvqall.o"))
 
     def test_paths_alone(self):
-        recording = self.record(*self.c_program("gcc", "-g"))
+        recording = self.record(*self.c_program("gcc", "-g"), "-lm")
         report = self.redact(recording, "paths", (b"zqvqmain", b"zqvqvault", b"zqvqnever_was", b"jitscope-test-"))
         self.assertLessEqual({"zqvqhelper", "zqvqtable", "zqvqarea"}, self.names(report))
         inputs = [row["name"] for row in self.show("inputs", report)]

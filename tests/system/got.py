@@ -81,6 +81,19 @@ helper: mov $3, %eax
         self.assertEqual(self.relaxed("r.jsr"), [("request-got-load32", "near-call32"), ("request-got-load32", "near-jump32")])
         self.assertEqual(self.show("got", self.folder / "r.jsr"), [])
 
+    def test_instructions_that_other_relocations_change(self):
+        """The linker has looked at the instruction before; an object that has two minds about it is no good."""
+        load = "mov cell@GOTPCREL(%rip), %rax\n"
+        for name, more in (("twice", ".reloc .-4, R_X86_64_REX_GOTPCRELX, cell-4\n"), ("opcode", ".reloc .-6, R_X86_64_8, hook\n"),
+                           ("overlapping", ".reloc .-8, R_X86_64_32, hook\n")):
+            with self.subTest(name):
+                code = self.assemble(name, f".text\n.globl main\nmain: nop\n nop\n {load} {more}"
+                                           " mov (%rax), %eax\n ret\n.data\n.globl cell\ncell: .quad 5\n")
+                for level in ("block", "edges"):
+                    outcome = self.jitscope("run", "--trace", level, "--define", "hook=0x12", code)
+                    self.assertEqual(outcome.status, 1, outcome)
+                    self.assertIn(b"another relocation changes the instruction", outcome.err, outcome)
+
     def test_weak_undefined(self):
         """Nobody defines it: 0, from an entry."""
         source = "extern int perhaps __attribute__((weak));\nint main(void) { return &perhaps ? 1 : 7; }\n"

@@ -190,6 +190,22 @@ int main(void) { int frames = 0; _Unwind_Backtrace(count, &frames); return frame
                 names = {row["name"].split("/")[-1] for row in self.show("inputs", self.folder / "read.jsr")}
                 self.assertEqual([name for name in libraries if name in names], libraries[:read])
 
+    def test_objects_that_a_default_library_is_made_of(self):
+        """Its ld script names them: they are in the program, with what they define, refer to and run at its start."""
+        own = ("extern int printf(const char *, ...); extern int half(int); int third(int x) { return half(x) - 1; }\n"
+               "static __attribute__((constructor)) void begin(void) { printf(\"begin\\n\"); }\n")
+        self.compile(own, "-fPIC", name="own.o")
+        self.archive("half.a", self.compile("int half(int x) { return x / 2; }\n", "-fPIC", name="half.o"))
+        real = self.must("gcc", "-print-file-name=libc.so").out.decode().strip()
+        self.text("libc.so", f"/* GNU ld script */\nINPUT(own.o half.a {real})\n")
+        weak = "extern int half(int) __attribute__((weak)); "
+        for text in (PRINT + weak + 'extern int third(int); int main(void) { puts("main"); return third(12) + half(2); }',
+                     PRINT + 'int main(void) { puts("main"); return 5; }'):
+            with self.subTest(text):
+                objects = self.objects(text)
+                outcome = self.same(["-L.", *objects])
+                self.assertEqual(outcome.out.split(), [b"begin", b"main"])
+
     def test_a_default_library_behind_an_archive(self):
         """An archive has the name, too: a strong reference takes its member, a weak one what the C library has."""
         own = self.compile("int getpagesize(void) { return 5; }\n", "-fPIC", name="own.o")

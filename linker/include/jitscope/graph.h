@@ -29,8 +29,8 @@ struct jitscope_graph;
 /* When a pass runs; the phases are those of LLVM JITLink's PassConfiguration. */
 enum jitscope_phase {
     JITSCOPE_PRE_PRUNE,       /* everything read, nothing dropped: mark what must stay */
-    JITSCOPE_POST_PRUNE,      /* only live blocks are left, tables have their entries: the last chance to add
-                                 bytes */
+    JITSCOPE_POST_PRUNE,      /* only live blocks are left, tables have the entries that somebody needs: the
+                                 last chance to add bytes */
     JITSCOPE_POST_ALLOCATION, /* addresses are known, externals not yet */
     JITSCOPE_PRE_FIXUP,       /* every address is known, no edge is written yet: add edges, not bytes */
     JITSCOPE_POST_FIXUP,      /* working memory is complete: read or patch it, attach actions */
@@ -74,7 +74,9 @@ struct jitscope_symbol_view {
     bool hidden; /* or internal: seen in its batch only */
 };
 
-/* A place whose value is computed from a symbol: a relocation of the input, or what became of it. */
+/* A place whose value is computed from a symbol: a relocation of the input, or what became of it.  One of a
+ * kind "near-..." rewrites the instruction around its field when it is written: until POST_FIXUP that has to
+ * stay as it is, or the link ends with UNSUPPORTED. */
 struct jitscope_edge_view {
     const char *kind; /* "delta32": listed in docs/EVENTS.md, "Edge kinds"; static */
     uint32_t offset;  /* bytes, in the block */
@@ -137,7 +139,7 @@ struct jitscope_error *jitscope_graph_add_symbol(struct jitscope_graph *graph, c
  * and including pre-fixup; kinds that want the GOT or an entry in a table ("request-got-...", "got-offset64",
  * "got-base-delta32", and "branch32" to an external symbol) only before prune, 32-bit addresses before layout
  * if they are to bring the batch below 2 GiB. Errors: USAGE (no such block, symbol or kind, a removed one, a
- * field outside the block or in zero-fill, too late). */
+ * field outside the block or in zero-fill, a kind that only the linker makes, "near-...", too late). */
 struct jitscope_error *jitscope_graph_add_edge(struct jitscope_graph *graph, uint32_t block, uint32_t offset,
                                                const char *kind, uint32_t target, int64_t addend);
 

@@ -28,11 +28,13 @@ static uint32_t short_length(const struct pooled_string *name) {
     return dot ? (uint32_t)(dot - name->bytes) : name->length;
 }
 
-/* Section ID can be shown with those of LAST, behind which it lies. */
+/* Section ID can be shown with those of LAST, behind which it lies: that one's short name is all of its name,
+ * or what stands before its second dot. */
 static bool continues(const struct graph *graph, const struct shown_section *last, uint32_t id) {
     const struct section *a = &graph->sections.data[last->first], *b = &graph->sections.data[id];
     const struct pooled_string *name = &graph->names->strings.data[b->name];
-    return a->prot == b->prot && a->zero_fill == b->zero_fill && last->length == short_length(name) &&
+    return a->prot == b->prot && a->zero_fill == b->zero_fill && last->length <= name->length &&
+           (last->length == name->length || name->bytes[last->length] == '.') &&
            !memcmp(string_pool_text(graph->names, a->name), name->bytes, last->length);
 }
 
@@ -66,26 +68,25 @@ static struct jitscope_error *begin(struct debug_outline *outline, const struct 
 
 struct jitscope_error *debug_outline_make(struct debug_outline *outline, const struct graph *graph,
                                           const struct layout *layout) {
-    uint32_t eh_frame = find_eh_frame(graph), section = NO_SECTION;
-    struct shown_section frames = {.first = eh_frame}, *at = NULL;
+    uint32_t eh_frame = find_eh_frame(graph);
+    struct shown_section frames = {.first = eh_frame};
     TRY(begin(outline, graph));
     /* In the layout a section's blocks are one run, in order of address. */
-    for (uint32_t i = 0; i < layout->block_count; i++) {
+    for (uint32_t i = 0; i < layout->block_count;) {
         const struct block *block = &graph->blocks.data[layout->blocks[i]];
-        if (block->flags & BLOCK_REMOVED)
+        const struct section *section = &graph->sections.data[block->section];
+        const struct block *last = &graph->blocks.data[section->last];
+        struct shown_section *at = &frames;
+        i += section->blocks;
+        if (!is_taken(section))
             continue;
-        if (block->section == eh_frame && !outline->frames) {
+        if (block->section == eh_frame) {
             frames.address = block->address;
             outline->frames = block->working;
+        } else {
+            at = show(outline, graph, block->section, block->address);
         }
-        if (block->section != section) {
-            section = block->section;
-            at = section == eh_frame                        ? &frames
-                 : is_taken(&graph->sections.data[section]) ? show(outline, graph, section, block->address)
-                                                            : NULL;
-        }
-        if (at)
-            at->size = block->address + block->size - at->address;
+        at->size = last->address + last->size - at->address;
     }
     if (!outline->frames)
         return NULL;

@@ -21,6 +21,37 @@ static const char *limit_text(const struct edge_kind_info *kind) {
     return limits[row][kind->width == 1 ? 0 : kind->width == 2 ? 1 : 2];
 }
 
+/* Whether another relocation of the block writes where this one's instruction stands. */
+static bool is_overlapped(const struct graph *graph, const struct block *block, const struct edge *edge) {
+    const struct edge *edges = graph->edges.data + block->first_edge;
+    const struct edge_kind_info *kinds = graph->arch->kinds, *kind = &kinds[edge->kind];
+    uint64_t start = edge->offset - kind->before, end = (uint64_t)edge->offset + kind->width + kind->behind;
+    for (uint32_t i = 0; i < block->edge_count; i++) {
+        const struct edge_kind_info *other = &kinds[edges[i].kind];
+        if (&edges[i] != edge && edges[i].origin && other->width && edges[i].offset < end + other->before &&
+            (uint64_t)edges[i].offset + other->width + other->behind > start)
+            return true;
+    }
+    return false;
+}
+
+/* EDGE rewrites an instruction, which is not there any more. */
+static struct jitscope_error *other_instruction(const struct graph *graph, uint32_t id,
+                                                const struct edge *edge) {
+    struct coordinates where = graph_coordinates(graph, id, edge->offset, edge->target);
+    if (is_overlapped(graph, &graph->blocks.data[id], edge))
+        return error_at(
+            JITSCOPE_ERROR_FORMAT, &where,
+            "%s: another relocation changes the instruction that is to reach its target without a "
+            "table entry",
+            graph_edge_name(graph, edge));
+    return error_with_help(error_at(JITSCOPE_ERROR_UNSUPPORTED, &where,
+                                    "%s: a pass has changed the instruction that was to reach its target "
+                                    "without a table entry",
+                                    graph_edge_name(graph, edge)),
+                           "have the pass change it in the post-fixup phase");
+}
+
 static struct jitscope_error *out_of_range(const struct graph *graph, uint32_t id, const struct edge *edge,
                                            uint64_t value) {
     const struct block *block = &graph->blocks.data[id];
@@ -29,11 +60,7 @@ static struct jitscope_error *out_of_range(const struct graph *graph, uint32_t i
     uint64_t place = block->address + edge->offset, target = graph->addresses[edge->target];
     struct coordinates where = graph_coordinates(graph, id, edge->offset, edge->target);
     if (kind->before && graph->arch->reaches(edge->kind, place, target, edge->addend))
-        return error_with_help(error_at(JITSCOPE_ERROR_UNSUPPORTED, &where,
-                                        "%s: a pass has changed the instruction that was to reach its target "
-                                        "without a table entry",
-                                        graph_edge_name(graph, edge)),
-                               "have the pass change it in the post-fixup phase");
+        return other_instruction(graph, id, edge);
     if (kind->request)
         return error_at(JITSCOPE_ERROR_UNSUPPORTED, &where, "%s asks for a table entry that no pass has made",
                         graph_edge_name(graph, edge));

@@ -12,7 +12,7 @@
 enum { SHOWN_SYMBOLS = 20, SHOWN_REFERRERS = 3 };
 
 /* The result of a resolver that is still to run is not, nor is what is linked when it is called. */
-static bool is_open(const struct graph *graph, const struct symbol *symbol) {
+static bool is_unanswered(const struct graph *graph, const struct symbol *symbol) {
     return symbol->flags & SYMBOL_EXTERNAL && !(symbol->flags & (SYMBOL_RESOLVED | SYMBOL_LAZY)) &&
            !(symbol->kind == SYMBOL_KIND_IFUNC && graph->knows_action);
 }
@@ -23,14 +23,14 @@ void resolve_phony(struct graph *graph, uint64_t base) {
     for (uint32_t i = 0; i < graph->open.count; i++) {
         uint32_t id = graph->open.data[i];
         const struct symbol *symbol = &graph->symbols.data[id];
-        if (!is_open(graph, symbol) || symbol->linkage == LINKAGE_WEAK)
+        if (!is_unanswered(graph, symbol) || symbol->linkage == LINKAGE_WEAK)
             continue;
         graph_resolve(graph, id, base, PROVIDER_PHONY, name);
         base += 16;
     }
 }
 
-/* Edges of live blocks by open symbol: how many, and the first few as text. */
+/* Edges of live blocks by symbol that nobody answers for: how many, and the first few as text. */
 struct referrers {
     uint32_t symbol;
     uint32_t count;
@@ -48,7 +48,7 @@ static void add_referrer(const struct graph *graph, struct referrers *list, uint
 }
 
 /* A table entry the linker made refers on behalf of whoever asked for it: report those instead. */
-static uint32_t open_target(const struct graph *graph, uint32_t symbol) {
+static uint32_t real_target(const struct graph *graph, uint32_t symbol) {
     while (graph->symbols.data[symbol].flags & SYMBOL_TABLE_ENTRY)
         symbol = graph->edges.data[graph->blocks.data[graph->symbols.data[symbol].block].first_edge].target;
     return symbol;
@@ -61,7 +61,7 @@ static void collect_referrers(const struct graph *graph, struct referrers *lists
             continue;
         for (uint32_t i = 0; i < block->edge_count; i++) {
             const struct edge *edge = &graph->edges.data[block->first_edge + i];
-            uint32_t at = index[open_target(graph, edge->target)];
+            uint32_t at = index[real_target(graph, edge->target)];
             if (at != UINT32_MAX)
                 add_referrer(graph, &lists[at], id, edge);
         }
@@ -185,16 +185,16 @@ static struct jitscope_error *report(struct graph *graph, const struct referrers
                            used == 1 ? "it" : "them");
 }
 
-static struct jitscope_error *report_open(struct graph *graph, uint32_t count) {
+static struct jitscope_error *report_unanswered(struct graph *graph, uint32_t count) {
     struct referrers *lists = os_allocate_zeroed(count * sizeof *lists);
     uint32_t *index = os_allocate((size_t)graph->symbols.count * sizeof *index);
     struct jitscope_error *error = lists && index ? NULL : error_no_memory();
     if (!error) {
         uint32_t next = 0;
         for (uint32_t id = 0; id < graph->symbols.count; id++) {
-            bool open = is_open(graph, &graph->symbols.data[id]);
-            index[id] = open ? next : UINT32_MAX;
-            if (open)
+            bool unanswered = is_unanswered(graph, &graph->symbols.data[id]);
+            index[id] = unanswered ? next : UINT32_MAX;
+            if (unanswered)
                 lists[next++].symbol = id;
         }
         collect_referrers(graph, lists, index);
@@ -209,13 +209,13 @@ static struct jitscope_error *report_open(struct graph *graph, uint32_t count) {
 
 struct jitscope_error *settle_unresolved(struct graph *graph, void *unused) {
     (void)unused;
-    uint32_t open = 0;
+    uint32_t unanswered = 0;
     for (uint32_t i = 0; i < graph->open.count; i++) {
         uint32_t id = graph->open.data[i];
         const struct symbol *symbol = &graph->symbols.data[id];
-        if (is_open(graph, symbol) && symbol->linkage == LINKAGE_WEAK)
+        if (is_unanswered(graph, symbol) && symbol->linkage == LINKAGE_WEAK)
             graph_resolve(graph, id, 0, PROVIDER_WEAK_UNDEFINED, NO_NAME);
-        open += is_open(graph, symbol);
+        unanswered += is_unanswered(graph, symbol);
     }
-    return open ? report_open(graph, open) : NULL;
+    return unanswered ? report_unanswered(graph, unanswered) : NULL;
 }

@@ -23,21 +23,9 @@ static struct jitscope_error *offer(struct graph *graph, struct edge_visitor *co
     return NULL;
 }
 
-/* What the edges lead to lies anywhere: it is fetched while others are visited, first the symbols, then the
- * blocks that these are in.  Edges of blocks that follow each other mostly do so, too. */
-enum { SYMBOLS_AHEAD = 16, BLOCKS_AHEAD = 8 };
+/* The instructions that visitors look at lie in the input: they are fetched while others are visited. */
+enum { BLOCKS_AHEAD = 8 };
 
-static inline void fetch_targets(const struct graph *graph, uint32_t edge) {
-    const struct edge *edges = graph->edges.data;
-    if (edge + SYMBOLS_AHEAD >= graph->edges.count)
-        return;
-    __builtin_prefetch(&graph->symbols.data[edges[edge + SYMBOLS_AHEAD].target]);
-    uint32_t block = graph->symbols.data[edges[edge + BLOCKS_AHEAD].target].block;
-    if (block != NO_BLOCK)
-        __builtin_prefetch(&graph->blocks.data[block].flags);
-}
-
-/* The instructions that visitors look at. */
 static inline void fetch_content(const struct graph *graph, uint32_t id) {
     if (id + BLOCKS_AHEAD < graph->blocks.count)
         __builtin_prefetch(graph->blocks.data[id + BLOCKS_AHEAD].content);
@@ -55,7 +43,6 @@ struct jitscope_error *visit_edges(struct graph *graph, struct edge_visitor *con
         uint32_t end = block->first_edge + block->edge_count;
         const struct edge *edges = graph->edges.data;
         for (uint32_t edge = block->first_edge; edge < end; edge++) {
-            fetch_targets(graph, edge);
             uint32_t who = audience.of[edges[edge].kind];
             if (!who)
                 continue;

@@ -25,9 +25,8 @@ static uint64_t bytes_around(const uint8_t *content, uint64_t size, uint64_t off
 
 /* --- before memory */
 
-/* Whether there is a place in the batch that TARGET will be at. */
-static bool has_place(const struct graph *graph, uint32_t target) {
-    uint32_t block = graph->symbols.data[target].block;
+bool relax_has_place(const struct graph *graph, uint32_t symbol) {
+    uint32_t block = graph->symbols.data[symbol].block;
     return block != NO_BLOCK &&
            (graph->blocks.data[block].flags & (BLOCK_REMOVED | BLOCK_IN_MEMORY)) == BLOCK_IN_MEMORY;
 }
@@ -51,8 +50,6 @@ static __attribute__((noinline)) bool relax_and_tell(const struct graph *graph, 
 bool relax_early(struct graph *graph, uint32_t id, uint32_t number) {
     const struct block *block = &graph->blocks.data[id];
     struct edge *edge = &graph->edges.data[number];
-    if (!has_place(graph, edge->target))
-        return false;
     return trace_wants(graph->trace, LEVEL_BLOCK)
                ? relax_and_tell(graph, id, edge)
                : graph->arch->relax_early(block->content, block->size, edge);

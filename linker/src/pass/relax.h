@@ -9,7 +9,11 @@
 
 #include "graph/graph.h"
 
-/* Edge NUMBER of BLOCK asks for a GOT entry; true when it does without.  Only where the graph lies near. */
+/* Whether there is a place in the batch that SYMBOL will be at. */
+bool relax_has_place(const struct graph *graph, uint32_t symbol);
+
+/* Edge NUMBER of BLOCK asks for a GOT entry; true when it does without.  Only where the graph lies near, for
+ * symbols that have a place. */
 bool relax_early(struct graph *graph, uint32_t block, uint32_t number);
 
 /* Pre-fixup pass; needs graph->addresses.  Loads through the GOT become direct where the psABI allows it, and

@@ -93,6 +93,24 @@ serve_request(struct got_table *got, struct graph *graph, uint32_t block, uint32
     return NULL;
 }
 
+/* One walk in the order in which symbols and blocks lie costs less than to look for each target's where it
+ * happens to be. */
+static struct jitscope_error *note_places(struct got_table *got, const struct graph *graph) {
+    TRY(vec_reserve(&got->placed, graph->symbols.count / 64 + 1));
+    for (uint32_t id = 0; id < graph->symbols.count;) {
+        uint64_t bits = 0;
+        do
+            bits |= (uint64_t)relax_has_place(graph, id) << (id & 63);
+        while (++id & 63 && id < graph->symbols.count);
+        vec_put(&got->placed, bits);
+    }
+    return NULL;
+}
+
+static inline bool has_place(const struct got_table *got, uint32_t symbol) {
+    return symbol / 64 < got->placed.count && got->placed.data[symbol / 64] >> (symbol & 63) & 1;
+}
+
 static struct jitscope_error *visit_got(struct edge_visitor *visitor, struct graph *graph, uint32_t block,
                                         uint32_t id, bool *claimed) {
     struct got_table *got = (struct got_table *)visitor;
@@ -101,7 +119,11 @@ static struct jitscope_error *visit_got(struct edge_visitor *visitor, struct gra
         return NULL;
     }
     *claimed = true;
-    return graph->lies_near && relax_early(graph, block, id) ? NULL : serve_request(got, graph, block, id);
+    if (graph->lies_near && !got->placed.count)
+        TRY(note_places(got, graph));
+    if (has_place(got, graph->edges.data[id].target) && relax_early(graph, block, id))
+        return NULL;
+    return serve_request(got, graph, block, id);
 }
 
 void got_table_create(struct got_table *got, const struct graph *graph) {
@@ -113,6 +135,7 @@ void got_table_create(struct got_table *got, const struct graph *graph) {
 
 void got_table_destroy(struct got_table *got) {
     vec_destroy(&got->entry_of);
+    vec_destroy(&got->placed);
 }
 
 /* --- PLT

@@ -20,6 +20,7 @@ struct jitscope_error *cover_targets(entry_map *map, const struct graph *graph);
 struct got_table {
     struct edge_visitor visitor; /* takes edges that ask for a GOT entry */
     entry_map entry_of;
+    VEC(uint64_t) placed; /* a bit for each symbol that there was at the first request: it has a place */
     uint32_t count;
     uint32_t section; /* NO_SECTION until there is an entry */
     bool needs_base;  /* something computes with the address of the table itself */

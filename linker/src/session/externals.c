@@ -8,7 +8,7 @@ struct questions {
     VEC(const char *) names;
 };
 
-static bool is_open(const struct symbol *symbol) {
+static bool is_unanswered(const struct symbol *symbol) {
     return symbol->flags & SYMBOL_EXTERNAL && !(symbol->flags & (SYMBOL_RESOLVED | SYMBOL_LAZY)) &&
            symbol->kind != SYMBOL_KIND_IFUNC; /* that one only its resolver knows */
 }
@@ -50,7 +50,7 @@ static struct jitscope_error *ask_session(struct jitscope_session *session, stru
     for (uint32_t i = 0; i < graph->open.count; i++) {
         uint32_t id = graph->open.data[i];
         const struct symbol *symbol = &graph->symbols.data[id];
-        if (!is_open(symbol))
+        if (!is_unanswered(symbol))
             continue;
         const struct definition *definition =
             session_find_definition(session, symbol->name, symbol->scope, family_of(session, graph->link));
@@ -73,7 +73,7 @@ static struct jitscope_error *ask_session(struct jitscope_session *session, stru
 static struct jitscope_error *collect(const struct graph *graph, struct questions *questions) {
     for (uint32_t i = 0; i < graph->open.count; i++) {
         uint32_t id = graph->open.data[i];
-        if (!is_open(&graph->symbols.data[id]))
+        if (!is_unanswered(&graph->symbols.data[id]))
             continue;
         TRY(vec_push(&questions->symbols, id));
         TRY(vec_push(&questions->names, graph_symbol_name(graph, id)));
@@ -195,7 +195,7 @@ static struct jitscope_error *ask_libraries(struct jitscope_session *session, st
     struct jitscope_error *error = NULL;
     for (uint32_t i = 0; i < questions->symbols.count && !error; i++) {
         const struct symbol *symbol = &graph->symbols.data[questions->symbols.data[i]];
-        if (is_open(symbol) && symbol->scope != SCOPE_HIDDEN)
+        if (is_unanswered(symbol) && symbol->scope != SCOPE_HIDDEN)
             error = choose_library(session, graph, questions->symbols.data[i], &lookup);
     }
     if (!error)

@@ -423,24 +423,36 @@ static bool is_provided(const struct jitscope_session *session, const struct sym
            synthetic_is_made(session_text(session, symbol->name));
 }
 
-/* Those that are wanted for it; see session_has_more_libraries(). */
-static struct jitscope_error *add_libraries_for(struct jitscope_session *session, const struct symbol *symbol,
-                                                uint32_t family) {
-    if (!(symbol->flags & SYMBOL_EXTERNAL) && symbol->linkage != LINKAGE_COMMON)
-        return NULL;
-    while (session_has_more_libraries(session) && !is_provided(session, symbol, family))
+static struct jitscope_error *read_queue(struct jitscope_session *session, struct graph *graph,
+                                         uint32_t first) {
+    for (uint32_t i = first; i < session->queue.count; i++)
+        TRY(session_read_object(session, graph, session->queue.data[i]));
+    return NULL;
+}
+
+/* Those that are wanted for it, with the objects that their ld scripts name; see
+ * session_has_more_libraries(). */
+static struct jitscope_error *add_libraries_for(struct jitscope_session *session, struct graph *graph,
+                                                uint32_t id) {
+    while (session_has_more_libraries(session) && symbol_is_open(&graph->symbols.data[id]) &&
+           !is_provided(session, &graph->symbols.data[id], graph->link)) {
+        uint32_t first = session->queue.count;
         TRY(session_add_default_library(session));
+        TRY(read_queue(session, graph, first));
+    }
     return NULL;
 }
 
 /* One walk over the open symbols, those of members taken on the way included. */
 static struct jitscope_error *take_members(struct jitscope_session *session, struct graph *graph,
                                            bool *taken) {
+    uint32_t queued = session->queue.count;
     *taken = false;
     graph_tidy_open(graph);
     for (uint32_t i = 0; i < graph->open.count; i++) {
-        const struct symbol symbol = graph->symbols.data[graph->open.data[i]];
-        TRY(add_libraries_for(session, &symbol, graph->link));
+        uint32_t id = graph->open.data[i];
+        TRY(add_libraries_for(session, graph, id));
+        const struct symbol symbol = graph->symbols.data[id];
         if (!may_want_member(&symbol))
             continue;
         uint32_t member;
@@ -450,12 +462,12 @@ static struct jitscope_error *take_members(struct jitscope_session *session, str
         *taken = true;
         TRY(session_take_member(session, graph, member, symbol.name));
     }
+    *taken |= session->queue.count > queued;
     return NULL;
 }
 
 static struct jitscope_error *read_all(struct graph *graph, struct jitscope_session *session) {
-    for (uint32_t i = 0; i < session->queue.count; i++)
-        TRY(session_read_object(session, graph, session->queue.data[i]));
+    TRY(read_queue(session, graph, 0));
     for (uint32_t i = 0; i < session->roots.count; i++) {
         uint32_t symbol;
         if (session_find_definition(session, session->roots.data[i], SCOPE_DEFAULT, 0))
