@@ -4,8 +4,8 @@
 
 #include <stdint.h>
 
-/* Tables of this size share huge pages (base/os_tables.c). */
-enum { CHUNK_SIZE = 128 << 10, ALIGNMENT = 16 };
+/* Less than what shares huge pages (base/os_tables.c): a process with few batches is to touch little. */
+enum { CHUNK_SIZE = 64 << 10, ALIGNMENT = 16 };
 
 struct slab_chunk {
     size_t size; /* all of it, in bytes */

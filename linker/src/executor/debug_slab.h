@@ -1,7 +1,6 @@
 /* debug_slab: memory for what is kept of each batch: many small pieces that live long and mostly go together.
  *
- * Pieces lie behind each other in chunks that are brought into memory at one go: a page fault every few
- * batches would cost more than the pieces themselves.  A chunk goes back when its last piece does. */
+ * Pieces lie behind each other in chunks.  A chunk goes back when its last piece does. */
 #ifndef EXECUTOR_DEBUG_SLAB_H
 #define EXECUTOR_DEBUG_SLAB_H
 
