@@ -88,11 +88,50 @@ static void test_no_cie(void **state) {
         }
 }
 
+static uint32_t count_cies(const struct image_memory *image) {
+    uint32_t count = 0;
+    for (uint64_t at = 0; at < image->count; at += 4 + load_u32(image->data + at))
+        count += load_u32(image->data + at + 4) == UINT32_MAX;
+    return count;
+}
+
+/* FDEs of COUNT CIEs, each of SIZE bytes, by turns: how many came through. */
+static uint32_t convert_mixed(uint32_t count, uint32_t size, uint32_t fdes, struct image_memory *image) {
+    uint32_t whole = count * size + fdes * FDE;
+    uint8_t *section = calloc(1, whole);
+    for (uint32_t i = 0; i < count; i++) {
+        put_cie(section + i * size, 0x1b);
+        store_u32(section + i * size, size - 4);
+    }
+    for (uint32_t i = 0; i < fdes; i++) {
+        uint32_t at = count * size + i * FDE;
+        put_fde(section + at, at + 4 - i % count * size, CODE);
+    }
+    uint32_t converted = convert(section, whole, image);
+    free(section);
+    return converted;
+}
+
+/* Of few CIEs each is written once, whatever order their FDEs have; of many not without limit. */
+static void test_mixed(void **state) {
+    enum { LARGE = 4096, FDES = 3000 };
+    (void)state;
+    struct image_memory few = {0}, many = {0};
+    assert_int_equal(convert_mixed(3, 24, FDES, &few), FDES);
+    assert_int_equal(count_cies(&few), 3);
+    uint32_t converted = convert_mixed(20, LARGE, FDES, &many);
+    assert_in_range(converted, 20, FDES - 1);
+    assert_in_range(many.count, 20 * LARGE, 6 * (20 * LARGE + FDES * FDE));
+    vec_destroy(&few);
+    vec_destroy(&many);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sound),
         cmocka_unit_test(test_other_encodings),
         cmocka_unit_test(test_no_cie),
+        cmocka_unit_test(test_mixed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

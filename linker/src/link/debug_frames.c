@@ -13,7 +13,8 @@ enum {
     LONG_LENGTH_SIZE = 12, /* of a record with a 64-bit length */
     CFA_NOP = 0,
     CIE_VERSION = 1,
-    FRAME_ALIGNMENT = 8
+    FRAME_ALIGNMENT = 8,
+    MOST_TIMES = 4 /* so much larger than all of .eh_frame CIEs may get */
 };
 
 #define NO_CIE UINT64_MAX
@@ -93,6 +94,20 @@ static inline struct bytes record_at(struct bytes section, uint64_t at, uint64_t
     return (struct bytes){section.data + at, *length_size + (length < left ? length : left)};
 }
 
+static const struct written_cie *find_written(const struct debug_frames *frames, uint64_t source) {
+    const uint32_t room = sizeof frames->written / sizeof *frames->written;
+    for (uint32_t i = 0; i < room && i < frames->cies; i++)
+        if (frames->written[i].source == source)
+            return &frames->written[i];
+    return NULL;
+}
+
+static void remember_cie(struct debug_frames *frames, uint64_t source) {
+    const uint32_t room = sizeof frames->written / sizeof *frames->written;
+    frames->written[frames->cies++ % room] = (struct written_cie){source, frames->cie_offset};
+    frames->cie_bytes += here(frames) - frames->cie_offset;
+}
+
 /* *usable: it can be read, and FDEs of it as well. */
 static struct jitscope_error *use_cie(struct debug_frames *frames, struct bytes section, uint64_t at,
                                       bool *usable) {
@@ -106,8 +121,20 @@ static struct jitscope_error *use_cie(struct debug_frames *frames, struct bytes 
               !cie_parse(record, length_size, &frames->cie);
     if (!*usable)
         return NULL;
+    const struct written_cie *written = find_written(frames, at);
+    if (written) {
+        frames->cie_offset = written->offset;
+        frames->source = at;
+        return NULL;
+    }
+    /* FDEs that change among many large ones could make gigabytes of little. */
+    *usable = frames->cie_bytes <= MOST_TIMES * section.size;
+    if (!*usable)
+        return NULL;
+    TRY(put_cie(frames, record));
     frames->source = at;
-    return put_cie(frames, record);
+    remember_cie(frames, at);
+    return NULL;
 }
 
 /* --- FDEs */
@@ -170,6 +197,8 @@ uint64_t debug_frames_room(uint64_t size, uint32_t records) {
 struct jitscope_error *debug_frames_add(struct debug_frames *frames, uint64_t address, struct bytes section) {
     const struct source source = {section, address};
     frames->source = NO_CIE;
+    frames->cies = 0;
+    frames->cie_bytes = 0;
     for (uint64_t at = 0, length_size; at < section.size;) {
         struct bytes record = record_at(section, at, &length_size);
         if (record.size >= length_size + ID_SIZE && load_u32(record.data + length_size))

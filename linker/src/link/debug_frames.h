@@ -17,10 +17,18 @@ struct debug_frames {
     uint64_t source;     /* where it is in .eh_frame */
     uint32_t cie_offset; /* and in .debug_frame */
     struct cie_view cie;
+
+    /* Where the last CIEs are.  C++ has two, whose FDEs come mixed; what has more has some of them twice. */
+    struct written_cie {
+        uint64_t source;
+        uint32_t offset;
+    } written[8];
+    uint32_t cies;      /* so many were written */
+    uint64_t cie_bytes; /* and have these, with their lengths */
 };
 
-/* So many bytes RECORDS records of an .eh_frame of SIZE bytes become at most, if each CIE has its FDEs
- * together. */
+/* So many bytes RECORDS records of an .eh_frame of SIZE bytes become at most, if none of its CIEs is written
+ * twice. */
 uint64_t debug_frames_room(uint64_t size, uint32_t records);
 /* Appends an .eh_frame that lies at ADDRESS; SECTION is what it holds there, fixed up.  What is not sound, or
  * not understood, is left out. */
