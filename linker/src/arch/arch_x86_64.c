@@ -63,29 +63,32 @@ static inline void store(uint8_t *at, unsigned width, uint64_t value) {
 
 /* --- instructions that become others, FIELD is where the new one has its displacement */
 
+enum { MOV_LOAD = 0x8b, LEA = 0x8d, GROUP_5 = 0xff, CALL_SLOT = 0x15, JUMP_SLOT = 0x25 };
+enum { ADDR32 = 0x67, CALL = 0xe8, JUMP = 0xe9, NOP = 0x90 };
+
 /* mov slot(%rip), %reg -> lea target(%rip), %reg */
 static inline bool load_to_lea(uint8_t *field) {
-    if (field[-2] != 0x8b)
+    if (field[-2] != MOV_LOAD)
         return false;
-    field[-2] = 0x8d;
+    field[-2] = LEA;
     return true;
 }
 
 /* call *slot(%rip) -> addr32 call target */
 static inline bool call_to_direct(uint8_t *field) {
-    if (field[-2] != 0xff || field[-1] != 0x15)
+    if (field[-2] != GROUP_5 || field[-1] != CALL_SLOT)
         return false;
-    field[-2] = 0x67;
-    field[-1] = 0xe8;
+    field[-2] = ADDR32;
+    field[-1] = CALL;
     return true;
 }
 
 /* jmp *slot(%rip) -> jmp target; nop */
 static inline bool jump_to_direct(uint8_t *field) {
-    if (field[-1] != 0xff || field[0] != 0x25)
+    if (field[-1] != GROUP_5 || field[0] != JUMP_SLOT)
         return false;
-    field[-1] = 0xe9;
-    field[4] = 0x90;
+    field[-1] = JUMP;
+    field[4] = NOP;
     return true;
 }
 
@@ -181,8 +184,6 @@ static bool reaches(uint16_t kind, uint64_t place, uint64_t target, int64_t adde
 }
 
 enum { OPERAND_SIZE = 0x66, REX_W = 0x48, REX2_PREFIX = 0xd5 };
-
-enum { MOV_LOAD = 0x8b, GROUP_5 = 0xff, CALL_SLOT = 0x15, JUMP_SLOT = 0x25 };
 
 /* call *slot(%rip) or jmp *slot(%rip) at INSTRUCTION, with ROOM bytes before it.  Some processors take a
  * direct branch behind the prefix for one of 16 bits.  With REX.W between them it would mean nothing, but
