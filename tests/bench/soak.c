@@ -393,9 +393,6 @@ static int see_library(struct dl_phdr_info *info, size_t size, void *counts) {
     return 0;
 }
 
-/* What libgcc might still read stays for ten seconds, with what the C library adds to it. */
-enum { OBJECT = 96 };
-
 static uint64_t count_sections(void) {
     uint64_t sum = 0;
     for (int i = 0; i < DEBUGGEE_UNWINDERS; i++)
@@ -404,17 +401,18 @@ static uint64_t count_sections(void) {
 }
 
 static void report(uint32_t cycles, uint64_t time, bool is_executor) {
-    uint64_t libraries[2] = {0, 0}, waiting = frame_groups_waiting();
+    uint64_t libraries[2] = {0, 0};
+    uint64_t slabs = frame_groups_slabs(),
+             slab_bytes = slabs * (FRAME_GROUPS_SLAB + 16); /* libgcc's, for ten seconds */
     dl_iterate_phdr(see_library, libraries);
     malloc_trim(0);
     printf("executor=%d cycles=%u ns=%llu allocations=%lld heap=%llu resident=%llu mappings=%llu "
            "descriptors=%llu "
            "batches=%llu "
            "images=%llu sections=%llu libraries=%llu modules=%llu\n",
-           is_executor, cycles, (unsigned long long)time,
-           (long long)(os_live_allocations() - (int64_t)waiting),
-           (unsigned long long)(mallinfo2().uordblks + mallinfo2().hblkhd - waiting * OBJECT),
-           (unsigned long long)(SANITIZED ? 0 : resident() - waiting * OBJECT),
+           is_executor, cycles, (unsigned long long)time, (long long)(os_live_allocations() - (int64_t)slabs),
+           (unsigned long long)(mallinfo2().uordblks + mallinfo2().hblkhd - slab_bytes),
+           (unsigned long long)(SANITIZED ? 0 : resident() - slab_bytes),
            (unsigned long long)(SANITIZED ? 0 : count_mappings()),
            (unsigned long long)count_entries("/proc/self/fd"), (unsigned long long)jitscope_debuggee.batches,
            (unsigned long long)jitscope_debuggee.images, (unsigned long long)count_sections(),

@@ -154,6 +154,33 @@ static void test_too_many(void **state) {
     assert_int_equal(root()->images, 0);
 }
 
+/* Of batches that come and go one by one nothing stays: an image that has held many goes with the last. */
+static void test_worn(void **state) {
+    (void)state;
+    enum { CYCLES = 4000, FEW = 5, MANY = 50 };
+    for (int i = 0; i < POLICIES; i += 2) { /* announced ones have images of their own anyway */
+        struct executor *executor = make_executor(policies[i]);
+        struct image_memory memory = {0};
+        struct link link;
+        uint32_t images = 0, empty = 0;
+        for (uint32_t number = 1; number <= CYCLES; number++) {
+            const struct debuggee_image *before = (const void *)(uintptr_t)root()->image;
+            make_image(&memory, number);
+            ((struct sample *)(void *)memory.data)->header.elf.count = 0; /* to be copied */
+            assert_code(finalize(executor, &link, &memory, true, number), JITSCOPE_SUCCESS);
+            vec_destroy(&memory);
+            images += (const void *)(uintptr_t)root()->image != before;
+            unload(executor, &link);
+            assert_int_equal(root()->batches, 0);
+            empty += root()->images == 0;
+        }
+        assert_in_range(images, FEW, MANY);
+        assert_int_equal(empty, images - 1);
+        executor_destroy(executor);
+        assert_int_equal(root()->images, 0);
+    }
+}
+
 /* The Nth call fails: what was not taken is still the caller's, whole. */
 static void test_failures(void **state) {
     (void)state;
@@ -195,7 +222,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_offered),     cmocka_unit_test(test_not_offered),
         cmocka_unit_test(test_rolled_back), cmocka_unit_test(test_too_many),
-        cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_worn),        cmocka_unit_test(test_failures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -350,6 +350,14 @@ static void remove_announced(struct debug_shelf *shelf, struct shelved_batch *ba
     put(shelf, image, true);
 }
 
+/* Nothing is left in it, and what was there takes memory that a new image gives back. */
+static bool is_worn(const struct store_image *store) {
+    uint64_t used = 0;
+    for (int i = 0; i < PART_COUNT; i++)
+        used += store->used[i];
+    return !store->public.batches && used >= store->public.size / 4;
+}
+
 static void remove_open(struct debug_shelf *shelf, struct shelved_batch *batch) {
     struct shelved_image *image = batch->home;
     if (image->alone) {
@@ -367,6 +375,8 @@ static void remove_open(struct debug_shelf *shelf, struct shelved_batch *batch) 
         destroy(image);
     else if (seen)
         put(shelf, image, true);
+    else if (is_open && is_worn(image->store))
+        close_open(shelf, image->how == LISTING_UNLISTED);
 }
 
 void debug_shelf_remove(struct debug_shelf *shelf, struct shelved_batch *batch) {

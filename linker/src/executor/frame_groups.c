@@ -19,6 +19,16 @@ struct libgcc_object {
     struct libgcc_object *next;
 };
 
+/* About a page of them: one by one they would hold pages of the heap where all else is free. */
+enum { SLAB_OBJECTS = 50 };
+
+struct libgcc_slab {
+    struct libgcc_slab *next;
+    struct libgcc_object objects[SLAB_OBJECTS];
+};
+
+_Static_assert(sizeof(struct libgcc_slab) <= FRAME_GROUPS_SLAB, "the header says how large they are");
+
 struct grouped_section {
     uint64_t low, high; /* the code it is about; of large ones, one address there */
     uint64_t records;
@@ -99,24 +109,35 @@ static struct grouped_section *make_section(struct bytes section) {
     return made;
 }
 
-static uint64_t waiting; /* atomic */
+static uint64_t slabs; /* atomic */
 
-uint64_t frame_groups_waiting(void) {
-    return __atomic_load_n(&waiting, __ATOMIC_RELAXED);
+uint64_t frame_groups_slabs(void) {
+    return __atomic_load_n(&slabs, __ATOMIC_RELAXED);
+}
+
+static struct libgcc_object *make_object(struct frame_groups *groups) {
+    if (!groups->slabs || groups->taken == SLAB_OBJECTS) {
+        struct libgcc_slab *slab = os_allocate_zeroed(sizeof *slab);
+        if (!slab)
+            return NULL;
+        slab->next = groups->slabs;
+        groups->slabs = slab;
+        groups->taken = 0;
+        __atomic_add_fetch(&slabs, 1, __ATOMIC_RELAXED);
+    }
+    return &groups->slabs->objects[groups->taken++];
 }
 
 static struct libgcc_object *take_object(struct frame_groups *groups) {
     struct libgcc_object *oldest = groups->withdrawn;
     if (!oldest || os_time_ns() - oldest->withdrawn < GRACE)
-        return os_allocate_zeroed(sizeof *oldest);
+        return make_object(groups);
     groups->withdrawn = oldest->next;
-    __atomic_sub_fetch(&waiting, 1, __ATOMIC_RELAXED);
     return oldest;
 }
 
 static void give_object(struct frame_groups *groups, struct libgcc_object *object) {
     object->withdrawn = os_time_ns();
-    __atomic_add_fetch(&waiting, 1, __ATOMIC_RELAXED);
     object->next = NULL;
     if (!groups->withdrawn)
         groups->withdrawn_end = &groups->withdrawn;
@@ -128,14 +149,15 @@ static void give_object(struct frame_groups *groups, struct libgcc_object *objec
  * does not need. */
 static bool tell(struct frame_groups *groups, struct grouped_section *first, uint32_t count,
                  struct frame_group *group) {
-    *group = (struct frame_group){
-        .first = first, .count = count, .table = first->alone, .object = take_object(groups)};
-    if (count > 1 && group->object)
+    *group = (struct frame_group){.first = first, .count = count, .table = first->alone};
+    if (count > 1)
         group->table = os_allocate_zeroed(((size_t)count + 2) * sizeof *group->table);
+    if (group->table)
+        group->object = take_object(groups);
     if (!group->object && count == 1)
         group->object = &first->object;
-    if (!group->table || !group->object) {
-        os_release(group->object);
+    if (!group->object) {
+        os_release(group->table);
         return false;
     }
     group->table[0] = first_of_table();
@@ -372,10 +394,10 @@ void frame_groups_remove(struct frame_groups *groups, struct bytes section) {
 void frame_groups_destroy(struct frame_groups *groups) {
     if (!groups)
         return;
-    for (struct libgcc_object *next; groups->withdrawn; groups->withdrawn = next) {
-        next = groups->withdrawn->next;
-        os_release(groups->withdrawn);
-        __atomic_sub_fetch(&waiting, 1, __ATOMIC_RELAXED);
+    for (struct libgcc_slab *next; groups->slabs; groups->slabs = next) {
+        next = groups->slabs->next;
+        os_release(groups->slabs);
+        __atomic_sub_fetch(&slabs, 1, __ATOMIC_RELAXED);
     }
     vec_destroy(&groups->groups);
     os_release(groups);

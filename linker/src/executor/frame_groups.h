@@ -27,6 +27,7 @@
 
 struct grouped_section; /* one batch's section */
 struct libgcc_object;
+struct libgcc_slab;
 
 struct frame_group {
     struct grouped_section *first; /* by address */
@@ -46,6 +47,8 @@ struct frame_groups {
     uint32_t sections;                                /* in them */
     bool closed;                                      /* from now on sections are not grouped */
     struct libgcc_object *withdrawn, **withdrawn_end; /* oldest first */
+    struct libgcc_slab *slabs;                        /* what objects are made of, the last one first, */
+    uint32_t taken;                                   /* and how many in that one */
 };
 
 /* Address space where nobody registers frames but by executor_register_eh_frame(); and no more. */
@@ -58,8 +61,10 @@ void frame_groups_add(struct frame_groups *groups, struct bytes section);
 void frame_groups_remove(struct frame_groups *groups, struct bytes section);
 /* All sections were removed. */
 void frame_groups_destroy(struct frame_groups *groups);
-/* How many objects of all groups wait for their time: they were withdrawn, and are used again, or go with
- * their groups. */
-uint64_t frame_groups_waiting(void);
+/* How many slabs, each of at most FRAME_GROUPS_SLAB bytes, all groups have: an object that was withdrawn
+ * waits there to be used again, so there are as many as were ever needed within that time, and go with their
+ * groups. */
+enum { FRAME_GROUPS_SLAB = 4064 };
+uint64_t frame_groups_slabs(void);
 
 #endif
