@@ -110,6 +110,42 @@ static void content_is_copied_and_gaps_are_filled(void **state) {
     batch_destroy(&batch);
 }
 
+/* Gaps of all lengths in front of what is shorter than they are, and longer, with content and without. */
+static void gaps_leave_what_follows_alone(void **state) {
+    (void)state;
+    uint8_t code[64];
+    static const uint32_t sizes[] = {1, 15, 16, 17, 40};
+    uint8_t memory[4096], wanted[4096];
+    memset(code, 7, sizeof code);
+    for (uint32_t gap = 0; gap < 63; gap++) {
+        struct batch batch;
+        struct layout layout;
+        uint32_t at = 0;
+        batch_create(&batch);
+        uint32_t text = add_section(&batch, ".text", RX, LIFETIME_STANDARD, false, 0);
+        memset(memory, 0, sizeof memory);
+        memset(wanted, 0xcc, sizeof wanted);
+        for (uint32_t i = 0; i < 2 * sizeof sizes / sizeof *sizes; i++, at = (at + 63) & ~63u) {
+            uint32_t size = sizes[i / 2], before = 64 - gap;
+            add_block(&batch, text, code, before, 6);
+            memset(wanted + at, 7, before);
+            add_block(&batch, text, i % 2 ? NULL : code, size, 6);
+            at += 64;
+            memset(wanted + at, i % 2 ? 0 : 7, size);
+            at += size;
+        }
+        add_block(&batch, text, code, 1, 6);
+        wanted[at] = 7;
+        assert_code(layout_create(&layout, &batch.graph, PAGE), JITSCOPE_SUCCESS);
+        assert_int_equal(layout.segments.data[0].view.content_size, at + 1);
+        layout.segments.data[0].view.working = memory;
+        layout_apply(&layout, &batch.graph);
+        assert_memory_equal(memory, wanted, at + 1);
+        layout_destroy(&layout);
+        batch_destroy(&batch);
+    }
+}
+
 static void an_empty_graph_has_no_segments(void **state) {
     (void)state;
     struct batch batch;
@@ -198,7 +234,13 @@ static const struct graph *compared;
 
 static uint64_t segment_rank(const struct section *section) {
     static const int ranks[] = {[R] = 1, [RW] = 2, [RX] = 0};
+    if (section->lifetime == LIFETIME_THREAD || section->lifetime == LIFETIME_NO_ALLOC)
+        return section->lifetime == LIFETIME_THREAD ? 100 : 101;
     return (uint64_t)ranks[section->prot] * 2 + section->lifetime;
+}
+
+static bool zero_fill_rank(const struct section *section) {
+    return section->zero_fill && section->lifetime != LIFETIME_NO_ALLOC;
 }
 
 static int compare(const void *left, const void *right) {
@@ -206,7 +248,7 @@ static int compare(const void *left, const void *right) {
     const struct section *one = &compared->sections.data[compared->blocks.data[a].section];
     const struct section *other = &compared->sections.data[compared->blocks.data[b].section];
     uint64_t keys[][2] = {{segment_rank(one), segment_rank(other)},
-                          {one->zero_fill, other->zero_fill},
+                          {zero_fill_rank(one), zero_fill_rank(other)},
                           {one->order, other->order},
                           {(uint64_t)(one - other > 0), (uint64_t)(other - one > 0)},
                           {a, b}};
@@ -233,6 +275,26 @@ static void check_bounds(const struct graph *graph, uint32_t section) {
     }
 }
 
+/* Each no-alloc section has a segment, and all of a kind that is in memory share one. */
+static void check_segments(const struct layout *layout, const struct graph *graph) {
+    uint32_t alone = 0, wanted = 0, blocks = 0;
+    for (uint32_t i = 0; i < graph->sections.count; i++)
+        wanted += graph->sections.data[i].lifetime == LIFETIME_NO_ALLOC && graph->sections.data[i].blocks;
+    for (uint32_t i = 0; i < layout->segments.count; i++) {
+        const struct layout_segment *segment = &layout->segments.data[i];
+        assert_int_equal(segment->first, blocks);
+        blocks += segment->count;
+        if (segment->lifetime != LIFETIME_NO_ALLOC)
+            continue;
+        alone++;
+        assert_int_equal(segment->count, graph->sections.data[segment->section].blocks);
+    }
+    assert_int_equal(blocks, layout->block_count);
+    assert_int_equal(alone, wanted);
+    assert_int_equal(layout->alloc_count, 6); /* three protections, two lifetimes */
+    assert_int_equal(layout->segments.count, 6 + 1 + alone);
+}
+
 static void many_sections_come_in_order(void **state) {
     (void)state;
     enum { SECTIONS = 700, BLOCKS = 9000 };
@@ -248,8 +310,9 @@ static void many_sections_come_in_order(void **state) {
         snprintf(name, sizeof name, ".s%u", i);
         seed = seed * 1664525 + 1013904223;
         uint32_t order = seed >> 28 > 12 ? seed : seed >> 30; /* a few small ranks, some big ones */
-        add_section(&batch, name, prots[seed >> 8 & 0xff ? (seed >> 8) % 3 : 0], seed >> 20 & 1,
-                    seed >> 21 & 1, order);
+        uint8_t lifetime = seed >> 16 & 7 ? seed >> 20 & 1 : LIFETIME_NO_ALLOC + (seed >> 20 & 1);
+        add_section(&batch, name, prots[seed >> 8 & 0xff ? (seed >> 8) % 3 : 0], lifetime, seed >> 21 & 1,
+                    order);
     }
     for (uint32_t i = 0; i < BLOCKS; i++) {
         seed = seed * 1664525 + 1013904223;
@@ -264,6 +327,7 @@ static void many_sections_come_in_order(void **state) {
     assert_memory_equal(layout.blocks, wanted, sizeof wanted);
     for (uint32_t i = 0; i < SECTIONS; i++)
         check_bounds(&batch.graph, i);
+    check_segments(&layout, &batch.graph);
     layout_destroy(&layout);
     batch_destroy(&batch);
 }
@@ -296,6 +360,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(golden_layout, reset),
         cmocka_unit_test_setup(content_is_copied_and_gaps_are_filled, reset),
+        cmocka_unit_test_setup(gaps_leave_what_follows_alone, reset),
         cmocka_unit_test_setup(an_empty_graph_has_no_segments, reset),
         cmocka_unit_test_setup(writable_and_executable_is_refused, reset),
         cmocka_unit_test_setup(alignments_reach_the_segment, reset),

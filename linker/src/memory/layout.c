@@ -1,14 +1,16 @@
 #include "memory/layout.h"
 #include "base/bytes.h"
+#include "base/map64.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
-/* A section with live blocks and its place in the order of all. */
+/* Sections with live blocks that lie side by side in a segment, in the order of their ids. */
 struct rank {
-    uint64_t key; /* segment, then zero-fill, then section.order; equal keys stay in order of id */
-    uint32_t section;
-    uint32_t count; /* live blocks */
+    uint64_t key; /* segment, then zero-fill, then section.order */
+    uint32_t number;
+    uint32_t blocks; /* live ones */
 };
 
 #define LARGEST_BATCH ((uint64_t)4 << 30)
@@ -20,35 +22,21 @@ enum {
     KEY_SEGMENT_SHIFT = KEY_ORDER_BITS + 1,
     KEY_THREAD = 62,
     KEY_NO_ALLOC = 63,
-    FEW_SECTIONS = 32
+    KINDS = 64 /* of sections, as to protection, lifetime and zero-fill */
 };
 
-/* What layout_create needs on the way: one piece of memory. */
-struct scratch {
-    uint32_t *next; /* by section: where its next block goes in layout->blocks */
-    struct rank *ranks;
-    struct rank *spare; /* the sorted ones may end up in either */
-    void *memory;
-    uint32_t rank_count;
-    size_t size; /* of all of it, in bytes */
+struct ranks {
+    VEC(struct rank) list; /* by number, which is the order of first sight, until they are sorted */
+    VEC(uint32_t) next;    /* by number: where the next block of that rank goes */
+    struct map64 by_key;
+    /* Of sections of order 0, which with -ffunction-sections are very many: number + 1, 0 for none yet. */
+    uint32_t by_kind[KINDS];
 };
 
-static struct jitscope_error *scratch_create(struct scratch *scratch, uint32_t sections) {
-    size_t ranks = (size_t)sections * sizeof(struct rank);
-    size_t next = (size_t)sections * sizeof(uint32_t);
-    uint8_t *memory = os_resize_table(NULL, 0, 2 * ranks + next);
-    scratch->size = 2 * ranks + next;
-    if (!memory)
-        return error_no_memory();
-    scratch->memory = memory;
-    scratch->ranks = (struct rank *)(void *)memory;
-    scratch->spare = scratch->ranks + sections;
-    scratch->next = (uint32_t *)(void *)(scratch->spare + sections);
-    return NULL;
-}
-
-static void scratch_destroy(struct scratch *scratch) {
-    os_release_table(scratch->memory, scratch->size);
+static void ranks_destroy(struct ranks *ranks) {
+    vec_destroy(&ranks->list);
+    vec_destroy(&ranks->next);
+    map64_destroy(&ranks->by_key);
 }
 
 /* r-x, r--, rw-, the unusual ones beside their like. */
@@ -75,70 +63,88 @@ static struct jitscope_error *check_prot(const struct graph *graph, uint32_t id)
                            "give code and data sections of their own");
 }
 
-static void sort_few(struct rank *ranks, uint32_t count) {
-    for (uint32_t i = 1; i < count; i++) {
-        struct rank rank = ranks[i];
-        uint32_t at = i;
-        for (; at && ranks[at - 1].key > rank.key; at--)
-            ranks[at] = ranks[at - 1];
-        ranks[at] = rank;
-    }
+static struct jitscope_error *add_rank(struct ranks *ranks, uint64_t key, uint32_t *number) {
+    *number = ranks->list.count;
+    return vec_push(&ranks->list, (struct rank){.key = key, .number = *number});
 }
 
-/* Least significant byte first, stable, bytes in which no two keys differ skipped: linear in sections, of
- * which -ffunction-sections makes very many. */
-static void sort_ranks(struct scratch *scratch) {
-    if (scratch->rank_count <= FEW_SECTIONS) {
-        sort_few(scratch->ranks, scratch->rank_count);
-        return;
-    }
-    uint64_t differ = 0;
-    for (uint32_t i = 1; i < scratch->rank_count; i++)
-        differ |= scratch->ranks[i].key ^ scratch->ranks[0].key;
-    struct rank *from = scratch->ranks, *to = scratch->spare;
-    for (unsigned shift = 0; shift < 64; shift += 8) {
-        uint32_t starts[257] = {0};
-        if (!(differ >> shift & 0xff))
-            continue;
-        for (uint32_t i = 0; i < scratch->rank_count; i++)
-            starts[(from[i].key >> shift & 0xff) + 1]++;
-        for (unsigned byte = 0; byte < 256; byte++)
-            starts[byte + 1] += starts[byte];
-        for (uint32_t i = 0; i < scratch->rank_count; i++)
-            to[starts[from[i].key >> shift & 0xff]++] = from[i];
-        struct rank *swap = from;
-        from = to;
-        to = swap;
-    }
-    scratch->ranks = from;
-    scratch->spare = to;
+static struct jitscope_error *find_rank(struct ranks *ranks, uint64_t key, uint32_t *number) {
+    *number = map64_find(&ranks->by_key, key);
+    if (*number != MAP64_NO_VALUE)
+        return NULL;
+    TRY(add_rank(ranks, key, number));
+    return map64_set(&ranks->by_key, key, *number);
 }
 
-static struct jitscope_error *rank_sections(struct scratch *scratch, const struct graph *graph) {
-    scratch->rank_count = 0;
-    for (uint32_t i = 0; i < graph->sections.count; i++) {
-        const struct section *section = &graph->sections.data[i];
-        if (!section->blocks)
-            continue;
-        TRY(check_prot(graph, i));
-        scratch->ranks[scratch->rank_count++] = (struct rank){section_key(section), i, section->blocks};
-    }
-    sort_ranks(scratch);
+/* No two no-alloc sections share a segment. */
+static inline struct jitscope_error *rank_of(struct ranks *ranks, const struct graph *graph, uint32_t id,
+                                             uint32_t *number) {
+    const struct section *section = &graph->sections.data[id];
+    uint32_t *known = &ranks->by_kind[(section->prot & 7u) | (section->lifetime & 3u) << 3 |
+                                      (uint32_t)section->zero_fill << 5];
+    *number = *known - 1;
+    if (*known && !section->order)
+        return NULL;
+    TRY(check_prot(graph, id));
+    if (section->lifetime == LIFETIME_NO_ALLOC)
+        return add_rank(ranks, section_key(section), number);
+    TRY(find_rank(ranks, section_key(section), number));
+    if (!section->order)
+        *known = *number + 1;
     return NULL;
 }
 
-static struct jitscope_error *order_blocks(struct layout *layout, struct scratch *scratch,
-                                           const struct graph *graph) {
-    for (uint32_t i = 0; i < scratch->rank_count; i++) {
-        scratch->next[scratch->ranks[i].section] = layout->block_count;
-        layout->block_count += scratch->ranks[i].count;
+/* Until its blocks are placed, a section's FIRST is the number of its rank, and LAST how many blocks of that
+ * are in front of its next one. */
+static struct jitscope_error *rank_sections(struct ranks *ranks, const struct graph *graph) {
+    for (uint32_t id = 0, count = graph->sections.count; id < count; id++) {
+        struct section *section = &graph->sections.data[id];
+        uint32_t number;
+        if (!section->blocks)
+            continue;
+        TRY(rank_of(ranks, graph, id, &number));
+        struct rank *rank = &ranks->list.data[number];
+        section->first = number;
+        section->last = rank->blocks;
+        rank->blocks += section->blocks;
     }
-    layout->blocks = os_resize_table(NULL, 0, (size_t)layout->block_count * sizeof *layout->blocks);
-    if (!layout->blocks)
+    return NULL;
+}
+
+static int by_key(const void *a, const void *b) {
+    const struct rank *x = a, *y = b;
+    if (x->key != y->key)
+        return x->key < y->key ? -1 : 1;
+    return x->number < y->number ? -1 : x->number > y->number;
+}
+
+static struct jitscope_error *sort_ranks(struct ranks *ranks, uint32_t *blocks) {
+    uint32_t first = 0;
+    TRY(vec_reserve(&ranks->next, ranks->list.count));
+    if (ranks->list.count)
+        qsort(ranks->list.data, ranks->list.count, sizeof *ranks->list.data, by_key);
+    for (uint32_t i = 0; i < ranks->list.count; i++) {
+        ranks->next.data[ranks->list.data[i].number] = first;
+        first += ranks->list.data[i].blocks;
+    }
+    *blocks = first;
+    return NULL;
+}
+
+static struct jitscope_error *order_blocks(struct layout *layout, struct ranks *ranks, struct graph *graph) {
+    TRY(sort_ranks(ranks, &layout->block_count));
+    uint32_t *ids = os_resize_table(NULL, 0, (size_t)layout->block_count * sizeof *ids);
+    const uint32_t *next = ranks->next.data;
+    struct section *sections = graph->sections.data;
+    const struct block *blocks = graph->blocks.data;
+    if (!ids)
         return error_no_memory();
-    for (uint32_t i = 0; i < graph->blocks.count; i++)
-        if (!(graph->blocks.data[i].flags & BLOCK_REMOVED))
-            layout->blocks[scratch->next[graph->blocks.data[i].section]++] = i;
+    for (uint32_t id = 0, count = graph->blocks.count; id < count; id++) {
+        struct section *section = &sections[blocks[id].section];
+        if (!(blocks[id].flags & BLOCK_REMOVED))
+            ids[next[section->first] + section->last++] = id;
+    }
+    layout->blocks = ids;
     return NULL;
 }
 
@@ -152,10 +158,7 @@ static struct jitscope_error *overflow(const struct graph *graph, uint32_t block
 /* Everything between the first and the last byte is allocated, and alignments and zero-fill cost a hostile
  * input nothing: no more than the code of any batch could address anyway (the small code model ends at 2
  * GiB). */
-static struct jitscope_error *count_bytes(struct layout *layout, const struct graph *graph, uint64_t more,
-                                          uint32_t block) {
-    if (!__builtin_add_overflow(layout->size, more, &layout->size) && layout->size <= LARGEST_BATCH)
-        return NULL;
+static struct jitscope_error *too_large(const struct graph *graph, uint32_t block) {
     struct coordinates where = graph_coordinates(graph, block, 0, NO_SYMBOL);
     return error_with_help(
         error_at(JITSCOPE_ERROR_OUT_OF_RANGE, &where,
@@ -165,67 +168,105 @@ static struct jitscope_error *count_bytes(struct layout *layout, const struct gr
         "link less at once, or ask for smaller arrays and alignments");
 }
 
-/* Gives the COUNT blocks at FIRST, one section's, their offsets behind what SEGMENT holds. */
-static struct jitscope_error *place_blocks(struct layout *layout, struct layout_segment *segment,
-                                           struct graph *graph, bool zero_fill, uint32_t first,
-                                           uint32_t count) {
-    struct jitscope_segment *view = &segment->view;
-    uint64_t cursor = view->content_size + view->zero_fill_size, start = cursor;
-    for (uint32_t i = first; i < first + count; i++) {
-        struct block *block = &graph->blocks.data[layout->blocks[i]];
-        uint64_t alignment = (uint64_t)1 << (block->alignment_log2 & 63);
-        if (block->alignment_log2 > 62 || !align_up(cursor, alignment, &block->address) ||
-            __builtin_add_overflow(block->address, block->size, &cursor))
-            return overflow(graph, layout->blocks[i]);
-        if (alignment > view->alignment)
-            view->alignment = alignment;
-        if (!zero_fill || !(block->flags & BLOCK_ZERO_FILL))
-            view->content_size = cursor;
-    }
-    view->zero_fill_size = cursor - view->content_size;
-    segment->count += count;
-    return count_bytes(layout, graph, cursor - start, layout->blocks[first + count - 1]);
+/* Where blocks come to lie in their segment. */
+struct place {
+    uint64_t cursor;  /* behind the last one */
+    uint64_t content; /* behind the last that is not zero-fill at the end */
+    uint8_t alignment_log2;
+};
+
+static inline bool place_block(struct place *place, struct block *block, uint8_t zero_fill) {
+    uint8_t log2 = block->alignment_log2;
+    uint64_t address;
+    if (log2 > 62 || !align_up(place->cursor, (uint64_t)1 << log2, &address) ||
+        __builtin_add_overflow(address, block->size, &place->cursor))
+        return false;
+    block->address = address;
+    place->alignment_log2 = log2 > place->alignment_log2 ? log2 : place->alignment_log2;
+    place->content = block->flags & zero_fill ? place->content : place->cursor;
+    return true;
 }
 
-static struct jitscope_error *form_segments(struct layout *layout, const struct scratch *scratch,
+/* Gives the blocks of a rank, IDS, their offsets, and its sections theirs. */
+static struct jitscope_error *place_blocks(const struct graph *graph, struct place *place,
+                                           const uint32_t *ids, uint32_t count, uint64_t room) {
+    struct block *blocks = graph->blocks.data;
+    struct section *sections = graph->sections.data;
+    uint8_t zero_fill = sections[blocks[*ids].section].zero_fill ? BLOCK_ZERO_FILL : 0;
+    struct place at = *place;
+    for (uint32_t i = 0; i < count;) {
+        struct section *section = &sections[blocks[ids[i]].section];
+        uint32_t end = i + section->blocks;
+        section->first = ids[i];
+        section->last = ids[end - 1];
+        for (; i < end; i++)
+            if (!place_block(&at, &blocks[ids[i]], zero_fill))
+                return overflow(graph, ids[i]);
+        if (at.cursor - place->cursor > room)
+            return too_large(graph, section->last);
+    }
+    *place = at;
+    return NULL;
+}
+
+/* The segment that the rank of this section begins. */
+static struct jitscope_error *begin_segment(struct layout *layout, const struct section *section, uint32_t id,
+                                            uint32_t first, uint64_t page_size) {
+    bool in_memory = section_in_memory(section), no_alloc = section->lifetime == LIFETIME_NO_ALLOC;
+    layout->alloc_count += in_memory;
+    return vec_push(&layout->segments,
+                    (struct layout_segment){.view = {.prot = section->prot,
+                                                     .lifetime = section->lifetime,
+                                                     .alignment = in_memory ? page_size : 1},
+                                            .lifetime = section->lifetime,
+                                            .first = first,
+                                            .section = no_alloc ? id : NO_SECTION});
+}
+
+/* The blocks of a rank come behind what the last segment holds. */
+static struct jitscope_error *place_rank(struct layout *layout, struct graph *graph, uint32_t first,
+                                         uint32_t count) {
+    struct layout_segment *segment = &layout->segments.data[layout->segments.count - 1];
+    struct jitscope_segment *view = &segment->view;
+    uint64_t size = view->content_size + view->zero_fill_size;
+    struct place place = {size, view->content_size, 0};
+    TRY(place_blocks(graph, &place, layout->blocks + first, count, LARGEST_BATCH - layout->size));
+    uint64_t alignment = (uint64_t)1 << place.alignment_log2;
+    view->alignment = alignment > view->alignment ? alignment : view->alignment;
+    view->content_size = place.content;
+    view->zero_fill_size = place.cursor - place.content;
+    segment->count += count;
+    layout->size += place.cursor - size;
+    return NULL;
+}
+
+static struct jitscope_error *form_segments(struct layout *layout, const struct ranks *ranks,
                                             struct graph *graph, uint64_t page_size) {
     uint32_t first = 0;
-    for (uint32_t i = 0; i < scratch->rank_count; i++) {
-        const struct rank *rank = &scratch->ranks[i];
-        struct section *section = &graph->sections.data[rank->section];
-        bool no_alloc = section->lifetime == LIFETIME_NO_ALLOC, in_memory = section_in_memory(section);
-        if (i == 0 || no_alloc || rank->key >> KEY_SEGMENT_SHIFT != rank[-1].key >> KEY_SEGMENT_SHIFT) {
-            TRY(vec_push(&layout->segments,
-                         (struct layout_segment){.view = {.prot = section->prot,
-                                                          .lifetime = section->lifetime,
-                                                          .alignment = in_memory ? page_size : 1},
-                                                 .lifetime = section->lifetime,
-                                                 .first = first,
-                                                 .section = no_alloc ? rank->section : NO_SECTION}));
-            layout->alloc_count += in_memory;
-        }
-        TRY(place_blocks(layout, &layout->segments.data[layout->segments.count - 1], graph,
-                         section->zero_fill, first, rank->count));
-        section->first = layout->blocks[first];
-        section->last = layout->blocks[first + rank->count - 1];
-        first += rank->count;
+    for (uint32_t i = 0; i < ranks->list.count; i++) {
+        const struct rank *rank = &ranks->list.data[i];
+        uint64_t segment = rank->key >> KEY_SEGMENT_SHIFT;
+        uint32_t id = graph->blocks.data[layout->blocks[first]].section;
+        if (i == 0 || segment == KEY_NO_ALLOC || segment != rank[-1].key >> KEY_SEGMENT_SHIFT)
+            TRY(begin_segment(layout, &graph->sections.data[id], id, first, page_size));
+        TRY(place_rank(layout, graph, first, rank->blocks));
+        first += rank->blocks;
     }
     return NULL;
 }
 
-static struct jitscope_error *create(struct layout *layout, struct scratch *scratch, struct graph *graph,
+static struct jitscope_error *create(struct layout *layout, struct ranks *ranks, struct graph *graph,
                                      uint64_t page_size) {
-    TRY(rank_sections(scratch, graph));
-    TRY(order_blocks(layout, scratch, graph));
-    return form_segments(layout, scratch, graph, page_size);
+    TRY(rank_sections(ranks, graph));
+    TRY(order_blocks(layout, ranks, graph));
+    return form_segments(layout, ranks, graph, page_size);
 }
 
 struct jitscope_error *layout_create(struct layout *layout, struct graph *graph, uint64_t page_size) {
-    struct scratch scratch;
+    struct ranks ranks = {0};
     *layout = (struct layout){0};
-    TRY(scratch_create(&scratch, graph->sections.count));
-    struct jitscope_error *error = create(layout, &scratch, graph, page_size);
-    scratch_destroy(&scratch);
+    struct jitscope_error *error = create(layout, &ranks, graph, page_size);
+    ranks_destroy(&ranks);
     if (error)
         layout_destroy(layout);
     return error;
@@ -237,12 +278,14 @@ void layout_destroy(struct layout *layout) {
     *layout = (struct layout){0};
 }
 
-/* The gap in front of a block: running into it must trap in code, and reads as zero elsewhere already.
- * Whoever runs off the end of a function meets its first bytes: the rest of a gap of many pages is not worth
- * touching. */
-static void fill_gap(const struct layout_segment *segment, uint64_t from, uint64_t to, uint8_t padding) {
-    if (padding && segment->view.prot & PROTECT_EXECUTE && to <= segment->view.content_size && to > from)
-        memset(segment->view.working + from, padding, to - from < MOST_PADDING ? to - from : MOST_PADDING);
+/* The gap in front of a block of code, whose SIZE bytes follow it: running into it must trap.  Whoever runs
+ * off the end of a function meets its first bytes: the rest of a gap of many pages is not worth touching. */
+static inline void fill_gap(uint8_t *gap, uint64_t size, uint8_t padding, const struct block *block) {
+    enum { FEW = 16 };
+    if (size <= FEW && block->content && block->size >= FEW)
+        memset(gap, padding, FEW); /* what is too much becomes the block's content */
+    else
+        memset(gap, padding, size < MOST_PADDING ? size : MOST_PADDING);
 }
 
 /* Content on its way into working memory: what lies side by side there and in the input goes at once, as the
@@ -266,18 +309,28 @@ static inline void copy_block(struct copy *copy, const struct block *block) {
     *copy = (struct copy){block->working, block->content, block->size};
 }
 
+/* Gaps read as zero elsewhere already. */
+static uint8_t padding_of(const struct layout_segment *segment, const struct graph *graph) {
+    return segment->view.prot & PROTECT_EXECUTE ? graph->arch->code_padding : 0;
+}
+
 static void apply_segment(const struct layout *layout, uint32_t number, struct graph *graph) {
     const struct layout_segment *segment = &layout->segments.data[number];
     const uint32_t *ids = layout->blocks + segment->first;
+    struct block *blocks = graph->blocks.data;
+    const uint8_t padding = padding_of(segment, graph);
+    const uint64_t address = segment->view.address, content_size = segment->view.content_size;
+    uint8_t *const working = segment->view.working;
     struct copy copy = {0};
     uint64_t cursor = 0;
-    for (uint32_t i = 0; i < segment->count; i++) {
-        struct block *block = &graph->blocks.data[ids[i]];
+    for (uint32_t i = 0, count = segment->count; i < count; i++) {
+        struct block *block = &blocks[ids[i]];
         uint64_t offset = block->address;
-        fill_gap(segment, cursor, offset, graph->arch->code_padding);
+        if (padding && offset > cursor && offset <= content_size)
+            fill_gap(working + cursor, offset - cursor, padding, block);
         cursor = offset + block->size;
-        block->address = segment->view.address + offset;
-        block->working = segment->view.working + offset;
+        block->address = address + offset;
+        block->working = working + offset;
         copy_block(&copy, block);
         TRACE(graph->trace, block_placed, .block = ids[i], .segment = number, .address = block->address);
     }
