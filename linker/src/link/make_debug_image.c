@@ -26,6 +26,7 @@ void debug_scratch_destroy(struct debug_scratch *scratch) {
     vec_destroy(&scratch->places);
     vec_destroy(&scratch->image);
     debug_outline_destroy(&scratch->outline);
+    vec_destroy(&scratch->plain);
     vec_destroy(&scratch->entries);
     vec_destroy(&scratch->notes);
 }
@@ -111,17 +112,17 @@ static uint64_t name_room(uint64_t length) {
     return length ? length + 1 : 0;
 }
 
-/* Functions and data by name; sections, files and thread-local variables have no place in a symbol table of
- * addresses. */
-static inline bool is_shown(const struct symbol *symbol, const struct block *blocks,
-                            const uint32_t *numbers) {
+/* The number of the symbol's section, 0 when it is not shown.  Functions and data are, by name; sections,
+ * files and thread-local variables have no place in a symbol table of addresses. */
+static inline uint32_t section_shown(const struct symbol *symbol, const struct block *blocks,
+                                     const uint32_t *numbers) {
     const uint32_t kinds = 1u << SYMBOL_KIND_FUNCTION | 1u << SYMBOL_KIND_OBJECT | 1u << SYMBOL_KIND_NONE;
     if (symbol->block == NO_BLOCK || symbol->flags & SYMBOL_EXTERNAL)
-        return false;
+        return 0;
     if (!(symbol->flags & SYMBOL_TABLE_ENTRY) && (!(kinds >> symbol->kind & 1) || symbol->name == NO_NAME))
-        return false;
+        return 0;
     const struct block *block = &blocks[symbol->block];
-    return !(block->flags & BLOCK_REMOVED) && numbers[block->section];
+    return block->flags & BLOCK_REMOVED ? 0 : numbers[block->section];
 }
 
 static bool is_stub(const struct symbol *symbol) {
@@ -143,26 +144,29 @@ static const char stub_suffix[] = "@plt", slot_suffix[] = "@got";
 
 static struct jitscope_error *measure_symbols(struct maker *maker, uint64_t *names) {
     const struct graph *graph = maker->graph;
+    struct debug_scratch *scratch = maker->scratch;
     const struct symbol *symbols = graph->symbols.data;
     const struct block *blocks = graph->blocks.data;
     const struct pooled_string *pool = graph->names->strings.data;
-    const uint32_t *numbers = maker->scratch->outline.numbers.data;
+    const uint32_t *numbers = scratch->outline.numbers.data;
     uint64_t room = 0;
-    uint32_t plain = 0;
-    maker->scratch->entries.count = 0;
+    scratch->entries.count = scratch->plain.count = 0;
+    TRY(vec_reserve(&scratch->plain, graph->symbols.count));
+    struct shown_symbol *plain = scratch->plain.data;
     for (uint32_t id = 0, count = graph->symbols.count; id < count; id++) {
-        const struct symbol *symbol = &symbols[id];
-        if (!is_shown(symbol, blocks, numbers))
+        uint32_t section = section_shown(&symbols[id], blocks, numbers);
+        if (!section)
             continue;
-        if (symbol->flags & SYMBOL_TABLE_ENTRY) {
-            TRY(vec_push(&maker->scratch->entries, id));
+        if (symbols[id].flags & SYMBOL_TABLE_ENTRY) {
+            TRY(vec_push(&scratch->entries, id));
             continue;
         }
-        room += pool[symbol->name].length + 1;
-        plain++;
+        room += pool[symbols[id].name].length + 1;
+        *plain++ = (struct shown_symbol){id, section};
     }
-    maker->header.entries.count = maker->scratch->entries.count;
-    maker->header.symbols.count = plain + maker->scratch->entries.count;
+    scratch->plain.count = (uint32_t)(plain - scratch->plain.data);
+    maker->header.entries.count = scratch->entries.count;
+    maker->header.symbols.count = scratch->plain.count + scratch->entries.count;
     *names += room;
     return NULL;
 }
@@ -189,7 +193,7 @@ static struct jitscope_error *measure_entries(struct maker *maker, uint64_t *str
             continue;
         notes[named] = NAME_PENDING;
         *strings += name_room(length);
-        if (is_shown(target, graph->blocks.data, scratch->outline.numbers.data))
+        if (section_shown(target, graph->blocks.data, scratch->outline.numbers.data))
             *names -= name_room(length);
     }
     return NULL;
@@ -366,31 +370,16 @@ static inline uint8_t info_of(const struct symbol *symbol) {
     return (uint8_t)ELF64_ST_INFO(bind, type);
 }
 
-/* What symbols are made of: in locals, since what is stored could change it as far as the compiler knows. */
-struct symbol_source {
-    const struct symbol *symbols;
-    const struct block *blocks;
-    const uint64_t *addresses;
-    const uint32_t *numbers;
-    uint32_t elf_sections;
-};
-
-static struct symbol_source symbol_source(const struct maker *maker) {
-    const struct graph *graph = maker->graph;
-    return (struct symbol_source){graph->symbols.data, graph->blocks.data, graph->addresses,
-                                  maker->scratch->outline.numbers.data, maker->header.elf_sections};
-}
-
-static inline void put_symbol(const struct symbol_source *from, Elf64_Sym *to, uint32_t id, uint32_t name) {
-    const struct symbol *symbol = &from->symbols[id];
-    uint32_t section = from->numbers[from->blocks[symbol->block].section] - 1;
-    *to =
-        (Elf64_Sym){.st_name = name,
-                    .st_info = info_of(symbol),
-                    .st_other = symbol->scope == SCOPE_HIDDEN ? STV_HIDDEN : STV_DEFAULT,
-                    .st_shndx = (Elf64_Section)(section < from->elf_sections ? ELF_FIXED + section : SHN_ABS),
-                    .st_value = from->addresses[id],
-                    .st_size = symbol->size};
+/* SECTION: which of the outline's, from 1. */
+static inline Elf64_Sym elf_symbol(const struct symbol *symbol, uint64_t address, uint32_t section,
+                                   uint32_t elf_sections, uint32_t name) {
+    return (Elf64_Sym){.st_name = name,
+                       .st_info = info_of(symbol),
+                       .st_other = symbol->scope == SCOPE_HIDDEN ? STV_HIDDEN : STV_DEFAULT,
+                       .st_shndx =
+                           (Elf64_Section)(section <= elf_sections ? ELF_FIXED + section - 1 : SHN_ABS),
+                       .st_value = address,
+                       .st_size = symbol->size};
 }
 
 static uint32_t put_name_of(struct maker *maker, uint32_t symbol) {
@@ -400,11 +389,12 @@ static uint32_t put_name_of(struct maker *maker, uint32_t symbol) {
     return *note;
 }
 
-static void put_entry(struct maker *maker, const struct symbol_source *from, uint32_t number, Elf64_Sym *to) {
+static void put_entry(struct maker *maker, uint32_t number, Elf64_Sym *to) {
     const struct graph *graph = maker->graph;
     uint32_t id = maker->scratch->entries.data[number], named = final_target(graph, id);
     const struct symbol *symbol = &graph->symbols.data[id];
     const struct pooled_string *string = &graph->names->strings.data[graph->symbols.data[named].name];
+    const uint32_t *numbers = maker->scratch->outline.numbers.data;
     struct debuggee_entry *entries = table_at(maker, maker->header.entries);
     bool stub = is_stub(symbol);
     entries[number] = (struct debuggee_entry){
@@ -414,39 +404,43 @@ static void put_entry(struct maker *maker, const struct symbol_source *from, uin
         .table = stub ? TABLE_PLT : TABLE_GOT,
         .symbol = put_name_of(maker, named),
         .slot = stub ? maker->scratch->notes.data[only_edge(graph, symbol)->target] : UINT32_MAX};
-    put_symbol(from, to, id,
-               put_text(maker, &maker->next_name, string->bytes, string->length,
-                        stub ? stub_suffix : slot_suffix, sizeof stub_suffix));
+    uint32_t name = put_text(maker, &maker->next_name, string->bytes, string->length,
+                             stub ? stub_suffix : slot_suffix, sizeof stub_suffix);
+    *to = elf_symbol(symbol, graph->addresses[id], numbers[graph->blocks.data[symbol->block].section],
+                     maker->header.elf_sections, name);
 }
 
-/* All but table entries, which are done: what these lead to has its name already. */
-static void put_plain_symbols(struct maker *maker, const struct symbol_source *from, Elf64_Sym *to) {
-    const struct pooled_string *pool = maker->graph->names->strings.data;
+/* What entries, which are done, lead to has its name already.  All in locals, since what is stored could
+ * change the rest as far as the compiler knows. */
+static void put_plain_symbols(struct maker *maker, Elf64_Sym *to) {
+    const struct graph *graph = maker->graph;
+    const struct symbol *symbols = graph->symbols.data;
+    const uint64_t *addresses = graph->addresses;
+    const struct pooled_string *pool = graph->names->strings.data;
     const uint32_t *notes = maker->scratch->entries.count ? maker->scratch->notes.data : NULL;
+    const uint32_t elf_sections = maker->header.elf_sections;
     char *strings = table_at(maker, maker->header.strings);
     uint32_t next = maker->next_name;
-    for (uint32_t id = 0, count = maker->graph->symbols.count; id < count; id++) {
-        const struct symbol *symbol = &from->symbols[id];
-        if (symbol->flags & SYMBOL_TABLE_ENTRY || !is_shown(symbol, from->blocks, from->numbers))
-            continue;
-        uint32_t name = notes ? notes[id] : 0;
+    const struct shown_symbol *end = maker->scratch->plain.data + maker->scratch->plain.count;
+    for (const struct shown_symbol *shown = maker->scratch->plain.data; shown < end; shown++) {
+        const struct symbol *symbol = &symbols[shown->id];
+        uint32_t name = notes ? notes[shown->id] : 0;
         if (!name) {
             const struct pooled_string *string = &pool[symbol->name];
             memcpy(strings + next, string->bytes, string->length + (size_t)1);
             name = next;
             next += string->length + 1;
         }
-        put_symbol(from, to++, id, name);
+        *to++ = elf_symbol(symbol, addresses[shown->id], shown->section, elf_sections, name);
     }
     maker->next_name = next;
 }
 
 static void put_symbols(struct maker *maker) {
-    const struct symbol_source from = symbol_source(maker);
     Elf64_Sym *to = table_at(maker, maker->header.symbols);
     for (uint32_t i = 0; i < maker->scratch->entries.count; i++)
-        put_entry(maker, &from, i, to++);
-    put_plain_symbols(maker, &from, to);
+        put_entry(maker, i, to++);
+    put_plain_symbols(maker, to);
 }
 
 static void put_actions(struct maker *maker) {

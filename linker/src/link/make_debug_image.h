@@ -8,13 +8,19 @@
 #include "memory/memory.h"
 #include "object/elf_debug.h"
 
+/* A symbol, and which of the outline's sections it is in, from 1. */
+struct shown_symbol {
+    uint32_t id, section;
+};
+
 /* Buffers kept from link to link; zero-initialised is empty. */
 struct debug_scratch {
     struct debug_sections sections;
     struct image_memory image; /* the action's argument while the link goes on; the executor may keep it */
     VEC(uint64_t) places;      /* of the object at hand: address by section index */
     struct debug_outline outline;
-    VEC(uint32_t) entries; /* symbols that are table entries */
+    VEC(struct shown_symbol) plain; /* symbols that are shown and no table entries */
+    VEC(uint32_t) entries;          /* symbols that are table entries */
     VEC(uint32_t)
     notes; /* by symbol, when there are any of these: of an entry its number among them, of
               what some lead to where its name is; else 0 */
