@@ -73,9 +73,10 @@ static struct jitscope_error *bad_record(const struct splitter *splitter, enum j
 /* --- records
  * ------------------------------------------------------------------------------------------------------- */
 
-static struct jitscope_error *read_record(const struct splitter *splitter, uint64_t at,
-                                          struct record *record) {
+/* RECORD's offset is set, the rest zero. */
+static inline struct jitscope_error *read_record(const struct splitter *splitter, struct record *record) {
     struct bytes content = splitter->content;
+    const uint64_t at = record->offset;
     uint64_t header = 4, length;
     if (!bytes_contain(content, at, 4))
         return bad_record(splitter, JITSCOPE_ERROR_TRUNCATED, at,
@@ -88,8 +89,9 @@ static struct jitscope_error *read_record(const struct splitter *splitter, uint6
         length = load_u64(content.data + at + 4);
         header = 12;
     }
-    *record =
-        (struct record){.offset = at, .size = header + length, .id_offset = at + header, .is_end = !length};
+    record->size = header + length;
+    record->id_offset = at + header;
+    record->is_end = !length;
     if (!length)
         return NULL;
     if (length < 4 || !bytes_contain(content, at + header, length))
@@ -100,28 +102,28 @@ static struct jitscope_error *read_record(const struct splitter *splitter, uint6
 
 /* Edges are sorted: those of this record follow those of the last. */
 static struct jitscope_error *take_edges(struct splitter *splitter, struct record *record) {
-    const struct graph *graph = splitter->graph;
-    record->first_edge = splitter->next_edge;
-    while (splitter->next_edge < splitter->end_edge) {
-        struct edge *edge = &graph->edges.data[splitter->next_edge];
-        if (edge->offset >= record->offset + record->size)
-            break;
-        if (edge->offset < record->offset ||
-            edge->offset + graph->arch->kinds[edge->kind].width > record->offset + record->size)
-            return bad_record(splitter, JITSCOPE_ERROR_FORMAT, edge->offset,
-                              "a relocation across two records");
-        if (!record->is_end && edge->offset < record->id_offset + 4 && graph->arch->kinds[edge->kind].width)
-            return bad_record(splitter, JITSCOPE_ERROR_FORMAT, edge->offset,
+    const struct edge *edges = splitter->graph->edges.data;
+    const struct edge_kind_info *kinds = splitter->graph->arch->kinds;
+    const uint64_t start = record->offset, end = record->offset + record->size;
+    const uint64_t header_end = record->is_end ? 0 : record->id_offset + 4;
+    uint32_t at = splitter->next_edge;
+    record->first_edge = at;
+    for (; at < splitter->end_edge && edges[at].offset < end; at++) {
+        uint64_t offset = edges[at].offset, width = kinds[edges[at].kind].width;
+        if (offset < start || offset + width > end)
+            return bad_record(splitter, JITSCOPE_ERROR_FORMAT, offset, "a relocation across two records");
+        if (offset < header_end && width)
+            return bad_record(splitter, JITSCOPE_ERROR_FORMAT, offset,
                               "a relocation in a record's length or CIE pointer");
-        splitter->next_edge++;
     }
-    record->edge_count = splitter->next_edge - record->first_edge;
+    splitter->next_edge = at;
+    record->edge_count = at - record->first_edge;
     return NULL;
 }
 
 /* The record becomes a block; its edges change hands without moving. */
-static struct jitscope_error *add_record(struct splitter *splitter, const struct record *record,
-                                         uint32_t *id) {
+static inline struct jitscope_error *add_record(struct splitter *splitter, const struct record *record,
+                                                uint32_t *id) {
     struct graph *graph = splitter->graph;
     const struct block *from = &graph->blocks.data[splitter->block];
     struct block_source source = {from->input, from->input_section, from->input_offset + record->offset};
@@ -131,23 +133,26 @@ static struct jitscope_error *add_record(struct splitter *splitter, const struct
     TRY(graph_add_block(graph, splitter->section, splitter->content.data + record->offset, record->size,
                         alignment, source, id));
     struct block *block = &graph->blocks.data[*id];
+    struct edge *edges = graph->edges.data + record->first_edge;
     block->first_edge = record->first_edge;
     block->edge_count = record->edge_count;
-    for (uint32_t i = 0; i < record->edge_count; i++)
-        graph->edges.data[record->first_edge + i].offset -= (uint32_t)record->offset;
+    for (uint32_t i = 0, count = record->edge_count; i < count; i++)
+        edges[i].offset -= (uint32_t)record->offset;
     return NULL;
 }
 
 /* An FDE's edges move to the end of all, where there is room for the one to its CIE behind them. */
-static struct jitscope_error *add_cie_edge(struct graph *graph, uint32_t id, struct edge to_cie) {
+static inline struct jitscope_error *add_cie_edge(struct graph *graph, uint32_t id, struct edge to_cie) {
     struct block *block = &graph->blocks.data[id];
     uint32_t count = block->edge_count;
     TRY(vec_reserve(&graph->edges, (uint64_t)count + 1));
     if (block->first_edge + count != graph->edges.count) {
         const struct edge *from = graph->edges.data + block->first_edge;
+        struct edge *to = graph->edges.data + graph->edges.count;
         block->first_edge = graph->edges.count;
+        graph->edges.count += count;
         for (uint32_t i = 0; i < count; i++)
-            vec_put(&graph->edges, from[i]);
+            to[i] = from[i];
     }
     graph_put_edge(graph, id, to_cie);
     return NULL;
@@ -242,12 +247,13 @@ static struct jitscope_error *find_cie(const struct splitter *splitter, const st
     return NULL;
 }
 
-static const struct edge *find_edge(const struct splitter *splitter, const struct record *record,
-                                    uint64_t offset) {
-    for (uint32_t i = 0; i < record->edge_count; i++)
-        if (splitter->graph->edges.data[record->first_edge + i].offset == offset)
-            return &splitter->graph->edges.data[record->first_edge + i];
-    return NULL;
+static inline const struct edge *find_edge(const struct splitter *splitter, const struct record *record,
+                                           uint64_t offset) {
+    const struct edge *edge = splitter->graph->edges.data + record->first_edge,
+                      *end = edge + record->edge_count;
+    while (edge < end && edge->offset != offset)
+        edge++;
+    return edge < end ? edge : NULL;
 }
 
 static struct jitscope_error *split_fde(struct splitter *splitter, const struct record *record) {
@@ -305,8 +311,8 @@ static void sort_edges(struct graph *graph, const struct block *block) {
 
 static struct jitscope_error *split_records(struct splitter *splitter) {
     for (uint64_t at = 0; at < splitter->content.size;) {
-        struct record record;
-        TRY(read_record(splitter, at, &record));
+        struct record record = {.offset = at};
+        TRY(read_record(splitter, &record));
         TRY(take_edges(splitter, &record));
         if (!record.is_end)
             TRY(record.id ? split_fde(splitter, &record) : split_cie(splitter, &record));
