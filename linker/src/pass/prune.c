@@ -12,8 +12,7 @@ struct marker {
 };
 
 /* Whether the block is live from now on, and was not before. */
-static inline bool take(struct marker *marker, uint32_t id) {
-    struct block *block = &marker->graph->blocks.data[id];
+static inline bool take(struct marker *marker, struct block *block) {
     if (block->flags & (BLOCK_LIVE | BLOCK_REMOVED))
         return false;
     block->flags |= BLOCK_LIVE;
@@ -22,18 +21,22 @@ static inline bool take(struct marker *marker, uint32_t id) {
 }
 
 static struct jitscope_error *mark(struct marker *marker, uint32_t id) {
-    return take(marker, id) ? vec_push(&marker->work, id) : NULL;
+    return take(marker, &marker->graph->blocks.data[id]) ? vec_push(&marker->work, id) : NULL;
 }
 
-static struct jitscope_error *follow(struct marker *marker, uint32_t id) {
-    const struct graph *graph = marker->graph;
-    const struct block *block = &graph->blocks.data[id];
-    for (uint32_t i = 0; i < block->edge_count; i++) {
-        uint32_t target = graph->symbols.data[graph->edges.data[block->first_edge + i].target].block;
-        if (target != NO_BLOCK)
-            TRY(mark(marker, target));
+/* What a block leads to.  All in locals: a flag that is set could be anything, as far as the compiler knows.
+ */
+static inline struct jitscope_error *follow(struct marker *marker, uint32_t id) {
+    struct block *const blocks = marker->graph->blocks.data;
+    const struct symbol *const symbols = marker->graph->symbols.data;
+    const struct edge *edge = marker->graph->edges.data + blocks[id].first_edge;
+    const struct edge *const end = edge + blocks[id].edge_count;
+    for (; edge < end; edge++) {
+        uint32_t target = symbols[edge->target].block;
+        if (target != NO_BLOCK && take(marker, &blocks[target]))
+            TRY(vec_push(&marker->work, target));
     }
-    for (uint32_t at = block->attached; at != NO_BLOCK; at = graph->blocks.data[at].next_attached)
+    for (uint32_t at = blocks[id].attached; at != NO_BLOCK; at = blocks[at].next_attached)
         TRY(mark(marker, at));
     return NULL;
 }
@@ -115,17 +118,17 @@ static struct jitscope_error *mark_roots(struct marker *marker, const struct pru
 
 /* A dependent block's targets: its CIE is dependent too, everything else is a root anyway. */
 static struct jitscope_error *mark_everything(struct marker *marker) {
-    struct graph *graph = marker->graph;
-    for (uint32_t id = 0; id < graph->blocks.count; id++) {
-        struct block *block = &graph->blocks.data[id];
-        if (block->flags & (BLOCK_REMOVED | BLOCK_DEPENDENT) ||
-            graph->sections.data[block->section].dependent)
+    struct block *const blocks = marker->graph->blocks.data;
+    const struct section *const sections = marker->graph->sections.data;
+    for (uint32_t id = 0, count = marker->graph->blocks.count; id < count; id++) {
+        struct block *block = &blocks[id];
+        if (block->flags & (BLOCK_REMOVED | BLOCK_DEPENDENT) || sections[block->section].dependent)
             continue;
         marker->live += !(block->flags & BLOCK_LIVE);
         block->flags |= BLOCK_LIVE;
         /* One that is attached mostly has none of its own, nor leads to what is not live already. */
-        for (uint32_t at = block->attached; at != NO_BLOCK; at = graph->blocks.data[at].next_attached)
-            if (take(marker, at))
+        for (uint32_t at = block->attached; at != NO_BLOCK; at = blocks[at].next_attached)
+            if (take(marker, &blocks[at]))
                 TRY(follow(marker, at));
         if (marker->work.count)
             TRY(drain(marker));
