@@ -67,6 +67,7 @@ void graph_destroy(struct graph *graph) {
     vec_destroy(&graph->edges);
     vec_destroy(&graph->actions);
     vec_destroy(&graph->ifuncs);
+    vec_destroy(&graph->arrays);
     vec_destroy(&graph->debug_inputs);
     vec_destroy(&graph->tls.gaps);
     vec_destroy(&graph->tls.externals);
@@ -103,6 +104,13 @@ struct jitscope_error *graph_reserve_sections(struct graph *graph, uint32_t coun
     return graph_cover_name(&graph->by_name.sections, graph->names->strings.count + count - 1);
 }
 
+/* Of most, two letters say that they do not. */
+static inline bool begins_as_array(const char *name) {
+    static const char third[] = {['i'] = 'n', ['f'] = 'i', ['p'] = 'r', ['c'] = 't', ['d'] = 't'};
+    uint8_t second = name[0] == '.' ? (uint8_t)name[1] : 0;
+    return second && second < sizeof third && third[second] && third[second] == name[2];
+}
+
 struct jitscope_error *graph_add_section(struct graph *graph, uint32_t name, uint8_t prot, uint8_t lifetime,
                                          bool zero_fill, uint32_t *id) {
     TRY(graph_cover_name(&graph->by_name.sections, name));
@@ -120,6 +128,8 @@ struct jitscope_error *graph_add_section(struct graph *graph, uint32_t name, uin
         (struct section){
             .name = name, .prot = prot, .lifetime = lifetime, .zero_fill = zero_fill, .next = NO_SECTION}));
     *id = graph->sections.count - 1;
+    if (begins_as_array(string_pool_text(graph->names, name)))
+        TRY(vec_push(&graph->arrays, *id));
     *(last == NO_SECTION ? first : &graph->sections.data[last].next) = *id;
     TRACE(graph->trace, section, .section = *id, .name = trace_name(graph->trace, name), .prot = prot,
           .lifetime = lifetime);

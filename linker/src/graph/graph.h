@@ -184,6 +184,10 @@ struct graph {
 
     VEC(struct ifunc) ifuncs; /* in the order in which they are resolved */
 
+    /* Sections whose names begin as do those of the arrays that pass/initialisers.c knows, of which most
+     * batches have none. */
+    VEC(uint32_t) arrays;
+
     /* Inputs with DWARF that did not become blocks, for the debug image. */
     VEC(struct debug_input) debug_inputs;
 

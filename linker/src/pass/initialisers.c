@@ -61,15 +61,7 @@ static bool belongs(const struct family *family, const char *name, uint32_t *pri
     return true;
 }
 
-/* Whether the section may be of a family: of most, two letters say that they are not. */
-static inline bool may_be_array(const struct graph *graph, uint32_t id) {
-    static const char third[] = {['i'] = 'n', ['f'] = 'i', ['p'] = 'r', ['c'] = 't', ['d'] = 't'};
-    const char *name = string_pool_text(graph->names, graph->sections.data[id].name);
-    uint8_t second = name[0] == '.' ? (uint8_t)name[1] : 0;
-    return second && second < sizeof third && third[second] && third[second] == name[2];
-}
-
-/* The family of GROUP that the section, which may be an array, is one of, or NULL. */
+/* The family of GROUP that the section, one of graph->arrays, is one of, or NULL. */
 static const struct family *family_of(const struct graph *graph, uint32_t id, const struct family *group,
                                       uint32_t *priority) {
     const struct section *section = &graph->sections.data[id];
@@ -83,9 +75,9 @@ static const struct family *family_of(const struct graph *graph, uint32_t id, co
 
 struct jitscope_error *order_initialisers(struct graph *graph, void *unused) {
     (void)unused;
-    for (uint32_t id = 0; id < graph->sections.count; id++)
-        for (uint32_t i = may_be_array(graph, id) ? 0 : GROUP_COUNT; i < GROUP_COUNT; i++) {
-            uint32_t priority;
+    for (uint32_t at = 0; at < graph->arrays.count; at++)
+        for (uint32_t i = 0; i < GROUP_COUNT; i++) {
+            uint32_t id = graph->arrays.data[at], priority;
             if (family_of(graph, id, groups[i], &priority))
                 /* Behind ordinary sections (order 0), one group after the other. */
                 graph->sections.data[id].order = 1 + i * (NO_SUFFIX + 1) + priority;
@@ -111,23 +103,21 @@ static int by_order_of_running(const void *a, const void *b) {
     return names ? names : (x->block > y->block) - (x->block < y->block);
 }
 
-/* The first section of each group, or NO_SECTION: most batches have none. */
-static void find_first(const struct graph *graph, uint32_t first[GROUP_COUNT]) {
+/* Whether the batch has arrays of the group: most have none. */
+static bool has_arrays(const struct graph *graph, const struct family *group) {
     uint32_t priority;
-    for (uint32_t i = 0; i < GROUP_COUNT; i++)
-        first[i] = NO_SECTION;
-    for (uint32_t id = 0; id < graph->sections.count; id++)
-        for (uint32_t i = may_be_array(graph, id) ? 0 : GROUP_COUNT; i < GROUP_COUNT; i++)
-            if (first[i] == NO_SECTION && family_of(graph, id, groups[i], &priority))
-                first[i] = id;
+    for (uint32_t at = 0; at < graph->arrays.count; at++)
+        if (family_of(graph, graph->arrays.data[at], group, &priority))
+            return true;
+    return false;
 }
 
-/* What each section from FIRST on is of the group, by id: what its blocks have in common. */
-static void classify(const struct graph *graph, const struct family *group, uint32_t first,
-                     struct array *kinds) {
-    for (uint32_t id = first; id < graph->sections.count; id++) {
+/* What each section is of the group, by id: what its blocks have in common. */
+static void classify(const struct graph *graph, const struct family *group, struct array *kinds) {
+    for (uint32_t at = 0; at < graph->arrays.count; at++) {
+        uint32_t id = graph->arrays.data[at];
         struct array *kind = &kinds[id];
-        kind->family = may_be_array(graph, id) ? family_of(graph, id, group, &kind->priority) : NULL;
+        kind->family = family_of(graph, id, group, &kind->priority);
         kind->name = string_pool_text(graph->names, graph->sections.data[id].name);
         kind->section = id;
     }
@@ -137,23 +127,24 @@ static struct jitscope_error *collect_blocks(const struct graph *graph, const st
                                              array_list *arrays) {
     for (uint32_t id = 0; id < graph->blocks.count; id++) {
         const struct block *block = &graph->blocks.data[id];
-        struct array array = kinds[block->section];
-        array.block = id;
-        if (array.family && !(block->flags & BLOCK_REMOVED) && block->size)
-            TRY(vec_push(arrays, array));
+        const struct array *kind = &kinds[block->section];
+        if (!kind->family || block->flags & BLOCK_REMOVED || !block->size)
+            continue;
+        TRY(vec_push(arrays, *kind));
+        arrays->data[arrays->count - 1].block = id;
     }
     return NULL;
 }
 
 /* The group's blocks in the order in which they run. */
-static struct jitscope_error *collect(const struct graph *graph, const struct family *group, uint32_t first,
+static struct jitscope_error *collect(const struct graph *graph, const struct family *group,
                                       array_list *arrays) {
-    if (first == NO_SECTION)
+    if (!has_arrays(graph, group))
         return NULL;
     struct array *kinds = os_allocate_zeroed(graph->sections.count * sizeof *kinds);
     if (!kinds)
         return error_no_memory();
-    classify(graph, group, first, kinds);
+    classify(graph, group, kinds);
     struct jitscope_error *error = collect_blocks(graph, kinds, arrays);
     os_release(kinds);
     if (arrays->count)
@@ -182,9 +173,9 @@ static struct jitscope_error *attach_run(struct graph *graph, const array_list *
                             first->family->deallocate);
 }
 
-static struct jitscope_error *attach_group(struct graph *graph, enum group group, uint32_t first) {
+static struct jitscope_error *attach_group(struct graph *graph, enum group group) {
     array_list arrays = {0};
-    struct jitscope_error *error = collect(graph, groups[group], first, &arrays);
+    struct jitscope_error *error = collect(graph, groups[group], &arrays);
     for (uint32_t i = 0; i < arrays.count && !error;)
         error = attach_run(graph, &arrays, &i);
     vec_destroy(&arrays);
@@ -206,15 +197,13 @@ static struct jitscope_error *attach_dso_finaliser(struct graph *graph) {
 
 struct jitscope_error *attach_initialisers(struct graph *graph, void *unused) {
     (void)unused;
-    uint32_t first[GROUP_COUNT];
-    find_first(graph, first);
     TRY(attach_executable_stack(graph));
     TRY(attach_ifunc_resolvers(graph)); /* initialisers may call what they find */
     TRY(attach_unwinder(graph));        /* and throw */
-    TRY(attach_group(graph, FINALISERS, first[FINALISERS]));
+    TRY(attach_group(graph, FINALISERS));
     TRY(attach_dso_finaliser(graph));
-    TRY(attach_group(graph, PREINITIALISERS, first[PREINITIALISERS]));
-    return attach_group(graph, INITIALISERS, first[INITIALISERS]);
+    TRY(attach_group(graph, PREINITIALISERS));
+    return attach_group(graph, INITIALISERS);
 }
 
 struct jitscope_error *add_section_action(struct graph *graph, uint32_t section, const char *finalize,
