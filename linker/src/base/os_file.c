@@ -343,12 +343,22 @@ void *os_library_symbol_alone(void *library, const char *name) {
     return dlsym(library, name);
 }
 
-void *os_library_own_symbol(void *library, const char *name) {
+/* dladdr() looks for the symbol's name as well, through all that the library has. */
+static struct link_map *link_map_around(void *address) {
+#ifdef DLFO_STRUCT_HAS_EH_DBASE
+    struct dl_find_object found;
+    return _dl_find_object(address, &found) ? NULL : found.dlfo_link_map;
+#else
     Dl_info info;
-    struct link_map *map = NULL;
+    struct link_map *map;
+    return dladdr1(address, &info, (void **)&map, RTLD_DL_LINKMAP) ? map : NULL;
+#endif
+}
+
+void *os_library_own_symbol(void *library, const char *name) {
     void *address = dlsym(library, name);
-    bool known = address && dladdr1(address, &info, (void **)&map, RTLD_DL_LINKMAP);
-    return known && map == link_map_of(library) ? address : NULL;
+    const struct link_map *map = address ? link_map_around(address) : NULL;
+    return map && map == link_map_of(library) ? address : NULL;
 }
 
 static int take_counts(struct dl_phdr_info *info, size_t size, void *context) {

@@ -281,12 +281,14 @@ static void add_dwarf(struct store_image *store, const struct debug_image *image
         move_frames(sections[frame], share->size[frame], share->first[frame]);
 }
 
-/* Pages are brought in ahead, as much again as there is: a page fault for each costs several times as much.
- */
+/* Pages are brought in ahead of the second batch and later ones, as much again as there is: a page fault for
+ * each costs more.  Most processes have one batch, for which what it needs is enough. */
 static void populate(struct store_image *store, unsigned number, uint64_t end) {
     enum { LEAST_AHEAD = 16 << 10, MOST_AHEAD = 256 << 10 };
     uint64_t mask = os_page_size() - 1, start = store->place[number] + store->populated[number];
     uint64_t ahead = end < LEAST_AHEAD ? LEAST_AHEAD : end < MOST_AHEAD ? end : MOST_AHEAD;
+    if (!store->public.batches)
+        ahead = 0;
     if (ahead > store->room[number] - end)
         ahead = store->room[number] - end;
     store->populated[number] = end + ahead;

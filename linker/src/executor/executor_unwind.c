@@ -162,11 +162,11 @@ static void look_for_first_time(void) {
 
 /* Two threads may look at the same time: neither may wait for the other, which the loader may hold up, nor go
  * on before all unwinders know its section. */
-void executor_look_for_unwinders(void) {
+static void look(bool ahead) {
     uint64_t come, gone;
     os_count_libraries(&come, &gone);
     pthread_mutex_lock(&lock);
-    bool wanted = sections.count && (!looked || come != libraries_come || gone != libraries_gone);
+    bool wanted = (sections.count || ahead) && (!looked || come != libraries_come || gone != libraries_gone);
     bool first = wanted && !looked;
     uint32_t skip = looked && gone == libraries_gone ? libraries_seen : 0;
     pthread_mutex_unlock(&lock);
@@ -174,6 +174,14 @@ void executor_look_for_unwinders(void) {
         look_for_first_time();
     if (wanted)
         look_through_libraries(skip, come, gone);
+}
+
+void executor_look_for_unwinders(void) {
+    look(false);
+}
+
+void executor_look_ahead_for_unwinders(void) {
+    look(true);
 }
 
 const char *executor_adopt_unwinder(uint64_t kind, uint64_t add, uint64_t remove) {

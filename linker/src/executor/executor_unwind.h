@@ -20,6 +20,9 @@ const char *executor_dismiss_unwinder(uint64_t add);
 
 /* Unwinders that came into the process since are told of what is registered.  Cheap when none came. */
 void executor_look_for_unwinders(void);
+/* The unwinders that there are now are looked for and loaded before anything is registered: for who has
+ * nothing else to do until then. */
+void executor_look_ahead_for_unwinders(void);
 
 /* The function of an unwinder that JIT'd code gets when it asks for NAME; NULL: there is no choice to be
  * made. */

@@ -8,6 +8,7 @@
 #include "executor/endpoint.h"
 #include "executor/executor_debug.h"
 #include "executor/executor_state.h"
+#include "executor/executor_unwind.h"
 #include "executor/lazy_resolver.h"
 
 #include <errno.h>
@@ -428,6 +429,8 @@ static struct jitscope_error *start(struct jitscope_target *target) {
 struct jitscope_error *jitscope_target_serve(struct jitscope_target *target) {
     struct frame frame;
     struct jitscope_error *error = start(target);
+    if (!error)
+        executor_look_ahead_for_unwinders(); /* the linker is reading its inputs */
     while (!error && !target_was_ended(target) && await_frame(target, &frame)) {
         error = target_take(target, &frame);
         if (!error && begin_main(target))

@@ -11,10 +11,10 @@ struct jitscope_event {
 
 /* Kept from event to event, so that a callback costs no allocation. */
 struct public_event {
-    struct schema schema;
+    struct schema
+        schema; /* read when the first event comes: who waits for warnings sees none of most links */
     struct jitscope_event event;
     VEC(uint32_t) edge_kinds; /* name ids by number */
-    bool ready;
 };
 
 static struct recorded_string pooled_text(const void *context, uint32_t id) {
@@ -35,18 +35,31 @@ static struct jitscope_error *intern_edge_kinds(struct jitscope_session *session
     return NULL;
 }
 
+void session_destroy_event(struct jitscope_session *session) {
+    struct public_event *public = session->event;
+    if (!public)
+        return;
+    schema_destroy(&public->schema);
+    vec_destroy(&public->edge_kinds);
+    text_destroy(&public->event.text);
+    os_release(public);
+    session->event = NULL;
+}
+
 struct jitscope_error *session_prepare_event(struct jitscope_session *session) {
     if (session->event)
         return NULL;
     struct public_event *public = os_allocate_zeroed(sizeof *public);
     if (!public)
         return error_no_memory();
-    size_t length;
-    const char *text = schema_text(&length);
     session->event = public;
-    TRY(schema_parse((struct bytes){(const uint8_t *)text, length}, &public->schema));
-    public->ready = true;
-    TRY(intern_edge_kinds(session, public));
+    struct jitscope_error *error = schema_create_builtin(&public->schema);
+    if (!error)
+        error = intern_edge_kinds(session, public);
+    if (error) {
+        session_destroy_event(session);
+        return error;
+    }
     public->event.names = (struct name_source){.text = pooled_text,
                                                .context = &session->names,
                                                .edge_kinds = public->edge_kinds.data,
@@ -54,22 +67,12 @@ struct jitscope_error *session_prepare_event(struct jitscope_session *session) {
     return NULL;
 }
 
-void session_destroy_event(struct jitscope_session *session) {
-    struct public_event *public = session->event;
-    if (!public)
-        return;
-    if (public->ready)
-        schema_destroy(&public->schema);
-    vec_destroy(&public->edge_kinds);
-    text_destroy(&public->event.text);
-    os_release(public);
-    session->event = NULL;
-}
-
 void session_deliver_event(void *context, uint64_t sequence, uint32_t link, const void *record) {
     struct jitscope_session *session = context;
     struct public_event *public = session->event;
     uint32_t header = load_u32(record);
+    if (!public->schema.events.count)
+        schema_read_builtin(&public->schema);
     const struct schema_event *type = schema_event(&public->schema, EVENT_HEADER_ID(header));
     if (!type)
         return;

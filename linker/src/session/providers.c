@@ -423,10 +423,32 @@ static bool is_provided(const struct jitscope_session *session, const struct sym
            synthetic_is_made(session_text(session, symbol->name));
 }
 
+/* What a table that grows may get ahead, in bytes: more has a mapping of its own (os_tables.c). */
+#define MOST_AHEAD ((uint64_t)96 << 10)
+
+/* How many elements more COUNT are when as many come TIMES again. */
+static uint64_t ahead(uint32_t count, uint64_t times, size_t element_size) {
+    uint64_t most = MOST_AHEAD / element_size, wanted;
+    most = most > count ? most - count : 0;
+    return __builtin_mul_overflow(times, (uint64_t)count, &wanted) || wanted > most ? most : wanted;
+}
+
+/* One of MORE + 1 objects has been read, and the others may be like it: a table that begins small touches
+ * twice the memory that it needs until it has grown.  Call frames are split later, into about as many blocks
+ * and edges. */
+static struct jitscope_error *expect_like(struct graph *graph, uint64_t more) {
+    TRY(vec_reserve(&graph->symbols, ahead(graph->symbols.count, more, sizeof *graph->symbols.data)));
+    TRY(vec_reserve(&graph->blocks, ahead(graph->blocks.count, more * 2, sizeof *graph->blocks.data)));
+    return vec_reserve(&graph->edges, ahead(graph->edges.count, more * 2, sizeof *graph->edges.data));
+}
+
 static struct jitscope_error *read_queue(struct jitscope_session *session, struct graph *graph,
                                          uint32_t first) {
-    for (uint32_t i = first; i < session->queue.count; i++)
+    for (uint32_t i = first; i < session->queue.count; i++) {
         TRY(session_read_object(session, graph, session->queue.data[i]));
+        if (!i && session->queue.count > 1)
+            TRY(expect_like(graph, session->queue.count - 1));
+    }
     return NULL;
 }
 

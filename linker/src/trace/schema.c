@@ -152,10 +152,12 @@ static struct jitscope_error *add_line(struct schema *schema, char *line) {
     return NULL; /* a later version's kind of line */
 }
 
-struct jitscope_error *schema_parse(struct bytes text, struct schema *schema) {
-    *schema = (struct schema){0};
-    char *line = arena_copy(&schema->arena, (const char *)text.data, text.size);
-    struct jitscope_error *error = line ? NULL : error_no_memory();
+/* What TEXT has, which has room for it in SCHEMA. */
+static struct jitscope_error *parse(struct bytes text, struct schema *schema) {
+    struct jitscope_error *error = NULL;
+    char *line = schema->text;
+    memcpy(line, text.data, text.size);
+    line[text.size] = 0;
     while (!error && *line) {
         char *end = strchr(line, '\n'), *next = end ? end + 1 : line + strlen(line);
         if (end)
@@ -163,9 +165,68 @@ struct jitscope_error *schema_parse(struct bytes text, struct schema *schema) {
         error = add_line(schema, line);
         line = next;
     }
+    return error;
+}
+
+static struct jitscope_error *make_room(struct schema *schema, uint64_t size) {
+    *schema = (struct schema){0};
+    schema->text = size < SIZE_MAX ? arena_allocate(&schema->arena, size + 1) : NULL;
+    return schema->text ? NULL : error_no_memory();
+}
+
+struct jitscope_error *schema_parse(struct bytes text, struct schema *schema) {
+    struct jitscope_error *error = make_room(schema, text.size);
+    if (!error)
+        error = parse(text, schema);
     if (error)
         schema_destroy(schema);
     return error;
+}
+
+/* How much the built-in schema has of each. */
+enum {
+    BUILTIN_TYPES = 0
+#define TYPE(name, ctype, print, sensitivity, text) +1
+#include "trace/field_types.def"
+#undef TYPE
+    ,
+    BUILTIN_VALUES = 0
+#define VALUE(type, name, number, text) +1
+#include "trace/enums.def"
+#undef VALUE
+    ,
+    BUILTIN_EVENTS = 0
+#define EVENT(id, name, level, text, fields) +1
+#include "trace/events.def"
+#undef EVENT
+    ,
+    BUILTIN_FIELDS = 0
+#define FIELD(type, name, text)              +1
+#define EVENT(id, name, level, text, fields) fields
+#include "trace/events.def"
+#undef EVENT
+#undef FIELD
+};
+
+static struct jitscope_error *reserve_builtin(struct schema *schema) {
+    TRY(vec_reserve(&schema->types, BUILTIN_TYPES));
+    TRY(vec_reserve(&schema->values, BUILTIN_VALUES));
+    TRY(vec_reserve(&schema->events, BUILTIN_EVENTS));
+    return vec_reserve(&schema->fields, BUILTIN_FIELDS);
+}
+
+struct jitscope_error *schema_create_builtin(struct schema *schema) {
+    struct jitscope_error *error = make_room(schema, sizeof builtin - 1);
+    if (!error)
+        error = reserve_builtin(schema);
+    if (error)
+        schema_destroy(schema);
+    return error;
+}
+
+void schema_read_builtin(struct schema *schema) {
+    struct bytes text = {(const uint8_t *)builtin, sizeof builtin - 1};
+    jitscope_error_destroy(parse(text, schema)); /* it is good, and there is room */
 }
 
 void schema_destroy(struct schema *schema) {

@@ -68,6 +68,7 @@ enum { SCHEMA_EVENT_IDS = 4096, SCHEMA_TYPE_PLACES = 256 };
 
 struct schema {
     struct arena arena;
+    char *text; /* room for the text, in the arena; then the text itself, in pieces */
     VEC(struct schema_type) types;
     VEC(struct schema_value) values;
     VEC(struct schema_field) fields;
@@ -80,6 +81,10 @@ struct schema {
 const char *schema_text(size_t *length);
 /* Parses any version's text.  Errors: RECORDING. */
 struct jitscope_error *schema_parse(struct bytes text, struct schema *schema);
+/* The schema of this version, for who may never need it: a new one is empty, and has the memory that reading
+ * it takes, so that this cannot fail.  Errors: NO_MEMORY. */
+struct jitscope_error *schema_create_builtin(struct schema *schema);
+void schema_read_builtin(struct schema *schema);
 void schema_destroy(struct schema *schema);
 
 static inline const struct schema_event *schema_event(const struct schema *schema, uint32_t id) {
