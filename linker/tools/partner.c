@@ -1,9 +1,14 @@
 /* Both are known by their names, as proc(5), comm, has them: that of an executor in memory is set.  A child
- * of the program's has the same name while it executes nothing else; the executor is the one next to the
- * linker below it, and the last above it, where it stands behind the process that waits for its linker. */
+ * of the program's has the same name while it executes nothing else.
+ *
+ * The two have the ends of one connection, wherever they met: at a socket, at a port, or since the one has
+ * started the other.  A command that talks on pipes may stand between them, or the program have closed what
+ * it found open: then the executor is the one next to the linker below it, and the last above it, where it
+ * stands behind the process that waits for its linker. */
 #include "partner.h"
 
 #include "base/os.h"
+#include "base/vec.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -57,10 +62,55 @@ static void look(void *context, const char *name) {
     search->distance = distance;
 }
 
-pid_t partner_of_linker(pid_t process) {
-    struct search search = {.linker = process};
-    if (!is_named(process, "jitscope\n"))
-        return 0;
+/* --- by kinship */
+
+static pid_t find_relative(pid_t linker) {
+    struct search search = {.linker = linker};
     os_each_entry("/proc", look, &search);
-    return search.found ? search.found : above(process);
+    return search.found ? search.found : above(linker);
+}
+
+/* --- by their connection */
+
+struct ends {
+    VEC(uint64_t) list; /* sockets at the other ends of the linker's */
+    pid_t found;
+    struct jitscope_error *error;
+};
+
+static void add_end(void *context, uint64_t socket) {
+    struct ends *ends = context;
+    uint64_t other = os_socket_peer(socket);
+    if (other && !ends->error)
+        ends->error = vec_push(&ends->list, other);
+}
+
+static void look_for_end(void *context, const char *name) {
+    struct ends *ends = context;
+    pid_t process = (pid_t)strtol(name, NULL, 10);
+    if (process <= 1 || ends->found || !is_executor(process))
+        return;
+    for (uint32_t i = 0; i < ends->list.count && !ends->found; i++)
+        if (os_has_socket(process, ends->list.data[i]))
+            ends->found = process;
+}
+
+static struct jitscope_error *find_connected(pid_t linker, pid_t *found) {
+    struct ends ends = {0};
+    os_each_socket(linker, add_end, &ends);
+    if (!ends.error && ends.list.count)
+        os_each_entry("/proc", look_for_end, &ends);
+    vec_destroy(&ends.list);
+    *found = ends.found;
+    return ends.error;
+}
+
+struct jitscope_error *partner_of_linker(pid_t process, pid_t *partner) {
+    *partner = 0;
+    if (!is_named(process, "jitscope\n"))
+        return NULL;
+    TRY(find_connected(process, partner));
+    if (!*partner)
+        *partner = find_relative(process);
+    return NULL;
 }

@@ -180,6 +180,13 @@ int os_connect(int fd, const char *path);
 /* Who is at the other end (SO_PEERCRED): the process, 0 when it has no number here, and its effective user.
  */
 int os_peer(int fd, int *process, uint32_t *user);
+/* By whom sockets of this machine are held (os_peers.c), all named by their inodes, 0: none, or not known. */
+uint64_t os_socket_inode(int fd);
+/* The one at the other end, of Unix sockets and of TCP (IPv4) on this machine. */
+uint64_t os_socket_peer(uint64_t inode);
+/* Of processes whose descriptors this one may see. */
+void os_each_socket(int process, void (*function)(void *context, uint64_t inode), void *context);
+bool os_has_socket(int process, uint64_t inode);
 /* No call waits for the other end longer than so. */
 int os_limit_waiting(int fd, uint32_t milliseconds);
 /* Ends the use of a socket: who waits in accept(2) is woken, and every later call fails. */

@@ -518,13 +518,19 @@ static bool descends(int process, int ancestor) {
     return process == ancestor;
 }
 
+/* Over TCP, or a pair of sockets that neither has made: whoever it is has it open. */
+static bool is_at_the_end_of(int process, int fd) {
+    return os_has_socket(process, os_socket_peer(os_socket_inode(fd)));
+}
+
 /* What it says of itself is believed where the kernel says the same.  The same number on another machine
  * would be by chance, and would only make the first link fail. */
 static void place_process(struct jitscope_executor_connection *connection, bool inherits) {
     int peer = 0, said = (int)connection->hello.process, child = connection->child;
     uint32_t user;
     bool is_peer = !child && said > 0 && os_peer(connection->wire.in, &peer, &user) == 0 && peer == said;
-    bool is_here = is_peer || (child && descends(said, child));
+    bool is_here = is_peer || (child && descends(said, child)) ||
+                   (!child && said > 0 && is_at_the_end_of(said, connection->wire.in));
     connection->inherits = inherits;
     connection->process = is_here ? said : 0;
     connection->inlines |= !inherits && !is_peer;
