@@ -514,9 +514,69 @@ class StandardStreams(Meeting):
         command = f"{sys.executable} -B {relay} {EXECUTOR} --stdio"
         outcome = self.command(command, "--record", "elsewhere.jsr", self.program, env={"FROM": "the linker"})
         self.assertEqual((outcome.status, outcome.err), (42, b"read: nothing\nfrom: the linker\n"), outcome)
-        outcome = self.command(command, self.program, "--", "crash")
+
+    def crash_elsewhere(self, text, *words, options=(), more=()):
+        """The frames that are told of: functions, and whether they were linked."""
+        relay, program = self.text("elsewhere.py", ELSEWHERE), self.compile(text, "-g", "-O0", "-fPIC", name="crash.o")
+        outcome = self.command(f"{sys.executable} -B {relay} {EXECUTOR} --stdio", *options, program, *more, "--", *words)
         self.assertEqual(outcome.status, 128 + signal.SIGSEGV, outcome)
-        self.assertIn(b"no stack: its process is not known to be on this machine", outcome.err)
+        return re.findall(r"^#\d+ +0x\w{16}  (\?\?|[\w.]+)(?:\+0x\w+)?(  \[jit\])?", outcome.err.decode(), re.MULTILINE), outcome.err
+
+    def test_a_crash_on_another_machine(self):
+        """The executor walks its stack itself; here is known what lies where: static functions, and those that libraries call."""
+        frames, said = self.crash_elsewhere("""
+            #include <stdlib.h>
+            static int compare(const void *a, const void *b) { return *(volatile int *)8 + (a < b); }
+            __attribute__((noinline)) static void sort(void) { int n[3] = {3, 1, 2}; qsort(n, 3, sizeof *n, compare); }
+            int main(void) { sort(); return 0; }
+            """, options=("--record", "crash.jsr"))
+        self.assertIn(b", about address 0x8:\n", said)
+        self.assertEqual([name for name, linked in frames if linked], ["compare", "sort", "main"])
+        self.assertEqual(frames[0][0], "compare")
+        self.assertRegex(said, rb"\n#\d+ .* qsort_r\+0x\w+  \(libc\.so\.6\)\n")
+        self.must(JITSCOPE, "replay", "crash.jsr")
+
+    def test_crashes_whose_stacks_are_strange(self):
+        """Nothing at the address; a stack that has overflown; one that lies nowhere; and a lock that nobody gives back."""
+        frames, _ = self.crash_elsewhere("int main(void) { void (*volatile none)(void) = 0; none(); return 0; }\n")
+        self.assertEqual([name for name, _ in frames], ["??", "main"])
+        frames, _ = self.crash_elsewhere("volatile int n;\nint deeper(int x) { volatile char room[512]; room[0] = x; return deeper(x + 1) + "
+                                         "room[0]; }\nint main(void) { return deeper(n); }\n")
+        self.assertEqual(set(frames), {("deeper", "  [jit]")})
+        frames, _ = self.crash_elsewhere("int main(void) { __asm__ volatile(\"mov $64, %rsp; mov $64, %rbp; push %rax\"); return 0; }\n")
+        self.assertEqual(frames[0], ("main", "  [jit]"))
+        frames, _ = self.crash_elsewhere("""
+            #define _GNU_SOURCE
+            #include <link.h>
+            #include <pthread.h>
+            #include <unistd.h>
+            static int hold(struct dl_phdr_info *info, size_t size, void *held) { *(volatile int *)held = 1; for (;;) pause(); }
+            static void *keep(void *held) { dl_iterate_phdr(hold, held); return held; }
+            int main(void) {
+                static volatile int held;
+                pthread_t thread;
+                pthread_create(&thread, 0, keep, (void *)&held);
+                while (!held) usleep(1000);
+                return *(volatile int *)8;
+            }
+            """)
+        self.assertEqual(frames[0], ("main", "  [jit]"))
+
+    def test_a_crash_of_what_was_linked_later(self):
+        later = self.compile("int later(int x) { return *(volatile int *)8 + x; }\n", "-O0", "-fPIC", name="later.o")
+        frames, _ = self.crash_elsewhere("int later(int x);\nint main(void) { return later(4); }\n", options=("--lazy",), more=(later,))
+        self.assertEqual(frames[:2], [("later", "  [jit]"), ("main", "  [jit]")])
+
+    def test_a_program_that_handles_its_own_crash(self):
+        """Its handler is called, and nothing is said of that."""
+        relay, program = self.text("elsewhere.py", ELSEWHERE), self.compile("""
+            #include <signal.h>
+            #include <unistd.h>
+            static void handle(int n) { _exit(n); }
+            int main(void) { signal(SIGSEGV, handle); return *(volatile int *)8; }
+            """, name="handles.o")
+        outcome = self.command(f"{sys.executable} -B {relay} {EXECUTOR} --stdio", program)
+        self.assertEqual((outcome.status, outcome.err), (signal.SIGSEGV, b""), outcome)
 
     def test_commands_that_are_none(self):
         self.refused(self.command("exit 3", self.program), b"ended, with exit status 3")

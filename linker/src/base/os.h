@@ -237,6 +237,21 @@ void os_join_thread(struct os_thread thread);
 int os_raise(int signal);
 /* In this thread. */
 void os_unblock_signal(int signal);
+/* Return addresses of the calling thread's frames, the innermost first; how many (backtrace(3)).  The first
+ * call loads what that needs.  In a signal's handler it can wait for locks, and fault. */
+int os_walk_stack(void **addresses, int most);
+/* What ADDRESS is part of, of what the loader has loaded (dladdr(3)); false: nothing.  The same counts. */
+struct os_place {
+    const char *library, *function; /* NULL: not known */
+    uint64_t start;                 /* of the function; of the library without one */
+};
+bool os_describe_address(uint64_t address, struct os_place *place);
+/* Where a signal came in between, of its handler's third argument: the next instruction, and the stack's
+ * pointer; false: not known of this kind of machine. */
+bool os_interrupted_at(const void *context, uint64_t *address, uint64_t *stack);
+/* SIGNAL comes to this thread in so many milliseconds, but once.  In a signal's handler, too. */
+int os_alarm_begin(int signal, uint32_t milliseconds, int *timer);
+void os_alarm_end(int timer);
 /* poll(2), also when a signal comes: -1 with EINTR. */
 struct pollfd;
 int os_poll(struct pollfd *entries, size_t count, int timeout);

@@ -174,27 +174,6 @@ static struct jitscope_error *take_returned(struct jitscope_executor_connection 
     return cursor_end(&cursor, frame->kind);
 }
 
-/* It waits there, while whoever wants to looks at it here; nobody else reads meanwhile. */
-static struct jitscope_error *take_crash(struct jitscope_executor_connection *connection,
-                                         const struct frame *frame) {
-    struct cursor cursor = frame_cursor(frame);
-    int signal = (int)take_u32(&cursor), thread = (int)take_u32(&cursor);
-    uint64_t address = take_u64(&cursor);
-    cursor.failed |= signal < 1 || signal >= NSIG;
-    TRY(cursor_end(&cursor, frame->kind));
-    if (!connection->crashed)
-        return not_asked(frame);
-    connection->deadly = signal;
-    connection->is_reading = true;
-    pthread_mutex_unlock(&connection->lock);
-    connection->crashed(connection->context, connection->process, thread, signal, address);
-    pthread_mutex_lock(&connection->lock);
-    connection->is_reading = false;
-    connection->messages++;
-    jitscope_error_destroy(wire_send(&connection->wire, MESSAGE_GO_ON, 0, NULL, -1, NULL));
-    return NULL;
-}
-
 static struct jitscope_error *take_reply(struct jitscope_executor_connection *connection,
                                          struct frame *frame) {
     struct pending *pending = connection_find_pending(connection, frame->answers);
@@ -215,7 +194,7 @@ static struct jitscope_error *take_in(struct jitscope_executor_connection *conne
     case MESSAGE_RETURNED:
         return take_returned(connection, frame);
     case MESSAGE_CRASHED:
-        return take_crash(connection, frame);
+        return connection->crashed ? connection_take_crash(connection, frame) : not_asked(frame);
     case MESSAGE_LAZY_CALL:
         if (!connection_take_call(connection, frame))
             return not_asked(frame);
@@ -546,6 +525,7 @@ static struct jitscope_executor_connection *create(int fd, int child,
     connection->inlines = options->inline_content;
     connection->follows = options->ends_with_program;
     connection->crashed = options->crashed;
+    connection->crashed_stack = options->crashed_stack;
     connection->context = options->context;
     pthread_mutex_init(&connection->lock, NULL); /* neither can fail on Linux */
     pthread_cond_init(&connection->changed, NULL);
@@ -629,6 +609,7 @@ void jitscope_executor_disconnect(struct jitscope_executor_connection *connectio
         os_close(connection->wire.watched);
     frame_destroy(&connection->hello_frame);
     frame_destroy(&connection->exited);
+    code_names_destroy(&connection->names);
     pthread_cond_destroy(&connection->changed);
     pthread_mutex_destroy(&connection->lock);
     os_release(connection);
