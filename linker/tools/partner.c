@@ -11,7 +11,6 @@
 #include "base/vec.h"
 
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,17 +25,9 @@ static bool is_executor(pid_t process) {
     return is_named(process, "jitscope-execut\n"); /* the kernel keeps 15 characters */
 }
 
-/* 0: there is none that can be seen. */
-static pid_t parent_of(pid_t process) {
-    char text[512];
-    int parent;
-    const char *behind = os_read_about(process, "stat", text, sizeof text) > 0 ? strrchr(text, ')') : NULL;
-    return behind && sscanf(behind, ") %*c %d", &parent) == 1 ? parent : 0;
-}
-
 static pid_t above(pid_t process) {
     pid_t found = 0;
-    for (pid_t at = parent_of(process); at > 1 && is_executor(at); at = parent_of(at))
+    for (pid_t at = os_parent_of(process); at > 1 && is_executor(at); at = os_parent_of(at))
         found = at;
     return found;
 }
@@ -53,7 +44,7 @@ static void look(void *context, const char *name) {
     if (process <= 1 || !is_executor(process))
         return;
     while (at > 1 && at != search->linker && distance <= MOST_GENERATIONS) {
-        at = parent_of(at);
+        at = os_parent_of(at);
         distance++;
     }
     if (at != search->linker || (search->found && search->distance <= distance))

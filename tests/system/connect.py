@@ -610,6 +610,12 @@ class StandardStreams(Meeting):
             listener.listen()
             self.refused(self.go(f"unix:{home}/socket", "--executor-timeout=1"), b"it has said nothing for 1 seconds")
 
+    def test_what_a_shell_waits_for_ends_with_it(self):
+        """When nothing has come for too long: whoever the shell has started holds its standard error open, which is read here to its end."""
+        for silent in ("sleep 1000; true", "sleep 1000 | sleep 1001; true", "sh -c 'sh -c \"sleep 1000; true\"; true' | cat; true"):
+            with self.subTest(silent):
+                self.refused(self.command(silent, "--executor-timeout=1", self.program), b"it has said nothing for 1 seconds")
+
     def test_it_is_waited_for(self):
         for limit in ("0", "100"):
             outcome = self.command(f"sleep 1.2; exec {EXECUTOR} --stdio", f"--executor-timeout={limit}", self.program)

@@ -150,6 +150,12 @@ int os_signal_action(int signal, const struct sigaction *action, struct sigactio
 int os_fork(void);
 int os_wait_for_child(int process, bool block, int *status);
 int os_kill(int process, int signal);
+/* Who has started it; 0: nobody that can be seen. */
+int os_parent_of(int process);
+/* It is ANCESTOR, was started by it, or by one that was. */
+bool os_descends(int process, int ancestor);
+/* kill(2) of PROCESS, a child, and of all that it has started, as far as /proc tells. */
+void os_signal_family(int process, int signal);
 /* To the process that os_open_process() gave DESCRIPTOR for, and to no other that has its number now.  Also
  * from a signal's handler. */
 int os_signal_process(int descriptor, int signal);

@@ -455,10 +455,12 @@ static struct jitscope_error *late(uint32_t patience) {
         "jitscope_executor_options, waits longer");
 }
 
-/* What is no executor need not end because somebody does not listen any more. */
+/* What is no executor need not end because somebody does not listen any more.  Of a command that is the
+ * shell, and what that waits for.  They are no process group of their own: one that the terminal does not
+ * belong to could not ask its user for a password, and Ctrl-C would not reach it. */
 static void end_stranger(const struct jitscope_executor_connection *connection) {
     if (connection->child > 0)
-        os_kill(connection->child, SIGTERM);
+        os_signal_family(connection->child, SIGTERM);
 }
 
 static struct jitscope_error *explain(struct jitscope_executor_connection *connection,
@@ -484,19 +486,6 @@ static struct jitscope_error *explain(struct jitscope_executor_connection *conne
     return better;
 }
 
-/* PROCESS was started by ANCESTOR, or by one that was. */
-static bool descends(int process, int ancestor) {
-    enum { MOST_GENERATIONS = 16 };
-    char text[512];
-    for (int i = 0; i < MOST_GENERATIONS && process > 1 && process != ancestor; i++) {
-        const char *behind =
-            os_read_about(process, "stat", text, sizeof text) > 0 ? strrchr(text, ')') : NULL;
-        if (!behind || sscanf(behind, ") %*c %d", &process) != 1)
-            return false;
-    }
-    return process == ancestor;
-}
-
 /* Over TCP, or a pair of sockets that neither has made: whoever it is has it open. */
 static bool is_at_the_end_of(int process, int fd) {
     return os_has_socket(process, os_socket_peer(os_socket_inode(fd)));
@@ -508,7 +497,7 @@ static void place_process(struct jitscope_executor_connection *connection, bool 
     int peer = 0, said = (int)connection->hello.process, child = connection->child;
     uint32_t user;
     bool is_peer = !child && said > 0 && os_peer(connection->wire.in, &peer, &user) == 0 && peer == said;
-    bool is_here = is_peer || (child && descends(said, child)) ||
+    bool is_here = is_peer || (child && os_descends(said, child)) ||
                    (!child && said > 0 && is_at_the_end_of(said, connection->wire.in));
     connection->inherits = inherits;
     connection->process = is_here ? said : 0;
