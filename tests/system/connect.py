@@ -10,9 +10,10 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 import unittest
 
-from bridge import receive
+from bridge import frame, receive, text
 from harness import JITSCOPE, LIMIT, SystemTest, others_can_run
 
 EXECUTOR = os.path.join(os.path.dirname(JITSCOPE), "jitscope-executor")
@@ -609,6 +610,30 @@ class StandardStreams(Meeting):
             (home / "socket").chmod(0o600)
             listener.listen()
             self.refused(self.go(f"unix:{home}/socket", "--executor-timeout=1"), b"it has said nothing for 1 seconds")
+
+    def test_who_says_something_else(self):
+        """What came is what is said of it, also when it is looked at after the time is over; and half of a message is not nothing."""
+        hello = frame("HELLO", 1, text(b"jitscope executor") + text(b"9.9"))
+        home = self.folder / "home"
+        home.mkdir(mode=0o700)
+        for number, (said, why) in enumerate(((hello, b"it is of version 9.9, the linker of version"),
+                                              (hello[:30], b"it has said 30 bytes in 1 seconds, which are no whole message"),
+                                              (hello[:10], b"it has said 10 bytes in 1 seconds"))):
+            with self.subTest(why), socket.socket(socket.AF_UNIX) as listener:
+                path = home / str(number)
+                listener.bind(str(path))
+                path.chmod(0o600)
+                listener.listen()
+                linker = subprocess.Popen([JITSCOPE, "run", "--executor-timeout=1", f"--executor=unix:{path}", self.program],
+                                          stderr=subprocess.PIPE)
+                with listener.accept()[0] as stream:
+                    linker.send_signal(signal.SIGSTOP)
+                    os.waitid(os.P_PID, linker.pid, os.WSTOPPED)
+                    stream.sendall(said)
+                    time.sleep(1.5)
+                    linker.send_signal(signal.SIGCONT)
+                    self.assertIn(why, linker.communicate(timeout=LIMIT)[1])
+                self.assertEqual(linker.returncode, 1)
 
     def test_what_a_shell_waits_for_ends_with_it(self):
         """When nothing has come for too long: whoever the shell has started holds its standard error open, which is read here to its end."""

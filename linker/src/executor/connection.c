@@ -447,9 +447,17 @@ static struct jitscope_error *greeted(const struct wire *wire) {
     return error;
 }
 
-static struct jitscope_error *late(uint32_t patience) {
+/* Who has said something by then has said less than one message, or it would have been answered. */
+static struct jitscope_error *late(const struct wire *wire, uint32_t patience) {
+    double seconds = patience / 1000.0;
+    if (wire->come)
+        return error_with_help(
+            error_create(JITSCOPE_ERROR_EXECUTOR_GONE,
+                         "it has said %llu bytes in %g seconds, which are no whole message",
+                         (unsigned long long)wire->come, seconds),
+            "see what it is that runs there: an executor begins with one message, at once");
     return error_with_help(
-        error_create(JITSCOPE_ERROR_EXECUTOR_GONE, "it has said nothing for %g seconds", patience / 1000.0),
+        error_create(JITSCOPE_ERROR_EXECUTOR_GONE, "it has said nothing for %g seconds", seconds),
         "see whether it comes to run there; `jitscope run --executor-timeout SECONDS`, or `patience` of "
         "struct "
         "jitscope_executor_options, waits longer");
@@ -466,15 +474,15 @@ static void end_stranger(const struct jitscope_executor_connection *connection) 
 static struct jitscope_error *explain(struct jitscope_executor_connection *connection,
                                       struct jitscope_error *error, uint32_t patience) {
     const struct wire *wire = &connection->wire;
-    bool is_late = wire->deadline && os_time_ns() >= wire->deadline, was_greeted = wire_was_greeted(wire);
-    struct jitscope_error *better = was_greeted ? greeted(wire) : is_late ? late(patience) : NULL;
+    bool was_greeted = wire_was_greeted(wire);
+    struct jitscope_error *better = was_greeted ? greeted(wire) : wire->is_late ? late(wire, patience) : NULL;
     if (better) {
         jitscope_error_destroy(error);
         error = better;
     }
     send_away(connection, error_text(error));
     hear_of_process(connection, false);
-    if (was_greeted || is_late)
+    if (was_greeted || connection->wire.is_late)
         end_stranger(connection);
     if (jitscope_error_code(error) != JITSCOPE_ERROR_EXECUTOR_GONE)
         return error;
