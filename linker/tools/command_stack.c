@@ -201,7 +201,8 @@ struct jitscope_error *command_stack(const struct options *options) {
         return error_with_help(
             error_create(JITSCOPE_ERROR_USAGE, "`jitscope stack` takes the number of one process"),
             "jitscope stack 1234");
-    pid_t program = partner_of_linker((pid_t)pid);
+    pid_t program;
+    TRY(partner_of_linker((pid_t)pid, &program));
     if (program)
         fprintf(stderr, "jitscope: process %d links; this is its program, process %d\n", (int)pid,
                 (int)program);

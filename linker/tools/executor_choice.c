@@ -2,9 +2,11 @@
 #include "executor_choice.h"
 
 #include "base/os.h"
+#include "base/text.h"
 #include "executor/bridge.h"
 #include "stack_walk.h"
 
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,6 +69,45 @@ struct jitscope_error *executor_choice_check(const struct options *options) {
     return NULL;
 }
 
+static const char *file_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* As `jitscope stack` has them, but without lines: what knows those is not on this machine. */
+static void print_frame(struct text *out, size_t number, const struct jitscope_crash_frame *frame) {
+    text_print(out, "#%-3zu 0x%016" PRIx64 "  ", number, frame->address);
+    if (frame->function)
+        text_append_escaped(out, frame->function, strlen(frame->function));
+    else
+        text_append(out, "??");
+    if (frame->function && frame->address != frame->start)
+        text_print(out, "+0x%" PRIx64, frame->address - frame->start);
+    if (frame->is_linked)
+        text_append(out, "  [jit]");
+    if (frame->library) {
+        text_append(out, "  (");
+        text_append_escaped(out, file_name(frame->library), strlen(file_name(frame->library)));
+        if (!frame->function)
+            text_print(out, "+0x%" PRIx64, frame->address - frame->start);
+        text_append(out, ")");
+    }
+    text_append(out, "\n");
+}
+
+static void report_stack(void *unused, const struct jitscope_crash_frame *frames, size_t count) {
+    struct text out = {0};
+    (void)unused;
+    for (size_t i = 0; i < count; i++)
+        print_frame(&out, i, &frames[i]);
+    if (count == BRIDGE_MOST_FRAMES)
+        text_append(&out, "#... and more\n");
+    if (!count)
+        text_append(&out, "  no stack: its process is not known to be on this machine\n");
+    fputs(out.failed ? "" : out.data, stderr);
+    text_destroy(&out);
+}
+
 /* Its end is reported by command_run.c; this is where it was. */
 static void report_crash(void *unused, int process, int thread, int signal, uint64_t address) {
     (void)unused;
@@ -74,9 +115,7 @@ static void report_crash(void *unused, int process, int thread, int signal, uint
     if (address)
         fprintf(stderr, ", about address 0x%llx", (unsigned long long)address);
     fputs(":\n", stderr);
-    struct jitscope_error *error =
-        process ? print_crashed_stack(process, thread)
-                : error_create(JITSCOPE_ERROR_UNSUPPORTED, "its process is not known to be on this machine");
+    struct jitscope_error *error = process ? print_crashed_stack(process, thread) : NULL;
     if (error)
         fprintf(stderr, "  no stack: %s\n", jitscope_error_message(error));
     jitscope_error_destroy(error);
@@ -102,6 +141,7 @@ struct jitscope_error *executor_choice_connect(const struct options *options,
         .inline_content = is_over_stream(options),
         .ends_with_program = true,
         .crashed = report_crash,
+        .crashed_stack = report_stack,
         .patience = patience(&options->executor_timeout),
         .secret = {options->secret_file, options->secret_fd.given, (int)options->secret_fd.value}};
     if (previous)

@@ -245,18 +245,25 @@ static struct jitscope_error *link_again(struct job *job, const struct job_setti
     return link_in_session(job, settings);
 }
 
-/* What the link wanted of the process it cannot get any more: it is linked in one that is made for it. What
- * waits in a lazy link does not tell what it wants before it is called, so nothing waits there. */
+static bool wants_copies(const struct job *job) {
+    return job->session && jitscope_session_wants_copies(job->session);
+}
+
+/* What the link wanted of the process it cannot get any more: it is linked in one that is made for it.  What
+ * waits in a lazy link does not tell what it wants before it is called, and copies are made before anything
+ * runs: so all is linked at once first, for the list of what is wanted, which comes before anything runs. */
 static struct jitscope_error *link_with_copies(struct job *job, const struct job_settings *settings) {
-    struct jitscope_error *error = NULL;
     if (job->options->lazy) {
-        warn("--lazy has no effect: copies of the data of libraries are made before the program begins");
         job->at_once = true;
-        error = link_again(job, settings);
+        struct jitscope_error *error = link_again(job, settings);
+        job->at_once = false;
+        if (!error)
+            warn(
+                "--lazy has no effect: linked at once, the program wants no copies of the data of libraries");
+        if (!wants_copies(job))
+            return error;
+        jitscope_error_destroy(error);
     }
-    if (!job->session || !jitscope_session_wants_copies(job->session))
-        return error;
-    jitscope_error_destroy(error);
     job->is_made_for = true;
     return link_again(job, settings);
 }
@@ -267,7 +274,7 @@ struct jitscope_error *job_create(const struct options *options, const struct jo
     TRY(validate(options));
     struct jitscope_error *error = link_in_session(job, settings);
     bool may_start_another = !executor_started_this(options); /* or it is not the process that was wanted */
-    if (error && job->session && may_start_another && jitscope_session_wants_copies(job->session)) {
+    if (error && may_start_another && wants_copies(job)) {
         jitscope_error_destroy(error);
         error = link_with_copies(job, settings);
     }

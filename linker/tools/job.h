@@ -16,7 +16,7 @@ struct job {
     struct statistics statistics;
     struct progress progress;
     bool count;              /* statistics are filled in */
-    bool at_once;            /* --lazy has no effect */
+    bool at_once;            /* the link at hand is not lazy */
     bool is_made_for;        /* the executor is, for this link */
     uint32_t warnings;       /* of this session */
     uint32_t warnings_said;  /* that one before it has had */

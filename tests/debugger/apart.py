@@ -4,6 +4,7 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import unittest
 
 from gdb_harness import JITSCOPE, LIMIT, SLEEP, DebuggerTest, after, built, children_of, mark
@@ -164,6 +165,43 @@ class Numbers(DebuggerTest):
                 named = [[frame["function"] for frame in stack["frames"] if frame["jit"]] for stack in json.loads(outcome.out)]
                 self.assertIn(["wait_inside", "waits", "main"], named)
                 self.assertRegex(outcome.err, rb"\Ajitscope: process \d+ links; this is its program, process \d+\n\Z")
+
+    def listening(self, *where):
+        """An executor that waits, started by nobody who links, and where it does."""
+        executor = self.start(EXECUTOR, "--listen", *where)
+        return executor, re.search(r"waits for one linker at (.*)\n", executor.stdout.readline().decode())[1]
+
+    def check_met(self, executor, *linker):
+        main = self.compile(self.input("events.c"), "-g", "-O0")
+        process = self.start(JITSCOPE, "run", *linker, main, "--", "waits")
+        self.assertEqual(executor.stdout.readline(), b"waiting\n")
+        outcome = self.must(JITSCOPE, "stack", "--json", process.pid)
+        named = [[frame["function"] for frame in stack["frames"] if frame["jit"]] for stack in json.loads(outcome.out)]
+        self.assertIn(["wait_inside", "waits", "main"], named)
+        self.assertEqual(outcome.err.decode(), f"jitscope: process {process.pid} links; this is its program, process {executor.pid}\n")
+
+    def test_of_a_linker_that_came_to_a_socket(self):
+        for _ in range(2):  # another pair that is connected, too, is none of theirs
+            path = self.folder / f"home{len(os.listdir(self.folder))}" / "socket"
+            executor, where = self.listening(f"unix:{path}")
+            self.check_met(executor, f"--executor={where}")
+
+    def test_of_a_linker_that_came_to_a_port(self):
+        for name in ("ours", "theirs"):
+            self.text(name, "5" * 64).chmod(0o600)
+        executor, where = self.listening("tcp:0", "--secret-file", "theirs")
+        self.check_met(executor, f"--executor={where}", "--secret-file", "ours")
+
+    def test_of_a_pair_that_somebody_else_made(self):
+        ends = socket.socketpair()
+        with ends[0], ends[1]:
+            executor = self.start(EXECUTOR, "--fd", str(ends[0].fileno()), pass_fds=[ends[0].fileno()])
+            environment = {**os.environ, "JITSCOPE_EXECUTOR": f"fd:{ends[1].fileno()}"}
+            main = self.compile(self.input("events.c"), "-g", "-O0")
+            linker = self.start(JITSCOPE, "run", main, "--", "waits", pass_fds=[ends[1].fileno()], env=environment)
+        self.assertEqual(executor.stdout.readline(), b"waiting\n")
+        outcome = self.must(JITSCOPE, "stack", linker.pid)
+        self.assertIn(b" wait_inside+", outcome.out)
 
     def linker(self, number):
         """NUMBER, or the process below it, whose name is jitscope."""

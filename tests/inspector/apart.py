@@ -11,13 +11,16 @@ from terminal_harness import LIMIT
 EXECUTOR = os.path.join(os.path.dirname(JITSCOPE), "jitscope-executor")
 # Both ways to have two processes.
 WAYS = ([JITSCOPE, "run", "--out-of-process", "--inspectable"], [EXECUTOR, "--linker", JITSCOPE, "run", "--inspectable"])
+# And where neither has started the other.
+PLACES = ("unix:{}/home/socket", "tcp:0")
 
 
 class Apart(InspectorTest):
-    def start(self, way):
+    def start(self, way, waits=False):
         subprocess.run(["gcc", "-g", "-O1", "-fPIC", "-c", HERE.parent / "demo" / "hooked.c", "-o", self.folder / "hooked.o"],
                        check=True, timeout=LIMIT)
-        program = subprocess.Popen([*way, "hooked.o"], cwd=self.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        program = subprocess.Popen(way if waits else [*way, "hooked.o"], cwd=self.folder, stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE if waits else None,
                                    env={**os.environ, **self.environment(), "JITSCOPE_RECORD": ""})
 
         def end():
@@ -25,9 +28,28 @@ class Apart(InspectorTest):
             program.wait()
             program.stdin.close()
             program.stdout.close()
+            if waits:
+                program.stderr.close()
         self.addCleanup(end)
-        self.assertEqual(program.stdout.readline(), b"hello has 5 letters\n")
+        if not waits:
+            self.assertEqual(program.stdout.readline(), b"hello has 5 letters\n")
         return program
+
+    def meet(self, place):
+        """As start(), for an executor that waits: the two."""
+        secrets = [self.folder / name for name in ("ours", "theirs")] if place.startswith("tcp") else []
+        for secret in secrets:
+            secret.write_text("5" * 64)
+            secret.chmod(0o600)
+        options = [["--secret-file", secret] for secret in secrets] or [[], []]
+        executor = self.start([EXECUTOR, "--listen", place.format(self.folder), *options[0]], waits=True)
+        where = re.search(r"waits for one linker at (.*)\n", executor.stderr.readline().decode())[1]
+        linker = subprocess.Popen([JITSCOPE, "run", "--inspectable", f"--executor={where}", *options[1], "hooked.o"], cwd=self.folder,
+                                  env={**os.environ, **self.environment(), "JITSCOPE_RECORD": ""})
+        self.addCleanup(linker.wait)
+        self.addCleanup(linker.kill)
+        self.assertEqual(executor.stdout.readline(), b"hello has 5 letters\n")
+        return executor, linker
 
     def linker(self):
         listed = subprocess.run([JITSCOPE, "inspect", "--list"], cwd=self.folder, env={**os.environ, **self.environment()},
@@ -71,6 +93,22 @@ class Apart(InspectorTest):
                 self.quit(terminal)
                 program.kill()
                 program.wait()
+
+    def test_an_executor_that_waited(self):
+        """By either number, memory included."""
+        for place in PLACES:
+            with self.subTest(place):
+                executor, linker = self.meet(place)
+                for number in (linker.pid, executor.pid):
+                    terminal = self.inspect("--pid", number, columns=160)
+                    terminal.wait_text(f"{linker.pid} jitscope")
+                    terminal.keys("6")
+                    terminal.wait_for(lambda: re.search(r"(0x\w+) .* \1 +0$", self.slot(terminal).rstrip()), "the slot as it was linked")
+                    self.quit(terminal)
+                self.tell(executor)
+                self.assertEqual(executor.stdout.readline(), b"hello has 42 letters\n")
+                self.tell(executor)
+                self.assertEqual((executor.wait(LIMIT), linker.wait(LIMIT)), (0, 0))
 
     def test_an_executor_that_is_killed(self):
         program = self.start(WAYS[1])

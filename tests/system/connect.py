@@ -10,9 +10,10 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 import unittest
 
-from bridge import receive
+from bridge import frame, receive, text
 from harness import JITSCOPE, LIMIT, SystemTest, others_can_run
 
 EXECUTOR = os.path.join(os.path.dirname(JITSCOPE), "jitscope-executor")
@@ -514,9 +515,69 @@ class StandardStreams(Meeting):
         command = f"{sys.executable} -B {relay} {EXECUTOR} --stdio"
         outcome = self.command(command, "--record", "elsewhere.jsr", self.program, env={"FROM": "the linker"})
         self.assertEqual((outcome.status, outcome.err), (42, b"read: nothing\nfrom: the linker\n"), outcome)
-        outcome = self.command(command, self.program, "--", "crash")
+
+    def crash_elsewhere(self, text, *words, options=(), more=()):
+        """The frames that are told of: functions, and whether they were linked."""
+        relay, program = self.text("elsewhere.py", ELSEWHERE), self.compile(text, "-g", "-O0", "-fPIC", name="crash.o")
+        outcome = self.command(f"{sys.executable} -B {relay} {EXECUTOR} --stdio", *options, program, *more, "--", *words)
         self.assertEqual(outcome.status, 128 + signal.SIGSEGV, outcome)
-        self.assertIn(b"no stack: its process is not known to be on this machine", outcome.err)
+        return re.findall(r"^#\d+ +0x\w{16}  (\?\?|[\w.]+)(?:\+0x\w+)?(  \[jit\])?", outcome.err.decode(), re.MULTILINE), outcome.err
+
+    def test_a_crash_on_another_machine(self):
+        """The executor walks its stack itself; here is known what lies where: static functions, and those that libraries call."""
+        frames, said = self.crash_elsewhere("""
+            #include <stdlib.h>
+            static int compare(const void *a, const void *b) { return *(volatile int *)8 + (a < b); }
+            __attribute__((noinline)) static void sort(void) { int n[3] = {3, 1, 2}; qsort(n, 3, sizeof *n, compare); }
+            int main(void) { sort(); return 0; }
+            """, options=("--record", "crash.jsr"))
+        self.assertIn(b", about address 0x8:\n", said)
+        self.assertEqual([name for name, linked in frames if linked], ["compare", "sort", "main"])
+        self.assertEqual(frames[0][0], "compare")
+        self.assertRegex(said, rb"\n#\d+ .* qsort_r\+0x\w+  \(libc\.so\.6\)\n")
+        self.must(JITSCOPE, "replay", "crash.jsr")
+
+    def test_crashes_whose_stacks_are_strange(self):
+        """Nothing at the address; a stack that has overflown; one that lies nowhere; and a lock that nobody gives back."""
+        frames, _ = self.crash_elsewhere("int main(void) { void (*volatile none)(void) = 0; none(); return 0; }\n")
+        self.assertEqual([name for name, _ in frames], ["??", "main"])
+        frames, _ = self.crash_elsewhere("volatile int n;\nint deeper(int x) { volatile char room[512]; room[0] = x; return deeper(x + 1) + "
+                                         "room[0]; }\nint main(void) { return deeper(n); }\n")
+        self.assertEqual(set(frames), {("deeper", "  [jit]")})
+        frames, _ = self.crash_elsewhere("int main(void) { __asm__ volatile(\"mov $64, %rsp; mov $64, %rbp; push %rax\"); return 0; }\n")
+        self.assertEqual(frames[0], ("main", "  [jit]"))
+        frames, _ = self.crash_elsewhere("""
+            #define _GNU_SOURCE
+            #include <link.h>
+            #include <pthread.h>
+            #include <unistd.h>
+            static int hold(struct dl_phdr_info *info, size_t size, void *held) { *(volatile int *)held = 1; for (;;) pause(); }
+            static void *keep(void *held) { dl_iterate_phdr(hold, held); return held; }
+            int main(void) {
+                static volatile int held;
+                pthread_t thread;
+                pthread_create(&thread, 0, keep, (void *)&held);
+                while (!held) usleep(1000);
+                return *(volatile int *)8;
+            }
+            """)
+        self.assertEqual(frames[0], ("main", "  [jit]"))
+
+    def test_a_crash_of_what_was_linked_later(self):
+        later = self.compile("int later(int x) { return *(volatile int *)8 + x; }\n", "-O0", "-fPIC", name="later.o")
+        frames, _ = self.crash_elsewhere("int later(int x);\nint main(void) { return later(4); }\n", options=("--lazy",), more=(later,))
+        self.assertEqual(frames[:2], [("later", "  [jit]"), ("main", "  [jit]")])
+
+    def test_a_program_that_handles_its_own_crash(self):
+        """Its handler is called, and nothing is said of that."""
+        relay, program = self.text("elsewhere.py", ELSEWHERE), self.compile("""
+            #include <signal.h>
+            #include <unistd.h>
+            static void handle(int n) { _exit(n); }
+            int main(void) { signal(SIGSEGV, handle); return *(volatile int *)8; }
+            """, name="handles.o")
+        outcome = self.command(f"{sys.executable} -B {relay} {EXECUTOR} --stdio", program)
+        self.assertEqual((outcome.status, outcome.err), (signal.SIGSEGV, b""), outcome)
 
     def test_commands_that_are_none(self):
         self.refused(self.command("exit 3", self.program), b"ended, with exit status 3")
@@ -549,6 +610,36 @@ class StandardStreams(Meeting):
             (home / "socket").chmod(0o600)
             listener.listen()
             self.refused(self.go(f"unix:{home}/socket", "--executor-timeout=1"), b"it has said nothing for 1 seconds")
+
+    def test_who_says_something_else(self):
+        """What came is what is said of it, also when it is looked at after the time is over; and half of a message is not nothing."""
+        hello = frame("HELLO", 1, text(b"jitscope executor") + text(b"9.9"))
+        home = self.folder / "home"
+        home.mkdir(mode=0o700)
+        for number, (said, why) in enumerate(((hello, b"it is of version 9.9, the linker of version"),
+                                              (hello[:30], b"it has said 30 bytes in 1 seconds, which are no whole message"),
+                                              (hello[:10], b"it has said 10 bytes in 1 seconds"))):
+            with self.subTest(why), socket.socket(socket.AF_UNIX) as listener:
+                path = home / str(number)
+                listener.bind(str(path))
+                path.chmod(0o600)
+                listener.listen()
+                linker = subprocess.Popen([JITSCOPE, "run", "--executor-timeout=1", f"--executor=unix:{path}", self.program],
+                                          stderr=subprocess.PIPE)
+                with listener.accept()[0] as stream:
+                    linker.send_signal(signal.SIGSTOP)
+                    os.waitid(os.P_PID, linker.pid, os.WSTOPPED)
+                    stream.sendall(said)
+                    time.sleep(1.5)
+                    linker.send_signal(signal.SIGCONT)
+                    self.assertIn(why, linker.communicate(timeout=LIMIT)[1])
+                self.assertEqual(linker.returncode, 1)
+
+    def test_what_a_shell_waits_for_ends_with_it(self):
+        """When nothing has come for too long: whoever the shell has started holds its standard error open, which is read here to its end."""
+        for silent in ("sleep 1000; true", "sleep 1000 | sleep 1001; true", "sh -c 'sh -c \"sleep 1000; true\"; true' | cat; true"):
+            with self.subTest(silent):
+                self.refused(self.command(silent, "--executor-timeout=1", self.program), b"it has said nothing for 1 seconds")
 
     def test_it_is_waited_for(self):
         for limit in ("0", "100"):

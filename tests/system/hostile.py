@@ -156,7 +156,7 @@ class Linkers(SystemTest):
             "libraries that are not there": ("LOOKUP", u32(5, 0, 0)), "names in no library": ("LOOKUP", u32(0, 0, 1, 3) + text(b"puts")),
             "a library without a name": ("LOOKUP", u32(0, 2) + text(b"libm.so.6") + text(b"libm.so.6") + u32(0)),
             "an allocation that is not there": ("DEALLOCATE", u32(9, 0, 0)), "number 0": ("FINALIZE", finalize(number=0)),
-            "unknown flags": ("FINALIZE", finalize(number=2, flags=1 << 7)), "no such policy": ("FINALIZE", finalize(number=2, policy=4)),
+            "unknown flags": ("FINALIZE", finalize(number=2, flags=1 << 8)), "no such policy": ("FINALIZE", finalize(number=2, policy=4)),
             "nothing to run": ("FINALIZE", finalize(number=2, flags=20)), "run nothing": ("RUN", u32(0) + u64(0) + u32(0)),
             "run with flags": ("RUN", u32(1) + u64(1) + u32(0)), "reserve nothing": ("RESERVE", u64(0) + u32(0)),
             "reserve a part": ("RESERVE", u64(PAGE) + u32(0)), "reserve too much": ("RESERVE", u64(1 << 40) + u32(0)),
@@ -405,13 +405,22 @@ class Executors(SystemTest):
     def test_absurd_numbers(self):
         """The program may then do what it likes; the linker does not die of it."""
         for name in self.SAID:
-            size = {"HELLO": 90, "CRASHED": 16, "RESERVED": 24, "EXPORTS_OPENED": 9, "ADDRESSES": 24}.get(name, 40)
+            size = {"HELLO": 90, "CRASHED": 24, "RESERVED": 24, "EXPORTS_OPENED": 9, "ADDRESSES": 24}.get(name, 40)
             for at in range(0, size, 4 if name in ("FINALIZED", "EXITED") else 8):
                 with self.subTest(name, at=at):
                     def changed(header, payload):
                         return [header + payload[:at] + u32(ALL_ONES) + payload[at + 4:] if at + 4 <= len(payload) else header + payload]
                     outcome, _, _ = self.link(self.SAID[name], self.changing(name, changed))
                     self.assertGreaterEqual(outcome.status, 0, outcome)
+
+    def test_more_frames_than_there_can_be(self):
+        def crashing(count):
+            def changed(header, payload):
+                payload = payload[:16] + u32(count) + (u64(8, 8) + text(b"x.so") + text()) * count
+                return [u32(len(payload)) + header[4:] + payload]
+            return self.link("dies", self.changing("CRASHED", changed))
+        self.assertEqual(crashing(64)[0].status, 128 + signal.SIGSEGV)
+        self.assertIn(b"message 'crashed' is malformed", crashing(65)[0].err)
 
     def test_more_calls_than_threads_can_be(self):
         """Each call that the linker is asked to serve may have to wait, but not for a thread of its own."""

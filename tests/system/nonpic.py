@@ -275,16 +275,32 @@ class NonPic(OutOfProcess, Programs):
         self.assertEqual((outcome.status, outcome.out), (4, b"x\n"))
         self.assertRegex(outcome.err, rb"executor +7 messages")
 
+    LAZY = "#include <stdio.h>\nint %s(void) { return fputs(\"x\\n\", %s); }\n"
+
+    def lazy(self, main, *arguments, later="stderr"):
+        """A program whose `later` is called under some condition, linked lazily and by the system's linker."""
+        inputs = [self.compile("int later(void);\n" + main, "-O1", "-fno-pic", name="main.o"),
+                  self.compile(self.LAZY % ("later", later), "-O1", "-fno-pic", name="later.o")]
+        expected = self.same(inputs, flags=["-no-pie"], arguments=arguments)
+        return expected, self.jitscope("run", "--lazy", "--record", "lazy.jsr", *inputs, "--", *arguments)
+
     def test_lazy(self):
-        """What is called later can want copies, too: all is linked at once."""
-        text = "#include <stdio.h>\nint %s(void) { return fputs(\"x\\n\", %s); }\n"
-        later = self.compile(text % ("later", "stderr"), "-O1", "-fno-pic", name="later.o")
-        main = self.compile("int later(void);\n" + text % ("first", "stdout") + "int main(void) { return first() + later(); }\n",
-                            "-O1", "-fno-pic", name="main.o")
-        expected = self.same([main, later], flags=["-no-pie"])
-        outcome = self.jitscope("run", "--lazy", main, later)
-        self.assertEqual((outcome.status, outcome.out), (expected.status, b"x\n"))
-        self.assertRegex(outcome.err, rb"\Ajitscope: warning: --lazy has no effect: .*\nx\n\Z")
+        """What is called later can want copies, too: they are there; and it waits all the same."""
+        main = self.LAZY % ("first", "stdout") + "int main(int argc, char **argv) { return argc > 1 ? first() + later() : first(); }\n"
+        for arguments, batches in (("call",), [1, 2]), ((), [1]):
+            expected, outcome = self.lazy(main, *arguments)
+            self.assertEqual((outcome.status, outcome.out, outcome.err), (expected.status, expected.out, expected.err))
+            self.must(JITSCOPE, "replay", "lazy.jsr")
+            self.assertEqual([row["link"] for row in self.show("passes", "lazy.jsr") if row["name"] == "read-inputs"], batches)
+        copies = [row["address"] for row in self.show("symbols", "lazy.jsr") if row["name"] == "stdout"]
+        self.assertTrue(copies and all(address < 1 << 31 for address in copies), copies)
+
+    def test_lazy_when_only_what_waits_wants_copies(self):
+        """Then the program runs already; what is said tells how to have them."""
+        expected, outcome = self.lazy("#include <stdio.h>\nint main(void) { puts(\"first\"); fflush(NULL); return later(); }\n")
+        self.assertEqual((expected.status, outcome.status, outcome.out), (1, 127, b"first\n"))
+        self.assertRegex(outcome.err, rb"'later' could not be linked when it was first called: .*later\.o: \.text\+0x\w+: symbol 'stderr': "
+                                      rb"R_X86_64_\w+ wants it below 2 GiB.*\n  help: a link that is not lazy tells before the program begins")
 
     def test_a_crash(self):
         self.must("gcc", "-fno-pic", "-c", self.text("crash.c", """

@@ -34,6 +34,15 @@ struct jitscope_secret {
 
 struct jitscope_executor_connection;
 
+/* A frame of a stack. */
+struct jitscope_crash_frame {
+    uint64_t address;     /* where it stands, or comes back to */
+    const char *function; /* the symbol's name; NULL: not known */
+    uint64_t start;       /* of the function; without one of the library */
+    const char *library;  /* where that is loaded from there; NULL: it is none */
+    bool is_linked;       /* the function was linked by the session */
+};
+
 /* How a connection is made; zero-initialise, set SIZE, then what you need. */
 struct jitscope_executor_options {
     size_t size; /* sizeof(struct jitscope_executor_options): the struct can grow */
@@ -62,6 +71,10 @@ struct jitscope_executor_options {
     /* Milliseconds until the executor must have said who it is; UINT32_MAX: there is no limit.  0: two
      * minutes with ON_STANDARD_STREAMS and for jitscope_executor_connect_to(), else no limit. */
     uint32_t patience;
+    /* Called, if not NULL, right after CRASHED, which must be there, when PROCESS is 0: the stack of that
+     * thread as far as it could walk it itself, COUNT frames (at most 64), the innermost first.  Good until
+     * this returns; as CRASHED else.  For it the executor loads libgcc_s, if it is there. */
+    void (*crashed_stack)(void *context, const struct jitscope_crash_frame *frames, size_t count);
 };
 
 /* Starts a process, with this one's environment and standard streams.  OPTIONS may be NULL.  *connection is

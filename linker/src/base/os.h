@@ -150,6 +150,12 @@ int os_signal_action(int signal, const struct sigaction *action, struct sigactio
 int os_fork(void);
 int os_wait_for_child(int process, bool block, int *status);
 int os_kill(int process, int signal);
+/* Who has started it; 0: nobody that can be seen. */
+int os_parent_of(int process);
+/* It is ANCESTOR, was started by it, or by one that was. */
+bool os_descends(int process, int ancestor);
+/* kill(2) of PROCESS, a child, and of all that it has started, as far as /proc tells. */
+void os_signal_family(int process, int signal);
 /* To the process that os_open_process() gave DESCRIPTOR for, and to no other that has its number now.  Also
  * from a signal's handler. */
 int os_signal_process(int descriptor, int signal);
@@ -180,6 +186,13 @@ int os_connect(int fd, const char *path);
 /* Who is at the other end (SO_PEERCRED): the process, 0 when it has no number here, and its effective user.
  */
 int os_peer(int fd, int *process, uint32_t *user);
+/* By whom sockets of this machine are held (os_peers.c), all named by their inodes, 0: none, or not known. */
+uint64_t os_socket_inode(int fd);
+/* The one at the other end, of Unix sockets and of TCP (IPv4) on this machine. */
+uint64_t os_socket_peer(uint64_t inode);
+/* Of processes whose descriptors this one may see. */
+void os_each_socket(int process, void (*function)(void *context, uint64_t inode), void *context);
+bool os_has_socket(int process, uint64_t inode);
 /* No call waits for the other end longer than so. */
 int os_limit_waiting(int fd, uint32_t milliseconds);
 /* Ends the use of a socket: who waits in accept(2) is woken, and every later call fails. */
@@ -230,6 +243,21 @@ void os_join_thread(struct os_thread thread);
 int os_raise(int signal);
 /* In this thread. */
 void os_unblock_signal(int signal);
+/* Return addresses of the calling thread's frames, the innermost first; how many (backtrace(3)).  The first
+ * call loads what that needs.  In a signal's handler it can wait for locks, and fault. */
+int os_walk_stack(void **addresses, int most);
+/* What ADDRESS is part of, of what the loader has loaded (dladdr(3)); false: nothing.  The same counts. */
+struct os_place {
+    const char *library, *function; /* NULL: not known */
+    uint64_t start;                 /* of the function; of the library without one */
+};
+bool os_describe_address(uint64_t address, struct os_place *place);
+/* Where a signal came in between, of its handler's third argument: the next instruction, and the stack's
+ * pointer; false: not known of this kind of machine. */
+bool os_interrupted_at(const void *context, uint64_t *address, uint64_t *stack);
+/* SIGNAL comes to this thread in so many milliseconds, but once.  In a signal's handler, too. */
+int os_alarm_begin(int signal, uint32_t milliseconds, int *timer);
+void os_alarm_end(int timer);
 /* poll(2), also when a signal comes: -1 with EINTR. */
 struct pollfd;
 int os_poll(struct pollfd *entries, size_t count, int timeout);

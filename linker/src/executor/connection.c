@@ -174,27 +174,6 @@ static struct jitscope_error *take_returned(struct jitscope_executor_connection 
     return cursor_end(&cursor, frame->kind);
 }
 
-/* It waits there, while whoever wants to looks at it here; nobody else reads meanwhile. */
-static struct jitscope_error *take_crash(struct jitscope_executor_connection *connection,
-                                         const struct frame *frame) {
-    struct cursor cursor = frame_cursor(frame);
-    int signal = (int)take_u32(&cursor), thread = (int)take_u32(&cursor);
-    uint64_t address = take_u64(&cursor);
-    cursor.failed |= signal < 1 || signal >= NSIG;
-    TRY(cursor_end(&cursor, frame->kind));
-    if (!connection->crashed)
-        return not_asked(frame);
-    connection->deadly = signal;
-    connection->is_reading = true;
-    pthread_mutex_unlock(&connection->lock);
-    connection->crashed(connection->context, connection->process, thread, signal, address);
-    pthread_mutex_lock(&connection->lock);
-    connection->is_reading = false;
-    connection->messages++;
-    jitscope_error_destroy(wire_send(&connection->wire, MESSAGE_GO_ON, 0, NULL, -1, NULL));
-    return NULL;
-}
-
 static struct jitscope_error *take_reply(struct jitscope_executor_connection *connection,
                                          struct frame *frame) {
     struct pending *pending = connection_find_pending(connection, frame->answers);
@@ -215,7 +194,7 @@ static struct jitscope_error *take_in(struct jitscope_executor_connection *conne
     case MESSAGE_RETURNED:
         return take_returned(connection, frame);
     case MESSAGE_CRASHED:
-        return take_crash(connection, frame);
+        return connection->crashed ? connection_take_crash(connection, frame) : not_asked(frame);
     case MESSAGE_LAZY_CALL:
         if (!connection_take_call(connection, frame))
             return not_asked(frame);
@@ -468,32 +447,42 @@ static struct jitscope_error *greeted(const struct wire *wire) {
     return error;
 }
 
-static struct jitscope_error *late(uint32_t patience) {
+/* Who has said something by then has said less than one message, or it would have been answered. */
+static struct jitscope_error *late(const struct wire *wire, uint32_t patience) {
+    double seconds = patience / 1000.0;
+    if (wire->come)
+        return error_with_help(
+            error_create(JITSCOPE_ERROR_EXECUTOR_GONE,
+                         "it has said %llu bytes in %g seconds, which are no whole message",
+                         (unsigned long long)wire->come, seconds),
+            "see what it is that runs there: an executor begins with one message, at once");
     return error_with_help(
-        error_create(JITSCOPE_ERROR_EXECUTOR_GONE, "it has said nothing for %g seconds", patience / 1000.0),
+        error_create(JITSCOPE_ERROR_EXECUTOR_GONE, "it has said nothing for %g seconds", seconds),
         "see whether it comes to run there; `jitscope run --executor-timeout SECONDS`, or `patience` of "
         "struct "
         "jitscope_executor_options, waits longer");
 }
 
-/* What is no executor need not end because somebody does not listen any more. */
+/* What is no executor need not end because somebody does not listen any more.  Of a command that is the
+ * shell, and what that waits for.  They are no process group of their own: one that the terminal does not
+ * belong to could not ask its user for a password, and Ctrl-C would not reach it. */
 static void end_stranger(const struct jitscope_executor_connection *connection) {
     if (connection->child > 0)
-        os_kill(connection->child, SIGTERM);
+        os_signal_family(connection->child, SIGTERM);
 }
 
 static struct jitscope_error *explain(struct jitscope_executor_connection *connection,
                                       struct jitscope_error *error, uint32_t patience) {
     const struct wire *wire = &connection->wire;
-    bool is_late = wire->deadline && os_time_ns() >= wire->deadline, was_greeted = wire_was_greeted(wire);
-    struct jitscope_error *better = was_greeted ? greeted(wire) : is_late ? late(patience) : NULL;
+    bool was_greeted = wire_was_greeted(wire);
+    struct jitscope_error *better = was_greeted ? greeted(wire) : wire->is_late ? late(wire, patience) : NULL;
     if (better) {
         jitscope_error_destroy(error);
         error = better;
     }
     send_away(connection, error_text(error));
     hear_of_process(connection, false);
-    if (was_greeted || is_late)
+    if (was_greeted || connection->wire.is_late)
         end_stranger(connection);
     if (jitscope_error_code(error) != JITSCOPE_ERROR_EXECUTOR_GONE)
         return error;
@@ -505,17 +494,9 @@ static struct jitscope_error *explain(struct jitscope_executor_connection *conne
     return better;
 }
 
-/* PROCESS was started by ANCESTOR, or by one that was. */
-static bool descends(int process, int ancestor) {
-    enum { MOST_GENERATIONS = 16 };
-    char text[512];
-    for (int i = 0; i < MOST_GENERATIONS && process > 1 && process != ancestor; i++) {
-        const char *behind =
-            os_read_about(process, "stat", text, sizeof text) > 0 ? strrchr(text, ')') : NULL;
-        if (!behind || sscanf(behind, ") %*c %d", &process) != 1)
-            return false;
-    }
-    return process == ancestor;
+/* Over TCP, or a pair of sockets that neither has made: whoever it is has it open. */
+static bool is_at_the_end_of(int process, int fd) {
+    return os_has_socket(process, os_socket_peer(os_socket_inode(fd)));
 }
 
 /* What it says of itself is believed where the kernel says the same.  The same number on another machine
@@ -524,7 +505,8 @@ static void place_process(struct jitscope_executor_connection *connection, bool 
     int peer = 0, said = (int)connection->hello.process, child = connection->child;
     uint32_t user;
     bool is_peer = !child && said > 0 && os_peer(connection->wire.in, &peer, &user) == 0 && peer == said;
-    bool is_here = is_peer || (child && descends(said, child));
+    bool is_here = is_peer || (child && os_descends(said, child)) ||
+                   (!child && said > 0 && is_at_the_end_of(said, connection->wire.in));
     connection->inherits = inherits;
     connection->process = is_here ? said : 0;
     connection->inlines |= !inherits && !is_peer;
@@ -540,6 +522,7 @@ static struct jitscope_executor_connection *create(int fd, int child,
     connection->inlines = options->inline_content;
     connection->follows = options->ends_with_program;
     connection->crashed = options->crashed;
+    connection->crashed_stack = options->crashed_stack;
     connection->context = options->context;
     pthread_mutex_init(&connection->lock, NULL); /* neither can fail on Linux */
     pthread_cond_init(&connection->changed, NULL);
@@ -623,6 +606,7 @@ void jitscope_executor_disconnect(struct jitscope_executor_connection *connectio
         os_close(connection->wire.watched);
     frame_destroy(&connection->hello_frame);
     frame_destroy(&connection->exited);
+    code_names_destroy(&connection->names);
     pthread_cond_destroy(&connection->changed);
     pthread_mutex_destroy(&connection->lock);
     os_release(connection);

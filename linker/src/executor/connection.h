@@ -16,6 +16,7 @@
 #ifndef EXECUTOR_CONNECTION_H
 #define EXECUTOR_CONNECTION_H
 
+#include "executor/code_names.h"
 #include "executor/executor.h"
 #include "executor/executor_remote.h"
 #include "executor/launcher.h"
@@ -65,10 +66,12 @@ struct jitscope_executor_connection {
     bool inlines;  /* content comes with the message: memory cannot be shared, or is not to be */
     enum copies copies;
     void (*crashed)(void *context, int process, int thread, int signal, uint64_t address);
+    void (*crashed_stack)(void *context, const struct jitscope_crash_frame *frames, size_t count);
     void *context;
-    bool follows;      /* the program's end is this process's */
-    uint64_t messages; /* both ways */
-    int deadly;        /* signal that the process was about to die of, when it was heard of last; 0 */
+    struct code_names names; /* under the lock; for it */
+    bool follows;            /* the program's end is this process's */
+    uint64_t messages;       /* both ways */
+    int deadly;              /* signal that the process was about to die of, when it was heard of last; 0 */
 
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -148,7 +151,11 @@ struct jitscope_error *connection_break(struct jitscope_executor_connection *con
 struct jitscope_error *connection_answer_calls(struct jitscope_executor_connection *connection,
                                                executor_lazy_answer answer, void *context);
 
-/* --- between connection.c and connection_calls.c; under the lock */
+/* --- between connection.c, connection_calls.c and connection_crash.c; under the lock */
+
+/* CRASHED has come, which was asked for. */
+struct jitscope_error *connection_take_crash(struct jitscope_executor_connection *connection,
+                                             const struct frame *frame);
 
 struct jitscope_error *connection_send(struct jitscope_executor_connection *connection,
                                        enum bridge_message kind, uint64_t answers, struct message *message,

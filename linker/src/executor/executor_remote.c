@@ -194,6 +194,28 @@ bool executor_lacks_copies(const struct executor *executor) {
     return executor_is_remote(executor) && executor->remote->connection->copies == COPIES_NONE;
 }
 
+bool executor_wants_names(const struct executor *executor) {
+    return executor_is_remote(executor) && executor->remote->connection->crashed_stack &&
+           executor->remote->connection->crashed && !executor->remote->connection->process;
+}
+
+struct jitscope_error *executor_name_code(struct executor *executor, uint32_t link,
+                                          const struct code_function *functions, uint32_t count) {
+    struct jitscope_executor_connection *connection = executor->remote->connection;
+    pthread_mutex_lock(&connection->lock);
+    struct jitscope_error *error = code_names_add(&connection->names, link, functions, count);
+    pthread_mutex_unlock(&connection->lock);
+    return error;
+}
+
+void executor_forget_code(struct executor *executor, uint32_t link) {
+    if (!executor_wants_names(executor))
+        return;
+    pthread_mutex_lock(&executor->remote->connection->lock);
+    code_names_drop(&executor->remote->connection->names, link);
+    pthread_mutex_unlock(&executor->remote->connection->lock);
+}
+
 static struct jitscope_error *know_actions(struct executor *executor, const struct hello *hello) {
     struct cursor cursor = hello->actions;
     for (uint32_t i = 0; i < hello->action_count; i++) {

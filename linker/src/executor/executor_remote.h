@@ -22,6 +22,13 @@ bool executor_is_remote(const struct executor *executor);
  * it is known that none does.  Neither: whoever made that process knows. */
 bool executor_holds_copies(const struct executor *executor);
 bool executor_lacks_copies(const struct executor *executor);
+/* Nobody can look at its stack from outside when it crashes: what lies where is to be told by these, COUNT
+ * functions of LINK, until LINK goes. */
+struct code_function;
+bool executor_wants_names(const struct executor *executor);
+struct jitscope_error *executor_name_code(struct executor *executor, uint32_t link,
+                                          const struct code_function *functions, uint32_t count);
+void executor_forget_code(struct executor *executor, uint32_t link);
 /* As jitscope_session_executor_state() and _messages(). */
 enum jitscope_executor_state executor_remote_state(const struct executor *executor, int *status);
 uint64_t executor_remote_messages(const struct executor *executor);

@@ -39,7 +39,8 @@ static void put_finalize(struct executor *executor, const struct action *actions
     message_u32(message,
                 (results->timed ? BRIDGE_TIMED : 0) | (executor->tells_at_once ? BRIDGE_AT_ONCE : 0) |
                     (runs ? BRIDGE_RUN | BRIDGE_EXIT : 0) | (remote->memory_file < 0 ? BRIDGE_INLINE : 0) |
-                    (remote->connection->crashed ? BRIDGE_CRASHES : 0) | (by_parts ? BRIDGE_BY_PARTS : 0));
+                    (remote->connection->crashed ? BRIDGE_CRASHES : 0) | (by_parts ? BRIDGE_BY_PARTS : 0) |
+                    (executor_wants_names(executor) ? BRIDGE_FRAMES : 0));
     message_u32(message, executor->debug_policy);
     remote_put_libraries(executor, message);
     remote_put_arguments(executor, message);

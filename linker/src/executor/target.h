@@ -82,6 +82,7 @@ struct jitscope_target {
     pthread_cond_t run_ended;
     bool by_parts;       /* halves of some allocation were asked for one by one */
     uint32_t unfinished; /* such allocations */
+    bool tells_frames;   /* of a crash */
     int crashed;         /* atomic: 1 while a thread waits to be looked at, 2 when it has been */
     bool exiting;        /* atomic: exit(3) has been called, nothing is handled any more */
     uint64_t entry;      /* to be called as main, 0: nothing */
@@ -181,10 +182,27 @@ bool target_can_write(const struct jitscope_target *target, uint64_t address, ui
 
 /* --- target_crash.c */
 
-/* From now on signals that end the process are told of first; once. */
-void target_watch_crashes(struct jitscope_target *target);
+/* From now on signals that end the process are told of first; once.  WITH_FRAMES: and where the thread was.
+ */
+void target_watch_crashes(struct jitscope_target *target, bool with_frames);
 /* This thread has all signals blocked, but is to run code: faults come again. */
 void target_let_faults_come(void);
+
+/* --- target_frames.c: of the thread that dies, in its signal's handler */
+
+/* Before. */
+void target_frames_prepare(void);
+/* The signal comes again for a walk of this thread's that goes wrong: does not come back then. */
+void target_frames_leave(void);
+struct crash_place {
+    uint64_t address, stack; /* of the instruction; and the stack's pointer */
+    bool is_no_code;         /* there is nothing that could be executed */
+};
+/* As far as they can be found. */
+void target_frames_find(int signal, const struct crash_place *where);
+/* As CRASHED has them; how many bytes. */
+enum { TARGET_FRAMES_SIZE = 20 << 10 };
+uint32_t target_frames_put(uint8_t to[TARGET_FRAMES_SIZE]);
 
 /* --- target_requests.c */
 

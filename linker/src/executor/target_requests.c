@@ -264,7 +264,7 @@ static struct jitscope_error *take_finalize(struct jitscope_target *target, stru
     TRY(target_claim(target, finalize->allocation, finalize->contents));
     executor_set_debug_policy(target->executor, (enum debuggee_policy)policy);
     if (finalize->flags & BRIDGE_CRASHES)
-        target_watch_crashes(target);
+        target_watch_crashes(target, finalize->flags & BRIDGE_FRAMES);
     if (finalize->flags & BRIDGE_AT_ONCE)
         executor_tell_at_once(target->executor);
     return NULL;

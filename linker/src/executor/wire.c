@@ -183,6 +183,7 @@ static struct jitscope_error *read_some(struct wire *wire, uint8_t *buffer, size
     for (*got = 0; *got < size;) {
         int with = -1;
         enum news news = await(wire);
+        wire->is_late = news == NEWS_LATE;
         if (news == NEWS_LATE)
             return error_create(JITSCOPE_ERROR_EXECUTOR_GONE, "nothing has come from it for too long");
         if (news == NEWS_END)
@@ -198,6 +199,7 @@ static struct jitscope_error *read_some(struct wire *wire, uint8_t *buffer, size
             return error_create(JITSCOPE_ERROR_EXECUTOR_GONE, "the connection does not work: %s",
                                 strerror(errno));
         *got += (size_t)count;
+        wire->come += (size_t)count;
     }
     return NULL;
 }

@@ -21,6 +21,8 @@ struct wire {
     uint64_t received;
     uint64_t most_extra; /* what a FINALIZE may have beyond BRIDGE_MOST */
     uint64_t deadline;   /* by os_time_ns(), of what is to come; 0: none */
+    bool is_late;        /* it has passed while more was waited for */
+    uint64_t come;       /* bytes, of all messages */
     uint8_t first[4];    /* what came first: the size of a message, */
     uint8_t first_size;  /* as far as it did */
 };

@@ -2,6 +2,8 @@
  * defines. */
 #include "session/session_state.h"
 
+#include "executor/executor_remote.h"
+
 #include "object/elf_object.h"
 
 enum {
@@ -60,8 +62,10 @@ void session_forget_link(struct jitscope_session *session, struct jitscope_link 
     }
     pass_on_replaced(session, link);
     numbered_remove(&session->links, link->number);
-    if (session->executor)
+    if (session->executor) {
         executor_close_tls(session->executor, link->number);
+        executor_forget_code(session->executor, link->number);
+    }
     vec_destroy(&link->definitions);
     vec_destroy(&link->uses);
     vec_destroy(&link->slots);

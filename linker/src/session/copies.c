@@ -56,6 +56,12 @@ static struct jitscope_error *impossible(const struct graph *graph, uint32_t blo
     return error;
 }
 
+/* The batch is linked because the program, which runs, has called something of it. */
+static bool is_called_for(const struct jitscope_session *session, const struct graph *graph) {
+    const struct jitscope_link *link = session_link_by_number(session, graph->link);
+    return link && link->family != link->number;
+}
+
 static struct jitscope_error *none_held(const struct jitscope_session *session, const struct graph *graph,
                                         uint32_t block, const struct edge *edge, uint32_t library) {
     struct coordinates where = graph_coordinates(graph, block, edge->offset, edge->target);
@@ -64,8 +70,13 @@ static struct jitscope_error *none_held(const struct jitscope_session *session, 
             JITSCOPE_ERROR_OUT_OF_RANGE, &where,
             "%s wants it below 2 GiB, where data of %s can lie only as a copy, and this executor has none",
             graph_edge_name(graph, edge), session_text(session, session->shared.data[library].path)),
-        "an executor that is made for this link has copies (jitscope_executor_spawn_for()); or compile with "
-        "-fPIC, or link an archive that defines it");
+        "%s has copies (jitscope_executor_spawn_for()); or compile with -fPIC, or link an archive that "
+        "defines "
+        "it",
+        is_called_for(session, graph)
+            ? "a link that is not lazy tells before the program begins that it wants "
+              "them, and an executor that is made for it"
+            : "an executor that is made for this link");
 }
 
 /* *first is the error for the first one. */

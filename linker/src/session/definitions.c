@@ -2,7 +2,9 @@
  * new link shadows an older one's names until it is unloaded. */
 #include "session/session_state.h"
 
+#include "executor/code_names.h"
 #include "executor/executor_debug.h"
+#include "executor/executor_remote.h"
 #include "executor/executor_unwind.h"
 #include "graph/name_table.h"
 
@@ -81,6 +83,39 @@ static struct jitscope_error *reserve_definitions(struct jitscope_session *sessi
     return graph_cover_name(&session->definition_by_name, session->names.strings.count - 1);
 }
 
+static bool is_code(const struct graph *graph, const struct symbol *symbol) {
+    if (symbol->name == NO_NAME || symbol->block == NO_BLOCK ||
+        (symbol->kind != SYMBOL_KIND_FUNCTION && symbol->kind != SYMBOL_KIND_NONE))
+        return false;
+    const struct block *block = &graph->blocks.data[symbol->block];
+    return !(block->flags & BLOCK_REMOVED) && graph->sections.data[block->section].prot & PROTECT_EXECUTE;
+}
+
+typedef VEC(struct code_function) function_list;
+
+static struct jitscope_error *collect_code(const struct jitscope_session *session, const struct graph *graph,
+                                           bool local, function_list *functions) {
+    for (uint32_t id = 0; id < graph->symbols.count; id++) {
+        const struct symbol *symbol = &graph->symbols.data[id];
+        if (is_code(graph, symbol) && (symbol->scope == SCOPE_LOCAL) == local)
+            TRY(vec_push(functions, (struct code_function){graph_symbol_address(graph, id), symbol->size,
+                                                           session_text(session, symbol->name)}));
+    }
+    return NULL;
+}
+
+/* Static functions, too; but what others know a function by comes first. */
+static struct jitscope_error *name_code(struct jitscope_session *session, const struct graph *graph) {
+    function_list functions = {0};
+    struct jitscope_error *error = collect_code(session, graph, false, &functions);
+    if (!error)
+        error = collect_code(session, graph, true, &functions);
+    if (!error && functions.count)
+        error = executor_name_code(session->executor, graph->link, functions.data, functions.count);
+    vec_destroy(&functions);
+    return error;
+}
+
 struct jitscope_error *session_announce(struct graph *graph, void *context) {
     struct jitscope_session *session = context;
     struct jitscope_link *link = session_link_by_number(session, graph->link);
@@ -101,6 +136,8 @@ struct jitscope_error *session_announce(struct graph *graph, void *context) {
         vec_put(&link->definitions, index);
         TRACE(graph->trace, symbol_bound, .symbol = id, .address = definition->address);
     }
+    if (session->executor && executor_wants_names(session->executor))
+        TRY(name_code(session, graph));
     return graph->lazy.stubs.count ? session_note_slots(graph, session) : NULL;
 }
 
