@@ -54,6 +54,37 @@ static struct jitscope_error *add_pointer(struct jitscope_graph *graph, void *co
                                            jitscope_graph_find_symbol(graph, "added"), 0);
 }
 
+/* Post-prune: two tables whose entries come in turns, so that the edges of both move; some addends have more
+ * than 32 bits. */
+static const int64_t addends[] = {
+    0, -4, INT32_MAX, INT32_MIN, INT32_MAX + INT64_C(1), INT32_MIN - INT64_C(1), INT64_MAX, INT64_MIN};
+enum { ADDENDS = sizeof addends / sizeof *addends };
+
+static struct jitscope_error *add_addends(struct jitscope_graph *graph, void *context) {
+    static const uint64_t zeros[ADDENDS];
+    uint32_t target = jitscope_graph_find_symbol(graph, "added"), section, symbol, *blocks = context;
+    struct jitscope_error *error =
+        jitscope_graph_add_section(graph, ".data.addends", JITSCOPE_READ, &section);
+    for (int i = 0; !error && i < 2; i++) {
+        error = jitscope_graph_add_block(graph, section, zeros, sizeof zeros, 8, &blocks[i]);
+        if (!error)
+            error =
+                jitscope_graph_add_symbol(graph, i ? "second" : "first", blocks[i], 0, sizeof zeros, &symbol);
+    }
+    for (uint32_t i = 0; !error && i < 2 * ADDENDS; i++)
+        error = jitscope_graph_add_edge(graph, blocks[i % 2], i / 2 * 8, "pointer64", target, addends[i / 2]);
+    return error;
+}
+
+/* Pre-fixup: what edges tell is what they were given. */
+static struct jitscope_error *read_addends(struct jitscope_graph *graph, void *context) {
+    const uint32_t *blocks = context;
+    for (uint32_t i = 0; i < 2 * ADDENDS; i++)
+        if (jitscope_graph_edge(graph, blocks[i % 2], i / 2).addend != addends[i / 2])
+            printf("edge %u of block %u has another addend\n", i / 2, i % 2);
+    return NULL;
+}
+
 /* Post-allocation: everything has a place. */
 static struct jitscope_error *count_edges(struct jitscope_graph *graph, void *context) {
     uint32_t edges = 0, unplaced = 0;
@@ -109,9 +140,21 @@ static bool has_unused(struct jitscope_session *session) {
     return found;
 }
 
+static void check_addends(struct jitscope_session *session) {
+    uint64_t added, tables[2];
+    check(jitscope_session_lookup(session, "added", &added));
+    check(jitscope_session_lookup(session, "first", &tables[0]));
+    check(jitscope_session_lookup(session, "second", &tables[1]));
+    unsigned right = 0;
+    for (uint32_t i = 0; i < 2 * ADDENDS; i++)
+        right += ((const uint64_t *)(uintptr_t)tables[i % 2])[i / 2] == added + (uint64_t)addends[i / 2];
+    printf("%u of %u addends came through\n", right, 2 * ADDENDS);
+}
+
 int main(void) {
     struct jitscope_session *session;
     uint64_t address, pointer;
+    uint32_t blocks[2];
     check(jitscope_session_create(&options, &session));
     printf("without passes, unused is %s\n", has_unused(session) ? "there" : "dropped");
     jitscope_session_destroy(session);
@@ -121,8 +164,10 @@ int main(void) {
     check(jitscope_session_add_pass(session, JITSCOPE_PRE_PRUNE, "add-load", add_load, NULL));
     check(jitscope_session_add_pass(session, JITSCOPE_POST_PRUNE, "add-function", add_function, NULL));
     check(jitscope_session_add_pass(session, JITSCOPE_POST_PRUNE, "add-pointer", add_pointer, NULL));
+    check(jitscope_session_add_pass(session, JITSCOPE_POST_PRUNE, "add-addends", add_addends, blocks));
     check(jitscope_session_add_pass(session, JITSCOPE_POST_ALLOCATION, "count-edges", count_edges, NULL));
     check(jitscope_session_add_pass(session, JITSCOPE_PRE_FIXUP, "print-pointers", print_pointers, NULL));
+    check(jitscope_session_add_pass(session, JITSCOPE_PRE_FIXUP, "read-addends", read_addends, blocks));
     check(jitscope_session_add_pass(session, JITSCOPE_POST_FIXUP, "patch", patch, NULL));
     printf("with them it is %s\n", has_unused(session) ? "kept" : "dropped");
     check(jitscope_session_lookup(session, "added", &address));
@@ -132,6 +177,7 @@ int main(void) {
     check(jitscope_session_lookup(session, "count", &pointer));
     check(jitscope_session_lookup(session, "load", &address));
     printf("load() is count: %s\n", ((uint64_t(*)(void))(uintptr_t)address)() == pointer ? "yes" : "no");
+    check_addends(session);
     jitscope_session_destroy(session);
     return 0;
 }

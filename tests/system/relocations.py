@@ -302,6 +302,31 @@ cell: .quad 5
                 self.assertEqual((over - largest) & (1 << 64) - 1, 1)
         self.assertEqual([self.reading(f".quad far{n:+d}")[1] for n in (0, 1, 2)], [2**64 - 2, 2**64 - 1, 0])
 
+    def test_addends_of_more_than_32_bits(self):
+        """Whether somebody looks at each edge or nobody does."""
+        addends = (2**31 - 1, 2**31, -2**31, -2**31 - 1, 2**32 - 4, 2**63 - 1, -2**63)
+        words = "".join(f" .quad table{addend:+d}\n" for addend in addends)
+        self.text("wide.s", f".data\n.globl table\ntable:\n{words}.reloc ., R_X86_64_32S, far{5 - 2**63:+d}\n.long 0\n"
+                            ".section .note.GNU-stack,\"\"\n")
+        checks = "".join(f"    wrong += table[{i}] - (unsigned long)table != {addend % 2**64}UL;\n" for i, addend in enumerate(addends))
+        self.text("main.c", f"extern unsigned long table[];\nint main(void) {{\n    int wrong = 0;\n{checks}"
+                            f"    return 2 * wrong + (*(int *)&table[{len(addends)}] != 5);\n}}\n")
+        self.must("gcc", "-fPIC", "-c", "main.c", "wide.s")
+        for level in ("block", "edges"):
+            outcome = self.jitscope("run", f"--trace={level}", "--define", f"far={2**63:#x}", "main.o", "wide.o")
+            self.assertEqual(outcome.status, 0, outcome)
+
+    def test_errors_have_all_of_an_addend(self):
+        for kind in ("PC32", "32S", "GOTPCREL", "REX_GOTPCRELX"):
+            self.text("field.s", f".data\n.globl main\nmain: .quad 0\n.reloc ., R_X86_64_{kind}, main{2**40 - 4:+d}\n.quad 0\n"
+                                 ".section .note.GNU-stack,\"\"\n")
+            self.must("gcc", "-c", "field.s")
+            for level in ("block", "edges"):
+                outcome = self.jitscope("link", f"--trace={level}", "field.o")
+                self.assertEqual(outcome.status, 1, outcome)
+                self.assertRegex(outcome.err, rb"R_X86_64_" + kind.encode() + rb" at 0x\w+ to 0x\w+\+1099511627772, 0x\w+ bytes away|"
+                                              rb"R_X86_64_" + kind.encode() + rb" at 0x\w+ to 0x\w+\+1099511627772, -0x\w+ bytes away")
+
     def size(self, kind, size, addend):
         width = int(kind[-2:])
         source = self.text("size.s", f".data\n.globl main, cell\nmain: .reloc ., R_X86_64_{kind}, cell{addend:+d}\n.{'long' if width == 32 else 'quad'} 0\n"

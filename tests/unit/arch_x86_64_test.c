@@ -312,7 +312,7 @@ static void test_relaxations(void **state) {
         uint8_t content[8];
         memcpy(content, c->before, 8);
         struct fixup_run run = {.content = content, .address = 0x100001000};
-        struct edge edge = {.kind = c->kind, .offset = (uint32_t)c->offset, .addend = -4, .target = 7};
+        struct edge edge = {.kind = c->kind, .offset = (uint32_t)c->offset, .addend = {-4}, .target = 7};
         bool done = arch_x86_64.relax_got_load(&run, &edge, c->target);
         print_message("%s\n", c->name);
         assert_int_equal(done, c->new_kind != EDGE_KEEP_ALIVE);
@@ -320,7 +320,7 @@ static void test_relaxations(void **state) {
         if (!done)
             continue;
         assert_int_equal(edge.kind, c->new_kind);
-        assert_int_equal(edge.addend, c->addend);
+        assert_int_equal(edge.addend.bits, c->addend);
         assert_int_equal(edge.offset, c->offset - c->move_back);
         assert_int_equal(edge.target, 7);
     }
@@ -345,8 +345,8 @@ static void test_early_relaxations(void **state) {
              immediate = c->new_kind == EDGE_X86_64_POINTER32 || c->new_kind == EDGE_X86_64_POINTER32S;
         memcpy(late, c->before, 8);
         memcpy(content, c->before, 8);
-        struct edge edge = {.kind = request_of(c->kind), .offset = c->offset, .addend = -4, .target = 7};
-        struct edge then = {.kind = c->kind, .offset = c->offset, .addend = -4, .target = 7};
+        struct edge edge = {.kind = request_of(c->kind), .offset = c->offset, .addend = {-4}, .target = 7};
+        struct edge then = {.kind = c->kind, .offset = c->offset, .addend = {-4}, .target = 7};
         struct fixup_run run = {.content = late, .address = 0x100001000};
         bool done = arch_x86_64.relax_early(content, c->size, &edge);
         print_message("%s\n", c->name);
@@ -358,7 +358,7 @@ static void test_early_relaxations(void **state) {
         assert_true(near && !immediate);
         assert_int_equal(edge.target, 7);
         struct fixup fixup = {.kind = edge.kind,
-                              .addend = edge.addend,
+                              .addend = edge.addend.bits,
                               .symbol = c->target + ((uint64_t)1 << 33),
                               .place = run.address + edge.offset,
                               .content = content + edge.offset};
@@ -381,9 +381,9 @@ static void test_early_relaxations(void **state) {
 static void test_early_relaxation_needs_the_instruction(void **state) {
     (void)state;
     static const uint8_t load[7] = {0x48, 0x8b, 0x05};
-    struct edge edge = {.kind = EDGE_X86_64_REQUEST_GOT_REX_LOAD32, .offset = 3, .addend = -4};
+    struct edge edge = {.kind = EDGE_X86_64_REQUEST_GOT_REX_LOAD32, .offset = 3, .addend = {-4}};
     struct edge shifted = edge, first = edge, plain = edge;
-    shifted.addend = 4;
+    shifted.addend.bits = 4;
     first.offset = 2;
     plain.kind = EDGE_X86_64_REQUEST_GOT_DELTA32;
     assert_false(arch_x86_64.relax_early(load, 7, &shifted)); /* the word behind the entry */
@@ -398,8 +398,8 @@ static void test_relaxation_needs_the_opcode(void **state) {
     (void)state;
     uint8_t content[8] = {0};
     struct fixup_run run = {.content = content, .address = 0xffe};
-    struct edge rex = {.kind = EDGE_X86_64_GOT_REX_LOAD32, .offset = 2, .addend = -4};
-    struct edge plain = {.kind = EDGE_X86_64_GOT_LOAD32, .offset = 1, .addend = -4};
+    struct edge rex = {.kind = EDGE_X86_64_GOT_REX_LOAD32, .offset = 2, .addend = {-4}};
+    struct edge plain = {.kind = EDGE_X86_64_GOT_LOAD32, .offset = 1, .addend = {-4}};
     /* a displacement at the start of a block has no instruction before it */
     assert_false(arch_x86_64.relax_got_load(&run, &rex, 0x2000));
     assert_false(arch_x86_64.relax_got_load(&run, &plain, 0x2000));

@@ -1,6 +1,9 @@
 /* The link graph: resolution among definitions, edge runs, sections by name, the invariants. */
 #include "graph/graph.h"
 
+#include "base/digest.h"
+#include "graph/graph_digest.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -141,25 +144,103 @@ static void test_open_symbols(void **state) {
     assert_open(graph, (uint32_t[]){b, d}, 2);
 }
 
+static int64_t addend_of(const struct graph *graph, uint32_t block, uint32_t number) {
+    return graph_addend(graph, &graph->edges.data[graph->blocks.data[block].first_edge + number]);
+}
+
 static void test_edges_move_as_one_run(void **state) {
     struct fixture *fixture = *state;
     struct graph *graph = &fixture->graph;
     uint32_t a = block(fixture, 32), b = block(fixture, 32), symbol;
+    static const int64_t addends[4] = {0, INT32_MIN, INT64_MIN, INT64_MAX};
     assert_null(graph_add_symbol(graph, (struct symbol){.block = a, .scope = SCOPE_LOCAL}, &symbol));
     for (uint32_t i = 0; i < 4; i++) {
-        struct edge edge = {.offset = i * 8, .kind = arch_x86_64.pointer64, .target = symbol, .addend = i};
+        struct edge edge = {.offset = i * 8, .kind = arch_x86_64.pointer64, .target = symbol};
+        assert_null(graph_set_addend(graph, &edge, addends[i]));
         assert_null(graph_add_edge(graph, a, edge));
         assert_null(graph_add_edge(graph, b, edge));
     }
+    assert_null(graph_verify(graph));
     for (uint32_t i = 0; i < 4; i++) {
-        assert_int_equal(graph->edges.data[graph->blocks.data[a].first_edge + i].addend, i);
-        assert_int_equal(graph->edges.data[graph->blocks.data[b].first_edge + i].addend, i);
+        assert_true(addend_of(graph, a, i) == addends[i]);
+        assert_true(addend_of(graph, b, i) == addends[i]);
     }
     assert_int_equal(graph->live_edges, 8);
     graph_remove_block(graph, a, REASON_UNREACHABLE);
     graph_remove_block(graph, a, REASON_UNREACHABLE);
     assert_int_equal(graph->live_edges, 4);
     assert_int_equal(graph->live_blocks, 1);
+}
+
+static struct edge with_addend(struct graph *graph, int64_t addend) {
+    struct edge edge = {.kind = arch_x86_64.pointer64};
+    assert_null(graph_set_addend(graph, &edge, addend));
+    return edge;
+}
+
+/* One that fits 32 bits and one that does not are told alike; a copy keeps what it had. */
+static void test_wide_addends(void **state) {
+    struct fixture *fixture = *state;
+    struct graph *graph = &fixture->graph;
+    static const int64_t addends[] = {
+        0,          1,         -4,       INT32_MAX, INT32_MIN, INT32_MAX + INT64_C(1), INT32_MIN - INT64_C(1),
+        UINT32_MAX, INT64_MAX, INT64_MIN};
+    struct edge edges[sizeof addends / sizeof *addends];
+    for (size_t i = 0; i < sizeof addends / sizeof *addends; i++)
+        edges[i] = with_addend(graph, addends[i]);
+    for (size_t i = 0; i < sizeof addends / sizeof *addends; i++) {
+        assert_true(graph_addend(graph, &edges[i]) == addends[i]);
+        assert_true(edges[i].is_wide == (addends[i] > INT32_MAX || addends[i] < INT32_MIN));
+    }
+    struct edge edge = with_addend(graph, INT64_MAX), copy = edge;
+    assert_null(graph_set_addend(graph, &edge, INT64_MIN));
+    assert_true(graph_addend(graph, &edge) == INT64_MIN && graph_addend(graph, &copy) == INT64_MAX);
+    assert_null(graph_set_addend(graph, &edge, -4));
+    assert_true(graph_addend(graph, &edge) == -4 && edge_has_addend(&edge, -4));
+    edge = with_addend(graph, INT64_MAX);
+    assert_false(edge_has_addend(&edge, edge.addend.bits));
+}
+
+/* The number of bits that an edge has for its addend is no matter of the digest. */
+static void test_digest_of_edges(void **state) {
+    struct fixture *fixture = *state;
+    struct graph *graph = &fixture->graph;
+    uint32_t id = block(fixture, 8), symbol;
+    assert_null(graph_add_symbol(graph, (struct symbol){.block = id, .scope = SCOPE_LOCAL}, &symbol));
+    uint64_t none = graph_digest(graph, GRAPH_EDGES);
+    assert_null(graph_add_edge(graph, id, with_addend(graph, INT64_MAX)));
+    uint64_t one = graph_digest(graph, GRAPH_EDGES);
+    graph->edges.data[0] = with_addend(graph, INT64_MAX);
+    assert_true(none != one && graph_digest(graph, GRAPH_EDGES) == one);
+    graph->edges.data[0] = with_addend(graph, INT64_MAX - 1);
+    assert_true(graph_digest(graph, GRAPH_EDGES) != one);
+}
+
+struct parts {
+    uint8_t bytes[5000];
+    size_t at, end, step;
+};
+
+static size_t next_part(void *context, const void **part) {
+    struct parts *parts = context;
+    size_t left = parts->end - parts->at, size = left < parts->step ? left : parts->step;
+    *part = parts->bytes + parts->at;
+    parts->at += size;
+    return size;
+}
+
+static void test_digest_of_parts(void **state) {
+    (void)state;
+    struct parts parts;
+    for (size_t i = 0; i < sizeof parts.bytes; i++)
+        parts.bytes[i] = (uint8_t)(i * i >> 3);
+    for (size_t size = 0; size <= sizeof parts.bytes; size += 24)
+        for (size_t step = 1; step <= sizeof parts.bytes; step = step * 3 + 5) {
+            parts.at = 0;
+            parts.end = size;
+            parts.step = step;
+            assert_true(digest_64_parts(next_part, &parts) == digest_64(parts.bytes, size));
+        }
 }
 
 static void test_sections_of_one_name(void **state) {
@@ -194,6 +275,12 @@ static void test_verify_finds_faults(void **state) {
     error = graph_verify(graph);
     assert_non_null(strstr(jitscope_error_message(error), "an edge outside its block"));
     jitscope_error_destroy(error);
+    graph->edges.data[0].offset = 0;
+    assert_null(graph_verify(graph));
+    graph->edges.data[0].is_wide = true;
+    error = graph_verify(graph);
+    assert_non_null(strstr(jitscope_error_message(error), "an edge whose wide addend is not there"));
+    jitscope_error_destroy(error);
 }
 
 static void test_group_has_one_holder(void **state) {
@@ -211,6 +298,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_reference_then_definition, create, destroy),
         cmocka_unit_test_setup_teardown(test_open_symbols, create, destroy),
         cmocka_unit_test_setup_teardown(test_edges_move_as_one_run, create, destroy),
+        cmocka_unit_test_setup_teardown(test_wide_addends, create, destroy),
+        cmocka_unit_test_setup_teardown(test_digest_of_edges, create, destroy),
+        cmocka_unit_test(test_digest_of_parts),
         cmocka_unit_test_setup_teardown(test_sections_of_one_name, create, destroy),
         cmocka_unit_test_setup_teardown(test_verify_finds_faults, create, destroy),
         cmocka_unit_test_setup_teardown(test_group_has_one_holder, create, destroy),

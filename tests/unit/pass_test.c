@@ -27,7 +27,7 @@ static uint32_t add_named(struct batch *batch, const char *text, uint32_t block,
 }
 
 static void edge(struct batch *batch, uint32_t block, uint32_t offset, uint16_t kind, uint32_t target) {
-    struct edge edge = {.offset = offset, .kind = kind, .target = target, .addend = -4};
+    struct edge edge = {.offset = offset, .kind = kind, .target = target, .addend = {-4}};
     assert_code(graph_add_edge(&batch->graph, block, edge), JITSCOPE_SUCCESS);
 }
 

@@ -27,16 +27,32 @@ struct edge_kind_info {
     uint8_t before, behind; /* bytes around the field that are written too, where the instruction changes */
 };
 
+/* Nearly all addends fit 32 bits.  Those that do not are kept by the graph, and this is which of them; only
+ * the edge says which is meant, so that nobody takes it for a number: graph_addend() and graph_set_addend().
+ */
+struct edge_addend {
+    int32_t bits;
+};
+
 /* "At this offset of this block stands a value computed from that symbol." */
 struct edge {
-    int64_t addend;
     uint32_t offset; /* in the block */
     uint32_t target; /* symbol */
-    uint16_t kind;   /* of the graph's arch */
-    uint16_t spare;
-    uint32_t origin; /* relocation type in the input, for messages; 0 when the linker made the edge */
+    struct edge_addend addend;
+    uint16_t kind;  /* of the graph's arch */
+    uint8_t origin; /* relocation type in the input, for messages; 0 when the linker made the edge */
+    bool is_wide;   /* its addend is one that the graph keeps */
 };
-_Static_assert(sizeof(struct edge) == 24, "an edge is 24 bytes");
+_Static_assert(sizeof(struct edge) == 16, "an edge is 16 bytes");
+
+static inline bool edge_has_addend(const struct edge *edge, int32_t addend) {
+    return edge->addend.bits == addend && !edge->is_wide;
+}
+
+static inline void edge_set_short_addend(struct edge *edge, int32_t addend) {
+    edge->addend.bits = addend;
+    edge->is_wide = false;
+}
 
 /* A block whose edges are to be applied, or relaxed. */
 struct fixup_run {
@@ -127,8 +143,8 @@ struct arch {
     bool (*apply)(const struct fixup *fixup, uint64_t *value);
 
     /* The same for the edges from EDGE up to END, of which it gives back the first that needs a closer look:
-     * its value does not fit, its field lies behind the block's end, or its formula names the symbol's size.
-     * All before it are done. */
+     * its value does not fit, its field lies behind the block's end, its formula names the symbol's size, or
+     * its addend is wide.  All before it are done. */
     const struct edge *(*apply_run)(const struct fixup_run *run, const struct edge *edge,
                                     const struct edge *end);
 

@@ -158,14 +158,14 @@ static inline __attribute__((always_inline)) bool apply_edge(const struct fixup_
                                                              const struct edge *edge, uint16_t kind) {
     uint64_t value;
     const struct fixup fixup = {.kind = kind,
-                                .addend = edge->addend,
+                                .addend = edge->addend.bits,
                                 .symbol = run->addresses[edge->target],
                                 .place = run->address + edge->offset,
                                 .got = run->got,
                                 .tp = run->tp,
                                 .content = run->content + edge->offset};
-    return (uint64_t)edge->offset + kinds[kind].width <= run->size && !(SIZE_KINDS >> kind & 1) &&
-           apply(&fixup, &value);
+    return !edge->is_wide && (uint64_t)edge->offset + kinds[kind].width <= run->size &&
+           !(SIZE_KINDS >> kind & 1) && apply(&fixup, &value);
 }
 
 static const struct edge *apply_run(const struct fixup_run *run, const struct edge *edge,
@@ -210,7 +210,7 @@ static bool relax_branch(const struct fixup_run *run, struct edge *edge, uint8_t
         return false;
     (void)(is_call ? call_to_direct(instruction + 2) : jump_to_direct(instruction + 1));
     edge->kind = EDGE_X86_64_BRANCH32;
-    edge->addend = -4;
+    edge_set_short_addend(edge, -4);
     edge->offset = offset;
     return true;
 }
@@ -235,7 +235,7 @@ static bool relax_to_immediate(struct edge *edge, uint8_t *instruction, enum pre
     instruction[1] = (uint8_t)(0xc0 | reg | (is_test ? 0 : opcode & 0x38));
     instruction[0] = is_test ? 0xf7 : 0x81;
     edge->kind = prefix ? EDGE_X86_64_POINTER32S : EDGE_X86_64_POINTER32;
-    edge->addend = 0;
+    edge_set_short_addend(edge, 0);
     return true;
 }
 
@@ -284,14 +284,14 @@ static bool relax_got_load(const struct fixup_run *run, struct edge *edge, uint6
         return relax_other(run, edge, prefix, target);
     load_to_lea(instruction + 2);
     edge->kind = EDGE_X86_64_DELTA32;
-    edge->addend = -4;
+    edge_set_short_addend(edge, -4);
     return true;
 }
 
 /* Immediates depend on the address: those instructions wait for it. */
 static bool relax_early(const uint8_t *content, uint64_t size, struct edge *edge) {
     enum prefix prefix;
-    if (!content || edge->addend != -4 || (uint64_t)edge->offset + 4 > size ||
+    if (!content || !edge_has_addend(edge, -4) || (uint64_t)edge->offset + 4 > size ||
         !find_prefix(kinds[edge->kind].becomes, content, edge->offset, &prefix))
         return false;
     const uint8_t *instruction = content + edge->offset - 2;

@@ -28,6 +28,17 @@ uint64_t digest_64(const void *data, size_t size) {
     return wants_avx2(size) ? digest_64_avx2(data, size, 0) : XXH3_64bits(data, size);
 }
 
+uint64_t digest_64_parts(digest_part *next, void *context) {
+    if (__builtin_cpu_supports("avx2"))
+        return digest_64_parts_avx2(next, context);
+    XXH3_state_t state;
+    const void *part;
+    XXH3_64bits_reset(&state);
+    for (size_t size; (size = next(context, &part));)
+        XXH3_64bits_update(&state, part, size);
+    return XXH3_64bits_digest(&state);
+}
+
 struct digest_128 digest_128(const void *data, size_t size) {
     if (wants_avx2(size))
         return digest_128_avx2(data, size);

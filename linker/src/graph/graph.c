@@ -65,6 +65,7 @@ void graph_destroy(struct graph *graph) {
     vec_destroy(&graph->symbols);
     vec_destroy(&graph->open);
     vec_destroy(&graph->edges);
+    vec_destroy(&graph->wide_addends);
     vec_destroy(&graph->actions);
     vec_destroy(&graph->ifuncs);
     vec_destroy(&graph->arrays);
@@ -215,6 +216,15 @@ struct jitscope_error *graph_reserve_edges(struct graph *graph, uint32_t id, uin
         block->first_edge = graph->edges.count;
         graph->edges.count += block->edge_count;
     }
+    return NULL;
+}
+
+struct jitscope_error *graph_set_addend(struct graph *graph, struct edge *edge, int64_t addend) {
+    bool is_wide = addend != (int32_t)addend;
+    if (is_wide)
+        TRY(vec_push(&graph->wide_addends, addend));
+    edge->addend.bits = (int32_t)(is_wide ? graph->wide_addends.count - 1 : (uint64_t)addend);
+    edge->is_wide = is_wide;
     return NULL;
 }
 

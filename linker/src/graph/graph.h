@@ -7,7 +7,7 @@
  * batch are one section here, so that __start_X and .init_array have one meaning block     a run of bytes (or
  * zero-fill) that moves as one; one input section, or one record of .eh_frame, or one table entry symbol    a
  * name for block + offset, an absolute value, or something external edge      "at this offset of this block
- * stands a value computed from that symbol" (24 bytes)
+ * stands a value computed from that symbol" (16 bytes)
  *
  * The edges of a block are one run of graph->edges; adding to a block whose run is not the last moves the
  * run.
@@ -180,6 +180,7 @@ struct graph {
     VEC(struct block) blocks;
     VEC(struct symbol) symbols;
     VEC(struct edge) edges;
+    VEC(int64_t) wide_addends;  /* of edges that are wide, once each */
     VEC(struct action) actions; /* see executor/bridge.h */
 
     VEC(struct ifunc) ifuncs; /* in the order in which they are resolved */
@@ -348,13 +349,21 @@ void graph_forget_addresses(struct graph *graph);
 /* --- edges
  * --------------------------------------------------------------------------------------------------- */
 
+/* EDGE is one of GRAPH's, or a copy, or about to come in. */
+static inline int64_t graph_addend(const struct graph *graph, const struct edge *edge) {
+    uint32_t number = (uint32_t)edge->addend.bits;
+    return __builtin_expect(edge->is_wide, 0) ? graph->wide_addends.data[number] : edge->addend.bits;
+}
+/* Copies of EDGE keep the one that they have. */
+struct jitscope_error *graph_set_addend(struct graph *graph, struct edge *edge, int64_t addend);
+
 struct jitscope_error *graph_add_edge(struct graph *graph, uint32_t block, struct edge edge);
 /* Readers that know the count beforehand: reserve, then put each without check; all go to BLOCK, whose run
  * must be the last or empty. */
 struct jitscope_error *graph_reserve_edges(struct graph *graph, uint32_t block, uint64_t count);
 static inline void graph_put_edge(struct graph *graph, uint32_t block, struct edge edge) {
     TRACE(graph->trace, edge, .block = block, .offset = edge.offset, .kind = edge.kind, .target = edge.target,
-          .addend = edge.addend);
+          .addend = graph_addend(graph, &edge));
     vec_put(&graph->edges, edge);
     graph->blocks.data[block].edge_count++;
     graph->live_edges++;

@@ -17,6 +17,8 @@ static struct jitscope_error *verify_edges(const struct graph *graph, uint32_t i
             return broken(graph, "an edge of unknown kind in block", id);
         if (edge->target >= graph->symbols.count)
             return broken(graph, "an edge to no symbol in block", id);
+        if (edge->is_wide && (uint32_t)edge->addend.bits >= graph->wide_addends.count)
+            return broken(graph, "an edge whose wide addend is not there in block", id);
         const struct edge_kind_info *kind = &graph->arch->kinds[edge->kind];
         if (edge->offset < kind->before || (uint64_t)edge->offset + kind->width + kind->behind > block->size)
             return broken(graph, "an edge outside its block", id);

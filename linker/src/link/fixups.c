@@ -59,7 +59,7 @@ static struct jitscope_error *out_of_range(const struct graph *graph, uint32_t i
     const struct symbol *symbol = &graph->symbols.data[edge->target];
     uint64_t place = block->address + edge->offset, target = graph->addresses[edge->target];
     struct coordinates where = graph_coordinates(graph, id, edge->offset, edge->target);
-    if (kind->before && graph->arch->reaches(edge->kind, place, target, edge->addend))
+    if (kind->before && graph->arch->reaches(edge->kind, place, target, graph_addend(graph, edge)))
         return other_instruction(graph, id, edge);
     if (kind->request)
         return error_at(JITSCOPE_ERROR_UNSUPPORTED, &where, "%s asks for a table entry that no pass has made",
@@ -69,9 +69,9 @@ static struct jitscope_error *out_of_range(const struct graph *graph, uint32_t i
         error_at(JITSCOPE_ERROR_OUT_OF_RANGE, &where,
                  "%s at 0x%" PRIx64 " to 0x%" PRIx64 "%+" PRId64 ", %s0x%" PRIx64
                  " bytes away: the value %s = %s0x%" PRIx64 " does not fit %s",
-                 graph_edge_name(graph, edge), place, target, edge->addend, target < place ? "-" : "",
-                 target < place ? place - target : target - place, kind->formula, negative ? "-" : "",
-                 negative ? 0 - value : value, limit_text(kind));
+                 graph_edge_name(graph, edge), place, target, graph_addend(graph, edge),
+                 target < place ? "-" : "", target < place ? place - target : target - place, kind->formula,
+                 negative ? "-" : "", negative ? 0 - value : value, limit_text(kind));
     if (symbol->flags & SYMBOL_EXTERNAL && graph->wants_low_memory)
         return error_with_help(error, "the target lies outside the batch: compile with -fPIC so that it is "
                                       "reached through the GOT, link an archive that defines it, as "
@@ -96,7 +96,7 @@ static bool apply_traced(const struct graph *graph, uint32_t id, const struct ed
     if (!graph->arch->apply(fixup, value))
         return false;
     TRACE(graph->trace, fixup, .block = id, .offset = edge->offset, .kind = edge->kind,
-          .target = edge->target, .addend = edge->addend, .address = fixup->symbol, .before = before,
+          .target = edge->target, .addend = fixup->addend, .address = fixup->symbol, .before = before,
           .after = load_field(fixup->content, width));
     return true;
 }
@@ -127,7 +127,7 @@ static struct jitscope_error *behind_the_end(const struct graph *graph, uint32_t
 static struct jitscope_error *fix_edge(const struct graph *graph, uint32_t id, const struct edge *edge,
                                        const struct fixup_run *run, bool traced) {
     struct fixup fixup = {.kind = edge->kind,
-                          .addend = edge->addend,
+                          .addend = graph_addend(graph, edge),
                           .symbol = run->addresses[edge->target],
                           .place = run->address + edge->offset,
                           .got = run->got,

@@ -251,14 +251,15 @@ static struct jitscope_error *ask(struct placer *placer) {
 }
 
 /* An entry has one word or two, each an edge. */
-static void fill_gap(struct graph *graph, const struct tls_gap *gap, const struct tls_answer *answer) {
+static struct jitscope_error *fill_gap(struct graph *graph, const struct tls_gap *gap,
+                                       const struct tls_answer *answer) {
     struct edge *edges = &graph->edges.data[graph->blocks.data[gap->block].first_edge + gap->edge];
-    edges[0].addend = (int64_t)answer->words[0];
-    if (gap->kind == TLS_WORD_DESCRIPTOR)
-        edges[1].addend = (int64_t)answer->words[1];
+    TRY(graph_set_addend(graph, &edges[0], (int64_t)answer->words[0]));
+    return gap->kind == TLS_WORD_DESCRIPTOR ? graph_set_addend(graph, &edges[1], (int64_t)answer->words[1])
+                                            : NULL;
 }
 
-static void take_answers(struct placer *placer) {
+static struct jitscope_error *take_answers(struct placer *placer) {
     struct graph *graph = placer->graph;
     struct graph_tls *tls = &graph->tls;
     bool is_static = placer->segment && tls->own.block != NO_BLOCK;
@@ -271,10 +272,11 @@ static void take_answers(struct placer *placer) {
               .tp_offset = (int64_t)tls->tp);
     const struct tls_answer *next = answers + (placer->segment ? 1 + is_static : 0);
     for (uint32_t i = 0; i < tls->gaps.count; i++)
-        fill_gap(graph, &tls->gaps.data[i], next + i);
+        TRY(fill_gap(graph, &tls->gaps.data[i], next + i));
     next += tls->gaps.count;
     for (uint32_t i = 0; i < tls->reached.count; i++)
         graph->addresses[tls->reached.data[i].symbol] = next[i].words[0] - tls->tp;
+    return NULL;
 }
 
 static struct jitscope_error *place(struct placer *placer) {
@@ -282,8 +284,7 @@ static struct jitscope_error *place(struct placer *placer) {
         TRY(make_image(placer));
     TRY(collect_wishes(placer));
     TRY(ask(placer));
-    take_answers(placer);
-    return NULL;
+    return take_answers(placer);
 }
 
 bool has_thread_locals(const struct graph *graph, const struct in_flight *in_flight) {

@@ -176,7 +176,7 @@ static uint64_t digest_of(const struct splitter *splitter, const struct record *
     uint64_t digest = XXH3_64bits(splitter->content.data + record->offset, record->size);
     for (uint32_t i = 0; i < record->edge_count; i++) {
         const struct edge *edge = &graph->edges.data[record->first_edge + i];
-        uint64_t parts[4] = {digest, edge->target, (uint64_t)edge->addend, edge->kind};
+        uint64_t parts[4] = {digest, edge->target, (uint64_t)graph_addend(graph, edge), edge->kind};
         digest = XXH3_64bits(parts, sizeof parts);
     }
     return digest == MAP64_NO_KEY ? 0 : digest;
@@ -192,8 +192,8 @@ static bool is_same_cie(const struct splitter *splitter, const struct cie *cie, 
     for (uint32_t i = 0; i < record->edge_count; i++) {
         const struct edge *a = &graph->edges.data[block->first_edge + i];
         const struct edge *b = &graph->edges.data[record->first_edge + i];
-        if (a->target != b->target || a->addend != b->addend || a->kind != b->kind ||
-            a->offset != b->offset - record->offset)
+        if (a->target != b->target || graph_addend(graph, a) != graph_addend(graph, b) ||
+            a->kind != b->kind || a->offset != b->offset - record->offset)
             return false;
     }
     return true;
@@ -274,7 +274,8 @@ static struct jitscope_error *split_fde(struct splitter *splitter, const struct 
         graph->live_edges -= record->edge_count; /* its function is not in the batch */
         return NULL;
     }
-    uint64_t function_offset = graph->symbols.data[begin->target].value + (uint64_t)begin->addend;
+    uint64_t function_offset =
+        graph->symbols.data[begin->target].value + (uint64_t)graph_addend(graph, begin);
     uint64_t range = cie->pointer_size == 4 ? load_u32(splitter->content.data + range_offset)
                                             : load_u64(splitter->content.data + range_offset);
     struct edge to_cie = {.offset = (uint32_t)(record->id_offset - record->offset),

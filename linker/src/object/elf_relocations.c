@@ -139,12 +139,10 @@ static struct jitscope_error *read_relocation(struct elf_reader *reader, const s
         TRY(check_thread_local(reader, source, rela, target));
     if (__builtin_expect(arch_x86_64.low_kinds >> info->edge & 1, 0))
         note_absolute_32(reader->graph, source, target);
-    graph_put_edge(reader->graph, source->block,
-                   (struct edge){.addend = rela->r_addend,
-                                 .offset = (uint32_t)rela->r_offset,
-                                 .target = target,
-                                 .kind = info->edge,
-                                 .origin = type});
+    struct edge edge = {
+        .offset = (uint32_t)rela->r_offset, .target = target, .kind = info->edge, .origin = (uint8_t)type};
+    TRY(graph_set_addend(reader->graph, &edge, rela->r_addend));
+    graph_put_edge(reader->graph, source->block, edge);
     return NULL;
 }
 
@@ -173,14 +171,16 @@ static __attribute__((noinline)) const uint8_t *put_plain(const struct plain_run
             break;
         struct relocation_field field = relocation_fields_x86_64[type];
         uint32_t target = symbols[symbol];
+        int64_t addend = (int64_t)load_u64(next + offsetof(Elf64_Rela, r_addend));
         if (special & UINT64_C(1) << field.edge || offset > size || size - offset < field.width ||
-            target >= SYMBOL_DISCARDED || (graph_symbols && graph_symbols[target].kind == SYMBOL_KIND_TLS))
+            target >= SYMBOL_DISCARDED || addend != (int32_t)addend ||
+            (graph_symbols && graph_symbols[target].kind == SYMBOL_KIND_TLS))
             break;
-        *edge++ = (struct edge){.addend = (int64_t)load_u64(next + offsetof(Elf64_Rela, r_addend)),
-                                .offset = (uint32_t)offset,
+        *edge++ = (struct edge){.offset = (uint32_t)offset,
                                 .target = target,
+                                .addend = {(int32_t)addend},
                                 .kind = field.edge,
-                                .origin = type};
+                                .origin = (uint8_t)type};
     }
     *edges = edge;
     return next;
@@ -199,9 +199,9 @@ static struct jitscope_error *want_target(struct elf_reader *reader, const uint8
     return NULL;
 }
 
-/* Nearly every relocation is of a common type, lies in its section and is about a symbol that is there, or
- * about a local that is made when something refers to it: takes what stands from *AT on of such, and moves
- * *AT to where the first other one stands. */
+/* Nearly every relocation is of a common type, lies in its section, has an addend of 32 bits and is about a
+ * symbol that is there, or about a local that is made when something refers to it: takes what stands from *AT
+ * on of such, and moves *AT to where the first other one stands. */
 static struct jitscope_error *read_plain(struct elf_reader *reader, const struct source *source,
                                          const uint8_t **at, const uint8_t *end) {
     /* Types that are not known have kind 0, which hardly any relocation has. */

@@ -15,6 +15,7 @@ struct relocation_info {
 };
 
 enum { RELOCATION_X86_64_LIMIT = 64 };
+_Static_assert(RELOCATION_X86_64_LIMIT <= 256, "an edge keeps the number in a byte");
 
 /* By number; beyond the limit there is nothing. */
 extern const struct relocation_info relocations_x86_64[RELOCATION_X86_64_LIMIT];

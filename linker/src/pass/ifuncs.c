@@ -69,7 +69,7 @@ static struct jitscope_error *become_stub(struct graph *graph, uint32_t id, cons
                        (struct edge){.offset = template->got_offset,
                                      .kind = template->got_edge,
                                      .target = ifunc->slot,
-                                     .addend = template->got_addend}));
+                                     .addend = {template->got_addend}}));
     graph->symbols.data[id].kind = SYMBOL_KIND_FUNCTION;
     graph->symbols.data[id].flags |= SYMBOL_TABLE_ENTRY;
     graph_define_at(graph, id, block, 0, template->size);

@@ -38,7 +38,7 @@ static struct edge reference(uint32_t offset, const struct graph *graph, uint32_
     return (struct edge){.offset = offset,
                          .kind = graph->arch->plt.got_edge,
                          .target = target,
-                         .addend = graph->arch->plt.got_addend};
+                         .addend = {graph->arch->plt.got_addend}};
 }
 
 static struct jitscope_error *add_slot(struct graph *graph, struct lazy_stub *stub, uint32_t *block) {
@@ -132,8 +132,8 @@ static struct jitscope_error *visit(struct edge_visitor *visitor, struct graph *
     struct lazy_stub stub;
     if (!(graph->symbols.data[edge.target].flags & (SYMBOL_LAZY | SYMBOL_SWINGS)))
         return NULL;
-    enum arch_use use =
-        graph->arch->use_of(edge.kind, graph->blocks.data[block].content, edge.offset, edge.addend);
+    enum arch_use use = graph->arch->use_of(edge.kind, graph->blocks.data[block].content, edge.offset,
+                                            graph_addend(graph, &edge));
     if (use == USE_ADDRESS)
         return NULL;
     TRY(want_stub(table, graph, edge.target, block, edge.offset, &stub));

@@ -61,7 +61,7 @@ static void relax_load(struct graph *graph, uint32_t id, const struct fixup_run 
     uint32_t target = entry_target(graph, edge->target), offset = edge->offset, kind = edge->kind;
     /* What nobody defines has address 0 and stays a load; an addend other than the displacement's own is no
      * plain load. */
-    if (target == NO_SYMBOL || edge->addend != -4 || !graph->addresses[target])
+    if (target == NO_SYMBOL || !edge_has_addend(edge, -4) || !graph->addresses[target])
         return;
     bool traced = trace_wants(graph->trace, LEVEL_BLOCK);
     uint64_t size = graph->blocks.data[id].size;
@@ -81,7 +81,7 @@ static void bypass_stub(struct graph *graph, uint32_t id, struct edge *edge) {
     uint32_t target = slot == NO_SYMBOL ? NO_SYMBOL : entry_target(graph, slot);
     if (target == NO_SYMBOL || !graph->addresses[target] ||
         !graph->arch->reaches(edge->kind, block->address + edge->offset, graph->addresses[target],
-                              edge->addend))
+                              graph_addend(graph, edge)))
         return;
     uint64_t bytes =
         trace_wants(graph->trace, LEVEL_BLOCK) ? bytes_around(block->working, block->size, edge->offset) : 0;

@@ -155,7 +155,7 @@ static struct jitscope_error *plt_entry(struct plt_table *plt, struct graph *gra
     struct edge edge = {.offset = template->got_offset,
                         .kind = template->got_edge,
                         .target = slot,
-                        .addend = template->got_addend};
+                        .addend = {template->got_addend}};
     TRY(add_entry(graph, section, template->code, template->size, (uint8_t)__builtin_ctz(template->alignment),
                   edge, SYMBOL_KIND_FUNCTION, symbol, &block));
     plt->entry_of.data[target] = *symbol;

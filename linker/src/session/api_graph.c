@@ -89,7 +89,7 @@ struct jitscope_edge_view jitscope_graph_edge(const struct jitscope_graph *handl
     return (struct jitscope_edge_view){.kind = graph->arch->kinds[edge->kind].name,
                                        .offset = edge->offset,
                                        .target = edge->target,
-                                       .addend = edge->addend};
+                                       .addend = graph_addend(graph, edge)};
 }
 
 uint32_t jitscope_graph_find_symbol(const struct jitscope_graph *handle, const char *text) {
@@ -242,7 +242,7 @@ static struct jitscope_error *check_field(const struct graph *graph, uint32_t id
 struct jitscope_error *jitscope_graph_add_edge(struct jitscope_graph *handle, uint32_t block, uint32_t offset,
                                                const char *kind, uint32_t target, int64_t addend) {
     struct graph *graph = graph_of(handle);
-    struct edge edge = {.offset = offset, .target = target, .addend = addend};
+    struct edge edge = {.offset = offset, .target = target};
     TRY(too_late(graph, PHASE_PRE_FIXUP, "edges can be added up to the pre-fixup phase"));
     if (block >= graph->blocks.count)
         return usage("block", block);
@@ -254,6 +254,7 @@ struct jitscope_error *jitscope_graph_add_edge(struct jitscope_graph *handle, ui
     TRY(find_kind(graph, kind, &edge.kind));
     TRY(check_field(graph, block, edge));
     TRY(check_tables(graph, edge.kind, target));
+    TRY(graph_set_addend(graph, &edge, addend));
     TRACE_ANSWER(graph->trace, edit_edge, .block = block, .offset = offset, .kind = edge.kind,
                  .target = target, .addend = addend);
     if (graph->phase <= PHASE_POST_PRUNE && graph->arch->low_kinds >> edge.kind & 1)

@@ -186,7 +186,8 @@ static uint8_t use_of(const struct graph *graph, const struct block *block, cons
         return 0;
     if (!(graph->arch->call_kinds >> edge->kind & 1))
         return NEEDED;
-    return graph->arch->use_of(edge->kind, block->content, edge->offset, edge->addend) == USE_ADDRESS
+    return graph->arch->use_of(edge->kind, block->content, edge->offset, graph_addend(graph, edge)) ==
+                   USE_ADDRESS
                ? NEEDED
                : CALLED;
 }
