@@ -129,12 +129,10 @@ struct jitscope_error *graph_add_section(struct graph *graph, uint32_t name, uin
         (struct section){
             .name = name, .prot = prot, .lifetime = lifetime, .zero_fill = zero_fill, .next = NO_SECTION}));
     *id = graph->sections.count - 1;
-    if (begins_as_array(string_pool_text(graph->names, name)))
-        TRY(vec_push(&graph->arrays, *id));
     *(last == NO_SECTION ? first : &graph->sections.data[last].next) = *id;
     TRACE(graph->trace, section, .section = *id, .name = trace_name(graph->trace, name), .prot = prot,
           .lifetime = lifetime);
-    return NULL;
+    return begins_as_array(string_pool_text(graph->names, name)) ? vec_push(&graph->arrays, *id) : NULL;
 }
 
 /* --- blocks
