@@ -170,8 +170,10 @@ static void look(bool ahead) {
     bool first = wanted && !looked;
     uint32_t skip = looked && gone == libraries_gone ? libraries_seen : 0;
     pthread_mutex_unlock(&lock);
-    if (first)
+    if (first) {
         look_for_first_time();
+        os_count_libraries(&come, &gone); /* libgcc is one that has come */
+    }
     if (wanted)
         look_through_libraries(skip, come, gone);
 }
