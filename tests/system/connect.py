@@ -579,6 +579,27 @@ class StandardStreams(Meeting):
         outcome = self.command(f"{sys.executable} -B {relay} {EXECUTOR} --stdio", program)
         self.assertEqual((outcome.status, outcome.err), (signal.SIGSEGV, b""), outcome)
 
+    @unittest.skipUnless(os.geteuid() == 0 and not subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode,
+                         "only root can have /proc go")
+    def test_main_ends_before_other_threads_without_proc(self):
+        """The program ends with its last thread, as where /proc tells how many there are."""
+        program = self.compile("""
+            #include <pthread.h>
+            #include <stdio.h>
+            #include <unistd.h>
+            static void *work(void *unused) { usleep(200000); fputs("work, ", stderr); return unused; }
+            __attribute__((destructor)) static void end(void) { fputs("end\\n", stderr); }
+            int main(void) {
+                pthread_t thread;
+                pthread_create(&thread, NULL, work, NULL);
+                fprintf(stderr, "main %d, ", access("/proc/self", F_OK));
+                pthread_exit(NULL);
+            }
+            """, name="leaves.o")
+        for options in ((), ("--lazy",)):
+            outcome = self.command(f"exec unshare -m sh -c 'mount -t tmpfs none /proc; exec {EXECUTOR} --stdio'", *options, program)
+            self.assertEqual((outcome.status, outcome.err), (0, b"main -1, work, end\n"), outcome)
+
     def test_commands_that_are_none(self):
         self.refused(self.command("exit 3", self.program), b"ended, with exit status 3")
         self.refused(self.command("sleep 0.2; exit 4", self.program), b"ended, with exit status 4")

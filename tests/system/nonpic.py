@@ -296,11 +296,24 @@ class NonPic(OutOfProcess, Programs):
         self.assertTrue(copies and all(address < 1 << 31 for address in copies), copies)
 
     def test_lazy_when_only_what_waits_wants_copies(self):
-        """Then the program runs already; what is said tells how to have them."""
-        expected, outcome = self.lazy("#include <stdio.h>\nint main(void) { puts(\"first\"); fflush(NULL); return later(); }\n")
-        self.assertEqual((expected.status, outcome.status, outcome.out), (1, 127, b"first\n"))
-        self.assertRegex(outcome.err, rb"'later' could not be linked when it was first called: .*later\.o: \.text\+0x\w+: symbol 'stderr': "
+        """As far as that is known before the program begins: else what is said tells how to have them."""
+        main = "#include <stdio.h>\nint main(void) { puts(\"first\"); fflush(NULL); return later(); }\n"
+        expected, outcome = self.lazy(main)
+        self.assertEqual((outcome.status, outcome.out, outcome.err), (expected.status, expected.out, expected.err))
+        self.assertEqual([row["link"] for row in self.show("passes", "lazy.jsr") if row["name"] == "read-inputs"], [1, 2])
+        self.must("ar", "rcs", "liblater.a", "later.o")
+        outcome = self.jitscope("run", "--lazy", "main.o", "liblater.a")
+        self.assertEqual((outcome.status, outcome.out), (127, b"first\n"))
+        self.assertRegex(outcome.err, rb"'later' could not be linked when it was first called: .*later\.o\): \.text\+0x\w+: symbol 'stderr': "
                                       rb"R_X86_64_\w+ wants it below 2 GiB.*\n  help: a link that is not lazy tells before the program begins")
+
+    def test_lazy_with_data_that_has_a_library_s_name(self):
+        """It is the program's own: nothing is copied, and all waits that can."""
+        main = "#include <stdio.h>\nFILE *stderr;\nint main(void) { stderr = stdin; puts(\"first\"); return later() != 0; }\n"
+        main = main.replace("stdin", "fopen(\"/dev/stdout\", \"w\")")
+        expected, outcome = self.lazy(main)
+        self.assertEqual((outcome.status, outcome.out, outcome.err), (expected.status, expected.out, expected.err))
+        self.assertEqual([row["link"] for row in self.show("passes", "lazy.jsr") if row["name"] == "read-inputs"], [1, 2])
 
     def test_a_crash(self):
         self.must("gcc", "-fno-pic", "-c", self.text("crash.c", """

@@ -202,6 +202,14 @@ class Jobs(ShellUser):
             shell.keys(CTRL_D, rb"end of input\n", rb"% ")
 
     @both
+    def test_a_job_that_is_stopped_by_kill(self, shell):
+        """SIGSTOP by the job's number is for all of its group, however many processes that are."""
+        shell.type("$P hang &", rb"ready\n")
+        shell.type("kill -STOP %1; until jobs >list; grep Stopped list; do sleep 0.02; done", rb"Stopped +\$P hang", rb"% ")
+        shell.type("sed -n \"s/.*) \\(.\\) [0-9]* $(jobs -p) .*/state \\1/p\" /proc/[0-9]*/stat 2>/dev/null | sort -u", rb"\nstate T\n% ")
+        shell.type("kill -CONT %1; kill %1; wait %1; echo $?", rb"\n143\n")
+
+    @both
     def test_background(self, shell):
         """Who reads there stops."""
         shell.type("$P lines &", rb"ready\n")

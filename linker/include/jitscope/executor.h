@@ -90,7 +90,8 @@ struct jitscope_error *jitscope_executor_connect(int fd, const struct jitscope_e
  * 2 GiB, as a copy in the process's executable, which libraries and everybody else then use in place of their
  * own.  So a link with such references fails with OUT_OF_RANGE in an executor that jitscope_executor_spawn()
  * has started without COMMAND: nothing has run, no library has been opened; and this is how many objects the
- * last link of SESSION has failed for, 0 otherwise. */
+ * last link of SESSION has failed for, 0 otherwise.  A lazy link fails for what waits, too, as far as that is
+ * known, but does not tell all of that: a link of the same inputs that is not lazy does. */
 uint32_t jitscope_session_wants_copies(struct jitscope_session *session);
 /* As jitscope_executor_spawn(), but the process is started with a program that is made for it, in memory, and
  * holds copies of what the last link of SESSION has wanted.  For another session, whose links all lie below

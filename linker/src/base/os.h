@@ -239,6 +239,8 @@ int os_start_thread(void *(*function)(void *), void *context, const char *name, 
 int os_start_roomy_thread(void *(*function)(void *), void *context, const char *name,
                           struct os_thread *thread);
 void os_join_thread(struct os_thread thread);
+/* The threads that the C library counts, with the last of which it ends the process; 0: it does not tell. */
+uint32_t os_counted_threads(void);
 /* raise(3). */
 int os_raise(int signal);
 /* In this thread. */

@@ -337,8 +337,16 @@ static bool begin_main(struct jitscope_target *target) {
     return target->main_runs;
 }
 
-/* Whether no thread of the program is left: the first has ended, and all others are ours. */
+/* The listener, who looks, and perhaps one that runs halves. */
+static uint32_t own_threads(const struct jitscope_target *target) {
+    return 2 + target->has_helper;
+}
+
+/* Whether no thread of the program is left: the first has ended, and all others are ours.  Where the C
+ * library does not say how many it counts, /proc has to. */
 static bool is_alone(const struct jitscope_target *target) {
+    if (target->is_counted)
+        return os_counted_threads() == own_threads(target);
     char text[1024], state;
     long threads;
     const char *behind =
@@ -346,7 +354,7 @@ static bool is_alone(const struct jitscope_target *target) {
     return behind &&
            sscanf(behind, ") %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %ld", &state,
                   &threads) == 2 &&
-           state == 'Z' && threads == 3 + target->has_helper;
+           state == 'Z' && threads == 1 + (long)own_threads(target);
 }
 
 static void *await_last_thread(void *context) {
@@ -358,7 +366,7 @@ static void *await_last_thread(void *context) {
 }
 
 /* main has called pthread_exit(3).  The C library ends a process with its last thread, but the listener is
- * one more: somebody must see that the program has none, which takes /proc. */
+ * one more: somebody must see that the program has none. */
 static void main_leaves(void *context) {
     const struct jitscope_target *target = context;
     struct os_thread unjoined;
@@ -420,8 +428,10 @@ static struct jitscope_error *start(struct jitscope_target *target) {
     TRY(say_hello(target));
     TRY(executor_register_action(target->executor, MAKE_STACKS_EXECUTABLE, executor_make_stacks_executable,
                                  NULL));
+    uint32_t before = os_counted_threads();
     if (os_start_roomy_thread(listen_to_linker, target, "jitscope", &target->listener))
         return error_system("pthread_create", NULL);
+    target->is_counted = before && os_counted_threads() == before + 1;
     target->listens = true;
     return NULL;
 }

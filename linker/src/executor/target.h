@@ -101,6 +101,7 @@ struct jitscope_target {
     struct jitscope_error *failure; /* why it is over */
     struct os_thread listener;
     bool listens;     /* there is one */
+    bool is_counted;  /* it was seen to come by os_counted_threads() */
     pthread_t server; /* the thread that serves */
     bool is_in_half;  /* the thread that serves runs code, and may wait for others */
     struct target_call *calls;

@@ -259,11 +259,16 @@ static bool is_of_initialisers(const struct elf_reader *reader, uint32_t index) 
                                !strncmp(elf_reader_section_name(reader, index), ".ctors", strlen(".ctors")));
 }
 
+/* Relocations of what will be in memory, but for unwind tables. */
+static bool is_table_of_memory(const struct elf_reader *reader, const Elf64_Shdr *table) {
+    return table->sh_type == SHT_RELA && table->sh_info < reader->section_count &&
+           elf_section(reader, table->sh_info).sh_flags & SHF_ALLOC &&
+           strcmp(elf_reader_section_name(reader, table->sh_info), ".eh_frame") != 0 &&
+           bytes_contain(reader->file, table->sh_offset, table->sh_size);
+}
+
 static bool has_low_relocations(const struct elf_reader *reader, const Elf64_Shdr *table) {
-    if (table->sh_type != SHT_RELA || table->sh_info >= reader->section_count ||
-        !(elf_section(reader, table->sh_info).sh_flags & SHF_ALLOC) ||
-        !strcmp(elf_reader_section_name(reader, table->sh_info), ".eh_frame") ||
-        !bytes_contain(reader->file, table->sh_offset, table->sh_size))
+    if (!is_table_of_memory(reader, table))
         return false;
     for (uint64_t at = 0; at + sizeof(Elf64_Rela) <= table->sh_size; at += sizeof(Elf64_Rela)) {
         uint32_t type = load_u32(reader->file.data + table->sh_offset + at + offsetof(Elf64_Rela, r_info));
@@ -284,6 +289,35 @@ struct elf_outline elf_outline(struct bytes file) {
     }
     jitscope_error_destroy(error);
     return outline;
+}
+
+static struct jitscope_error *each_direct_reference(const struct elf_reader *reader, const Elf64_Shdr *table,
+                                                    elf_symbol_function function, void *context) {
+    for (uint64_t at = 0; at + sizeof(Elf64_Rela) <= table->sh_size; at += sizeof(Elf64_Rela)) {
+        uint64_t info = load_u64(reader->file.data + table->sh_offset + at + offsetof(Elf64_Rela, r_info));
+        uint32_t type = (uint32_t)ELF64_R_TYPE(info), index = (uint32_t)ELF64_R_SYM(info);
+        if ((type != R_X86_64_32 && type != R_X86_64_32S && type != R_X86_64_PC32) || !index ||
+            index >= reader->symbol_count)
+            continue;
+        Elf64_Sym symbol = elf_symbol(reader, index);
+        size_t length;
+        const char *name = bytes_string(reader->symbol_names, symbol.st_name, &length);
+        if (symbol.st_shndx == SHN_UNDEF && name && length)
+            TRY(function(context, name, length, type));
+    }
+    return NULL;
+}
+
+struct jitscope_error *elf_each_direct_reference(struct bytes file, elf_symbol_function function,
+                                                 void *context) {
+    struct elf_reader reader = {0};
+    TRY(elf_open_object(file, &reader));
+    for (uint32_t i = 1; i < reader.section_count; i++) {
+        const Elf64_Shdr section = elf_section(&reader, i);
+        if (is_table_of_memory(&reader, &section))
+            TRY(each_direct_reference(&reader, &section, function, context));
+    }
+    return NULL;
 }
 
 const char *elf_section_name(struct bytes file, uint32_t index) {

@@ -42,6 +42,11 @@ typedef struct jitscope_error *(*elf_symbol_function)(void *context, const char 
                                                       unsigned traits);
 struct jitscope_error *elf_each_definition(struct bytes file, elf_symbol_function function, void *context);
 
+/* Calls FUNCTION for each relocation in memory by which code wants the place of what the object does not
+ * define itself, not a table entry for it: the name of that; TRAITS is the relocation's type.  As above. */
+struct jitscope_error *elf_each_direct_reference(struct bytes file, elf_symbol_function function,
+                                                 void *context);
+
 /* What can be told of an object without reading it; nothing of what is none. */
 struct elf_outline {
     bool has_initialisers; /* arrays of functions to run before main */

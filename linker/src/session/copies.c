@@ -1,6 +1,9 @@
 /* Data of shared libraries that position-dependent code can use only as a copy below 2 GiB
  * (executor/launcher.h): which a batch wants, and an executor that has it.
  *
+ * An object that waits in a lazy link can want some as well, when the program runs: so what waits counts with
+ * the family's first link, as far as it is known then: archives' members are not.
+ *
  * The process's executable holds copies, so they are there from its start or not at all.  Hence the question
  * comes before libraries are opened in an executor that has none: another one can take its place, and nothing
  * has happened twice. */
@@ -55,6 +58,78 @@ static struct jitscope_error *impossible(const struct graph *graph, uint32_t blo
     jitscope_error_destroy(why);
     return error;
 }
+
+/* --- what waits */
+
+struct looking {
+    const struct jitscope_session *session;
+    const struct graph *graph;
+    const struct waiting *object;
+    uint32_t *count;
+    struct jitscope_error *first; /* for the first one */
+};
+
+static const struct shared_provider *library_of_data(const struct jitscope_session *session,
+                                                     const char *name) {
+    struct elf_shared_symbol found;
+    for (uint32_t i = 0; i < session->shared.count; i++)
+        if (elf_shared_find(&session->shared.data[i].library, name, &found))
+            return found.kind == SYMBOL_KIND_OBJECT ? &session->shared.data[i] : NULL;
+    return NULL;
+}
+
+/* By the batch, by what was linked before, or by what waits with it. */
+static bool is_defined_here(const struct looking *looking, const char *name, size_t length) {
+    const struct jitscope_session *session = looking->session;
+    uint32_t id = string_pool_find(&session->names, name, length);
+    if (id == NO_NAME)
+        return false;
+    uint32_t symbol = graph_find_symbol(looking->graph, id);
+    return (symbol != NO_SYMBOL && !(looking->graph->symbols.data[symbol].flags & SYMBOL_EXTERNAL)) ||
+           session_find_definition(session, id, SCOPE_DEFAULT, looking->graph->link) ||
+           session_find_waiting(session, id, SCOPE_DEFAULT, looking->graph->link) != UINT32_MAX;
+}
+
+/* Once for each relocation. */
+static struct jitscope_error *look_at_reference(void *context, const char *name, size_t length,
+                                                unsigned type) {
+    struct looking *looking = context;
+    const struct shared_provider *library = library_of_data(looking->session, name);
+    if (!library || is_defined_here(looking, name, length) || ++*looking->count > 1)
+        return NULL;
+    const struct jitscope_session *session = looking->session;
+    struct coordinates where = {
+        .input = session_text(session, session_input(session, looking->object->input)->name),
+        .offset = NO_OFFSET,
+        .symbol = name};
+    looking->first = error_with_help(
+        error_at(
+            JITSCOPE_ERROR_OUT_OF_RANGE, &where,
+            "what waits to be called has %s to it, below 2 GiB, where data of %s can lie only as a copy, "
+            "and this executor has none",
+            elf_x86_64_relocation_name(type), session_text(session, library->path)),
+        "a link of the same inputs that is not lazy tells all that an executor has to be made for");
+    return NULL;
+}
+
+static struct jitscope_error *want_of_waiting(struct jitscope_session *session, const struct graph *graph) {
+    struct looking looking = {.session = session, .graph = graph, .count = &session->waiting_copies};
+    struct jitscope_error *error = NULL;
+    for (uint32_t i = 0; i < session->waiting.count && !error; i++) {
+        looking.object = &session->waiting.data[i];
+        if (!looking.object->taken_by && looking.object->family == graph->link &&
+            looking.object->outline.wants_low_memory)
+            error = elf_each_direct_reference(session_input(session, looking.object->input)->bytes,
+                                              look_at_reference, &looking);
+    }
+    if (!error)
+        return looking.first;
+    jitscope_error_destroy(looking.first);
+    session->waiting_copies = 0;
+    return error;
+}
+
+/* --- what a batch has */
 
 /* The batch is linked because the program, which runs, has called something of it. */
 static bool is_called_for(const struct jitscope_session *session, const struct graph *graph) {
@@ -123,13 +198,13 @@ struct jitscope_error *session_want_copies(struct jitscope_session *session, con
                                            const uint32_t *symbols, const uint32_t *providers,
                                            uint32_t count) {
     uint32_t *libraries;
-    session->wanted_copies.count = 0;
+    session->wanted_copies.count = session->waiting_copies = 0;
     if (!graph->wants_low_memory || !executor_lacks_copies(session->executor))
         return NULL;
     TRY(find_data(session, graph, symbols, providers, count, &libraries));
     struct jitscope_error *error = want_all(session, graph, libraries);
     os_release(libraries);
-    return error;
+    return error ? error : want_of_waiting(session, graph);
 }
 
 /* --- an executor that has them */
@@ -206,7 +281,7 @@ static struct jitscope_error *describe(const struct jitscope_session *session, s
 
 uint32_t jitscope_session_wants_copies(struct jitscope_session *session) {
     session_lock_to_read(session);
-    uint32_t count = session->wanted_copies.count;
+    uint32_t count = session->wanted_copies.count + session->waiting_copies;
     session_unlock(session);
     return count;
 }

@@ -227,6 +227,7 @@ struct jitscope_session {
     void *lazy_failure_context;
 
     VEC(struct wanted_copy) wanted_copies; /* of the last link, when it failed for them */
+    uint32_t waiting_copies; /* references of what waits to such data, when the last link failed for that */
 
     jitscope_resolver resolver;
     void *resolver_context;
