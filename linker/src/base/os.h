@@ -122,8 +122,9 @@ void *os_library_open_alone(const char *path, const char **text);
 const void *os_library_base(void *library);
 /* Takes the name that debuggers would look for its file by: what has none they pass over. */
 void os_library_hide(void *library);
-/* The library's symbol; but an object that the main program has copied out of a library (R_X86_64_COPY:
- * stdout, environ) is the program's, as for everybody else in the process. */
+/* The library's symbol; but data that the main program has copied out of a library (R_X86_64_COPY: stdout,
+ * environ), or a function that it defines itself in the library's place (its own malloc), is the program's,
+ * as for everybody else in the process. */
 void *os_library_symbol(void *library, const char *name);
 /* dlsym(3) as it is. */
 void *os_library_symbol_alone(void *library, const char *name);

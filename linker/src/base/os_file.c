@@ -298,12 +298,12 @@ void os_library_hide(void *library) {
     pthread_mutex_unlock(&names_lock);
 }
 
-/* True when ADDRESS is an object defined by the main program itself. */
-static bool is_program_object(void *address) {
+/* True when ADDRESS is data or a function that the main program itself defines. */
+static bool is_programs_own(void *address) {
     Dl_info info, program;
     const ElfW(Sym) *symbol = NULL;
     if (!dladdr1(address, &info, (void **)&symbol, RTLD_DL_SYMENT) || !symbol ||
-        ELF64_ST_TYPE(symbol->st_info) != STT_OBJECT)
+        (ELF64_ST_TYPE(symbol->st_info) != STT_OBJECT && ELF64_ST_TYPE(symbol->st_info) != STT_FUNC))
         return false;
     void *entry = (void *)(uintptr_t)getauxval(AT_ENTRY);
     return dladdr(entry, &program) && program.dli_fbase == info.dli_fbase;
@@ -336,7 +336,7 @@ void *os_library_symbol(void *library, const char *name) {
     if (!address && is_loader(library))
         return dlsym(RTLD_DEFAULT, name);
     void *first = address ? dlsym(RTLD_DEFAULT, name) : NULL;
-    return first && first != address && is_program_object(first) ? first : address;
+    return first && first != address && is_programs_own(first) ? first : address;
 }
 
 void *os_library_symbol_alone(void *library, const char *name) {
