@@ -32,6 +32,7 @@ struct ranks {
     /* Of sections of order 0, which with -ffunction-sections are very many: number + 1, 0 for none yet. */
     uint32_t by_kind[KINDS];
 };
+_Static_assert(LIFETIME_THREAD == 3, "lifetimes have two bits in a kind");
 
 static void ranks_destroy(struct ranks *ranks) {
     vec_destroy(&ranks->list);
