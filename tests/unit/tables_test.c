@@ -1,5 +1,5 @@
-/* Tables of all sizes that come, grow and go, in several threads: none loses a byte or gets into another, and
- * all memory comes back. */
+/* Tables of all sizes that come, grow and go, in several threads: none loses a byte or gets into another,
+ * they lie close together, and all memory comes back. */
 #include "base/os.h"
 
 #include <setjmp.h>
@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <cmocka.h>
 
@@ -23,7 +24,7 @@
 #define ALL_FROM_MALLOC 0
 #endif
 
-enum { TABLES = 24, STEPS = 400, THREADS = 3, KIB = 1024 };
+enum { TABLES = 24, STEPS = 400, THREADS = 3, KIB = 1024, HUGE_PAGE = 2048 * KIB, AREA = 32768 * KIB };
 
 struct table {
     uint8_t *data;
@@ -42,7 +43,19 @@ static bool holds(const struct table *table, uint8_t byte) {
     return true;
 }
 
-/* Small ones, those that share huge pages, and some that have their own. */
+static struct table make(size_t size, uint8_t byte) {
+    struct table table = {os_resize_table(NULL, 0, size), size};
+    assert_non_null(table.data);
+    memset(table.data, byte, size);
+    return table;
+}
+
+static void release(struct table *table) {
+    os_release_table(table->data, table->size);
+    *table = (struct table){0};
+}
+
+/* Small ones, those that share huge pages, and some that have their own when they grow. */
 static size_t draw_size(uint32_t *seed) {
     const size_t most[] = {8 * KIB, 300 * KIB, 900 * KIB, 3000 * KIB};
     return 1 + draw(seed) % (draw(seed) % 8 ? most[draw(seed) % 3] : most[3]);
@@ -106,15 +119,21 @@ static void test_tables_come_and_go(void **state) {
         assert_in_range(count_mappings(), 1, (uint32_t)mappings + 2);
 }
 
-/* What was made before the fork: 0 when all went well. */
-static int use_inherited(struct table *table, uint32_t *seed) {
-    bool good = holds(table, 7);
-    uint8_t *grown = os_resize_table(table->data, table->size, table->size + 200 * KIB);
-    if (grown)
-        *table = (struct table){grown, table->size};
-    good = good && grown && holds(table, 7) && come_and_go(seed);
-    os_release_table(table->data, table->size + 200 * KIB);
-    return good ? 0 : 1;
+/* What was made before the fork, side by side: 0 when all went well. */
+static int use_inherited(struct table tables[3], uint32_t *seed) {
+    bool good = holds(&tables[0], 7) && holds(&tables[1], 8);
+    for (int i = 0; i < 2; i++) {
+        size_t size = tables[i].size;
+        uint8_t *grown = os_resize_table(tables[i].data, size, size + 200 * KIB);
+        good = good && grown;
+        if (grown)
+            tables[i] = (struct table){grown, size};
+        good = good && holds(&tables[i], (uint8_t)(7 + i)) && come_and_go(seed);
+        os_release_table(tables[i].data, size + 200 * KIB);
+    }
+    good = good && holds(&tables[2], 9);
+    release(&tables[2]);
+    return good && come_and_go(seed) ? 0 : 1;
 }
 
 /* A child of fork(2) is not stopped by what other threads were at. */
@@ -125,19 +144,34 @@ static void test_threads_and_children(void **state) {
     for (int i = 0; i < THREADS; i++)
         assert_int_equal(os_start_roomy_thread(come_and_go, &seeds[i], "tables", &threads[i]), 0);
     for (int i = 0; i < (ALL_FROM_MALLOC ? 0 : 4); i++) {
-        struct table table = {os_resize_table(NULL, 0, 300 * KIB), 300 * KIB};
-        memset(table.data, 7, table.size);
+        struct table tables[] = {make(300 * KIB, 7), make(1300 * KIB, 8), make(3000 * KIB, 9)};
         int status, child = os_fork();
         if (!child)
-            os_exit_child(use_inherited(&table, &seeds[THREADS]));
+            os_exit_child(use_inherited(tables, &seeds[THREADS]));
         assert_int_equal(os_wait_for_child(child, true, &status), child);
         assert_int_equal(status, 0);
-        assert_true(holds(&table, 7));
-        os_release_table(table.data, table.size);
+        for (int at = 0; at < 3; at++) {
+            assert_true(holds(&tables[at], (uint8_t)(7 + at)));
+            release(&tables[at]);
+        }
     }
     assert_non_null(come_and_go(&seeds[THREADS]));
     for (int i = 0; i < THREADS; i++)
         os_join_thread(threads[i]);
+}
+
+/* Some other thread may have been in the middle of something there. */
+static void test_children_take_nothing_from_what_was_there(void **state) {
+    (void)state;
+    struct table table = make(200 * KIB, 1);
+    int status, child = os_fork();
+    if (!child) {
+        struct table own = make(200 * KIB, 2);
+        os_exit_child(own.data < table.data - AREA || own.data > table.data + AREA ? 0 : 1);
+    }
+    assert_int_equal(os_wait_for_child(child, true, &status), child);
+    assert_true(ALL_FROM_MALLOC || status == 0);
+    release(&table);
 }
 
 /* The least that shares a page, so that hardly anything is done but to take it and give it back. */
@@ -181,23 +215,154 @@ static void test_handlers_in_children(void **state) {
     os_release_table(kept, 200 * KIB);
 }
 
-/* Of a MiB and more they are all zeros at first, whatever was there before. */
-static void test_large_tables_are_zero(void **state) {
+/* Whatever was there before. */
+static void test_zeroed_tables(void **state) {
     (void)state;
-    for (int i = 0; i < 3; i++) {
-        struct table table = {os_resize_table(NULL, 0, 1024 * KIB), 1024 * KIB};
-        assert_true(holds(&table, 0));
-        memset(table.data, 1, table.size);
-        os_release_table(table.data, table.size);
+    struct table kept = make(200 * KIB, 1);
+    for (size_t size = 100 * KIB; size < 12000 * KIB; size *= 3) {
+        struct table table = make(size, 1), behind = make(200 * KIB, 1);
+        release(&table);
+        table = (struct table){os_zeroed_table(size), size};
+        assert_true(table.data && holds(&table, 0));
+        memset(table.data, 1, size);
+        release(&table);
+        table = (struct table){os_zeroed_table(2 * size), 2 * size};
+        assert_true(table.data && holds(&table, 0));
+        release(&table);
+        assert_true(holds(&behind, 1));
+        release(&behind);
     }
+    assert_true(holds(&kept, 1));
+    release(&kept);
+    os_fail_after(1, false);
+    assert_null(os_zeroed_table(200 * KIB));
+    os_fail_after(0, false);
+}
+
+/* No huge page is begun before the one in front of it is full. */
+static void test_tables_lie_close(void **state) {
+    enum { COUNT = 9 };
+    (void)state;
+    if (ALL_FROM_MALLOC)
+        skip();
+    struct table tables[COUNT];
+    for (int i = 0; i < COUNT; i++)
+        tables[i] = make((size_t)(i % 2 ? 1300 : 140) * KIB, (uint8_t)i);
+    for (int i = 1; i < COUNT; i++)
+        assert_ptr_equal(tables[i].data, tables[i - 1].data + tables[i - 1].size);
+    assert_int_equal((uintptr_t)tables[0].data % HUGE_PAGE, 0);
+    release(&tables[3]);
+    struct table first = make(1000 * KIB, 20), second = make(300 * KIB, 30);
+    assert_ptr_equal(second.data, first.data + first.size);
+    assert_ptr_equal(tables[4].data, second.data + second.size);
+    release(&first);
+    release(&second);
+    for (int i = 0; i < COUNT; i++)
+        if (i != 3) {
+            assert_true(holds(&tables[i], (uint8_t)i));
+            release(&tables[i]);
+        }
+}
+
+static void grow(struct table *table, size_t size, uint8_t byte) {
+    uint8_t *grown = os_resize_table(table->data, table->size, size);
+    assert_non_null(grown);
+    memset(grown + table->size, byte, size - table->size);
+    *table = (struct table){grown, size};
+}
+
+/* Where nothing lies behind a table it stays; else it moves, whole huge pages of it also, again and again. */
+static void test_tables_grow(void **state) {
+    (void)state;
+    struct table first = make(300 * KIB, 1), large = make(5000 * KIB, 2);
+    uint8_t *place = large.data;
+    grow(&large, 7000 * KIB, 2);
+    if (!ALL_FROM_MALLOC)
+        assert_ptr_equal(large.data, place);
+    struct table behind = make(300 * KIB, 3);
+    grow(&large, 7500 * KIB, 2);
+    if (!ALL_FROM_MALLOC)
+        assert_ptr_not_equal(large.data, place);
+    struct table again = make(6000 * KIB, 4);
+    if (!ALL_FROM_MALLOC)
+        assert_ptr_equal(again.data, place);
+    for (size_t size = 7600; size < 30000; size += size / 3)
+        grow(&large, size * KIB, 2);
+    assert_true(holds(&first, 1) && holds(&large, 2) && holds(&behind, 3) && holds(&again, 4));
+    release(&first);
+    release(&again);
+    release(&large);
+    release(&behind);
+}
+
+/* 2^32 small pages more are more than there is room for behind it. */
+static void test_growth_beyond_any_area(void **state) {
+    (void)state;
+    if (ALL_FROM_MALLOC)
+        skip();
+    struct table table = make(300 * KIB, 1);
+    size_t size = ((size_t)1 << 44) + table.size;
+    uint8_t *grown = os_resize_table(table.data, table.size, size);
+    assert_ptr_not_equal(grown, table.data);
+    if (grown)
+        table.data = grown;
+    assert_true(holds(&table, 1));
+    os_release_table(table.data, grown ? size : table.size);
+}
+
+/* Small pages of the 2 MiB at ADDRESS that are in memory; -1: nothing is mapped there. */
+static int count_resident(uint8_t *address) {
+    enum { SMALL_PAGES = 512 };
+    unsigned char resident[SMALL_PAGES];
+    int count = 0;
+    if (mincore(address, HUGE_PAGE, resident))
+        return -1;
+    for (int i = 0; i < SMALL_PAGES; i++)
+        count += resident[i] & 1;
+    return count;
+}
+
+/* A huge page without tables goes, but for one beside many that have some; and all with the last table. */
+static void test_memory_is_given_back(void **state) {
+    enum { MANY = 9 };
+    (void)state;
+    if (ALL_FROM_MALLOC)
+        skip();
+    struct table few = make(2048 * KIB, 1), many[MANY];
+    uint8_t *second = few.data + few.size;
+    struct table table = make(2048 * KIB, 1);
+    assert_ptr_equal(table.data, second);
+    assert_int_equal(count_resident(second), 512);
+    release(&table);
+    assert_int_equal(count_resident(second), 0);
+    table = (struct table){os_zeroed_table(2048 * KIB), 2048 * KIB};
+    assert_ptr_equal(table.data, second);
+    assert_int_equal(count_resident(second), 0);
+    for (int i = 0; i < MANY; i++)
+        many[i] = make(2048 * KIB, 1);
+    memset(table.data, 1, table.size);
+    release(&table);
+    assert_int_equal(count_resident(second), 512);
+    for (int i = 0; i < MANY; i++)
+        release(&many[i]);
+    assert_int_equal(count_resident(second), 0);
+    assert_true(holds(&few, 1));
+    uint8_t *place = few.data;
+    release(&few);
+    assert_int_equal(count_resident(place), -1);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tables_come_and_go),
         cmocka_unit_test(test_threads_and_children),
+        cmocka_unit_test(test_children_take_nothing_from_what_was_there),
         cmocka_unit_test(test_handlers_in_children),
-        cmocka_unit_test(test_large_tables_are_zero),
+        cmocka_unit_test(test_zeroed_tables),
+        cmocka_unit_test(test_tables_lie_close),
+        cmocka_unit_test(test_tables_grow),
+        cmocka_unit_test(test_growth_beyond_any_area),
+        cmocka_unit_test(test_memory_is_given_back),
     };
     if (!ALL_FROM_MALLOC)
         os_at_fork(NULL, NULL, use_in_child); /* before there is a table */

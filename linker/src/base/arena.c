@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define FIRST_CHUNK ((size_t)16 << 10)
-#define LAST_CHUNK  ((size_t)512 << 10) /* below what has huge pages of its own, which may stay half empty */
+#define LAST_CHUNK  ((size_t)512 << 10) /* the last one may stay empty but for its beginning */
 
 struct arena_chunk {
     struct arena_chunk *previous;

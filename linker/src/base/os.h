@@ -17,9 +17,10 @@ void *os_reallocate(void *memory, size_t size);
 void os_release(void *memory);
 
 /* Memory of tables that grow to megabytes, in huge pages where the system has them: see os_tables.c.  Tables
- * only grow; NULL on failure, with OLD untouched.  OLD_SIZE must be what OLD was made with (NULL: 0).  A new
- * one of 1 MiB or more is all zeros. */
+ * only grow; NULL on failure, with OLD untouched.  OLD_SIZE must be what OLD was made with (NULL: 0).  What is
+ * in what is new cannot be said; a zeroed table is all zeros, without touching what the system has cleared. */
 void *os_resize_table(void *old, size_t old_size, size_t new_size);
+void *os_zeroed_table(size_t size);
 void os_release_table(void *table, size_t size);
 /* The size, SIZE or larger, that is as cheap as SIZE. */
 size_t os_table_room(size_t size);

@@ -16,8 +16,7 @@ static size_t slots_size(uint32_t mask) {
 }
 
 static uint32_t *new_slots(uint32_t mask) {
-    uint32_t *slots = os_resize_table(NULL, 0, slots_size(mask));
-    return slots ? memset(slots, 0, slots_size(mask)) : NULL;
+    return os_zeroed_table(slots_size(mask));
 }
 
 static void release_slots(struct string_pool *pool) {

@@ -141,7 +141,7 @@ static bool reserve_parts(struct store_image *store, const uint64_t needs[PART_C
 
 static void *map_store(const struct store_image *store) {
     if (store->is_table)
-        return os_resize_table(NULL, 0, store->public.size);
+        return os_zeroed_table(store->public.size);
     return os_map(NULL, store->public.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 }
 

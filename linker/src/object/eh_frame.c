@@ -336,9 +336,10 @@ static void take_back(struct splitter *splitter) {
 /* Each FDE has an edge to its function, gets one to its CIE, and takes along those it has. */
 static struct jitscope_error *reserve_records(struct splitter *splitter, const struct block *block) {
     uint32_t count = block->edge_count;
-    TRY(vec_reserve(&splitter->attached, count));
+    /* Large ones first, while nothing lies behind them. */
     TRY(vec_reserve(&splitter->graph->edges, (uint64_t)count * 2));
-    return vec_reserve(&splitter->graph->blocks, count);
+    TRY(vec_reserve(&splitter->graph->blocks, count));
+    return vec_reserve(&splitter->attached, count);
 }
 
 static struct jitscope_error *split_block(struct splitter *splitter, uint32_t id) {

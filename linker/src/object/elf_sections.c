@@ -299,14 +299,15 @@ static uint32_t count_symbol_names(const struct elf_reader *reader) {
     return count;
 }
 
-/* Room for all blocks and names at once, where there are many; those of symbols are among them. */
+/* Room for all blocks and names at once, where there are many: those of symbols are among them, and blocks
+ * for records of .eh_frame, as many functions as each second section may be. */
 static struct jitscope_error *reserve_blocks(struct elf_reader *reader) {
     uint32_t count = reader->memory_sections;
     if (reader->section_count < MANY_SECTIONS)
         return NULL;
     TRY(string_pool_reserve(reader->graph->names, count + count_symbol_names(reader)));
     TRY(graph_reserve_sections(reader->graph, count));
-    return vec_reserve(&reader->graph->blocks, count);
+    return vec_reserve(&reader->graph->blocks, (uint64_t)count + count / 2);
 }
 
 /* Debug sections stay in the file, whose reader is kept for them. */
