@@ -2,6 +2,7 @@
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -38,13 +39,21 @@ static inline char *arena_copy(struct arena *arena, const char *bytes, size_t si
     return copy;
 }
 /* The same, aligned to nothing: texts stand one right behind the other. */
+static inline bool arena_has_text_room(const struct arena *arena, size_t size) {
+    return __builtin_expect(size < (size_t)(arena->end - arena->next), 1);
+}
+/* Where there is room: the copy stands where arena->next was. */
+static inline void arena_put_text(struct arena *arena, const char *bytes, size_t size) {
+    char *copy = (char *)arena->next;
+    arena->next += size + 1;
+    copy[size] = 0;
+    memcpy(copy, bytes, size);
+}
 static inline char *arena_copy_text(struct arena *arena, const char *bytes, size_t size) {
     char *copy = (char *)arena->next;
-    if (__builtin_expect(size >= (size_t)(arena->end - arena->next), 0))
+    if (!arena_has_text_room(arena, size))
         return arena_copy(arena, bytes, size);
-    memcpy(copy, bytes, size);
-    copy[size] = 0;
-    arena->next += size + 1;
+    arena_put_text(arena, bytes, size);
     return copy;
 }
 void arena_destroy(struct arena *arena);

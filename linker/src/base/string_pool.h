@@ -34,7 +34,8 @@ struct jitscope_error *string_pool_create(struct string_pool *pool);
 void string_pool_destroy(struct string_pool *pool);
 struct jitscope_error *string_pool_intern(struct string_pool *pool, const char *bytes, size_t length,
                                           uint32_t *id);
-struct pool_name string_pool_prepare(const struct string_pool *pool, const char *bytes, size_t length);
+/* Of COUNT names that have their bytes and lengths. */
+void string_pool_prepare(const struct string_pool *pool, struct pool_name *names, uint32_t count);
 struct jitscope_error *string_pool_intern_prepared(struct string_pool *pool, const struct pool_name *name,
                                                    uint32_t *id);
 /* Room for as many more names as there may be: finding it bit by bit costs several times as much. */

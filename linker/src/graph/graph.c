@@ -112,31 +112,74 @@ static inline bool begins_as_array(const char *name) {
     return second && second < sizeof third && third[second] && third[second] == name[2];
 }
 
-struct jitscope_error *graph_add_section(struct graph *graph, uint32_t name, uint8_t prot, uint8_t lifetime,
-                                         bool zero_fill, uint32_t *id) {
-    TRY(graph_cover_name(&graph->by_name.sections, name));
-    uint32_t *first = &graph->by_name.sections.data[name], last = NO_SECTION;
-    for (uint32_t at = *first; at != NO_SECTION; at = graph->sections.data[at].next) {
-        const struct section *section = &graph->sections.data[at];
+static __attribute__((noinline)) void tell_section(const struct graph *graph, uint32_t id) {
+    const struct section *section = &graph->sections.data[id];
+    TRACE(graph->trace, section, .section = id, .name = trace_name(graph->trace, section->name),
+          .prot = section->prot, .lifetime = section->lifetime);
+}
+
+static __attribute__((noinline)) struct jitscope_error *note_array(struct graph *graph, uint32_t id) {
+    return vec_push(&graph->arrays, id);
+}
+
+/* LINK is where it is found, and there is room for it. */
+static inline struct jitscope_error *put_section(struct graph *graph, uint32_t *link, struct section section,
+                                                 uint32_t *id) {
+    *id = *link = graph->sections.count;
+    section.next = NO_SECTION;
+    vec_put(&graph->sections, section);
+    if (trace_wants(graph->trace, LEVEL_BLOCK))
+        tell_section(graph, *id);
+    return begins_as_array(string_pool_text(graph->names, section.name)) ? note_array(graph, *id) : NULL;
+}
+
+/* There are sections of that name. */
+static __attribute__((noinline)) struct jitscope_error *find_or_put(struct graph *graph, uint32_t name,
+                                                                    uint8_t prot, uint8_t lifetime,
+                                                                    bool zero_fill, uint32_t *id) {
+    uint32_t *link = &graph->by_name.sections.data[name];
+    for (; *link != NO_SECTION; link = &graph->sections.data[*link].next) {
+        const struct section *section = &graph->sections.data[*link];
         if (section->prot == prot && section->lifetime == lifetime && section->zero_fill == zero_fill) {
-            *id = at;
+            *id = *link;
             return NULL;
         }
-        last = at;
     }
-    TRY(vec_push(
-        &graph->sections,
-        (struct section){
-            .name = name, .prot = prot, .lifetime = lifetime, .zero_fill = zero_fill, .next = NO_SECTION}));
-    *id = graph->sections.count - 1;
-    *(last == NO_SECTION ? first : &graph->sections.data[last].next) = *id;
-    TRACE(graph->trace, section, .section = *id, .name = trace_name(graph->trace, name), .prot = prot,
-          .lifetime = lifetime);
-    return begins_as_array(string_pool_text(graph->names, name)) ? vec_push(&graph->arrays, *id) : NULL;
+    return put_section(
+        graph, link,
+        (struct section){.name = name, .prot = prot, .lifetime = lifetime, .zero_fill = zero_fill}, id);
+}
+
+static __attribute__((noinline)) struct jitscope_error *
+add_where_room_is_short(struct graph *graph, uint32_t name, uint8_t prot, uint8_t lifetime, bool zero_fill,
+                        uint32_t *id) {
+    TRY(graph_cover_name(&graph->by_name.sections, name));
+    TRY(vec_reserve(&graph->sections, 1));
+    return graph_add_section(graph, name, prot, lifetime, zero_fill, id);
+}
+
+/* What does not hold of most of many sections is a call away, and so this saves no registers. */
+struct jitscope_error *graph_add_section(struct graph *graph, uint32_t name, uint8_t prot, uint8_t lifetime,
+                                         bool zero_fill, uint32_t *id) {
+    if (name >= graph->by_name.sections.count || graph->sections.count == graph->sections.capacity)
+        return add_where_room_is_short(graph, name, prot, lifetime, zero_fill, id);
+    uint32_t *link = &graph->by_name.sections.data[name];
+    if (*link != NO_SECTION)
+        return find_or_put(graph, name, prot, lifetime, zero_fill, id);
+    return put_section(
+        graph, link,
+        (struct section){.name = name, .prot = prot, .lifetime = lifetime, .zero_fill = zero_fill}, id);
 }
 
 /* --- blocks
  * -------------------------------------------------------------------------------------------------- */
+
+void graph_tell_block(const struct graph *graph, uint32_t id) {
+    const struct block *block = &graph->blocks.data[id];
+    TRACE(graph->trace, block, .block = id, .section = block->section, .input = block->input,
+          .input_section = block->input_section, .input_offset = block->input_offset, .size = block->size,
+          .alignment = (uint64_t)1 << block->alignment_log2, .zero_fill = !block->content);
+}
 
 struct jitscope_error *graph_add_block(struct graph *graph, uint32_t section, const uint8_t *content,
                                        uint64_t size, uint8_t alignment_log2, struct block_source source,
@@ -144,25 +187,7 @@ struct jitscope_error *graph_add_block(struct graph *graph, uint32_t section, co
     if (source.input_offset > UINT32_MAX || size > UINT32_MAX)
         return error_create(JITSCOPE_ERROR_UNSUPPORTED, "a section of 4 GiB or more");
     TRY(vec_reserve(&graph->blocks, 1));
-    uint8_t in_memory = section_in_memory(&graph->sections.data[section]) ? BLOCK_IN_MEMORY : 0;
-    *id = graph->blocks.count;
-    vec_put(&graph->blocks, (struct block){.content = content,
-                                           .size = (uint32_t)size,
-                                           .section = section,
-                                           .input = source.input,
-                                           .input_section = source.input_section,
-                                           .input_offset = (uint32_t)source.input_offset,
-                                           .first_edge = graph->edges.count,
-                                           .attached = NO_BLOCK,
-                                           .next_attached = NO_BLOCK,
-                                           .alignment_log2 = alignment_log2,
-                                           .flags = content ? in_memory : in_memory | BLOCK_ZERO_FILL});
-    graph->sections.data[section].blocks++;
-    graph->live_blocks++;
-    graph->most_bytes += size + ((uint64_t)1 << (alignment_log2 < 32 ? alignment_log2 : 32));
-    TRACE(graph->trace, block, .block = *id, .section = section, .input = source.input,
-          .input_section = source.input_section, .input_offset = source.input_offset, .size = size,
-          .alignment = (uint64_t)1 << alignment_log2, .zero_fill = !content);
+    *id = graph_put_block(graph, section, content, (uint32_t)size, alignment_log2, source);
     return NULL;
 }
 

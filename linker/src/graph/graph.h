@@ -265,6 +265,8 @@ struct block_source {
 struct jitscope_error *graph_add_block(struct graph *graph, uint32_t section, const uint8_t *content,
                                        uint64_t size, uint8_t alignment_log2, struct block_source source,
                                        uint32_t *id);
+/* Emits the event of a block that has come. */
+void graph_tell_block(const struct graph *graph, uint32_t id);
 void graph_remove_block(struct graph *graph, uint32_t block, uint32_t reason);
 /* BLOCK lives when OWNER lives. */
 void graph_attach_block(struct graph *graph, uint32_t owner, uint32_t block);
@@ -320,6 +322,30 @@ void graph_define_at(struct graph *graph, uint32_t symbol, uint32_t block, uint6
 /* Sections whose blocks have addresses in the executor; others are laid out from 0 on. */
 static inline bool section_in_memory(const struct section *section) {
     return lifetime_in_memory(section->lifetime);
+}
+
+/* graph_add_block() where graph->blocks has room; SOURCE's offset fits 32 bits.  Returns the id. */
+static inline uint32_t graph_put_block(struct graph *graph, uint32_t section, const uint8_t *content,
+                                       uint32_t size, uint8_t alignment_log2, struct block_source source) {
+    uint8_t in_memory = section_in_memory(&graph->sections.data[section]) ? BLOCK_IN_MEMORY : 0;
+    uint32_t id = graph->blocks.count;
+    vec_put(&graph->blocks, (struct block){.content = content,
+                                           .size = size,
+                                           .section = section,
+                                           .input = source.input,
+                                           .input_section = source.input_section,
+                                           .input_offset = (uint32_t)source.input_offset,
+                                           .first_edge = graph->edges.count,
+                                           .attached = NO_BLOCK,
+                                           .next_attached = NO_BLOCK,
+                                           .alignment_log2 = alignment_log2,
+                                           .flags = content ? in_memory : in_memory | BLOCK_ZERO_FILL});
+    graph->sections.data[section].blocks++;
+    graph->live_blocks++;
+    graph->most_bytes += size + ((uint64_t)1 << (alignment_log2 < 32 ? alignment_log2 : 32));
+    if (trace_wants(graph->trace, LEVEL_BLOCK))
+        graph_tell_block(graph, id);
+    return id;
 }
 
 /* External, whether somebody has answered for it or not, or common and without a place. */

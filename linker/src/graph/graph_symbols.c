@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-static void tell_symbol(struct graph *graph, uint32_t id) {
+static __attribute__((noinline)) void tell_symbol(struct graph *graph, uint32_t id) {
     const struct symbol *symbol = &graph->symbols.data[id];
     if (symbol->flags & SYMBOL_EXTERNAL)
         TRACE(graph->trace, symbol_external, .symbol = id, .name = trace_name(graph->trace, symbol->name),
@@ -51,18 +51,31 @@ void graph_tidy_open(struct graph *graph) {
 /* --- adding and finding
  * ------------------------------------------------------------------------------------------- */
 
-static inline struct jitscope_error *add(struct graph *graph, const struct symbol *symbol, uint32_t *id) {
+static inline bool has_room(const struct graph *graph, const struct symbol *symbol) {
+    return graph->symbols.count < graph->symbols.capacity &&
+           (!symbol_is_open(symbol) || graph->open.count < graph->open.capacity);
+}
+
+static struct jitscope_error *make_room(struct graph *graph, const struct symbol *symbol) {
+    if (symbol_is_open(symbol))
+        TRY(vec_reserve(&graph->open, 1));
+    return vec_reserve(&graph->symbols, 1);
+}
+
+static inline void put(struct graph *graph, const struct symbol *symbol, uint32_t *id) {
     *id = graph->symbols.count;
     if (symbol_is_open(symbol))
-        TRY(vec_push(&graph->open, *id));
-    TRY(vec_push(&graph->symbols, *symbol));
+        vec_put(&graph->open, *id);
+    vec_put(&graph->symbols, *symbol);
     graph->named += symbol->scope != SCOPE_LOCAL;
     trace_symbol(graph, *id);
-    return NULL;
 }
 
 struct jitscope_error *graph_add_symbol(struct graph *graph, struct symbol symbol, uint32_t *id) {
-    return add(graph, &symbol, id);
+    if (!has_room(graph, &symbol))
+        TRY(make_room(graph, &symbol));
+    put(graph, &symbol, id);
+    return NULL;
 }
 
 struct jitscope_error *graph_reserve_symbols(struct graph *graph, uint32_t count) {
@@ -76,11 +89,21 @@ uint32_t graph_find_symbol(const struct graph *graph, uint32_t name) {
     return name < graph->by_name.symbols.count ? graph->by_name.symbols.data[name] : NO_SYMBOL;
 }
 
+static __attribute__((noinline)) struct jitscope_error *
+add_named_with_room(struct graph *graph, const struct symbol *symbol, uint32_t *id) {
+    TRY(graph_cover_name(&graph->by_name.symbols, symbol->name));
+    TRY(make_room(graph, symbol));
+    put(graph, symbol, id);
+    graph->by_name.symbols.data[symbol->name] = *id;
+    return NULL;
+}
+
 static inline struct jitscope_error *add_named(struct graph *graph, const struct symbol *symbol,
                                                uint32_t *id) {
-    TRY(graph_cover_name(&graph->by_name.symbols, symbol->name));
-    TRY(add(graph, symbol, id));
-    graph->by_name.symbols.data[symbol->name] = *id;
+    if (!has_room(graph, symbol) || symbol->name >= graph->by_name.symbols.count)
+        return add_named_with_room(graph, symbol, id);
+    graph->by_name.symbols.data[symbol->name] = graph->symbols.count;
+    put(graph, symbol, id);
     return NULL;
 }
 
@@ -230,12 +253,9 @@ static enum decision decide(uint8_t old, uint8_t new, uint32_t *reason) {
     return table[old][new].decision;
 }
 
-struct jitscope_error *graph_define(struct graph *graph, const struct symbol *definition, uint32_t *id,
-                                    bool *won) {
-    *won = true;
-    *id = graph_find_symbol(graph, definition->name);
-    if (*id == NO_SYMBOL)
-        return add_named(graph, definition, id);
+/* DEFINITION meets the name's symbol. */
+static __attribute__((noinline)) struct jitscope_error *
+meet(struct graph *graph, const struct symbol *definition, const uint32_t *id, bool *won) {
     struct symbol *old = &graph->symbols.data[*id];
     TRY(check_kind(graph, old, definition->name, definition->kind, definition->input));
     if (old->flags & SYMBOL_EXTERNAL) {
@@ -265,6 +285,13 @@ struct jitscope_error *graph_define(struct graph *graph, const struct symbol *de
         break;
     }
     return NULL;
+}
+
+struct jitscope_error *graph_define(struct graph *graph, const struct symbol *definition, uint32_t *id,
+                                    bool *won) {
+    *won = true;
+    *id = graph_find_symbol(graph, definition->name);
+    return *id == NO_SYMBOL ? add_named(graph, definition, id) : meet(graph, definition, id, won);
 }
 
 struct jitscope_error *graph_yield(struct graph *graph, uint32_t id) {

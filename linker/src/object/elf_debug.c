@@ -207,9 +207,9 @@ static struct meaning meaning_of(const struct patch *patch, uint32_t index) {
     Elf64_Sym symbol = elf_symbol(reader, index);
     if (symbol.st_shndx == SHN_ABS)
         return (struct meaning){symbol.st_value, KIND_MEMORY};
-    if (symbol.st_shndx == SHN_UNDEF || elf_symbol_is_common(&symbol))
+    if (symbol.st_shndx == SHN_UNDEF || elf_is_common(symbol.st_shndx))
         return meaning_by_name(patch, &symbol);
-    struct meaning meaning = meaning_of_section(patch, elf_reader_symbol_section(reader, index, &symbol));
+    struct meaning meaning = meaning_of_section(patch, elf_reader_symbol_section(reader, index));
     meaning.value += meaning.kind == KIND_GONE ? 0 : symbol.st_value;
     return meaning;
 }

@@ -26,7 +26,7 @@ const char *elf_reader_symbol_name(const struct elf_reader *reader, uint32_t ind
         return "?";
     Elf64_Sym symbol = elf_symbol(reader, index);
     if (ELF64_ST_TYPE(symbol.st_info) == STT_SECTION)
-        return elf_reader_section_name(reader, elf_reader_symbol_section(reader, index, &symbol));
+        return elf_reader_section_name(reader, elf_reader_symbol_section(reader, index));
     const char *name = bytes_string(reader->symbol_names, symbol.st_name, &length);
     return name ? name : "?";
 }
@@ -165,11 +165,11 @@ static struct jitscope_error *open_extended_indices(struct elf_reader *reader, u
 }
 
 /* What a table's header says is checked when it is read: here, what is too much does not count. */
-static void count_table(struct elf_reader *reader, uint32_t index) {
-    Elf64_Shdr table = elf_section(reader, index);
-    if (table.sh_info < reader->section_count && elf_section_flags(reader, table.sh_info) & SHF_ALLOC &&
-        table.sh_size <= reader->file.size - reader->table_size)
-        reader->table_size += table.sh_size;
+static inline uint64_t counted_size(const struct elf_reader *reader, const struct elf_section_entry *table) {
+    return table->sh_info < reader->section_count && elf_section_flags(reader, table->sh_info) & SHF_ALLOC &&
+                   table->sh_size <= reader->file.size - reader->table_size
+               ? table->sh_size
+               : 0;
 }
 
 struct jitscope_error *elf_open_object(struct bytes file, struct elf_reader *reader) {
@@ -179,16 +179,16 @@ struct jitscope_error *elf_open_object(struct bytes file, struct elf_reader *rea
     TRY(check_header(file, &header));
     TRY(open_sections(reader, &header));
     for (uint32_t i = 1; i < reader->section_count; i++) {
-        uint32_t type = elf_section_type(reader, i);
-        reader->memory_sections += elf_section_flags(reader, i) & SHF_ALLOC ? 1 : 0;
-        if (type == SHT_RELA) {
-            count_table(reader, i);
-        } else if (type == SHT_GROUP) {
+        const struct elf_section_entry *section = elf_section_at(reader, i);
+        reader->memory_sections += section->sh_flags & SHF_ALLOC ? 1 : 0;
+        if (section->sh_type == SHT_RELA) {
+            reader->table_size += counted_size(reader, section);
+        } else if (section->sh_type == SHT_GROUP) {
             reader->has_groups = true;
-        } else if (type == SHT_SYMTAB) {
-            Elf64_Shdr section = elf_section(reader, i);
-            TRY(open_symbols(reader, i, &section));
-        } else if (type == SHT_SYMTAB_SHNDX) {
+        } else if (section->sh_type == SHT_SYMTAB) {
+            const Elf64_Shdr table = elf_section(reader, i);
+            TRY(open_symbols(reader, i, &table));
+        } else if (section->sh_type == SHT_SYMTAB_SHNDX) {
             extended = i;
         }
     }
@@ -245,9 +245,9 @@ struct jitscope_error *elf_each_definition(struct bytes file, elf_symbol_functio
             continue;
         unsigned type = ELF64_ST_TYPE(symbol.st_info);
         unsigned bind = ELF64_ST_BIND(symbol.st_info);
-        bool strong = !elf_symbol_is_common(&symbol) && bind == STB_GLOBAL;
+        bool strong = !elf_is_common(symbol.st_shndx) && bind == STB_GLOBAL;
         bool data =
-            !elf_symbol_is_common(&symbol) && bind != STB_WEAK && type != STT_FUNC && type != STT_GNU_IFUNC;
+            !elf_is_common(symbol.st_shndx) && bind != STB_WEAK && type != STT_FUNC && type != STT_GNU_IFUNC;
         TRY(function(context, name, length, (data ? ELF_DATA : 0) | (strong ? ELF_STRONG : 0)));
     }
     return NULL;

@@ -22,8 +22,27 @@
 /* From here on looking beforehand how much there is of something pays. */
 enum { MANY_SECTIONS = 256 };
 
-static inline bool elf_symbol_is_common(const Elf64_Sym *symbol) {
-    return symbol->st_shndx == SHN_COMMON || symbol->st_shndx == SHN_X86_64_LCOMMON;
+/* Elf64_Shdr and Elf64_Sym where the file has them, aligned to nothing. */
+struct elf_section_entry {
+    uint32_t sh_name, sh_type;
+    uint64_t sh_flags, sh_addr, sh_offset, sh_size;
+    uint32_t sh_link, sh_info;
+    uint64_t sh_addralign, sh_entsize;
+} __attribute__((packed, may_alias));
+
+struct elf_symbol_entry {
+    uint32_t st_name;
+    uint8_t st_info, st_other;
+    uint16_t st_shndx;
+    uint64_t st_value, st_size;
+} __attribute__((packed, may_alias));
+
+_Static_assert(sizeof(struct elf_section_entry) == sizeof(Elf64_Shdr) &&
+                   sizeof(struct elf_symbol_entry) == sizeof(Elf64_Sym),
+               "entries are as <elf.h> has them");
+
+static inline bool elf_is_common(uint16_t section) {
+    return section == SHN_COMMON || section == SHN_X86_64_LCOMMON;
 }
 
 /* What became of an input section.  Nearly every object has a .data and a .bss with nothing in them: an empty
@@ -59,40 +78,53 @@ struct elf_reader {
     bool has_calls;         /* a section is in state SECTION_CALLS, or was */
 };
 
+static inline const struct elf_section_entry *elf_section_at(const struct elf_reader *reader,
+                                                             uint32_t index) {
+    return (const struct elf_section_entry *)(const void *)reader->sections + index;
+}
+
 static inline Elf64_Shdr elf_section(const struct elf_reader *reader, uint32_t index) {
     Elf64_Shdr section;
-    memcpy(&section, reader->sections + (size_t)index * sizeof section, sizeof section);
+    memcpy(&section, elf_section_at(reader, index), sizeof section);
     return section;
 }
 
 /* What most of the walks over all sections ask first, and of most sections at all. */
 static inline uint32_t elf_section_type(const struct elf_reader *reader, uint32_t index) {
-    return load_u32(reader->sections + (size_t)index * sizeof(Elf64_Shdr) + offsetof(Elf64_Shdr, sh_type));
+    return elf_section_at(reader, index)->sh_type;
 }
 
 static inline uint64_t elf_section_flags(const struct elf_reader *reader, uint32_t index) {
-    return load_u64(reader->sections + (size_t)index * sizeof(Elf64_Shdr) + offsetof(Elf64_Shdr, sh_flags));
+    return elf_section_at(reader, index)->sh_flags;
+}
+
+static inline const struct elf_symbol_entry *elf_symbol_at(const struct elf_reader *reader, uint32_t index) {
+    return (const struct elf_symbol_entry *)(const void *)reader->symbols + index;
 }
 
 static inline Elf64_Sym elf_symbol(const struct elf_reader *reader, uint32_t index) {
     Elf64_Sym symbol;
-    memcpy(&symbol, reader->symbols + (size_t)index * sizeof symbol, sizeof symbol);
+    memcpy(&symbol, elf_symbol_at(reader, index), sizeof symbol);
     return symbol;
 }
 
 static inline unsigned elf_symbol_type(const struct elf_reader *reader, uint32_t index) {
-    return ELF64_ST_TYPE(reader->symbols[(size_t)index * sizeof(Elf64_Sym) + offsetof(Elf64_Sym, st_info)]);
+    return ELF64_ST_TYPE(elf_symbol_at(reader, index)->st_info);
 }
 
-/* How many names those who read tables of them prepare before the one that they are at. */
-enum { NAMES_AHEAD = 8 };
+/* Those who read tables take some entries at a time, whose names they prepare at once. */
+enum { NAMES_AHEAD = 16 };
+struct elf_names_ahead {
+    uint32_t count;
+    uint32_t indices[NAMES_AHEAD]; /* of the entries */
+    struct pool_name names[NAMES_AHEAD];
+};
 
-/* Without bytes where there is no text at OFFSET. */
-static inline struct pool_name elf_prepare_name(const struct elf_reader *reader, struct bytes texts,
-                                                uint64_t offset) {
-    size_t length;
-    const char *text = bytes_string(texts, offset, &length);
-    return text ? string_pool_prepare(reader->graph->names, text, length) : (struct pool_name){0};
+/* Without bytes where there is no text at OFFSET; to be prepared. */
+static inline struct pool_name elf_name(struct bytes texts, uint64_t offset) {
+    struct pool_name name = {0};
+    name.bytes = bytes_string(texts, offset, &name.length);
+    return name;
 }
 
 /* Header, section table, names and symbol table of an ET_REL file for x86-64. */
@@ -102,10 +134,10 @@ struct jitscope_error *elf_open_object(struct bytes file, struct elf_reader *rea
 const char *elf_reader_section_name(const struct elf_reader *reader, uint32_t index);
 const char *elf_reader_symbol_name(const struct elf_reader *reader, uint32_t index);
 /* The section a symbol lies in, with SHN_XINDEX looked up; special indices as they are. */
-static inline uint32_t elf_reader_symbol_section(const struct elf_reader *reader, uint32_t index,
-                                                 const Elf64_Sym *symbol) {
-    if (__builtin_expect(symbol->st_shndx != SHN_XINDEX, 1))
-        return symbol->st_shndx;
+static inline uint32_t elf_reader_symbol_section(const struct elf_reader *reader, uint32_t index) {
+    uint16_t section = elf_symbol_at(reader, index)->st_shndx;
+    if (__builtin_expect(section != SHN_XINDEX, 1))
+        return section;
     /* Without the table it is a section that does not exist. */
     return reader->extended_indices ? load_u32(reader->extended_indices + (size_t)index * 4) : UINT32_MAX;
 }

@@ -80,13 +80,13 @@ enum type_class { TYPE_TABLE, TYPE_CONTENT, TYPE_REFUSED };
 /* What nobody has defined is what GNU ld makes of it: types of operating systems are contents (unless a flag
  * says that there is more to know of them), those of programs can be kept out of memory, others are errors.
  */
-static enum type_class unknown_type(const Elf64_Shdr *section) {
+static enum type_class unknown_type(const struct elf_section_entry *section) {
     if (section->sh_type >= SHT_LOOS && section->sh_type <= SHT_HIOS)
         return section->sh_flags & SHF_OS_NONCONFORMING ? TYPE_REFUSED : TYPE_CONTENT;
     return section->sh_type >= SHT_LOUSER && !(section->sh_flags & SHF_ALLOC) ? TYPE_CONTENT : TYPE_REFUSED;
 }
 
-static enum type_class class_of(const Elf64_Shdr *section) {
+static enum type_class class_of(const struct elf_section_entry *section) {
     switch (section->sh_type) {
     case SHT_PROGBITS:
     case SHT_NOBITS:
@@ -114,7 +114,7 @@ static enum type_class class_of(const Elf64_Shdr *section) {
 }
 
 static struct jitscope_error *refuse_type(const struct elf_reader *reader, uint32_t index,
-                                          const Elf64_Shdr *section) {
+                                          const struct elf_section_entry *section) {
     if (section->sh_type == TYPE_CREL)
         return error_with_help(elf_error(reader, JITSCOPE_ERROR_UNSUPPORTED, index, NO_OFFSET, 0,
                                          "compact relocations (section type SHT_CREL, 0x%x)",
@@ -139,8 +139,8 @@ static bool is_debug_section(const char *name) {
            !strcmp(name, ".stabstr");
 }
 
-static struct jitscope_error *check_section(struct elf_reader *reader, uint32_t index,
-                                            const Elf64_Shdr *section) {
+static inline struct jitscope_error *check_section(struct elf_reader *reader, uint32_t index,
+                                                   const struct elf_section_entry *section) {
     if (section->sh_flags & SHF_COMPRESSED)
         return elf_error(reader, JITSCOPE_ERROR_UNSUPPORTED, index, NO_OFFSET, 0,
                          "compressed sections are not read yet");
@@ -165,39 +165,44 @@ static struct jitscope_error *check_section(struct elf_reader *reader, uint32_t 
     return NULL;
 }
 
-static uint8_t lifetime_of(const Elf64_Shdr *section) {
+static uint8_t lifetime_of(const struct elf_section_entry *section) {
     return !(section->sh_flags & SHF_ALLOC) ? LIFETIME_NO_ALLOC
            : section->sh_flags & SHF_TLS    ? LIFETIME_THREAD
                                             : LIFETIME_STANDARD;
 }
 
-static struct jitscope_error *take_section(struct elf_reader *reader, uint32_t index,
-                                           const Elf64_Shdr *section, const struct pool_name *text) {
+static uint8_t prot_of(const struct elf_section_entry *section) {
+    if (!(section->sh_flags & SHF_ALLOC))
+        return 0;
+    return (uint8_t)(PROTECT_READ | (section->sh_flags & SHF_WRITE ? PROTECT_WRITE : 0) |
+                     (section->sh_flags & SHF_EXECINSTR ? PROTECT_EXECUTE : 0));
+}
+
+/* SECTION was checked. */
+static inline struct jitscope_error *take_section(struct elf_reader *reader, uint32_t index,
+                                                  const struct elf_section_entry *section,
+                                                  const struct pool_name *text) {
     struct graph *graph = reader->graph;
-    bool alloc = section->sh_flags & SHF_ALLOC, zero_fill = section->sh_type == SHT_NOBITS;
-    uint8_t prot = (uint8_t)(!alloc                              ? 0
-                             : section->sh_flags & SHF_EXECINSTR ? PROTECT_READ | PROTECT_EXECUTE
-                             : section->sh_flags & SHF_WRITE     ? PROTECT_READ | PROTECT_WRITE
-                                                                 : PROTECT_READ);
+    bool zero_fill = section->sh_type == SHT_NOBITS;
     uint32_t name, id;
-    TRY(check_section(reader, index, section));
     TRY(string_pool_intern_prepared(graph->names, text, &name));
-    TRY(graph_add_section(graph, name, prot, lifetime_of(section), zero_fill, &id));
+    TRY(graph_add_section(graph, name, prot_of(section), lifetime_of(section), zero_fill, &id));
     if (section->sh_flags & SHF_X86_64_LARGE)
         graph->sections.data[id].order = ORDER_LARGE;
     uint8_t alignment = section->sh_addralign ? (uint8_t)__builtin_ctzll(section->sh_addralign) : 0;
-    TRY(graph_add_block(graph, id, zero_fill ? NULL : reader->file.data + section->sh_offset,
-                        section->sh_size, alignment, (struct block_source){reader->input, index, 0},
-                        &reader->scratch->block_of_section.data[index]));
+    TRY(vec_reserve(&graph->blocks, 1));
+    reader->scratch->block_of_section.data[index] = graph_put_block(
+        graph, id, zero_fill ? NULL : reader->file.data + section->sh_offset, (uint32_t)section->sh_size,
+        alignment, (struct block_source){reader->input, index, 0});
     reader->scratch->section_state.data[index] = SECTION_TAKEN;
     return NULL;
 }
 
 struct jitscope_error *elf_reader_want_empty(struct elf_reader *reader, uint32_t index) {
-    Elf64_Shdr section = elf_section(reader, index);
     const char *text = elf_reader_section_name(reader, index);
-    const struct pool_name name = string_pool_prepare(reader->graph->names, text, strlen(text));
-    return take_section(reader, index, &section, &name);
+    struct pool_name name = {.bytes = text, .length = strlen(text)};
+    string_pool_prepare(reader->graph->names, &name, 1);
+    return take_section(reader, index, elf_section_at(reader, index), &name);
 }
 
 /* Whether the section that INDEX tells of is in the graph, and tells of none itself (else two could hold each
@@ -205,12 +210,13 @@ struct jitscope_error *elf_reader_want_empty(struct elf_reader *reader, uint32_t
 static bool has_owner(const struct elf_reader *reader, uint32_t owner) {
     return owner && owner < reader->section_count &&
            reader->scratch->section_state.data[owner] == SECTION_TAKEN &&
-           !(elf_section(reader, owner).sh_flags & SHF_LINK_ORDER);
+           !(elf_section_flags(reader, owner) & SHF_LINK_ORDER);
 }
 
 /* SHF_LINK_ORDER: what a section tells of another has no meaning without it (gABI chapter 4, "Section
  * Attribute Flags"). One that tells of nothing, or of what has no bytes, stays. */
-static void attach_linked(struct elf_reader *reader, uint32_t index, const Elf64_Shdr *section) {
+static void attach_linked(struct elf_reader *reader, uint32_t index,
+                          const struct elf_section_entry *section) {
     struct graph *graph = reader->graph;
     struct elf_scratch *scratch = reader->scratch;
     uint32_t block = scratch->block_of_section.data[index], owner = section->sh_link;
@@ -229,20 +235,20 @@ static void attach_linked(struct elf_reader *reader, uint32_t index, const Elf64
 
 static void attach_all_linked(struct elf_reader *reader) {
     for (uint32_t i = 1; i < reader->section_count; i++) {
-        Elf64_Shdr section = elf_section(reader, i);
-        if (section.sh_flags & SHF_LINK_ORDER && section.sh_flags & SHF_ALLOC)
-            attach_linked(reader, i, &section);
+        const struct elf_section_entry *section = elf_section_at(reader, i);
+        if (section->sh_flags & SHF_LINK_ORDER && section->sh_flags & SHF_ALLOC)
+            attach_linked(reader, i, section);
     }
 }
 
 /* Sections with a C identifier as name count even when empty: programs ask where they start. */
-static bool may_be_left_out(const Elf64_Shdr *section, const char *name) {
+static bool may_be_left_out(const struct elf_section_entry *section, const char *name) {
     return (!section->sh_size || section->sh_type == SHT_NOTE) && name[0] == '.';
 }
 
 /* Pieces of the functions _init and _fini: those of all files stand one behind the other, and the first and
  * the last piece are the start-up files'. */
-static bool is_start_up_code(const Elf64_Shdr *section, const char *name, size_t length) {
+static bool is_start_up_code(const struct elf_section_entry *section, const char *name, size_t length) {
     return length == sizeof ".init" - 1 && section->sh_flags & SHF_EXECINSTR && section->sh_size &&
            (!memcmp(name, ".init", length) || !memcmp(name, ".fini", length));
 }
@@ -258,8 +264,7 @@ struct jitscope_error *elf_refuse_start_up_code(const struct elf_reader *reader,
 }
 
 static struct jitscope_error *take_start_up_code(struct elf_reader *reader, uint32_t index,
-                                                 const Elf64_Shdr *section, const char *name) {
-    TRY(check_section(reader, index, section));
+                                                 const struct elf_section_entry *section, const char *name) {
     if (section->sh_type != SHT_PROGBITS || strcmp(name, ".init"))
         return elf_refuse_start_up_code(reader, index);
     reader->scratch->section_state.data[index] = SECTION_CALLS;
@@ -267,28 +272,12 @@ static struct jitscope_error *take_start_up_code(struct elf_reader *reader, uint
     return NULL;
 }
 
-static struct jitscope_error *leave_out(struct elf_reader *reader, uint32_t index,
-                                        const Elf64_Shdr *section) {
-    TRY(check_section(reader, index, section));
-    reader->scratch->section_state.data[index] = SECTION_EMPTY;
-    return NULL;
-}
-
 /* The only section outside memory that is executable: its name and this flag are all there is to it. */
-static void note_stack(struct elf_reader *reader, const Elf64_Shdr *section) {
+static void note_stack(struct elf_reader *reader, const struct elf_section_entry *section) {
     size_t length;
     const char *name = bytes_string(reader->section_names, section->sh_name, &length);
     if (name && !strcmp(name, ".note.GNU-stack") && reader->graph->wants_executable_stack == NO_INPUT)
         reader->graph->wants_executable_stack = reader->input;
-}
-
-static struct jitscope_error *read_in_memory(struct elf_reader *reader, uint32_t index,
-                                             const Elf64_Shdr *section, const struct pool_name *name) {
-    if (may_be_left_out(section, name->bytes))
-        return leave_out(reader, index, section);
-    if (__builtin_expect(is_start_up_code(section, name->bytes, name->length), 0))
-        return take_start_up_code(reader, index, section, name->bytes);
-    return take_section(reader, index, section, name);
 }
 
 /* In objects with many sections a third of the symbols stand for these, and are called nothing. */
@@ -320,50 +309,74 @@ static struct jitscope_error *keep_reader(struct elf_reader *reader, uint32_t fi
                     (struct debug_input){reader->input, first, reader->graph->blocks.count - first, kept});
 }
 
-/* Of sections that are read at all. */
-static void prepare_names(const struct elf_reader *reader, uint32_t index, uint32_t *next,
-                          struct pool_name ahead[NAMES_AHEAD]) {
-    for (; *next < reader->section_count && *next < index + NAMES_AHEAD; ++*next)
-        if (elf_section_type(reader, *next) != SHT_RELA &&
-            reader->scratch->section_state.data[*next] != SECTION_DISCARDED)
-            ahead[*next % NAMES_AHEAD] =
-                elf_prepare_name(reader, reader->section_names, elf_section(reader, *next).sh_name);
+/* What the walk over all sections has come across. */
+struct walk {
+    uint32_t next; /* section */
+    bool has_debug, has_linked;
+};
+
+/* Fills AHEAD with the sections that are next; tables of relocations, mostly every other one, are read
+ * later. */
+static void look_ahead(struct elf_reader *reader, struct walk *walk, struct elf_names_ahead *ahead) {
+    uint32_t at = walk->next, count = 0;
+    for (; at < reader->section_count && count < NAMES_AHEAD; at++) {
+        const struct elf_section_entry *section = elf_section_at(reader, at);
+        if (section->sh_type == SHT_RELA)
+            continue;
+        uint64_t flags = section->sh_flags;
+        if ((flags & (SHF_ALLOC | SHF_EXECINSTR)) == SHF_EXECINSTR)
+            note_stack(reader, section);
+        walk->has_linked |= (flags & SHF_LINK_ORDER) != 0;
+        if (flags & SHF_EXCLUDE || reader->scratch->section_state.data[at] == SECTION_DISCARDED)
+            continue;
+        ahead->indices[count] = at;
+        ahead->names[count++] = elf_name(reader->section_names, section->sh_name);
+    }
+    string_pool_prepare(reader->graph->names, ahead->names, count);
+    ahead->count = count;
+    walk->next = at;
+}
+
+static struct jitscope_error *read_section(struct elf_reader *reader, struct walk *walk, uint32_t index,
+                                           const struct pool_name *name) {
+    const struct elf_read_options *options = reader->options;
+    const struct elf_section_entry *section = elf_section_at(reader, index);
+    bool alloc = section->sh_flags & SHF_ALLOC;
+    enum type_class class = class_of(section);
+    if (class == TYPE_REFUSED)
+        return refuse_type(reader, index, section);
+    if (class == TYPE_TABLE ||
+        (!alloc && !options->keep_no_alloc && (walk->has_debug || !options->note_debug)))
+        return NULL;
+    if (!name->bytes)
+        return elf_error(reader, JITSCOPE_ERROR_FORMAT, 0, NO_OFFSET, 0,
+                         "section %u has its name outside the name table", index);
+    bool is_debug = !alloc && is_debug_section(name->bytes);
+    if (!alloc && !(options->keep_no_alloc && is_debug)) {
+        walk->has_debug |= is_debug;
+        return NULL;
+    }
+    TRY(check_section(reader, index, section));
+    if (alloc && may_be_left_out(section, name->bytes))
+        reader->scratch->section_state.data[index] = SECTION_EMPTY;
+    else if (__builtin_expect(alloc && is_start_up_code(section, name->bytes, name->length), 0))
+        return take_start_up_code(reader, index, section, name->bytes);
+    else
+        return take_section(reader, index, section, name);
+    return NULL;
 }
 
 struct jitscope_error *elf_read_sections(struct elf_reader *reader) {
-    uint32_t first = reader->graph->blocks.count, next = 1;
-    bool has_debug = false, has_linked = false;
-    struct pool_name ahead[NAMES_AHEAD];
+    uint32_t first = reader->graph->blocks.count;
+    struct walk walk = {.next = 1};
+    struct elf_names_ahead ahead;
     TRY(reserve_blocks(reader));
-    for (uint32_t i = 1; i < reader->section_count; i++) {
-        prepare_names(reader, i, &next, ahead);
-        if (elf_section_type(reader, i) == SHT_RELA) /* every other one, mostly; read later */
-            continue;
-        Elf64_Shdr section = elf_section(reader, i);
-        bool alloc = section.sh_flags & SHF_ALLOC;
-        if (!alloc && section.sh_flags & SHF_EXECINSTR)
-            note_stack(reader, &section);
-        has_linked |= (section.sh_flags & SHF_LINK_ORDER) != 0;
-        if (reader->scratch->section_state.data[i] == SECTION_DISCARDED || section.sh_flags & SHF_EXCLUDE)
-            continue;
-        enum type_class class = class_of(&section);
-        if (class == TYPE_REFUSED)
-            return refuse_type(reader, i, &section);
-        if (class == TYPE_TABLE ||
-            (!alloc && !reader->options->keep_no_alloc && (has_debug || !reader->options->note_debug)))
-            continue;
-        const struct pool_name *name = &ahead[i % NAMES_AHEAD];
-        if (!name->bytes)
-            return elf_error(reader, JITSCOPE_ERROR_FORMAT, 0, NO_OFFSET, 0,
-                             "section %u has its name outside the name table", i);
-        if (alloc)
-            TRY(read_in_memory(reader, i, &section, name));
-        else if ((reader->options->keep_no_alloc && is_debug_section(name->bytes)))
-            TRY(take_section(reader, i, &section, name));
-        else
-            has_debug |= is_debug_section(name->bytes);
+    while (walk.next < reader->section_count) {
+        look_ahead(reader, &walk, &ahead);
+        for (uint32_t i = 0; i < ahead.count; i++)
+            TRY(read_section(reader, &walk, ahead.indices[i], &ahead.names[i]));
     }
-    if (has_linked)
+    if (walk.has_linked)
         attach_all_linked(reader);
-    return has_debug ? keep_reader(reader, first) : NULL;
+    return walk.has_debug ? keep_reader(reader, first) : NULL;
 }

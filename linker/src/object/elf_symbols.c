@@ -4,7 +4,7 @@
 /* Addresses without the tags that -fsanitize=hwaddress gives to objects. */
 #define UNTAGGED (~(UINT64_C(0xff) << 56))
 
-static uint8_t scope_of(const Elf64_Sym *symbol) {
+static uint8_t scope_of(const struct elf_symbol_entry *symbol) {
     switch (ELF64_ST_VISIBILITY(symbol->st_other)) {
     case STV_HIDDEN:
     case STV_INTERNAL:
@@ -14,7 +14,7 @@ static uint8_t scope_of(const Elf64_Sym *symbol) {
     }
 }
 
-static uint8_t kind_of(const Elf64_Sym *symbol) {
+static uint8_t kind_of(const struct elf_symbol_entry *symbol) {
     static const uint8_t kinds[16] = {
         [STT_FUNC] = SYMBOL_KIND_FUNCTION,   [STT_OBJECT] = SYMBOL_KIND_OBJECT,
         [STT_COMMON] = SYMBOL_KIND_OBJECT,   [STT_TLS] = SYMBOL_KIND_TLS,
@@ -26,16 +26,16 @@ static uint8_t kind_of(const Elf64_Sym *symbol) {
 }
 
 static struct jitscope_error *check_symbol(const struct elf_reader *reader, uint32_t index,
-                                           const Elf64_Sym *symbol) {
-    if (elf_symbol_is_common(symbol) && symbol->st_value && !is_power_of_two(symbol->st_value))
+                                           const struct elf_symbol_entry *symbol) {
+    if (elf_is_common(symbol->st_shndx) && symbol->st_value && !is_power_of_two(symbol->st_value))
         return elf_error(reader, JITSCOPE_ERROR_FORMAT, 0, NO_OFFSET, index,
                          "a common symbol with an alignment of 0x%llx", (unsigned long long)symbol->st_value);
-    if (elf_symbol_is_common(symbol) && symbol->st_size > UINT32_MAX)
+    if (elf_is_common(symbol->st_shndx) && symbol->st_size > UINT32_MAX)
         return elf_error(reader, JITSCOPE_ERROR_UNSUPPORTED, 0, NO_OFFSET, index,
                          "a common symbol of 0x%llx bytes: 4 GiB or more",
                          (unsigned long long)symbol->st_size);
     if (ELF64_ST_TYPE(symbol->st_info) == STT_GNU_IFUNC &&
-        (symbol->st_shndx == SHN_ABS || elf_symbol_is_common(symbol)))
+        (symbol->st_shndx == SHN_ABS || elf_is_common(symbol->st_shndx)))
         return elf_error(reader, JITSCOPE_ERROR_FORMAT, 0, NO_OFFSET, index,
                          "an indirect function (STT_GNU_IFUNC) whose resolver lies in no section");
     return NULL;
@@ -60,16 +60,16 @@ static struct jitscope_error *check_thread_local(struct elf_reader *reader, uint
 /* Fills in the block (or absolute value, or common); *state says whether the symbol's section is in the
  * graph. */
 static inline struct jitscope_error *place_symbol(struct elf_reader *reader, uint32_t index,
-                                                  const Elf64_Sym *from, struct symbol *symbol,
+                                                  const struct elf_symbol_entry *from, struct symbol *symbol,
                                                   enum section_state *state) {
-    uint32_t section = elf_reader_symbol_section(reader, index, from);
+    uint32_t section = elf_reader_symbol_section(reader, index);
     *state = SECTION_TAKEN;
     reader->has_thread_locals |= symbol->kind == SYMBOL_KIND_TLS;
     if (from->st_shndx == SHN_ABS) {
         symbol->kind = SYMBOL_KIND_ABSOLUTE;
         return NULL;
     }
-    if (elf_symbol_is_common(from)) {
+    if (elf_is_common(from->st_shndx)) {
         symbol->linkage = LINKAGE_COMMON;
         symbol->flags = from->st_shndx == SHN_COMMON ? 0 : SYMBOL_LARGE;
         return NULL;
@@ -103,7 +103,7 @@ static inline struct jitscope_error *place_symbol(struct elf_reader *reader, uin
 }
 
 /* A unique definition that is not the first. */
-static bool is_elsewhere(const struct elf_reader *reader, const Elf64_Sym *from,
+static bool is_elsewhere(const struct elf_reader *reader, const struct elf_symbol_entry *from,
                          const struct symbol *symbol) {
     return ELF64_ST_BIND(from->st_info) == STB_GNU_UNIQUE && from->st_shndx != SHN_UNDEF &&
            symbol->scope == SCOPE_DEFAULT && reader->options->is_elsewhere &&
@@ -111,7 +111,7 @@ static bool is_elsewhere(const struct elf_reader *reader, const Elf64_Sym *from,
 }
 
 static inline struct jitscope_error *read_global(struct elf_reader *reader, uint32_t index,
-                                                 const Elf64_Sym *from, struct symbol *symbol) {
+                                                 const struct elf_symbol_entry *from, struct symbol *symbol) {
     uint32_t *id = &reader->scratch->symbol_of_index.data[index];
     bool weak = ELF64_ST_BIND(from->st_info) == STB_WEAK,
          unique = ELF64_ST_BIND(from->st_info) == STB_GNU_UNIQUE;
@@ -135,8 +135,8 @@ static inline struct jitscope_error *read_global(struct elf_reader *reader, uint
     return graph_define(reader->graph, symbol, id, &won);
 }
 
-static struct jitscope_error *enter_local(struct elf_reader *reader, uint32_t index, const Elf64_Sym *from,
-                                          struct symbol *symbol) {
+static struct jitscope_error *enter_local(struct elf_reader *reader, uint32_t index,
+                                          const struct elf_symbol_entry *from, struct symbol *symbol) {
     uint32_t *id = &reader->scratch->symbol_of_index.data[index];
     enum section_state state;
     symbol->scope = SCOPE_LOCAL;
@@ -148,12 +148,16 @@ static struct jitscope_error *enter_local(struct elf_reader *reader, uint32_t in
 }
 
 /* Locals without a name of their own (sections, .L labels) are made when something refers to them. */
-static struct jitscope_error *read_local(struct elf_reader *reader, uint32_t index, const Elf64_Sym *from,
-                                         struct symbol *symbol, bool wanted) {
-    const char *name = string_pool_text(reader->graph->names, symbol->name);
+static inline bool waits_until_wanted(const char *name) {
+    return !name[0] || (name[0] == '.' && name[1] == 'L');
+}
+
+static struct jitscope_error *read_local(struct elf_reader *reader, uint32_t index,
+                                         const struct elf_symbol_entry *from, struct symbol *symbol,
+                                         bool wanted) {
     if (ELF64_ST_TYPE(from->st_info) == STT_FILE || from->st_shndx == SHN_UNDEF)
         return NULL;
-    if (!wanted && (!name[0] || (name[0] == '.' && name[1] == 'L')))
+    if (!wanted && waits_until_wanted(string_pool_text(reader->graph->names, symbol->name)))
         return NULL;
     return enter_local(reader, index, from, symbol);
 }
@@ -161,8 +165,8 @@ static struct jitscope_error *read_local(struct elf_reader *reader, uint32_t ind
 /* "name@@version" defines "name" and "name@version" (the version that those who ask for none get, and by
  * name); AT is its first '@'.  To relocations of this object it is the first of these. */
 static __attribute__((noinline, cold)) struct jitscope_error *
-read_versioned(struct elf_reader *reader, uint32_t index, const Elf64_Sym *from, const struct symbol *symbol,
-               const char *name, const char *at) {
+read_versioned(struct elf_reader *reader, uint32_t index, const struct elf_symbol_entry *from,
+               const struct symbol *symbol, const char *name, const char *at) {
     struct symbol with = *symbol, without = *symbol;
     struct string_pool *names = reader->graph->names;
     size_t plain = (size_t)(at - name), version = strlen(at + 1);
@@ -178,67 +182,137 @@ read_versioned(struct elf_reader *reader, uint32_t index, const Elf64_Sym *from,
 }
 
 /* Where the version begins in the name of a definition that is its name's default; NULL for others. */
-static const char *find_default_version(const struct elf_reader *reader, const Elf64_Sym *from,
+static const char *find_default_version(const struct elf_reader *reader, const struct elf_symbol_entry *from,
                                         const char *name) {
     const char *at = reader->has_versions && from->st_shndx != SHN_UNDEF ? strchr(name, '@') : NULL;
     return at && at > name && at[1] == '@' && at[2] ? at : NULL;
 }
 
-static struct pool_name prepare_name(const struct elf_reader *reader, uint32_t index) {
-    return elf_prepare_name(reader, reader->symbol_names, elf_symbol(reader, index).st_name);
-}
-
 /* PREPARED has no bytes where there is no name. */
 static struct jitscope_error *read_symbol(struct elf_reader *reader, uint32_t index,
                                           const struct pool_name *prepared, bool wanted) {
-    Elf64_Sym from = elf_symbol(reader, index);
-    bool is_section = ELF64_ST_TYPE(from.st_info) == STT_SECTION;
-    bool local = ELF64_ST_BIND(from.st_info) == STB_LOCAL;
-    struct symbol symbol = {.value = from.st_value,
-                            .size = from.st_size,
-                            .block = NO_BLOCK,
-                            .input = reader->input,
-                            .kind = kind_of(&from)};
-    const char *name = prepared->bytes;
-    if (!name)
-        return elf_error(reader, JITSCOPE_ERROR_FORMAT, reader->symbol_table, (uint64_t)index * sizeof from,
-                         0, "symbol %u has its name outside the string table", index);
-    TRY(check_symbol(reader, index, &from));
-    if (!is_section) /* sections are called nothing */
-        TRY(string_pool_intern_prepared(reader->graph->names, prepared, &symbol.name));
-    if (local)
-        return read_local(reader, index, &from, &symbol, wanted);
-    if (!prepared->length)
-        return elf_error(reader, JITSCOPE_ERROR_FORMAT, reader->symbol_table, (uint64_t)index * sizeof from,
-                         0, "global symbol %u has no name", index);
-    if (from.st_shndx == SHN_COMMON && !strcmp(name, "__gnu_lto_slim"))
-        return error_with_help(
-            error_create(JITSCOPE_ERROR_UNSUPPORTED, "GCC's LTO bytecode, not machine code"),
-            "compile without -flto, or with -ffat-lto-objects");
-    const char *version = find_default_version(reader, &from, name);
-    return version ? read_versioned(reader, index, &from, &symbol, name, version)
-                   : read_global(reader, index, &from, &symbol);
-}
-
-/* A section is called nothing: what most symbols have to be asked does not count for its own. */
-static struct jitscope_error *read_section_symbol(struct elf_reader *reader, uint32_t index,
-                                                  const Elf64_Sym *from) {
+    const struct elf_symbol_entry *from = elf_symbol_at(reader, index);
+    unsigned type = ELF64_ST_TYPE(from->st_info);
     struct symbol symbol = {.value = from->st_value,
                             .size = from->st_size,
                             .block = NO_BLOCK,
                             .input = reader->input,
-                            .kind = SYMBOL_KIND_SECTION};
-    return enter_local(reader, index, from, &symbol);
+                            .kind = kind_of(from)};
+    const char *name = prepared->bytes;
+    if (!name)
+        return elf_error(reader, JITSCOPE_ERROR_FORMAT, reader->symbol_table, (uint64_t)index * sizeof *from,
+                         0, "symbol %u has its name outside the string table", index);
+    TRY(check_symbol(reader, index, from));
+    if (type != STT_SECTION) /* sections are called nothing */
+        TRY(string_pool_intern_prepared(reader->graph->names, prepared, &symbol.name));
+    if (ELF64_ST_BIND(from->st_info) == STB_LOCAL)
+        return read_local(reader, index, from, &symbol, wanted);
+    if (!prepared->length)
+        return elf_error(reader, JITSCOPE_ERROR_FORMAT, reader->symbol_table, (uint64_t)index * sizeof *from,
+                         0, "global symbol %u has no name", index);
+    if (from->st_shndx == SHN_COMMON && !strcmp(name, "__gnu_lto_slim"))
+        return error_with_help(
+            error_create(JITSCOPE_ERROR_UNSUPPORTED, "GCC's LTO bytecode, not machine code"),
+            "compile without -flto, or with -ffat-lto-objects");
+    const char *version = find_default_version(reader, from, name);
+    return version ? read_versioned(reader, index, from, &symbol, name, version)
+                   : read_global(reader, index, from, &symbol);
+}
+
+/* --- ordinary ones
+ * ---------------------------------------------------------------------------------------------- */
+
+/* Nearly every symbol lies in a section that is in the graph and in memory, and is neither thread-local nor
+ * an indirect function: nothing but its offset is to be checked.  The section's block; NO_BLOCK for others.
+ */
+static inline uint32_t ordinary_block(const struct elf_reader *reader, const struct elf_symbol_entry *from) {
+    const struct elf_scratch *scratch = reader->scratch;
+    uint32_t section = from->st_shndx; /* 0 is none, and skipped */
+    if (section >= SHN_LORESERVE || section >= reader->section_count ||
+        scratch->section_state.data[section] != SECTION_TAKEN || ELF64_ST_TYPE(from->st_info) > STT_SECTION)
+        return NO_BLOCK;
+    uint32_t id = scratch->block_of_section.data[section];
+    const struct block *block = &reader->graph->blocks.data[id];
+    return block->flags & BLOCK_IN_MEMORY && from->st_value <= block->size ? id : NO_BLOCK;
+}
+
+static inline bool has_ordinary_name(const struct elf_reader *reader, const struct elf_symbol_entry *from,
+                                     const struct pool_name *name) {
+    unsigned bind = ELF64_ST_BIND(from->st_info);
+    return bind == STB_LOCAL ? name->bytes != NULL
+                             : bind <= STB_WEAK && name->length && !reader->has_versions;
+}
+
+/* What read_symbol() comes to for a symbol with such a block and such a name. */
+static inline struct jitscope_error *read_ordinary(struct elf_reader *reader, uint32_t index, uint32_t block,
+                                                   const struct pool_name *name) {
+    const struct elf_symbol_entry *from = elf_symbol_at(reader, index);
+    unsigned bind = ELF64_ST_BIND(from->st_info);
+    struct symbol symbol = {.value = from->st_value,
+                            .size = from->st_size,
+                            .block = block,
+                            .input = reader->input,
+                            .linkage = bind == STB_WEAK ? LINKAGE_WEAK : LINKAGE_STRONG,
+                            .scope = bind == STB_LOCAL ? SCOPE_LOCAL : scope_of(from),
+                            .kind = kind_of(from)};
+    uint32_t *id = &reader->scratch->symbol_of_index.data[index];
+    bool won;
+    TRY(string_pool_intern_prepared(reader->graph->names, name, &symbol.name));
+    if (bind != STB_LOCAL)
+        return graph_define(reader->graph, &symbol, id, &won);
+    return waits_until_wanted(name->bytes) ? NULL : graph_add_symbol(reader->graph, symbol, id);
+}
+
+/* A section is called nothing. */
+static inline struct symbol section_symbol(const struct elf_reader *reader,
+                                           const struct elf_symbol_entry *from, uint32_t block) {
+    return (struct symbol){.value = from->st_value,
+                           .size = from->st_size,
+                           .block = block,
+                           .input = reader->input,
+                           .scope = SCOPE_LOCAL,
+                           .kind = SYMBOL_KIND_SECTION};
+}
+
+static __attribute__((noinline)) struct jitscope_error *want_unusual(struct elf_reader *reader,
+                                                                     uint32_t index) {
+    const struct elf_symbol_entry *from = elf_symbol_at(reader, index);
+    bool is_section = from->st_info == ELF64_ST_INFO(STB_LOCAL, STT_SECTION) && from->st_shndx != SHN_UNDEF &&
+                      !elf_is_common(from->st_shndx);
+    if (is_section) {
+        struct symbol symbol = section_symbol(reader, from, NO_BLOCK);
+        return enter_local(reader, index, from, &symbol);
+    }
+    struct pool_name name = elf_name(reader->symbol_names, from->st_name);
+    string_pool_prepare(reader->graph->names, &name, 1);
+    return read_symbol(reader, index, &name, true);
 }
 
 struct jitscope_error *elf_reader_want_symbol(struct elf_reader *reader, uint32_t index) {
-    Elf64_Sym from = elf_symbol(reader, index);
-    bool is_section = from.st_info == ELF64_ST_INFO(STB_LOCAL, STT_SECTION) && from.st_shndx != SHN_UNDEF &&
-                      !elf_symbol_is_common(&from);
-    if (is_section)
-        return read_section_symbol(reader, index, &from);
-    const struct pool_name name = prepare_name(reader, index);
-    return read_symbol(reader, index, &name, true);
+    const struct elf_symbol_entry *from = elf_symbol_at(reader, index);
+    bool is_section = from->st_info == ELF64_ST_INFO(STB_LOCAL, STT_SECTION);
+    uint32_t block = is_section ? ordinary_block(reader, from) : NO_BLOCK;
+    return block == NO_BLOCK ? want_unusual(reader, index)
+                             : graph_add_symbol(reader->graph, section_symbol(reader, from, block),
+                                                &reader->scratch->symbol_of_index.data[index]);
+}
+
+/* --- all
+ * -------------------------------------------------------------------------------------------------------- */
+
+/* Fills AHEAD with the symbols that are next; those of sections come when something refers to them. */
+static uint32_t look_ahead(const struct elf_reader *reader, uint32_t next, struct elf_names_ahead *ahead) {
+    uint32_t count = 0;
+    for (; next < reader->symbol_count && count < NAMES_AHEAD; next++) {
+        const struct elf_symbol_entry *symbol = elf_symbol_at(reader, next);
+        if (ELF64_ST_TYPE(symbol->st_info) == STT_SECTION)
+            continue;
+        ahead->indices[count] = next;
+        ahead->names[count++] = elf_name(reader->symbol_names, symbol->st_name);
+    }
+    string_pool_prepare(reader->graph->names, ahead->names, count);
+    ahead->count = count;
+    return next;
 }
 
 struct jitscope_error *elf_read_symbols(struct elf_reader *reader) {
@@ -247,13 +321,16 @@ struct jitscope_error *elf_read_symbols(struct elf_reader *reader) {
     if (reader->section_count < MANY_SECTIONS) /* else there is room already */
         TRY(string_pool_reserve(reader->graph->names, reader->symbol_count));
     TRY(graph_reserve_symbols(reader->graph, reader->symbol_count));
-    struct pool_name ahead[NAMES_AHEAD];
-    for (uint32_t i = 1, next = 1; i < reader->symbol_count; i++) {
-        for (; next < reader->symbol_count && next < i + NAMES_AHEAD; next++)
-            if (elf_symbol_type(reader, next) != STT_SECTION)
-                ahead[next % NAMES_AHEAD] = prepare_name(reader, next);
-        if (elf_symbol_type(reader, i) != STT_SECTION) /* those come when something refers to them */
-            TRY(read_symbol(reader, i, &ahead[i % NAMES_AHEAD], false));
+    struct elf_names_ahead ahead;
+    for (uint32_t next = 1; next < reader->symbol_count;) {
+        next = look_ahead(reader, next, &ahead);
+        for (uint32_t i = 0; i < ahead.count; i++) {
+            const struct elf_symbol_entry *from = elf_symbol_at(reader, ahead.indices[i]);
+            uint32_t block =
+                has_ordinary_name(reader, from, &ahead.names[i]) ? ordinary_block(reader, from) : NO_BLOCK;
+            TRY(block == NO_BLOCK ? read_symbol(reader, ahead.indices[i], &ahead.names[i], false)
+                                  : read_ordinary(reader, ahead.indices[i], block, &ahead.names[i]));
+        }
     }
     return NULL;
 }
