@@ -143,6 +143,9 @@ struct arch {
      * rewritten whatever the address turns out to be: then EDGE has a kind that does so when it is applied.
      */
     bool (*relax_early)(const uint8_t *content, uint64_t size, struct edge *edge);
+    /* EDGE, of a kind in early_kinds, asks for a GOT entry again, to be loaded from whatever lies near. */
+    void (*take_back_early)(struct edge *edge);
+    uint64_t early_kinds; /* that relax_early() makes */
     /* Rewrites the instruction around FIELD as an edge of KIND does; false when it is none that the kind is
      * for. */
     bool (*rewrite)(uint16_t kind, uint8_t *field);
