@@ -491,6 +491,7 @@ struct jitscope_error *session_read_inputs(struct graph *graph, void *context) {
     while (lazily && session_has_more_libraries(session)) /* what waits may want anything */
         TRY(session_add_default_library(session));
     TRY(lazily ? session_read_lazily(graph, session) : read_all(graph, session));
+    TRY(session_yield_commons(session, graph));
     if (link->replaces)
         TRY(session_keep_variables(graph, session));
     return session->replaceable ? session_mark_replaceable(graph, session) : NULL;

@@ -371,6 +371,12 @@ struct jitscope_error *session_find_at_run_time(struct jitscope_session *session
                                                 const struct symbol *symbol, int64_t *provider,
                                                 struct elf_shared_symbol *found, uint32_t *asked);
 
+/* --- commons.c
+ * --------------------------------------------------------------------------------------------------- */
+
+/* Common symbols become references to what shared libraries define as data. */
+struct jitscope_error *session_yield_commons(struct jitscope_session *session, struct graph *graph);
+
 /* --- externals.c
  * --------------------------------------------------------------------------------------------------- */
 
