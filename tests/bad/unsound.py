@@ -77,6 +77,8 @@ DWARF = [
     ("compressed section cut in its header", ["-g", "-gz=zlib"], lambda it: it.field("Q", ".debug_info", SIZE, 20)),
     (".eh_frame record longer than its section", [], lambda it: it.put("I", ".eh_frame", 0, 0x1000)),
     (".eh_frame FDE of no CIE", ["-g"], lambda it: it.put("I", ".eh_frame", 28, 0x333)),
+    (".eh_frame FDEs that count from data", ["-g"], lambda it: it.put("B", ".eh_frame", 16, 0x3b)),
+    (".eh_frame FDEs that count from text", ["-g"], lambda it: it.put("B", ".eh_frame", 16, 0x2b)),
     (".eh_frame cut", ["-g"], lambda it: it.field("Q", ".eh_frame", SIZE, 0x1e)),
     (".eh_frame relocation of unknown type", ["-g"], lambda it: it.put("I", ".rela.eh_frame", 8, 200)),
     (".eh_frame relocation table out of the file", ["-g"], lambda it: it.field("Q", ".rela.eh_frame", OFFSET, 1 << 41)),

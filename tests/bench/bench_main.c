@@ -1,5 +1,7 @@
 #include "contestant.h"
 
+#include "../mappings.h"
+
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -37,16 +39,6 @@ static long status_kib(const char *key) {
     if (file)
         fclose(file);
     return value;
-}
-
-static long count_mappings(void) {
-    long count = 0;
-    FILE *file = fopen("/proc/self/maps", "r");
-    for (int byte; file && (byte = getc(file)) != EOF;)
-        count += byte == '\n';
-    if (file)
-        fclose(file);
-    return count;
 }
 
 /* "5" makes the highest resident size start again from the present one; see proc(5), clear_refs. */

@@ -91,7 +91,7 @@ def executor_says(version, *more):
         return struct.pack("<I", len(value)) + value + b"\0"
 
     hello = text(b"jitscope executor") + text(version.encode())
-    hello += struct.pack("<IQQQQI", 1, 4096, 0x7f0000000000, 0x7e0000000000, 1 << 30, 1) + text(b"mine")
+    hello += struct.pack("<IQQQQI", 1, 4096, 0x7f0000000000, 0x7e0000000000, 1 << 30, 1) + text(b"mine") + struct.pack("<I", 0)
     stream = b""
     for index, (kind, payload) in enumerate([(1, hello), *more]):
         stream += struct.pack("<IHHQQ", len(payload), 1, kind, index + 1, index) + payload

@@ -3,7 +3,7 @@ import os
 import shutil
 import unittest
 
-from harness import LIBRARIES, SystemTest
+from harness import JITSCOPE, LIBRARIES, SystemTest
 
 LINKS = os.path.abspath(os.environ.get("LINKS", "build/dev/tests/system/system-links"))
 STACK = '\n.section .note.GNU-stack,"",@progbits\n'
@@ -22,6 +22,49 @@ class Corners(SystemTest):
         self.assertEqual((outcome.status, outcome.out), (1, b""), outcome)
         for pattern in patterns:
             self.assertRegex(outcome.err.decode(), pattern)
+
+
+class Commons(Corners):
+    """Common symbols of the names of a library's data are that data, as with GNU ld, and as large as it is."""
+    LIBRARY = ("int value = 11, later, array[4] = {1, 2, 3, 4}; const int constant = 13; int weak __attribute__((weak)) = 14; int code(void) { return 5; }\n"
+               "int *place(int n) { return n == 0 ? &value : n == 1 ? &later : n == 2 ? array : (int *)&constant; }\nint next(void) { return ++value + ++later; }")
+    USER = ("#include <stdio.h>\nint value, later, array[2], constant; int *place(int), next(void);\n"
+            'int main(void) { printf("%d %d %d %d", value, later, array[0], constant); later = 20; printf(" %d", next()); printf(" %d %d", value, later);\n'
+            'printf(" %d %d %d %d\\n", &value == place(0), &later == place(1), array == place(2), &constant == place(3)); return 0; }')
+
+    def setUp(self):
+        super().setUp()
+        self.must("gcc", "-shared", "-fPIC", self.text("data.c", self.LIBRARY), "-o", "data.so")
+        self.library = [self.folder / "data.so"]
+
+    def common(self, text, *flags, name="common.o"):
+        return [self.compile(text + "\n", "-O1", "-fcommon", *flags, name=name)]
+
+    def test_they_are_the_library_s(self):
+        for flags, words in ((("-fPIC",), ()), (("-fPIE",), ()), (("-fno-pic",), ("-no-pie",))):
+            with self.subTest(flags=flags):
+                same = self.same(self.common(self.USER, *flags), self.library, flags=("-w", *words))
+                self.assertEqual(same.out, b"11 0 1 13 33 12 21 1 1 1 1\n")
+
+    def test_of_the_c_library(self):
+        text = ("#include <stdio.h>\nint getopt(int, char *const *, const char *); int optind, opterr; char *optarg;\n"
+                'int main(int argc, char **argv) { int n = 0; opterr = 0; while (getopt(argc, argv, "ab:") != -1) n++; printf("%d %d %s\\n", n, optind, optarg); return 0; }')
+        for flags, words in ((("-fPIC",), ()), (("-fno-pic",), ("-no-pie",))):
+            self.assertEqual(self.same(self.common(text, *flags), arguments=("-a", "-b", "x", "-c", "y"), flags=words).out, b"3 5 (null)\n")
+
+    def test_what_stays_the_program_s(self):
+        """What is larger than the library's, or weak there, or a function, or hidden; each with what defines it beside."""
+        for text, beside in (("int array[5], weak, code; int main(void) { return array[0] + array[4] + weak + code; }", ""),
+                             ('int value __attribute__((visibility("hidden"))); int main(void) { return value; }', ""),
+                             ("int value; int main(void) { return value; }", "int value = 3;")):
+            objects = self.common(text, "-fPIC") + (self.common(beside, name="beside.o") if beside else [])
+            expected = 3 if beside else 0
+            self.assertEqual(self.jitscope("run", *objects, *self.library).status, expected)
+        self.same(self.common("int weak, code; int main(void) { return weak + code; }", "-fPIC"), self.library, flags=("-w",))
+
+    def test_what_is_told(self):
+        self.must(JITSCOPE, "run", "--record", "told.jsr", *self.common("int value; int main(void) { return value != 11; }", "-fPIC"), *self.library)
+        self.assertRegex(self.must(JITSCOPE, "why", "told.jsr", "value").out, rb"common.o.*(?s:.*)data\.so.*strong over common")
 
 
 class Versions(Corners):

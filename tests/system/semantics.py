@@ -380,20 +380,30 @@ class Initialisers(Semantics):
         "c": {".ctors": "c1,c2", ".init_array.00050": "c3", ".dtors": "c4,c5", ".fini_array.00150": "c6", ".init_array.135": "c7"},
     }
 
-    def test_older_initialisers(self):
-        """.ctors and .dtors, with priorities and without, among .init_array and .fini_array; .preinit_array."""
-        names = [name for arrays in self.ARRAYS.values() for list in arrays.values() for name in list.split(",")]
+    # Suffixes that are no numbers: with arrays of the newer kind, of the older, and of both.
+    NAMED = ({"a": {".ctors.zzz": "a1,a2", ".init_array.00100": "a3", ".dtors.zzz": "a4,a5", ".fini_array.00100": "a6"},
+              "b": {".init_array": "b1", ".ctors.abc": "b2,b3", ".init_array.foo": "b4", ".dtors.abc": "b5", ".fini_array": "b6"}},
+             {"a": {".ctors.zzz": "a1", ".ctors.65400": "a2", ".ctors": "a3", ".dtors.65400": "a4,a5", ".dtors.zzz": "a6"},
+              "b": {".ctors.100": "b1", ".ctors.abc": "b2", ".init_array.foo": "b3", ".dtors.abc": "b4", ".dtors": "b5"}})
+
+    def same_arrays(self, files):
+        names = [name for arrays in files.values() for list in arrays.values() for name in list.split(",")]
         text = PRINT + "".join(f'void {name}(void) {{ puts("{name}"); }}\n' for name in names)
         main = self.compile(text + 'int main(void) { puts("main"); return 0; }\n', "-O1", "-fPIC", name="main.o")
         tables = {}
-        for tag, arrays in self.ARRAYS.items():
+        for tag, arrays in files.items():
             kind = {name: f",@{name[1:].split('.')[0]}" if "array" in name else "" for name in arrays}
             tables[tag] = self.assemble(tag, "".join(f'.section {name},"aw"{kind[name]}\n.quad {list}\n'
                                                      for name, list in arrays.items()))
-        for order in itertools.permutations(self.ARRAYS):
+        for order in itertools.permutations(files):
             with self.subTest(order=order):
                 outcome = self.same([main, *(tables[tag] for tag in order)])
                 self.assertEqual(len(outcome.out.split()), len(names) + 1)
+
+    def test_older_initialisers(self):
+        """.ctors and .dtors, with priorities and without, among .init_array and .fini_array; .preinit_array."""
+        for files in (self.ARRAYS, *self.NAMED):
+            self.same_arrays(files)
 
     def test_what_runs_at_exit(self):
         """atexit and __cxa_atexit, registered by initialisers, by main and while exiting; by return and by exit()."""

@@ -317,13 +317,14 @@ struct jitscope_error *jitscope_session_replace(struct jitscope_session *session
 /* Links everything queued, on this thread, and runs its initialisers: .preinit_array, .init_array and .ctors
  * in the order that the system's linker gives them (gABI chapter 5, "Initialization and Termination
  * Functions").  Symbols, COMDAT groups and archive members are chosen as by a static linker (gABI chapter 4).
- * Duplicates count within the batch only; a definition that an earlier link has too is the one that lookups
- * and later links get.  LINK may be NULL; *link is owned by the session, and not written on an error.  With
- * nothing queued the batch is empty.  On an error nothing of the batch is left, what had run of its actions
- * has been undone, and the queue is empty. Errors: FORMAT, TRUNCATED, UNSUPPORTED (an input), DUPLICATE,
- * UNRESOLVED, OUT_OF_RANGE, ADDRESS_SPACE, ACTION_FAILED, NOT_FOUND, SYSTEM, EXECUTOR_GONE (with code in
- * another process; an action that was asked for by itself, as in lazy sessions, is named), and what passes,
- * resolver and memory manager return. */
+ * What is a library's is taken from those first that the process was started with (LD_PRELOAD), as the loader
+ * does. Duplicates count within the batch only; a definition that an earlier link has too is the one that
+ * lookups and later links get.  LINK may be NULL; *link is owned by the session, and not written on an error.
+ * With nothing queued the batch is empty.  On an error nothing of the batch is left, what had run of its
+ * actions has been undone, and the queue is empty. Errors: FORMAT, TRUNCATED, UNSUPPORTED (an input),
+ * DUPLICATE, UNRESOLVED, OUT_OF_RANGE, ADDRESS_SPACE, ACTION_FAILED, NOT_FOUND, SYSTEM, EXECUTOR_GONE (with
+ * code in another process; an action that was asked for by itself, as in lazy sessions, is named), and what
+ * passes, resolver and memory manager return. */
 struct jitscope_error *jitscope_session_link(struct jitscope_session *session, struct jitscope_link **link);
 /* The address of a global, default-visibility definition of any link (the latest link that has it), or of a
  * jitscope_session_define(), whichever is younger.  Of a thread-local variable it is the calling thread's.

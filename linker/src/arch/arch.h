@@ -171,6 +171,9 @@ struct arch {
     /* The same for the edges from EDGE up to END, of which it gives back the first that has to be looked at,
      * as RUN says, and stays what it is. */
     struct edge *(*relax_early_run)(const struct relax_run *run, struct edge *edge, struct edge *end);
+    /* EDGE, of a kind in early_kinds, asks for a GOT entry again, to be loaded from whatever lies near. */
+    void (*take_back_early)(struct edge *edge);
+    uint64_t early_kinds; /* that relax_early() makes */
     /* Rewrites the instruction around FIELD as an edge of KIND does; false when it is none that the kind is
      * for. */
     bool (*rewrite)(uint16_t kind, uint8_t *field);

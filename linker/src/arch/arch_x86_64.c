@@ -354,6 +354,11 @@ static struct edge *relax_early_run(const struct relax_run *run, struct edge *ed
     return edge;
 }
 
+static void take_back_early(struct edge *edge) {
+    edge->offset += edge->kind == EDGE_X86_64_NEAR_JUMP32;
+    edge->kind = EDGE_X86_64_REQUEST_GOT_DELTA32;
+}
+
 /* jmp *slot(%rip), padded to eight bytes with a trap so that falling past it is seen */
 static const uint8_t plt_code[] = {0xff, 0x25, 0, 0, 0, 0, 0xcc, 0xcc};
 
@@ -443,6 +448,8 @@ const struct arch arch_x86_64 = {
     .relax_got_load = relax_got_load,
     .relax_early = relax_early,
     .relax_early_run = relax_early_run,
+    .take_back_early = take_back_early,
+    .early_kinds = BIT(EDGE_X86_64_NEAR_LOAD32) | BIT(EDGE_X86_64_NEAR_CALL32) | BIT(EDGE_X86_64_NEAR_JUMP32),
     .rewrite = rewrite,
     .reaches = reaches,
 };

@@ -139,6 +139,10 @@ void os_count_libraries(uint64_t *come, uint64_t *gone);
 void os_each_library(void (*function)(void *context, const char *name), void *context);
 /* ADDRESS is in the same library, or program, as the caller's own code. */
 bool os_is_own_address(const void *address);
+/* Calls FUNCTION with the path of each library that was put before all others when the process was started
+ * (LD_PRELOAD, /etc/ld.so.preload), in the order in which names are looked for in them.  -1 with errno when
+ * that cannot be found out. */
+int os_each_preloaded(void (*function)(void *context, const char *path), void *context);
 /* The handle of a library that is already in the process, to be closed; NULL when it is not. */
 void *os_library_find(const char *path);
 /* atexit(3), pthread_atfork(3), sigaction(2). */

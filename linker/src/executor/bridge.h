@@ -20,7 +20,8 @@
  *
  *     HELLO        text magic, text version of the library, u32 process, u64 page size, u64 near address,
  *                  u64 lazy resolver (lazy_resolver.h), u64 start and u64 size of the range reserved near it,
- *                  u32 n, n texts: user's actions
+ *                  u32 n, n texts: user's actions, u32 n, n texts: libraries that it was started with
+ *                  before all others (LD_PRELOAD)
  *     LOOKUP       libraries; u32 n, n of: u32 number of library, text name
  *     ADDRESSES    u32 1 + number of the library that could not be opened, text why; or u32 0, u32 n, n u64
  *     FINALIZE     u32 allocation, u32 flags (BRIDGE_*), u32 debug policy, libraries, arguments, u64 entry,

@@ -406,6 +406,10 @@ static struct jitscope_error *read_hello(struct jitscope_executor_connection *co
     hello->actions = cursor;
     for (uint32_t i = 0; i < hello->action_count; i++)
         take_text(&cursor);
+    hello->preloaded_count = take_count(&cursor, 5);
+    hello->preloaded = cursor;
+    for (uint32_t i = 0; i < hello->preloaded_count; i++)
+        take_text(&cursor);
     if (!is_power_of_two(hello->page_size) || hello->start % CHUNK || hello->size % CHUNK ||
         hello->size > 2 * GIB || hello->start > UINT64_MAX / 2)
         cursor.failed = true;

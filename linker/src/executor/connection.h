@@ -34,6 +34,8 @@ struct hello {
     uint64_t start, size;  /* reserved */
     struct cursor actions; /* names of user's actions, in the frame */
     uint32_t action_count;
+    struct cursor preloaded; /* paths of libraries, behind the actions */
+    uint32_t preloaded_count;
 };
 
 /* Data of shared libraries that lies below 2 GiB there (launcher.h). */

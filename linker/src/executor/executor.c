@@ -248,6 +248,25 @@ struct jitscope_error *executor_open_library(struct executor *executor, const ch
     return NULL;
 }
 
+struct jitscope_error *executor_preloaded(struct executor *executor, struct preloaded *list) {
+    return executor->ops->preloaded(executor, list);
+}
+
+struct jitscope_error *preloaded_add(struct preloaded *list, const char *path) {
+    TRY(vec_reserve(&list->paths, 1));
+    char *copy = executor_copy_text(path);
+    if (!copy)
+        return error_no_memory();
+    vec_put(&list->paths, copy);
+    return NULL;
+}
+
+void preloaded_destroy(struct preloaded *list) {
+    for (uint32_t i = 0; i < list->paths.count; i++)
+        os_release(list->paths.data[i]);
+    vec_destroy(&list->paths);
+}
+
 struct jitscope_error *executor_lookup(struct executor *executor, const uint32_t *libraries,
                                        const char *const *names, size_t count, uint64_t *addresses) {
     for (size_t i = 0; i < count; i++)

@@ -25,6 +25,12 @@ typedef const char *(*executor_action_function)(void *context, const uint8_t *ar
 
 struct jitscope_error *executor_create(struct executor **executor);
 
+/* Libraries that the target's process was started with before all others (LD_PRELOAD), by path: what they
+ * define comes before what any other library does. */
+struct preloaded {
+    VEC(char *) paths; /* owned */
+};
+
 /* What a target that is not there would say: a replay has it from a recording. */
 struct executor_answers {
     void *context;
@@ -33,6 +39,7 @@ struct executor_answers {
     /* What the COUNT resolvers of CALL, which "ran" last and well, returned. */
     void (*values)(void *context, const struct action_call *call, uint64_t *values, uint32_t count);
     struct jitscope_error *(*open_library)(void *context, const char *path);
+    struct jitscope_error *(*preloaded)(void *context, struct preloaded *list);
     struct jitscope_error *(*lookup)(void *context, const char *const *names, size_t count,
                                      uint64_t *addresses);
     struct jitscope_error *(*open_tls)(void *context, const struct tls_request *request,
@@ -149,6 +156,10 @@ bool executor_debugger_listens(void);
 /* Opens a shared library for its symbols (dlopen, RTLD_NOW | RTLD_GLOBAL); closed with the executor.  Opening
  * the same path again gives the same handle.  Errors: NOT_FOUND with the loader's text. */
 struct jitscope_error *executor_open_library(struct executor *executor, const char *path, uint32_t *library);
+/* Adds what there is to LIST, which is to be destroyed in any case.  Errors: SYSTEM, NO_MEMORY. */
+struct jitscope_error *executor_preloaded(struct executor *executor, struct preloaded *list);
+struct jitscope_error *preloaded_add(struct preloaded *list, const char *path);
+void preloaded_destroy(struct preloaded *list);
 /* One batched lookup: addresses[i] of names[i] in libraries[i] or a library that one needs, 0 when there is
  * no such symbol.  IFUNCs are resolved.  Errors: USAGE (no such library). */
 struct jitscope_error *executor_lookup(struct executor *executor, const uint32_t *libraries,

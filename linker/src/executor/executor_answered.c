@@ -31,6 +31,10 @@ static struct jitscope_error *open_library(struct executor *executor, const char
     return executor->answers.open_library(executor->answers.context, path);
 }
 
+static struct jitscope_error *preloaded(struct executor *executor, struct preloaded *list) {
+    return executor->answers.preloaded(executor->answers.context, list);
+}
+
 static struct jitscope_error *lookup(struct executor *executor, const uint32_t *libraries,
                                      const char *const *names, size_t count, uint64_t *addresses) {
     (void)libraries;
@@ -59,6 +63,7 @@ static const struct executor_ops answered_ops = {
     .unwinders = unwinders,
     .audience = audience,
     .open_library = open_library,
+    .preloaded = preloaded,
     .lookup = lookup,
     .open_tls = open_tls,
     .lazy_resolver = lazy_resolver,

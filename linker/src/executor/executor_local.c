@@ -109,6 +109,25 @@ static struct jitscope_error *open_library(struct executor *executor, const char
     return executor_refusal(text);
 }
 
+struct preloaded_visit {
+    struct preloaded *list;
+    struct jitscope_error *error;
+};
+
+static void add_preloaded(void *context, const char *path) {
+    struct preloaded_visit *visit = context;
+    if (!visit->error)
+        visit->error = preloaded_add(visit->list, path);
+}
+
+static struct jitscope_error *preloaded(struct executor *executor, struct preloaded *list) {
+    struct preloaded_visit visit = {list, NULL};
+    (void)executor;
+    if (os_each_preloaded(add_preloaded, &visit) && !visit.error)
+        return error_system("cannot find out", "which libraries were preloaded");
+    return visit.error;
+}
+
 static struct jitscope_error *lookup(struct executor *executor, const uint32_t *libraries,
                                      const char *const *names, size_t count, uint64_t *addresses) {
     for (size_t i = 0; i < count; i++) {
@@ -272,6 +291,7 @@ static const struct executor_ops local_ops = {
     .unwinders = unwinders,
     .audience = audience,
     .open_library = open_library,
+    .preloaded = preloaded,
     .lookup = lookup,
     .open_tls = open_tls,
     .close_tls = close_tls,

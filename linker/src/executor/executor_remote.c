@@ -131,6 +131,14 @@ static struct jitscope_error *start_main(struct executor *executor, uint64_t add
     return connection_tell(remote->connection, MESSAGE_RUN, &message);
 }
 
+static struct jitscope_error *preloaded(struct executor *executor, struct preloaded *list) {
+    const struct hello *hello = &executor->remote->connection->hello;
+    struct cursor cursor = hello->preloaded;
+    for (uint32_t i = 0; i < hello->preloaded_count; i++)
+        TRY(preloaded_add(list, take_text(&cursor)));
+    return NULL;
+}
+
 static struct jitscope_error *run_main(struct executor *executor, uint64_t address, int *status) {
     (void)address;
     return connection_await_end(executor->remote->connection, status);
@@ -168,6 +176,7 @@ static const struct executor_ops remote_ops = {
     .unwinders = remote_unwinders,
     .audience = remote_audience,
     .open_library = open_library,
+    .preloaded = preloaded,
     .lookup = lookup,
     .open_tls = remote_open_tls,
     .close_tls = remote_close_tls,

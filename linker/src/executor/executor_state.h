@@ -45,6 +45,7 @@ struct executor_ops {
     uint32_t (*unwinders)(struct executor *executor, const char *names[EXECUTOR_UNWINDERS]);
     const char *(*audience)(struct executor *executor);
     struct jitscope_error *(*open_library)(struct executor *executor, const char *path, void **handle);
+    struct jitscope_error *(*preloaded)(struct executor *executor, struct preloaded *list);
     struct jitscope_error *(*lookup)(struct executor *executor, const uint32_t *libraries,
                                      const char *const *names, size_t count, uint64_t *addresses);
     struct jitscope_error *(*open_tls)(struct executor *executor, const struct tls_request *request,

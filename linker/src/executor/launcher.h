@@ -25,8 +25,12 @@
 /* Copies have at most so many bytes: what is below 2 GiB is for code as well. */
 #define LAUNCHER_MOST ((uint64_t)256 << 20)
 
+/* The library is in each process that is started, before all others (LD_PRELOAD): it need not be named, and
+ * would not be known for what it is if it were.  Names have no versions then. */
+#define LAUNCHER_PRELOADED UINT32_MAX
+
 struct launcher_object {
-    uint32_t library; /* index */
+    uint32_t library; /* index; LAUNCHER_PRELOADED */
     uint32_t first_name;
     uint64_t size;
     uint64_t alignment; /* a power of two, at most a page */

@@ -400,6 +400,16 @@ static struct jitscope_error *run_main(struct jitscope_target *target) {
     return error;
 }
 
+static struct jitscope_error *put_preloaded(struct executor *executor, struct message *message) {
+    struct preloaded list = {0};
+    struct jitscope_error *error = executor_preloaded(executor, &list);
+    message_u32(message, list.paths.count);
+    for (uint32_t i = 0; i < list.paths.count; i++)
+        message_text(message, list.paths.data[i]);
+    preloaded_destroy(&list);
+    return error;
+}
+
 static struct jitscope_error *say_hello(struct jitscope_target *target) {
     const struct executor *executor = target->executor;
     struct target_range range = {0};
@@ -420,7 +430,11 @@ static struct jitscope_error *say_hello(struct jitscope_target *target) {
     for (uint32_t i = 0; i < executor->actions.count; i++)
         if (executor->actions.data[i].owned_name)
             message_text(&message, executor->actions.data[i].name);
-    return target_send(target, MESSAGE_HELLO, 0, &message);
+    struct jitscope_error *error = put_preloaded(target->executor, &message);
+    if (!error)
+        return target_send(target, MESSAGE_HELLO, 0, &message);
+    message_destroy(&message);
+    return error;
 }
 
 static struct jitscope_error *start(struct jitscope_target *target) {

@@ -305,6 +305,8 @@ struct jitscope_error *graph_refer(struct graph *graph, uint32_t name, uint8_t l
                                    uint8_t kind, uint32_t input, uint32_t *id);
 /* A definition that loses to one of an earlier link's is external from now on. */
 struct jitscope_error *graph_yield(struct graph *graph, uint32_t symbol);
+/* The same for a common symbol that loses to what the shared library that is input LIBRARY defines. */
+struct jitscope_error *graph_yield_common(struct graph *graph, uint32_t symbol, uint32_t library);
 /* Leaves those in graph->open that still are, sorted. */
 void graph_tidy_open(struct graph *graph);
 /* The outside world (or the linker) answers for an external symbol. */

@@ -294,17 +294,25 @@ struct jitscope_error *graph_define(struct graph *graph, const struct symbol *de
     return *id == NO_SYMBOL ? add_named(graph, definition, id) : meet(graph, definition, id, won);
 }
 
-struct jitscope_error *graph_yield(struct graph *graph, uint32_t id) {
+static struct jitscope_error *yield(struct graph *graph, uint32_t id, uint32_t winner, uint32_t reason) {
     struct symbol *symbol = &graph->symbols.data[id];
     TRACE(graph->trace, symbol_discarded, .name = trace_name(graph->trace, symbol->name),
-          .input = symbol->input, .in_favour_of = NO_INPUT,
-          .reason = symbol->linkage == LINKAGE_COMMON ? REASON_LARGER_COMMON : REASON_FIRST_WEAK);
+          .input = symbol->input, .in_favour_of = winner, .reason = reason);
     symbol->value = symbol->size = 0;
     symbol->block = NO_BLOCK;
     symbol->linkage = LINKAGE_STRONG;
     symbol->flags = SYMBOL_EXTERNAL;
     trace_symbol(graph, id);
     return reopen(graph, id);
+}
+
+struct jitscope_error *graph_yield(struct graph *graph, uint32_t id) {
+    bool common = graph->symbols.data[id].linkage == LINKAGE_COMMON;
+    return yield(graph, id, NO_INPUT, common ? REASON_LARGER_COMMON : REASON_FIRST_WEAK);
+}
+
+struct jitscope_error *graph_yield_common(struct graph *graph, uint32_t id, uint32_t library) {
+    return yield(graph, id, library, REASON_STRONG_OVER_COMMON);
 }
 
 void graph_resolve(struct graph *graph, uint32_t id, uint64_t address, uint32_t provider, uint32_t where) {

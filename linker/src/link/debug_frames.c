@@ -139,11 +139,10 @@ static struct jitscope_error *use_cie(struct debug_frames *frames, struct bytes 
 
 /* --- FDEs */
 
-/* False: it is relative to what only the input knows, or stands somewhere else.  AT is where it is in the
- * section. */
+/* False: it stands somewhere else.  AT is where it is in the section. */
 static inline bool read_pointer(const struct source *source, const struct cie_view *cie, uint64_t at,
                                 uint64_t *value) {
-    enum { INDIRECT = 0x80, RELATIVE_TO = 0x70, PC = 0x10, SIGNED = 0x08 }; /* DW_EH_PE_* */
+    enum { INDIRECT = 0x80, PC = 0x10, SIGNED = 0x08 }; /* DW_EH_PE_*; cie_parse() knows no other base */
     const uint8_t *field = source->bytes.data + at;
     if (cie->pointer_size == 8)
         *value = load_u64(field);
@@ -151,9 +150,9 @@ static inline bool read_pointer(const struct source *source, const struct cie_vi
         *value = (uint64_t)(int64_t)(int32_t)load_u32(field);
     else
         *value = load_u32(field);
-    if ((cie->encoding & RELATIVE_TO) == PC)
+    if (cie->encoding & PC)
         *value += source->address + at;
-    return !(cie->encoding & (INDIRECT | RELATIVE_TO) & ~PC);
+    return !(cie->encoding & INDIRECT);
 }
 
 /* Augmentation data, of less than 128 bytes mostly. */

@@ -22,6 +22,7 @@
 #include "pass/synthetic.h"
 #include "pass/tables.h"
 #include "pass/unwind_tables.h"
+#include "pass/widen.h"
 
 static struct jitscope_error *run(struct link_job *job, uint8_t phase, const char *name, pass_function pass,
                                   void *context) {
@@ -50,7 +51,11 @@ static struct jitscope_error *prepare(struct link_job *job) {
     job->graph->lies_near = memory_keeps_near(job->memory, job->graph->most_bytes);
     TRY(run(job, PHASE_POST_PRUNE, "build-tables", build_tables, NULL));
     TRY(run(job, PHASE_POST_PRUNE, "terminate-eh-frames", terminate_eh_frames, NULL));
-    return run_user_passes(job, PHASE_POST_PRUNE);
+    TRY(run_user_passes(job, PHASE_POST_PRUNE));
+    if (!job->graph->lies_near || memory_keeps_near(job->memory, job->graph->most_bytes))
+        return NULL;
+    job->graph->lies_near = false;
+    return run(job, PHASE_POST_PRUNE, "widen-references", widen_references, NULL);
 }
 
 struct placement {

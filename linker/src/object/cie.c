@@ -1,7 +1,22 @@
 #include "object/cie.h"
 
 /* DW_EH_PE_* (LSB Core 5, "DWARF Exception Header Encoding") */
-enum { PE_ABSPTR = 0, PE_UDATA4 = 3, PE_UDATA8 = 4, PE_SDATA4 = 11, PE_SDATA8 = 12, PE_OMIT = 0xff };
+enum {
+    PE_ABSPTR = 0,
+    PE_UDATA4 = 3,
+    PE_UDATA8 = 4,
+    PE_SDATA4 = 11,
+    PE_SDATA8 = 12,
+    PE_PCREL = 0x10,
+    PE_RELATIVE_TO = 0x70,
+    PE_OMIT = 0xff
+};
+
+/* Whether the address counts from 0, or from where it stands.  Unwinders are told of a section in memory
+ * without where text or data begin, and take 0 for that: a wrong address, which may be somebody else's. */
+static bool has_base(uint8_t encoding) {
+    return !(encoding & PE_RELATIVE_TO) || (encoding & PE_RELATIVE_TO) == PE_PCREL;
+}
 
 static bool pointer_size(uint8_t encoding, uint8_t *size) {
     switch (encoding & 0x0f) {
@@ -74,7 +89,10 @@ const char *cie_parse(struct bytes record, uint64_t id_offset, struct cie_view *
     } else if (good) {
         good = !cie->augmentation[0]; /* "eh" of gcc 2 has not been written for decades */
     }
-    return good && pointer_size(cie->encoding, &cie->pointer_size)
+    if (!good || !pointer_size(cie->encoding, &cie->pointer_size))
+        return "a CIE with an augmentation that is not known";
+    return has_base(cie->encoding)
                ? NULL
-               : "a CIE with an augmentation that is not known";
+               : "a CIE whose FDEs count from the start of text or data (DW_EH_PE_textrel, "
+                 "DW_EH_PE_datarel), which unwinders of code in memory do not know";
 }

@@ -9,7 +9,7 @@
 #include <elf.h>
 #include <inttypes.h>
 
-enum { MOST_ALIGNMENT = 4096, VERSION_HIDDEN = 0x8000, FIRST_VERSION = 2 };
+enum { MOST_ALIGNMENT = 4096 };
 
 static bool segment_at(const struct elf_shared *library, uint32_t index, Elf64_Phdr *segment) {
     Elf64_Ehdr header;
@@ -75,32 +75,6 @@ struct jitscope_error *elf_copy_find(const struct elf_shared *library, const cha
     return NULL;
 }
 
-/* What the number NDX of .gnu.version is called: NULL for none, and for the library's own name, which the
- * first entry has. */
-static const char *version_called(const struct elf_shared *library, uint16_t number) {
-    uint64_t at = 0;
-    Elf64_Verdef entry;
-    do {
-        struct bytes bytes = bytes_slice(library->version_names, at, sizeof entry);
-        if (!bytes.data)
-            return NULL;
-        memcpy(&entry, bytes.data, sizeof entry);
-        struct bytes text = bytes_slice(library->version_names, at + entry.vd_aux, sizeof(Elf64_Verdaux));
-        size_t length;
-        if ((entry.vd_ndx & ~VERSION_HIDDEN) == number && !(entry.vd_flags & VER_FLG_BASE))
-            return text.data ? bytes_string(library->strings, load_u32(text.data), &length) : NULL;
-        at += entry.vd_next;
-    } while (entry.vd_next);
-    return NULL;
-}
-
-static const char *version_at(const struct elf_shared *library, uint64_t index) {
-    uint16_t version =
-        bytes_contain(library->versions, index * 2, 2) ? load_u16(library->versions.data + index * 2) : 0;
-    version &= (uint16_t)~VERSION_HIDDEN;
-    return version < FIRST_VERSION ? NULL : version_called(library, version);
-}
-
 struct jitscope_error *elf_copy_each_name(const struct elf_shared *library, const struct elf_copy *copy,
                                           struct jitscope_error *(*function)(void *context, const char *name,
                                                                              const char *version, bool weak),
@@ -112,7 +86,8 @@ struct jitscope_error *elf_copy_each_name(const struct elf_shared *library, cons
             continue;
         const char *name = bytes_string(library->strings, symbol.st_name, &length);
         if (name && length)
-            TRY(function(context, name, version_at(library, i), ELF64_ST_BIND(symbol.st_info) == STB_WEAK));
+            TRY(function(context, name, elf_shared_version_at(library, i),
+                         ELF64_ST_BIND(symbol.st_info) == STB_WEAK));
     }
     return NULL;
 }

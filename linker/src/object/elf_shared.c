@@ -130,9 +130,12 @@ struct wanted {
     const char *name;
     size_t length;
     uint16_t version; /* its number in .gnu.version; 0: the default one */
+    bool bound;       /* to a version of another library, which this one need not have: then one that has no
+                         version will do, but no other */
+    bool oldest; /* bound when there were no versions: the oldest one, hidden or not, if the name has it */
 };
 
-enum { VERSION_HIDDEN = 0x8000 };
+enum { VERSION_HIDDEN = 0x8000, FIRST_VERSION = 2 };
 
 /* The number of the version called NAME; 0 when there is none.  Entries are chained by distance, forwards, so
  * that a walk ends. */
@@ -154,10 +157,43 @@ static uint16_t find_version(const struct elf_shared *library, const char *name)
     return 0;
 }
 
-static bool is_version(const struct elf_shared *library, uint64_t index, uint16_t wanted) {
-    uint16_t version =
-        bytes_contain(library->versions, index * 2, 2) ? load_u16(library->versions.data + index * 2) : 0;
-    return wanted ? (version & ~VERSION_HIDDEN) == wanted : !(version & VERSION_HIDDEN);
+/* What the number NDX of .gnu.version is called: NULL for none, and for the library's own name, which the
+ * first entry has. */
+static const char *version_called(const struct elf_shared *library, uint16_t number) {
+    uint64_t at = 0;
+    Elf64_Verdef entry;
+    do {
+        struct bytes bytes = bytes_slice(library->version_names, at, sizeof entry);
+        if (!bytes.data)
+            return NULL;
+        memcpy(&entry, bytes.data, sizeof entry);
+        struct bytes text = bytes_slice(library->version_names, at + entry.vd_aux, sizeof(Elf64_Verdaux));
+        size_t length;
+        if ((entry.vd_ndx & ~VERSION_HIDDEN) == number && !(entry.vd_flags & VER_FLG_BASE))
+            return text.data ? bytes_string(library->strings, load_u32(text.data), &length) : NULL;
+        at += entry.vd_next;
+    } while (entry.vd_next);
+    return NULL;
+}
+
+static uint16_t version_of(const struct elf_shared *library, uint64_t index) {
+    return bytes_contain(library->versions, index * 2, 2) ? load_u16(library->versions.data + index * 2) : 0;
+}
+
+const char *elf_shared_version_at(const struct elf_shared *library, uint64_t index) {
+    uint16_t version = version_of(library, index) & (uint16_t)~VERSION_HIDDEN;
+    return version < FIRST_VERSION ? NULL : version_called(library, version);
+}
+
+static bool is_version(const struct elf_shared *library, uint64_t index, const struct wanted *wanted) {
+    uint16_t version = version_of(library, index);
+    if (wanted->version && (version & ~VERSION_HIDDEN) == wanted->version)
+        return true;
+    if (wanted->oldest)
+        return (version & ~VERSION_HIDDEN) <= FIRST_VERSION;
+    if (wanted->bound)
+        return !(version & VERSION_HIDDEN) && !elf_shared_version_at(library, index);
+    return !wanted->version && !(version & VERSION_HIDDEN);
 }
 
 /* Whether symbol INDEX is the definition that is wanted. */
@@ -172,11 +208,13 @@ static bool is_definition(const struct elf_shared *library, uint64_t index, cons
         return false;
     const char *text = bytes_string(library->strings, symbol.st_name, &length);
     if (!text || length != wanted->length || memcmp(text, wanted->name, length) != 0 ||
-        !is_version(library, index, wanted->version))
+        !is_version(library, index, wanted))
         return false;
     unsigned type = ELF64_ST_TYPE(symbol.st_info);
     *out = (struct elf_shared_symbol){.value = symbol.st_value,
                                       .size = symbol.st_size,
+                                      .index = (uint32_t)index,
+                                      .hidden = version_of(library, index) & VERSION_HIDDEN,
                                       .kind = type == STT_FUNC        ? SYMBOL_KIND_FUNCTION
                                               : type == STT_OBJECT    ? SYMBOL_KIND_OBJECT
                                               : type == STT_TLS       ? SYMBOL_KIND_TLS
@@ -236,11 +274,32 @@ static bool find_by_sysv_hash(const struct elf_shared *library, const struct wan
     return false;
 }
 
+static bool find(const struct elf_shared *library, const struct wanted *wanted,
+                 struct elf_shared_symbol *symbol) {
+    return library->gnu_hash.size ? find_by_gnu_hash(library, wanted, symbol)
+                                  : find_by_sysv_hash(library, wanted, symbol);
+}
+
 bool elf_shared_find(const struct elf_shared *library, const char *name, struct elf_shared_symbol *symbol) {
     const char *at = strchr(name, '@');
     struct wanted wanted = {.name = name, .length = at ? (size_t)(at - name) : strlen(name)};
     if (at && !(wanted.version = find_version(library, at + strspn(at, "@"))))
         return false;
-    return library->gnu_hash.size ? find_by_gnu_hash(library, &wanted, symbol)
-                                  : find_by_sysv_hash(library, &wanted, symbol);
+    return find(library, &wanted, symbol);
+}
+
+/* What the loader does (glibc's do_lookup_x), whose first version of a library is the one that all programs
+ * were linked with which know of none. */
+bool elf_shared_interposes(const struct elf_shared *library, const char *name, const char *version,
+                           struct elf_shared_symbol *symbol) {
+    struct wanted wanted = {.name = name,
+                            .length = strcspn(name, "@"),
+                            .version = version ? find_version(library, version) : 0,
+                            .bound = version != NULL,
+                            .oldest = version == NULL};
+    bool found = find(library, &wanted, symbol);
+    if (found || version)
+        return found;
+    wanted.oldest = false;
+    return find(library, &wanted, symbol);
 }

@@ -21,8 +21,10 @@ struct elf_shared {
 struct elf_shared_symbol {
     uint64_t value; /* st_value: relative to the load address */
     uint64_t size;
-    uint8_t kind; /* SYMBOL_KIND_* of trace/enums.def */
+    uint32_t index; /* in .dynsym */
+    uint8_t kind;   /* SYMBOL_KIND_* of trace/enums.def */
     bool weak;
+    bool hidden; /* it is not what its name means without a version */
 };
 
 /* Checks and remembers where things are; FILE is borrowed and must outlive LIBRARY. */
@@ -30,5 +32,12 @@ struct jitscope_error *elf_shared_open(struct bytes file, struct elf_shared *lib
 /* The default-version definition of NAME; false when there is none (hidden versions do not count).
  * NAME@VERSION, as the assembler's .symver writes it, asks for that version, hidden or not. */
 bool elf_shared_find(const struct elf_shared *library, const char *name, struct elf_shared_symbol *symbol);
+/* The definition that a reference to NAME, bound when it was linked to VERSION of another library (NULL: it
+ * has no versions; what stands behind an '@' in NAME does not count), finds in LIBRARY when the loader looks
+ * there first: that version, or one that has none. */
+bool elf_shared_interposes(const struct elf_shared *library, const char *name, const char *version,
+                           struct elf_shared_symbol *symbol);
+/* What the version of symbol INDEX is called; NULL for none. */
+const char *elf_shared_version_at(const struct elf_shared *library, uint64_t index);
 
 #endif

@@ -3,8 +3,10 @@
  * Functions to run stand in arrays: .preinit_array, then .init_array with optional priority suffixes (smaller
  * numbers first, no suffix last).  Their older form .ctors has suffixes that count down and runs backward.
  * ld's default script makes one array of both forms: first what has a priority, in its order, then what has
- * none, in the order of the inputs, where each input's .ctors is turned round.  Here each array stays what it
- * is, and the order is that of the actions: one for a run of neighbours in memory, one for each .ctors.  At
+ * none, in the order of the inputs, where each input's .ctors is turned round.  A suffix that is no number it
+ * compares by the whole name of the section, so that .ctors.NAME comes behind .ctors.5 but before
+ * .init_array.5 (with both of these, it has no order: 5 means 65530 to the one).  Here each array stays what
+ * it is, and the order is that of the actions: one for a run of neighbours in memory, one for each .ctors. At
  * the end everything runs mirrored.  What __cxa_atexit registered under the batch's __dso_handle runs before
  * .fini_array, as exit(3) does for a program. */
 #include "pass/section_actions.h"
@@ -136,6 +138,19 @@ static struct jitscope_error *collect_blocks(const struct graph *graph, const st
     return NULL;
 }
 
+/* .ctors.NAME runs right behind .ctors with a number; and without any, before everything. */
+static void place_older_names(array_list *arrays) {
+    uint32_t last = 0;
+    for (uint32_t i = 0; i < arrays->count; i++) {
+        const struct array *array = &arrays->data[i];
+        if (array->family->older && array->priority <= LAST_NUMBER && array->priority > last)
+            last = array->priority;
+    }
+    for (uint32_t i = 0; i < arrays->count; i++)
+        if (arrays->data[i].family->older && arrays->data[i].priority == NO_NUMBER)
+            arrays->data[i].priority = last;
+}
+
 /* The group's blocks in the order in which they run. */
 static struct jitscope_error *collect(const struct graph *graph, const struct family *group,
                                       array_list *arrays) {
@@ -147,6 +162,7 @@ static struct jitscope_error *collect(const struct graph *graph, const struct fa
     classify(graph, group, kinds);
     struct jitscope_error *error = collect_blocks(graph, kinds, arrays);
     os_release(kinds);
+    place_older_names(arrays);
     if (arrays->count)
         qsort(arrays->data, arrays->count, sizeof *arrays->data, by_order_of_running);
     return error;

@@ -9,9 +9,11 @@ struct jitscope_error *synthetic_section(struct graph *graph, const char *name, 
     return graph_add_section(graph, id, prot, LIFETIME_STANDARD, false, section);
 }
 
+static const char dso_handle[] = "__dso_handle", tls_module_base[] = "_TLS_MODULE_BASE_",
+                  got_base[] = "_GLOBAL_OFFSET_TABLE_";
+
 bool synthetic_is_made(const char *name) {
-    return !strcmp(name, "__dso_handle") || !strcmp(name, "_TLS_MODULE_BASE_") ||
-           !strcmp(name, "_GLOBAL_OFFSET_TABLE_");
+    return !strcmp(name, dso_handle) || !strcmp(name, tls_module_base) || !strcmp(name, got_base);
 }
 
 enum common { COMMON, LARGE_COMMON, THREAD_COMMON, COMMON_COUNT };
@@ -63,7 +65,7 @@ static uint32_t find_wanted(const struct graph *graph, const char *text, size_t 
 
 /* Where the batch's thread-local block starts, for local-dynamic code with descriptors. */
 static void define_tls_module_base(struct graph *graph) {
-    uint32_t id = find_wanted(graph, "_TLS_MODULE_BASE_", strlen("_TLS_MODULE_BASE_"));
+    uint32_t id = find_wanted(graph, tls_module_base, sizeof tls_module_base - 1);
     if (id == NO_SYMBOL)
         return;
     graph_define_at(graph, id, NO_BLOCK, 0, 0);
@@ -75,7 +77,7 @@ struct jitscope_error *define_dso_handle(struct graph *graph, void *unused) {
     (void)unused;
     static const uint8_t word[8];
     define_tls_module_base(graph);
-    uint32_t id = find_wanted(graph, "__dso_handle", strlen("__dso_handle"));
+    uint32_t id = find_wanted(graph, dso_handle, sizeof dso_handle - 1);
     if (id == NO_SYMBOL)
         return NULL;
     uint32_t section, block;
@@ -172,7 +174,7 @@ static void define_got(struct graph *graph) {
     uint32_t name = string_pool_find(graph->names, ".got", 4);
     struct bounds got = name == NO_NAME ? (struct bounds){0} : bounds_of_name(graph, name);
     graph->got_base = got.start;
-    uint32_t symbol = find_wanted(graph, "_GLOBAL_OFFSET_TABLE_", strlen("_GLOBAL_OFFSET_TABLE_"));
+    uint32_t symbol = find_wanted(graph, got_base, sizeof got_base - 1);
     if (symbol != NO_SYMBOL)
         define(graph, symbol, got.any ? got.start : any_address(graph));
 }

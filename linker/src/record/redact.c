@@ -135,6 +135,8 @@ static struct jitscope_error *note_event(struct redaction *redaction, const stru
         return note_file(redaction, &event->answer_file);
     case EVENT_ID_answer_library:
         return use(redaction, event->answer_library.path, STRING_PATH);
+    case EVENT_ID_answer_preloaded:
+        return use(redaction, event->answer_preloaded.path, STRING_PATH);
     case EVENT_ID_answer_symbol:
         return note_symbol(redaction, &event->answer_symbol);
     case EVENT_ID_answer_action:

@@ -93,6 +93,22 @@ static struct jitscope_error *open_library(void *context, const char *path) {
     return outcome == OUTCOME_OK ? NULL : replay_failure(replay, &answer);
 }
 
+/* Without one, there was none. */
+static struct jitscope_error *preloaded(void *context, struct preloaded *list) {
+    struct replay *replay = context;
+    struct event_cursor before = replay->cursor;
+    struct answer answer;
+    while (replay_find(replay, EVENT_ID_answer_preloaded, &answer)) {
+        const struct event_answer_preloaded library =
+            decode_event(&replay->recorded.decoder, &answer.view)->answer_preloaded;
+        const char *path = recorded_text(&replay->recorded, library.path);
+        TRY(path ? preloaded_add(list, path) : error_no_memory());
+        replay->cursor = answer.behind;
+    }
+    replay->cursor = before;
+    return NULL;
+}
+
 static bool says(const struct replay *replay, struct name_ref name, const char *text) {
     struct recorded_string string = recording_string(replay->recorded.file, name.id);
     return string.length == strlen(text) && !memcmp(string.bytes, text, string.length);
@@ -277,6 +293,7 @@ void replay_give_world(struct replay *replay, struct session_replay *setting) {
                                                   .run = run,
                                                   .values = values,
                                                   .open_library = open_library,
+                                                  .preloaded = preloaded,
                                                   .lookup = lookup,
                                                   .open_tls = open_tls,
                                                   .lazy_resolver = lazy_resolver,

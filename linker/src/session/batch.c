@@ -29,7 +29,7 @@ static bool is_library_function(const void *context, uint32_t name) {
     const struct jitscope_session *session = context;
     struct elf_shared_symbol found;
     return !session_find_definition(session, name, SCOPE_DEFAULT, 0) &&
-           session_find_shared(session, name, UINT32_MAX, &found) >= 0 &&
+           session_find_shared(session, name, PRELOADED_RANK, &found) >= 0 &&
            (found.kind == SYMBOL_KIND_FUNCTION || found.kind == SYMBOL_KIND_IFUNC);
 }
 

@@ -217,11 +217,18 @@ struct naming {
     bool found;
 };
 
+/* In the order in which the loader looks for names. */
+static bool comes_before(const struct jitscope_session *session, uint32_t a, uint32_t b) {
+    bool preloaded = is_preloaded(&session->shared.data[a]);
+    return preloaded == is_preloaded(&session->shared.data[b]) ? a < b : preloaded;
+}
+
 /* A name that a library before this one defines is that one's. */
 static bool is_defined_before(const struct naming *naming, const char *name) {
     struct elf_shared_symbol symbol;
-    for (uint32_t i = 0; i < naming->provider; i++)
-        if (elf_shared_find(&naming->session->shared.data[i].library, name, &symbol))
+    for (uint32_t i = 0; i < naming->session->shared.count; i++)
+        if (comes_before(naming->session, i, naming->provider) &&
+            elf_shared_find(&naming->session->shared.data[i].library, name, &symbol))
             return true;
     return false;
 }
@@ -230,6 +237,7 @@ static bool is_defined_before(const struct naming *naming, const char *name) {
 static struct jitscope_error *add_name(void *context, const char *name, const char *version, bool weak) {
     struct naming *naming = context;
     struct launcher *launcher = naming->launcher;
+    const struct shared_provider *provider = &naming->session->shared.data[naming->provider];
     struct launcher_object *object = &launcher->objects.data[launcher->objects.count - 1];
     bool is_wanted =
         !strncmp(naming->wanted, name, strlen(name)) && strchr("@", naming->wanted[strlen(name)]);
@@ -238,10 +246,11 @@ static struct jitscope_error *add_name(void *context, const char *name, const ch
     if (is_wanted && !naming->found)
         object->first_name = launcher->names.count;
     naming->found |= is_wanted;
-    return vec_push(&launcher->names, (struct launcher_name){.object = launcher->objects.count - 1,
-                                                             .name = name,
-                                                             .version = version,
-                                                             .weak = weak});
+    return vec_push(&launcher->names,
+                    (struct launcher_name){.object = launcher->objects.count - 1,
+                                           .name = name,
+                                           .version = is_preloaded(provider) ? NULL : version,
+                                           .weak = weak});
 }
 
 static struct jitscope_error *add_object(const struct jitscope_session *session, uint32_t provider,
@@ -251,10 +260,13 @@ static struct jitscope_error *add_object(const struct jitscope_session *session,
                             .launcher = launcher,
                             .wanted = session_text(session, wanted->name)};
     const struct elf_shared *library = &session->shared.data[provider].library;
-    TRY(vec_push(&launcher->objects, (struct launcher_object){.library = launcher->libraries.count - 1,
-                                                              .size = wanted->copy.size,
-                                                              .alignment = wanted->copy.alignment,
-                                                              .read_only = wanted->copy.read_only}));
+    TRY(vec_push(&launcher->objects,
+                 (struct launcher_object){.library = is_preloaded(&session->shared.data[provider])
+                                                         ? LAUNCHER_PRELOADED
+                                                         : launcher->libraries.count - 1,
+                                          .size = wanted->copy.size,
+                                          .alignment = wanted->copy.alignment,
+                                          .read_only = wanted->copy.read_only}));
     TRY(elf_copy_each_name(library, &wanted->copy, add_name, &naming));
     return naming.found
                ? NULL
@@ -270,7 +282,7 @@ static struct jitscope_error *describe(const struct jitscope_session *session, s
             const struct wanted_copy *wanted = &session->wanted_copies.data[n];
             if (wanted->rank != provider->rank)
                 continue;
-            if (!known)
+            if (!known && !is_preloaded(provider))
                 TRY(vec_push(&launcher->libraries, session_text(session, provider->path)));
             known = true;
             TRY(add_object(session, i, wanted, launcher));

@@ -1,6 +1,7 @@
 /* The outside world's answers for a batch's external symbols, each source asked once for all names:
- * earlier links and jitscope_session_define(); the embedding program's resolver; shared libraries.  For a
- * hidden name only what the embedding program says itself counts. */
+ * earlier links and jitscope_session_define(); the embedding program's resolver; shared libraries, those
+ * first that the process was started with (preloaded.c).  For a hidden name only what the embedding program
+ * says itself counts. */
 #include "session/session_state.h"
 
 struct questions {
@@ -81,9 +82,8 @@ static struct jitscope_error *collect(const struct graph *graph, struct question
     return NULL;
 }
 
-static void note_answer(const struct graph *graph, uint32_t symbol, uint64_t address, uint32_t provider) {
-    TRACE_ANSWER(graph->trace, answer_symbol,
-                 .name = trace_name(graph->trace, graph->symbols.data[symbol].name), .provider = provider,
+static void note_answer(const struct graph *graph, uint32_t name, uint64_t address, uint32_t provider) {
+    TRACE_ANSWER(graph->trace, answer_symbol, .name = trace_name(graph->trace, name), .provider = provider,
                  .address = address);
 }
 
@@ -107,7 +107,8 @@ static struct jitscope_error *ask_resolver(struct jitscope_session *session, str
         error = check_thread_local(graph, questions->symbols.data[i], false, "the resolver's answer");
         if (error)
             break;
-        note_answer(graph, questions->symbols.data[i], addresses[i], PROVIDER_RESOLVER);
+        note_answer(graph, graph->symbols.data[questions->symbols.data[i]].name, addresses[i],
+                    PROVIDER_RESOLVER);
         graph_resolve(graph, questions->symbols.data[i], addresses[i], PROVIDER_RESOLVER, name);
     }
     os_release(addresses);
@@ -121,6 +122,7 @@ struct library_lookup {
     VEC(uint32_t) providers;
     VEC(uint64_t) sizes;
     VEC(uint32_t) handles;
+    VEC(uint32_t) asked; /* name ids */
     VEC(const char *) names;
 };
 
@@ -128,8 +130,9 @@ struct library_lookup {
 static struct jitscope_error *choose_library(struct jitscope_session *session, struct graph *graph,
                                              uint32_t symbol, struct library_lookup *lookup) {
     struct elf_shared_symbol found;
-    uint32_t name = graph->symbols.data[symbol].name;
-    int64_t index = session_find_shared(session, name, UINT32_MAX, &found);
+    uint32_t asked;
+    int64_t index;
+    TRY(session_find_at_run_time(session, graph, &graph->symbols.data[symbol], &index, &found, &asked));
     if (index < 0)
         return NULL;
     struct shared_provider *provider = &session->shared.data[index];
@@ -151,7 +154,8 @@ static struct jitscope_error *choose_library(struct jitscope_session *session, s
     TRY(vec_push(&lookup->providers, (uint32_t)index));
     TRY(vec_push(&lookup->sizes, found.size));
     TRY(vec_push(&lookup->handles, provider->handle));
-    return vec_push(&lookup->names, session_text(session, name));
+    TRY(vec_push(&lookup->asked, asked));
+    return vec_push(&lookup->names, session_text(session, asked));
 }
 
 /* Another process opens libraries when it is asked for their symbols: what goes wrong is told as it would be
@@ -178,7 +182,7 @@ static struct jitscope_error *look_up(struct jitscope_session *session, struct g
     if (error)
         note_lookup_failed(graph, error);
     for (uint32_t i = 0; i < count && !error; i++) {
-        note_answer(graph, lookup->symbols.data[i], addresses[i], PROVIDER_SHARED);
+        note_answer(graph, lookup->asked.data[i], addresses[i], PROVIDER_SHARED);
         if (!addresses[i])
             continue;
         graph->symbols.data[lookup->symbols.data[i]].size = lookup->sizes.data[i];
@@ -204,6 +208,7 @@ static struct jitscope_error *ask_libraries(struct jitscope_session *session, st
     vec_destroy(&lookup.providers);
     vec_destroy(&lookup.sizes);
     vec_destroy(&lookup.handles);
+    vec_destroy(&lookup.asked);
     vec_destroy(&lookup.names);
     return error;
 }

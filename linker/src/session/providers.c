@@ -419,7 +419,7 @@ static bool is_provided(const struct jitscope_session *session, const struct sym
     if (member != UINT32_MAX && symbol->linkage != LINKAGE_WEAK &&
         session->members.data[member].loaded_link != family)
         return true;
-    return is_found_elsewhere(session, symbol, family, UINT32_MAX) ||
+    return is_found_elsewhere(session, symbol, family, PRELOADED_RANK) ||
            synthetic_is_made(session_text(session, symbol->name));
 }
 
@@ -508,10 +508,12 @@ static struct jitscope_error *read_all(struct graph *graph, struct jitscope_sess
 struct jitscope_error *session_read_inputs(struct graph *graph, void *context) {
     struct jitscope_session *session = context;
     const struct jitscope_link *link = session_link_by_number(session, graph->link);
+    TRY(session_add_preloaded(session));
     bool lazily = session->lazy || link->family != link->number;
     while (lazily && session_has_more_libraries(session)) /* what waits may want anything */
         TRY(session_add_default_library(session));
     TRY(lazily ? session_read_lazily(graph, session) : read_all(graph, session));
+    TRY(session_yield_commons(session, graph));
     if (link->replaces)
         TRY(session_keep_variables(graph, session));
     return session->replaceable ? session_mark_replaceable(graph, session) : NULL;

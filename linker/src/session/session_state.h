@@ -201,6 +201,7 @@ struct jitscope_session {
     VEC(uint32_t) roots; /* name ids */
     bool whole_archive, as_needed;
     uint32_t defaults_added; /* how many default libraries are searched already */
+    bool preloaded_is_known; /* the executor was asked for what its process was started with */
     uint32_t next_rank;
     uint32_t script_depth, scripts; /* of the input at hand */
 
@@ -332,6 +333,10 @@ void session_drop_done(struct jitscope_session *session);
 /* What a default library's ld script names is ranked behind it. */
 enum { DEFAULT_LIBRARIES = 3, DEFAULT_LIBRARY_RANK = 1 << 30, DEFAULT_LIBRARY_STRIDE = 1 << 24 };
 
+/* From here on those are ranked that the process was started with (preloaded.c): no link is decided by them,
+ * as a static linker does not know them, but they come first when addresses are looked for. */
+#define PRELOADED_RANK UINT32_C(0x80000000)
+
 struct jitscope_error *session_add_archive(struct jitscope_session *session, uint32_t input,
                                            const char *path);
 /* Reads again, for a recording, what taking the archive in has read besides the archive: the members of a
@@ -348,9 +353,30 @@ struct jitscope_error *session_want_member(struct jitscope_session *session, con
                                            uint32_t family, uint32_t *member);
 struct jitscope_error *session_take_member(struct jitscope_session *session, struct graph *graph,
                                            uint32_t member, uint32_t name);
-/* First shared library, by rank below LIMIT, that defines NAME; -1 none. */
+/* First shared library, by rank below LIMIT, that defines NAME; -1 none.  PRELOADED_RANK: of all that links
+ * are decided by. */
 int64_t session_find_shared(const struct jitscope_session *session, uint32_t name, uint32_t limit,
                             struct elf_shared_symbol *symbol);
+
+/* --- preloaded.c
+ * --------------------------------------------------------------------------------------------------- */
+
+/* Takes in, once, what the executor's process was started with. */
+struct jitscope_error *session_add_preloaded(struct jitscope_session *session);
+static inline bool is_preloaded(const struct shared_provider *provider) {
+    return provider->rank >= PRELOADED_RANK;
+}
+/* The library whose definition of SYMBOL code finds at run time, and what it is asked for there: *ASKED is
+ * a name id.  *PROVIDER is -1 for none. */
+struct jitscope_error *session_find_at_run_time(struct jitscope_session *session, const struct graph *graph,
+                                                const struct symbol *symbol, int64_t *provider,
+                                                struct elf_shared_symbol *found, uint32_t *asked);
+
+/* --- commons.c
+ * --------------------------------------------------------------------------------------------------- */
+
+/* Common symbols become references to what shared libraries define as data. */
+struct jitscope_error *session_yield_commons(struct jitscope_session *session, struct graph *graph);
 
 /* --- externals.c
  * --------------------------------------------------------------------------------------------------- */
