@@ -357,6 +357,15 @@ struct jitscope_error *graph_add_edge(struct graph *graph, uint32_t block, struc
 /* Readers that know the count beforehand: reserve, then put each without check; all go to BLOCK, whose run
  * must be the last or empty. */
 struct jitscope_error *graph_reserve_edges(struct graph *graph, uint32_t block, uint64_t count);
+/* The same, and hardly anything to do for a block without edges when there is room. */
+static inline struct jitscope_error *graph_reserve_first_edges(struct graph *graph, uint32_t block,
+                                                               uint64_t count) {
+    if (__builtin_expect(
+            graph->blocks.data[block].edge_count || graph->edges.capacity - graph->edges.count < count, 0))
+        return graph_reserve_edges(graph, block, count);
+    graph->blocks.data[block].first_edge = graph->edges.count;
+    return NULL;
+}
 static inline void graph_put_edge(struct graph *graph, uint32_t block, struct edge edge) {
     TRACE(graph->trace, edge, .block = block, .offset = edge.offset, .kind = edge.kind, .target = edge.target,
           .addend = graph_addend(graph, &edge));

@@ -16,8 +16,17 @@ struct source {
     uint64_t size;
     bool alloc;
     bool code;
-    bool eh_frame;
 };
+
+/* Matters for what is discarded or not sound, which most is not. */
+static bool is_eh_frame(const struct elf_reader *reader, const struct source *source) {
+    static const char text[] = ".eh_frame";
+    const struct graph *graph = reader->graph;
+    uint32_t name = graph->sections.data[graph->blocks.data[source->block].section].name;
+    const struct pooled_string *string = &graph->names->strings.data[name];
+    return !source->code && string->length == sizeof text - 1 &&
+           !memcmp(string->bytes, text, sizeof text - 1);
+}
 
 static struct jitscope_error *bad_type(const struct elf_reader *reader, const struct source *source,
                                        const Elf64_Rela *rela) {
@@ -60,7 +69,7 @@ static struct jitscope_error *unusual_target(struct elf_reader *reader, const st
                          "a relocation against a symbol that is no place");
     if (*target != SYMBOL_DISCARDED)
         return NULL;
-    if (source->eh_frame) /* eh_frame_split drops the record by this */
+    if (is_eh_frame(reader, source)) /* eh_frame_split drops the record by this */
         return zero_symbol(reader->graph, target);
     *drop = !source->alloc;
     if (*drop)
@@ -148,18 +157,23 @@ static struct jitscope_error *read_relocation(struct elf_reader *reader, const s
 
 /* What the loop over the relocations of one table wants to know of all. */
 struct plain_run {
-    const uint32_t *symbols; /* graph symbols, by index */
-    uint32_t last_symbol;
+    const uint32_t *symbols; /* graph symbols, by index; of index 0, which is none, SYMBOL_NOT_YET */
+    uint32_t symbol_count;
     const struct symbol *graph_symbols; /* where some may be thread-local, which are not plain; or NULL */
     uint64_t size;                      /* of the section */
     uint64_t special;                   /* kinds that are not plain */
 };
 
+/* OFFSET is one of 32 bits, and so is the ADDEND. */
+static inline bool are_short(uint64_t offset, uint64_t addend) {
+    return !((offset | (addend + (UINT64_C(1) << 31))) >> 32);
+}
+
 /* Makes edges of what stands from NEXT on, up to the first that is not plain or whose symbol is not there;
  * where that is.  A function of its own, so that the loop has all registers. */
 static __attribute__((noinline)) const uint8_t *put_plain(const struct plain_run *run, const uint8_t *next,
                                                           const uint8_t *end, struct edge **edges) {
-    const uint32_t *symbols = run->symbols, last = run->last_symbol;
+    const uint32_t *symbols = run->symbols, symbol_count = run->symbol_count;
     const struct symbol *graph_symbols = run->graph_symbols;
     const uint64_t size = run->size, special = run->special;
     struct edge *edge = *edges;
@@ -167,20 +181,19 @@ static __attribute__((noinline)) const uint8_t *put_plain(const struct plain_run
         uint64_t offset = load_u64(next + offsetof(Elf64_Rela, r_offset));
         uint64_t info = load_u64(next + offsetof(Elf64_Rela, r_info));
         uint32_t type = (uint32_t)ELF64_R_TYPE(info), symbol = (uint32_t)ELF64_R_SYM(info);
-        if (type >= RELOCATION_X86_64_LIMIT || symbol - 1 >= last) /* 0 is none */
+        uint64_t addend = load_u64(next + offsetof(Elf64_Rela, r_addend));
+        if (type >= RELOCATION_X86_64_LIMIT || symbol >= symbol_count)
             break;
-        struct relocation_field field = relocation_fields_x86_64[type];
+        const struct relocation_field *field = &relocation_fields_x86_64[type];
         uint32_t target = symbols[symbol];
-        int64_t addend = (int64_t)load_u64(next + offsetof(Elf64_Rela, r_addend));
-        if (special & UINT64_C(1) << field.edge || offset > size || size - offset < field.width ||
-            target >= SYMBOL_DISCARDED || addend != (int32_t)addend ||
-            (graph_symbols && graph_symbols[target].kind == SYMBOL_KIND_TLS))
+        if (target >= SYMBOL_DISCARDED || !are_short(offset, addend) || special >> field->edge.kind & 1 ||
+            offset + field->width > size || (graph_symbols && graph_symbols[target].kind == SYMBOL_KIND_TLS))
             break;
-        *edge++ = (struct edge){.offset = (uint32_t)offset,
-                                .target = target,
-                                .addend = {(int32_t)addend},
-                                .kind = field.edge,
-                                .origin = (uint8_t)type};
+        *edge = field->edge;
+        edge->offset = (uint32_t)offset;
+        edge->target = target;
+        edge->addend.bits = (int32_t)addend;
+        edge++;
     }
     *edges = edge;
     return next;
@@ -203,19 +216,14 @@ static struct jitscope_error *want_target(struct elf_reader *reader, const uint8
  * symbol that is there, or about a local that is made when something refers to it: takes what stands from *AT
  * on of such, and moves *AT to where the first other one stands. */
 static struct jitscope_error *read_plain(struct elf_reader *reader, const struct source *source,
-                                         const uint8_t **at, const uint8_t *end) {
-    /* Types that are not known have kind 0, which hardly any relocation has. */
-    struct plain_run run = {.symbols = reader->scratch->symbol_of_index.data,
-                            .last_symbol = reader->symbol_count ? reader->symbol_count - 1 : 0,
-                            .size = source->size,
-                            .special = arch_x86_64.tls_kinds | arch_x86_64.low_kinds |
-                                       UINT64_C(1) << EDGE_KEEP_ALIVE};
+                                         struct plain_run *run, const uint8_t **at, const uint8_t *end) {
     struct graph *graph = reader->graph;
     bool goes_on = true;
+    run->size = source->size;
     while (goes_on) {
         struct edge *first = graph->edges.data + graph->edges.count, *edge = first;
-        run.graph_symbols = reader->has_thread_locals ? graph->symbols.data : NULL;
-        *at = put_plain(&run, *at, end, &edge);
+        run->graph_symbols = reader->has_thread_locals ? graph->symbols.data : NULL;
+        *at = put_plain(run, *at, end, &edge);
         /* A block may come with a symbol that is wanted. */
         graph_count_edges(graph, source->block, (uint32_t)(edge - first));
         if (*at == end)
@@ -225,8 +233,17 @@ static struct jitscope_error *read_plain(struct elf_reader *reader, const struct
     return NULL;
 }
 
-static struct jitscope_error *check_table(const struct elf_reader *reader, uint32_t index,
-                                          const Elf64_Shdr *table) {
+static inline bool is_sound(const struct elf_reader *reader, const Elf64_Shdr *table) {
+    return table->sh_type == SHT_RELA && table->sh_entsize == sizeof(Elf64_Rela) &&
+           table->sh_size % sizeof(Elf64_Rela) == 0 &&
+           bytes_contain(reader->file, table->sh_offset, table->sh_size) &&
+           (table->sh_link == reader->symbol_table || !table->sh_size);
+}
+
+/* Of one that is not sound. */
+static __attribute__((cold, noinline)) struct jitscope_error *bad_table(const struct elf_reader *reader,
+                                                                        uint32_t index) {
+    const Elf64_Shdr copy = elf_section(reader, index), *table = &copy;
     if (table->sh_type == SHT_REL)
         return elf_error(reader, JITSCOPE_ERROR_UNSUPPORTED, index, NO_OFFSET, 0,
                          "relocations without addend (SHT_REL); x86-64 objects have SHT_RELA");
@@ -238,26 +255,23 @@ static struct jitscope_error *check_table(const struct elf_reader *reader, uint3
         return elf_error(reader, JITSCOPE_ERROR_TRUNCATED, index, NO_OFFSET, 0,
                          "the relocation table at file offset 0x%llx lies outside the file",
                          (unsigned long long)table->sh_offset);
-    if (table->sh_link != reader->symbol_table && table->sh_size)
-        return elf_error(reader, JITSCOPE_ERROR_FORMAT, index, NO_OFFSET, 0,
-                         "its symbol table has index %u, the file's has %u", table->sh_link,
-                         reader->symbol_table);
-    return NULL;
+    return elf_error(reader, JITSCOPE_ERROR_FORMAT, index, NO_OFFSET, 0,
+                     "its symbol table has index %u, the file's has %u", table->sh_link,
+                     reader->symbol_table);
 }
 
-static struct jitscope_error *read_entries(struct elf_reader *reader, uint32_t index, const Elf64_Shdr *table,
-                                           const struct source *source) {
-    TRY(check_table(reader, index, table));
-    if (reader->graph->blocks.data[source->block].flags & BLOCK_ZERO_FILL && table->sh_size)
+static struct jitscope_error *read_entries(struct elf_reader *reader, struct bytes table,
+                                           const struct source *source, struct plain_run *run) {
+    if (reader->graph->blocks.data[source->block].flags & BLOCK_ZERO_FILL && table.size)
         return elf_error(reader, JITSCOPE_ERROR_FORMAT, source->section, NO_OFFSET, 0,
                          "relocations in a section without content");
-    const uint8_t *at = reader->file.data + table->sh_offset, *end = at + table->sh_size;
+    const uint8_t *at = table.data, *end = at + table.size;
     bool traced = trace_wants(reader->graph->trace, LEVEL_EDGES);
-    TRY(graph_reserve_edges(reader->graph, source->block, table->sh_size / sizeof(Elf64_Rela)));
+    TRY(graph_reserve_first_edges(reader->graph, source->block, table.size / sizeof(Elf64_Rela)));
     while (at < end) {
         Elf64_Rela rela;
         if (!traced)
-            TRY(read_plain(reader, source, &at, end));
+            TRY(read_plain(reader, source, run, &at, end));
         if (at == end)
             break;
         memcpy(&rela, at, sizeof rela);
@@ -306,16 +320,18 @@ static struct jitscope_error *make_array(struct elf_reader *reader, uint32_t sec
 }
 
 /* Nothing but calls in .init: that is the same as an array of pointers to what they call. */
-static struct jitscope_error *read_calls(struct elf_reader *reader, uint32_t index, const Elf64_Shdr *table) {
-    uint32_t from = table->sh_info;
-    Elf64_Shdr section = elf_section(reader, from);
+static __attribute__((noinline)) struct jitscope_error *read_calls(struct elf_reader *reader,
+                                                                   uint32_t index) {
+    const Elf64_Shdr table = elf_section(reader, index), section = elf_section(reader, table.sh_info);
+    uint32_t from = table.sh_info;
     uint64_t count = section.sh_size / CALL_SIZE;
     struct source source = {.section = from, .size = count * 8, .alloc = true};
-    TRY(check_table(reader, index, table));
-    if (section.sh_size % CALL_SIZE || table->sh_size / sizeof(Elf64_Rela) != count ||
+    if (!is_sound(reader, &table))
+        return bad_table(reader, index);
+    if (section.sh_size % CALL_SIZE || table.sh_size / sizeof(Elf64_Rela) != count ||
         source.size > UINT32_MAX)
         return elf_refuse_start_up_code(reader, from);
-    const uint8_t *code = reader->file.data + section.sh_offset, *at = reader->file.data + table->sh_offset;
+    const uint8_t *code = reader->file.data + section.sh_offset, *at = reader->file.data + table.sh_offset;
     TRY(make_array(reader, from, source.size, &source.block));
     TRY(graph_reserve_edges(reader->graph, source.block, count));
     for (uint64_t i = 0; i < count; i++) {
@@ -343,32 +359,31 @@ static struct jitscope_error *check_calls(const struct elf_reader *reader) {
 /* --- tables
  * ------------------------------------------------------------------------------------------------------- */
 
-static bool is_eh_frame(const struct graph *graph, uint32_t block) {
-    static const char text[] = ".eh_frame";
-    uint32_t name = graph->sections.data[graph->blocks.data[block].section].name;
-    const struct pooled_string *string = &graph->names->strings.data[name];
-    return string->length == sizeof text - 1 && !memcmp(string->bytes, text, sizeof text - 1);
-}
-
-static struct jitscope_error *read_table(struct elf_reader *reader, uint32_t index, const Elf64_Shdr *table) {
-    struct source source = {.section = table->sh_info};
+static inline struct jitscope_error *read_table(struct elf_reader *reader, uint32_t index,
+                                                struct plain_run *run) {
+    const Elf64_Shdr table = elf_section(reader, index);
+    struct source source = {.section = table.sh_info};
     if (source.section >= reader->section_count)
         return elf_error(reader, JITSCOPE_ERROR_FORMAT, index, NO_OFFSET, 0, "it relocates section %u of %u",
                          source.section, reader->section_count);
     if (reader->scratch->section_state.data[source.section] == SECTION_CALLS)
-        return read_calls(reader, index, table);
-    if (table->sh_size)
+        return read_calls(reader, index);
+    if (table.sh_size)
         TRY(elf_reader_want_section(reader, source.section));
     source.block = reader->scratch->block_of_section.data[source.section];
     if (source.block == NO_BLOCK)
         return NULL;
     source.size = reader->graph->blocks.data[source.block].size;
-    uint64_t flags = elf_section(reader, source.section).sh_flags;
+    uint64_t flags = elf_section_flags(reader, source.section);
     source.alloc = flags & SHF_ALLOC;
     source.code = source.alloc && flags & SHF_EXECINSTR;
-    source.eh_frame = !source.code && is_eh_frame(reader->graph, source.block);
-    struct jitscope_error *error = read_entries(reader, index, table, &source);
-    return error && source.eh_frame && source.alloc ? go_without(reader, source.block, error) : error;
+    struct jitscope_error *error =
+        is_sound(reader, &table)
+            ? read_entries(reader, (struct bytes){reader->file.data + table.sh_offset, table.sh_size},
+                           &source, run)
+            : bad_table(reader, index);
+    return error && source.alloc && is_eh_frame(reader, &source) ? go_without(reader, source.block, error)
+                                                                 : error;
 }
 
 /* Room for all of them at once, where there are many tables. */
@@ -379,13 +394,16 @@ static struct jitscope_error *reserve_edges(struct elf_reader *reader) {
 }
 
 struct jitscope_error *elf_read_relocations(struct elf_reader *reader) {
+    /* Types that are not known have kind 0, which hardly any relocation has. */
+    struct plain_run run = {.symbols = reader->scratch->symbol_of_index.data,
+                            .symbol_count = reader->symbol_count,
+                            .special = arch_x86_64.tls_kinds | arch_x86_64.low_kinds |
+                                       UINT64_C(1) << EDGE_KEEP_ALIVE};
     TRY(reserve_edges(reader));
     for (uint32_t i = 1; i < reader->section_count; i++) {
         uint32_t type = elf_section_type(reader, i);
-        if (type != SHT_RELA && type != SHT_REL)
-            continue;
-        Elf64_Shdr section = elf_section(reader, i);
-        TRY(read_table(reader, i, &section));
+        if (type == SHT_RELA || type == SHT_REL)
+            TRY(read_table(reader, i, &run));
     }
     return reader->has_calls ? check_calls(reader) : NULL;
 }

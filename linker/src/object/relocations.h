@@ -2,6 +2,8 @@
 #ifndef OBJECT_RELOCATIONS_H
 #define OBJECT_RELOCATIONS_H
 
+#include "arch/arch.h"
+
 #include <stdint.h>
 
 enum relocation_state { RELOCATION_UNKNOWN, RELOCATION_KNOWN, RELOCATION_UNSUPPORTED, RELOCATION_DYNAMIC };
@@ -20,10 +22,10 @@ _Static_assert(RELOCATION_X86_64_LIMIT <= 256, "an edge keeps the number in a by
 /* By number; beyond the limit there is nothing. */
 extern const struct relocation_info relocations_x86_64[RELOCATION_X86_64_LIMIT];
 
-/* The two of these that count for each relocation; of one that is not known, both are 0. */
+/* What counts for each relocation; of one that is not known all is 0. */
 struct relocation_field {
-    uint8_t edge;
-    uint8_t width;
+    struct edge edge; /* without offset, target and addend */
+    uint64_t width;
 };
 extern const struct relocation_field relocation_fields_x86_64[RELOCATION_X86_64_LIMIT];
 

@@ -28,9 +28,10 @@ const struct relocation_info relocations_x86_64[RELOCATION_X86_64_LIMIT] = {
 };
 
 const struct relocation_field relocation_fields_x86_64[RELOCATION_X86_64_LIMIT] = {
-#define RELOCATION(number, name, kind) [number] = {EDGE_X86_64_##kind, WIDTH_##kind},
-#define UNSUPPORTED(number, name, why) [number] = {0, 0},
-#define DYNAMIC(number, name)          [number] = {0, 0},
+#define RELOCATION(number, name, kind)                                                                       \
+    [number] = {{0, 0, {0}, EDGE_X86_64_##kind, (number), false}, WIDTH_##kind},
+#define UNSUPPORTED(number, name, why) [number] = {{0}, 0},
+#define DYNAMIC(number, name)          [number] = {{0}, 0},
 #include "object/relocations_x86_64.def"
 #undef RELOCATION
 #undef UNSUPPORTED
