@@ -332,6 +332,64 @@ static uint16_t request_of(uint16_t kind) {
                                                 : EDGE_X86_64_REQUEST_GOT_REX2_LOAD32;
 }
 
+/* What a run over edges makes of EDGE, when its target has a place and when it has none, and KIND is all that
+ * anybody wants to see. */
+static struct edge after_run(const uint8_t *content, uint64_t size, struct edge edge, bool is_placed,
+                             bool *is_shown) {
+    uint64_t placed[1] = {is_placed ? UINT64_C(1) << edge.target : ~(UINT64_C(1) << edge.target)};
+    struct relax_run run = {.content = content,
+                            .size = size,
+                            .placed = placed,
+                            .kinds = UINT64_C(1) << edge.kind,
+                            .inside = UINT64_C(1) << edge.kind};
+    *is_shown = arch_x86_64.relax_early_run(&run, &edge, &edge + 1) == &edge;
+    return edge;
+}
+
+static void assert_same_in_run(const uint8_t *content, uint64_t size, struct edge before, struct edge after,
+                               bool done) {
+    bool is_shown;
+    struct edge edge = after_run(content, size, before, true, &is_shown);
+    assert_true(is_shown == !done);
+    assert_memory_equal(&edge, done ? &after : &before, sizeof edge);
+    edge = after_run(content, size, before, false, &is_shown);
+    assert_true(is_shown);
+    assert_memory_equal(&edge, &before, sizeof edge);
+}
+
+/* Edges that ask for nothing are shown to those who want to see them, of what has a place in the batch to
+ * those who want that too. */
+static void test_runs_show_what_is_wanted(void **state) {
+    (void)state;
+    struct edge edges[4] = {{.kind = EDGE_X86_64_DELTA32, .target = 1},
+                            {.kind = EDGE_X86_64_BRANCH32, .target = 1},
+                            {.kind = EDGE_X86_64_GOT_OFFSET64, .target = 1},
+                            {.kind = EDGE_X86_64_BRANCH32, .target = 64}};
+    static const uint64_t placed[2] = {2, 0};
+    struct relax_run run = {.placed = placed,
+                            .kinds = UINT64_C(1) << EDGE_X86_64_BRANCH32 | UINT64_C(1)
+                                                                               << EDGE_X86_64_GOT_OFFSET64,
+                            .inside = UINT64_C(1) << EDGE_X86_64_GOT_OFFSET64};
+    assert_ptr_equal(arch_x86_64.relax_early_run(&run, edges, edges + 4), edges + 2);
+    assert_ptr_equal(arch_x86_64.relax_early_run(&run, edges + 3, edges + 4), edges + 3);
+    assert_ptr_equal(arch_x86_64.relax_early_run(&run, edges, edges + 2), edges + 2);
+}
+
+/* A run of fixups stops where an addend is not in the edge. */
+static void test_runs_leave_wide_addends(void **state) {
+    (void)state;
+    static const uint64_t addresses[1] = {0x1000};
+    uint8_t content[16] = {0};
+    struct edge edges[2] = {{.kind = EDGE_X86_64_POINTER64, .addend = {1}}, {.offset = 8, .is_wide = true}};
+    struct fixup_run run = {
+        .content = content, .size = sizeof content, .address = 0x2000, .addresses = addresses};
+    for (uint16_t kind = EDGE_X86_64_POINTER64; kind <= EDGE_X86_64_NEAR_LOAD32; kind++) {
+        edges[1].kind = kind;
+        assert_ptr_equal(arch_x86_64.apply_run(&run, edges, edges + 2), edges + 1);
+        assert_true(content[0] == 1 && content[1] == 0x10 && !content[8] && !content[9]);
+    }
+}
+
 /* Before there are addresses the same is decided, but for what depends on them; fixups then come to the same
  * bytes, and do not when the target is too far. */
 static void test_early_relaxations(void **state) {
@@ -348,8 +406,10 @@ static void test_early_relaxations(void **state) {
         struct edge edge = {.kind = request_of(c->kind), .offset = c->offset, .addend = {-4}, .target = 7};
         struct edge then = {.kind = c->kind, .offset = c->offset, .addend = {-4}, .target = 7};
         struct fixup_run run = {.content = late, .address = 0x100001000};
+        struct edge before = edge;
         bool done = arch_x86_64.relax_early(content, c->size, &edge);
         print_message("%s\n", c->name);
+        assert_same_in_run(content, c->size, before, edge, done);
         assert_memory_equal(content, c->before, 8);
         if (!done)
             assert_true(immediate || c->new_kind == EDGE_KEEP_ALIVE);
@@ -391,6 +451,11 @@ static void test_early_relaxation_needs_the_instruction(void **state) {
     assert_false(arch_x86_64.relax_early(load, 7, &plain));
     assert_false(arch_x86_64.relax_early(load, 6, &edge)); /* its field is cut off */
     assert_false(arch_x86_64.relax_early(NULL, 7, &edge)); /* zero-fill */
+    assert_same_in_run(load, 7, shifted, shifted, false);
+    assert_same_in_run(load, 7, first, first, false);
+    assert_same_in_run(load, 7, plain, plain, false);
+    assert_same_in_run(load, 6, edge, edge, false);
+    assert_same_in_run(NULL, 7, edge, edge, false);
     assert_true(arch_x86_64.relax_early(load, 7, &edge));
 }
 
@@ -413,6 +478,8 @@ int main(void) {
         cmocka_unit_test(test_early_relaxations),
         cmocka_unit_test(test_early_relaxation_needs_the_instruction),
         cmocka_unit_test(test_relaxation_needs_the_opcode),
+        cmocka_unit_test(test_runs_show_what_is_wanted),
+        cmocka_unit_test(test_runs_leave_wide_addends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

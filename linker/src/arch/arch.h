@@ -63,6 +63,15 @@ struct fixup_run {
     uint64_t got, tp;          /* as below */
 };
 
+/* The same before anything has an address.  Edges of KINDS are to be looked at, and those to what has a place
+ * in the batch only when they are of INSIDE too. */
+struct relax_run {
+    const uint8_t *content; /* of the input */
+    uint64_t size;
+    const uint64_t *placed; /* a bit for each symbol */
+    uint64_t kinds, inside;
+};
+
 /* One fixup: in address terms what the formula needs, in bytes where to write. */
 struct fixup {
     uint16_t kind;
@@ -159,6 +168,9 @@ struct arch {
      * rewritten whatever the address turns out to be: then EDGE has a kind that does so when it is applied.
      */
     bool (*relax_early)(const uint8_t *content, uint64_t size, struct edge *edge);
+    /* The same for the edges from EDGE up to END, of which it gives back the first that has to be looked at,
+     * as RUN says, and stays what it is. */
+    struct edge *(*relax_early_run)(const struct relax_run *run, struct edge *edge, struct edge *end);
     /* Rewrites the instruction around FIELD as an edge of KIND does; false when it is none that the kind is
      * for. */
     bool (*rewrite)(uint16_t kind, uint8_t *field);

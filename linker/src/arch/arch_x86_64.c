@@ -137,7 +137,13 @@ static inline __attribute__((always_inline)) bool apply(const struct fixup *fixu
     }
 }
 
-#define SIZE_KINDS (UINT64_C(1) << EDGE_X86_64_SIZE32 | UINT64_C(1) << EDGE_X86_64_SIZE64)
+#define BIT(kind)  ((uint64_t)1 << (kind))
+#define SIZE_KINDS (BIT(EDGE_X86_64_SIZE32) | BIT(EDGE_X86_64_SIZE64))
+#define GOT_REQUESTS                                                                                         \
+    (BIT(EDGE_X86_64_REQUEST_GOT_DELTA32) | BIT(EDGE_X86_64_REQUEST_GOT_LOAD32) |                            \
+     BIT(EDGE_X86_64_REQUEST_GOT_REX_LOAD32) | BIT(EDGE_X86_64_REQUEST_GOT_OFFSET32) |                       \
+     BIT(EDGE_X86_64_REQUEST_GOT_OFFSET64) | BIT(EDGE_X86_64_REQUEST_GOT_DELTA64) |                          \
+     BIT(EDGE_X86_64_REQUEST_GOT_REX2_LOAD32))
 
 /* The kinds that are applied as DELTA32 is: nearly all edges of code.  Compilers make a number of it. */
 static inline uint64_t near_kinds(void) {
@@ -168,13 +174,26 @@ static inline __attribute__((always_inline)) bool apply_edge(const struct fixup_
            !(SIZE_KINDS >> kind & 1) && apply(&fixup, &value);
 }
 
+static __attribute__((noinline)) bool apply_other(const struct fixup_run *run, const struct edge *edge) {
+    return apply_edge(run, edge, edge->kind);
+}
+
+/* The kinds that most edges are of do without apply()'s switch, which processors cannot foresee. */
 static const struct edge *apply_run(const struct fixup_run *run, const struct edge *edge,
                                     const struct edge *end) {
-    const struct fixup_run at = *run;
-    for (; edge < end; edge++)
-        if (near_kinds() >> edge->kind & 1 ? !apply_edge(&at, edge, EDGE_X86_64_DELTA32)
-                                           : !apply_edge(&at, edge, edge->kind))
+    const struct fixup_run at = {
+        .content = run->content, .size = run->size, .address = run->address, .addresses = run->addresses};
+    for (; edge < end; edge++) {
+        uint16_t kind = edge->kind;
+        bool done = near_kinds() >> kind & 1          ? apply_edge(&at, edge, EDGE_X86_64_DELTA32)
+                    : kind == EDGE_X86_64_NEAR_LOAD32 ? apply_edge(&at, edge, EDGE_X86_64_NEAR_LOAD32)
+                    : kind == EDGE_X86_64_POINTER64   ? apply_edge(&at, edge, EDGE_X86_64_POINTER64)
+                    : kind == EDGE_X86_64_NEGATIVE_DELTA32
+                        ? apply_edge(&at, edge, EDGE_X86_64_NEGATIVE_DELTA32)
+                        : apply_other(run, edge);
+        if (!done)
             break;
+    }
     return edge;
 }
 
@@ -240,7 +259,7 @@ static bool relax_to_immediate(struct edge *edge, uint8_t *instruction, enum pre
 }
 
 /* Whether KIND's instruction may be one that is rewritten: its prefix is there, and what it means. */
-static bool find_prefix(uint16_t kind, const uint8_t *content, uint64_t offset, enum prefix *prefix) {
+static inline bool find_prefix(uint16_t kind, const uint8_t *content, uint64_t offset, enum prefix *prefix) {
     *prefix = kind == EDGE_X86_64_GOT_REX_LOAD32    ? REX
               : kind == EDGE_X86_64_GOT_REX2_LOAD32 ? REX2
                                                     : NO_PREFIX;
@@ -288,11 +307,13 @@ static bool relax_got_load(const struct fixup_run *run, struct edge *edge, uint6
     return true;
 }
 
-/* Immediates depend on the address: those instructions wait for it. */
-static bool relax_early(const uint8_t *content, uint64_t size, struct edge *edge) {
+/* BECOMES is what the edge would be with an entry.  Immediates depend on the address: those instructions wait
+ * for it. */
+static inline __attribute__((always_inline)) bool relax_request(const uint8_t *content, uint64_t size,
+                                                                struct edge *edge, uint16_t becomes) {
     enum prefix prefix;
-    if (!content || !edge_has_addend(edge, -4) || (uint64_t)edge->offset + 4 > size ||
-        !find_prefix(kinds[edge->kind].becomes, content, edge->offset, &prefix))
+    if (!edge_has_addend(edge, -4) || (uint64_t)edge->offset + 4 > size ||
+        !find_prefix(becomes, content, edge->offset, &prefix))
         return false;
     const uint8_t *instruction = content + edge->offset - 2;
     if (is_plain_load(instruction)) {
@@ -306,6 +327,31 @@ static bool relax_early(const uint8_t *content, uint64_t size, struct edge *edge
     if (!is_call)
         edge->offset--;
     return true;
+}
+
+static bool relax_early(const uint8_t *content, uint64_t size, struct edge *edge) {
+    return content && relax_request(content, size, edge, kinds[edge->kind].becomes);
+}
+
+static inline __attribute__((always_inline)) bool relax_in_run(const struct relax_run *run,
+                                                               struct edge *edge) {
+    return edge->kind == EDGE_X86_64_REQUEST_GOT_REX_LOAD32 /* nearly all */
+               ? relax_request(run->content, run->size, edge, EDGE_X86_64_GOT_REX_LOAD32)
+               : relax_early(run->content, run->size, edge);
+}
+
+static struct edge *relax_early_run(const struct relax_run *run, struct edge *edge, struct edge *end) {
+    const struct relax_run at = *run;
+    for (; edge < end; edge++) {
+        if (!(at.kinds >> edge->kind & 1))
+            continue;
+        if (!(at.placed[edge->target / 64] >> (edge->target % 64) & 1))
+            break;
+        if (GOT_REQUESTS >> edge->kind & 1 ? !at.content || !relax_in_run(&at, edge)
+                                           : at.inside >> edge->kind & 1)
+            break;
+    }
+    return edge;
 }
 
 /* jmp *slot(%rip), padded to eight bytes with a trap so that falling past it is seen */
@@ -339,8 +385,6 @@ static enum arch_use use_of(uint16_t kind, const uint8_t *content, uint64_t offs
 /* DW_CFA_def_cfa rsp + 8; DW_CFA_offset return address at cfa - 8 (psABI x86-64, figure 3.36) */
 static const uint8_t entry_cfi[] = {0x0c, 7, 8, 0x80 | 16, 1};
 
-#define BIT(kind) ((uint64_t)1 << (kind))
-
 const struct arch arch_x86_64 = {
     .name = "x86_64",
     .kinds = kinds,
@@ -350,10 +394,7 @@ const struct arch arch_x86_64 = {
     .got_base_kinds = BIT(EDGE_X86_64_GOT_OFFSET64) | BIT(EDGE_X86_64_GOT_BASE_DELTA32) |
                       BIT(EDGE_X86_64_GOT_BASE_DELTA64) | BIT(EDGE_X86_64_BRANCH_GOT_OFFSET64) |
                       BIT(EDGE_X86_64_GOT_OFFSET32),
-    .got_request_kinds = BIT(EDGE_X86_64_REQUEST_GOT_DELTA32) | BIT(EDGE_X86_64_REQUEST_GOT_LOAD32) |
-                         BIT(EDGE_X86_64_REQUEST_GOT_REX_LOAD32) | BIT(EDGE_X86_64_REQUEST_GOT_OFFSET32) |
-                         BIT(EDGE_X86_64_REQUEST_GOT_OFFSET64) | BIT(EDGE_X86_64_REQUEST_GOT_DELTA64) |
-                         BIT(EDGE_X86_64_REQUEST_GOT_REX2_LOAD32),
+    .got_request_kinds = GOT_REQUESTS,
     .got_load_kinds =
         BIT(EDGE_X86_64_GOT_LOAD32) | BIT(EDGE_X86_64_GOT_REX_LOAD32) | BIT(EDGE_X86_64_GOT_REX2_LOAD32),
     .tls_kinds = BIT(EDGE_X86_64_TLS_OFFSET32) | BIT(EDGE_X86_64_TLS_OFFSET64) |
@@ -401,6 +442,7 @@ const struct arch arch_x86_64 = {
     .apply_run = apply_run,
     .relax_got_load = relax_got_load,
     .relax_early = relax_early,
+    .relax_early_run = relax_early_run,
     .rewrite = rewrite,
     .reaches = reaches,
 };

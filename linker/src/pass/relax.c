@@ -25,12 +25,6 @@ static uint64_t bytes_around(const uint8_t *content, uint64_t size, uint64_t off
 
 /* --- before memory */
 
-bool relax_has_place(const struct graph *graph, uint32_t symbol) {
-    uint32_t block = graph->symbols.data[symbol].block;
-    return block != NO_BLOCK &&
-           (graph->blocks.data[block].flags & (BLOCK_REMOVED | BLOCK_IN_MEMORY)) == BLOCK_IN_MEMORY;
-}
-
 /* The bytes are the input's; what they will be is seen in a copy. */
 static __attribute__((noinline)) bool relax_and_tell(const struct graph *graph, uint32_t id,
                                                      struct edge *edge) {

@@ -9,9 +9,6 @@
 
 #include "graph/graph.h"
 
-/* Whether there is a place in the batch that SYMBOL will be at. */
-bool relax_has_place(const struct graph *graph, uint32_t symbol);
-
 /* Edge NUMBER of BLOCK asks for a GOT entry; true when it does without.  Only where the graph lies near, for
  * symbols that have a place. */
 bool relax_early(struct graph *graph, uint32_t block, uint32_t number);

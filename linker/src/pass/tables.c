@@ -93,21 +93,29 @@ serve_request(struct got_table *got, struct graph *graph, uint32_t block, uint32
     return NULL;
 }
 
+/* Whether there is a place in the batch that SYMBOL will be at. */
+static inline bool has_place(const struct graph *graph, uint32_t symbol) {
+    uint32_t block = graph->symbols.data[symbol].block;
+    return block != NO_BLOCK &&
+           (graph->blocks.data[block].flags & (BLOCK_REMOVED | BLOCK_IN_MEMORY)) == BLOCK_IN_MEMORY;
+}
+
 /* One walk in the order in which symbols and blocks lie costs less than to look for each target's where it
  * happens to be. */
 static struct jitscope_error *note_places(struct got_table *got, const struct graph *graph) {
-    TRY(vec_reserve(&got->placed, graph->symbols.count / 64 + 1));
-    for (uint32_t id = 0; id < graph->symbols.count;) {
+    uint32_t count = graph->symbols.count;
+    TRY(vec_reserve(&got->placed, count / 64 + 1));
+    for (uint64_t first = 0; first < count; first += 64) {
+        uint32_t most = count - first < 64 ? (uint32_t)(count - first) : 64;
         uint64_t bits = 0;
-        do
-            bits |= (uint64_t)relax_has_place(graph, id) << (id & 63);
-        while (++id & 63 && id < graph->symbols.count);
+        for (uint32_t i = 0; i < most; i++)
+            bits |= (uint64_t)has_place(graph, (uint32_t)first + i) << i;
         vec_put(&got->placed, bits);
     }
     return NULL;
 }
 
-static inline bool has_place(const struct got_table *got, uint32_t symbol) {
+static inline bool is_placed(const struct got_table *got, uint32_t symbol) {
     return symbol / 64 < got->placed.count && got->placed.data[symbol / 64] >> (symbol & 63) & 1;
 }
 
@@ -121,7 +129,7 @@ static struct jitscope_error *visit_got(struct edge_visitor *visitor, struct gra
     *claimed = true;
     if (graph->lies_near && !got->placed.count)
         TRY(note_places(got, graph));
-    if (has_place(got, graph->edges.data[id].target) && relax_early(graph, block, id))
+    if (is_placed(got, graph->edges.data[id].target) && relax_early(graph, block, id))
         return NULL;
     return serve_request(got, graph, block, id);
 }
@@ -186,8 +194,9 @@ static struct jitscope_error *visit_plt(struct edge_visitor *visitor, struct gra
 }
 
 void plt_table_create(struct plt_table *plt, const struct graph *graph, struct got_table *got) {
-    *plt = (struct plt_table){.visitor = {.kinds = (uint64_t)1 << graph->arch->branch, .visit = visit_plt},
-                              .got = got};
+    *plt = (struct plt_table){
+        .visitor = {.kinds = (uint64_t)1 << graph->arch->branch, .outside = true, .visit = visit_plt},
+        .got = got};
 }
 
 void plt_table_destroy(struct plt_table *plt) {
@@ -344,6 +353,13 @@ static struct jitscope_error *ensure_got_base(struct graph *graph, const struct 
     return graph_add_block(graph, section, zero_entry, sizeof zero_entry, 3, MADE_BY_LINKER, &block);
 }
 
+/* Whether what is known of symbols before the walk is all that there is to know: no visitor gives one a place
+ * or wants to see requests for those that have one, and nobody wants to see each edge. */
+static bool can_look_ahead(const struct graph *graph, const struct low_functions *low) {
+    return graph->lies_near && !graph->lazy.wanted && !low->visitor.kinds &&
+           !trace_wants(graph->trace, LEVEL_BLOCK);
+}
+
 struct jitscope_error *build_tables(struct graph *graph, void *unused) {
     (void)unused;
     struct got_table got;
@@ -357,9 +373,11 @@ struct jitscope_error *build_tables(struct graph *graph, void *unused) {
     low_functions_create(&low, graph, &plt);
     lazy_table_create(&lazy, graph, &got, &plt);
     struct jitscope_error *error = add_ifunc_entries(graph, &got, &plt);
+    if (!error && can_look_ahead(graph, &low))
+        error = note_places(&got, graph);
     if (!error)
-        error = visit_existing_edges(graph, &lazy.visitor, &got.visitor, &plt.visitor, &tls.visitor,
-                                     &low.visitor);
+        error = visit_existing_edges(graph, got.placed.data, &lazy.visitor, &got.visitor, &plt.visitor,
+                                     &tls.visitor, &low.visitor);
     if (!error)
         error = ensure_got_base(graph, &got);
     lazy_table_destroy(&lazy);
