@@ -29,7 +29,7 @@ uint64_t digest_64(const void *data, size_t size) {
 }
 
 uint64_t digest_64_parts(digest_part *next, void *context) {
-    if (__builtin_cpu_supports("avx2"))
+    if (HAS_AVX2)
         return digest_64_parts_avx2(next, context);
     XXH3_state_t state;
     const void *part;
