@@ -127,8 +127,7 @@ struct jitscope_error *elf_shared_open(struct bytes file, struct elf_shared *lib
 
 /* What is looked for: "name" or "name@version". */
 struct wanted {
-    const char *name;
-    size_t length;
+    struct elf_shared_name name;
     uint16_t version; /* its number in .gnu.version; 0: the default one */
     bool bound;       /* to a version of another library, which this one need not have: then one that has no
                          version will do, but no other */
@@ -207,7 +206,7 @@ static bool is_definition(const struct elf_shared *library, uint64_t index, cons
     if (symbol.st_shndx == SHN_UNDEF || ELF64_ST_BIND(symbol.st_info) == STB_LOCAL)
         return false;
     const char *text = bytes_string(library->strings, symbol.st_name, &length);
-    if (!text || length != wanted->length || memcmp(text, wanted->name, length) != 0 ||
+    if (!text || length != wanted->name.length || memcmp(text, wanted->name.text, length) != 0 ||
         !is_version(library, index, wanted))
         return false;
     unsigned type = ELF64_ST_TYPE(symbol.st_info);
@@ -227,9 +226,7 @@ static bool is_definition(const struct elf_shared *library, uint64_t index, cons
 static bool find_by_gnu_hash(const struct elf_shared *library, const struct wanted *wanted,
                              struct elf_shared_symbol *out) {
     struct bytes table = library->gnu_hash;
-    uint32_t hash = 5381;
-    for (size_t i = 0; i < wanted->length; i++)
-        hash = hash * 33 + (unsigned char)wanted->name[i];
+    uint32_t hash = wanted->name.hash;
     if (table.size < 16)
         return false;
     uint32_t bucket_count = load_u32(table.data), first = load_u32(table.data + 4);
@@ -255,8 +252,8 @@ static bool find_by_sysv_hash(const struct elf_shared *library, const struct wan
                               struct elf_shared_symbol *out) {
     struct bytes table = library->sysv_hash;
     uint32_t hash = 0;
-    for (size_t i = 0; i < wanted->length; i++) {
-        hash = (hash << 4) + (unsigned char)wanted->name[i];
+    for (size_t i = 0; i < wanted->name.length; i++) {
+        hash = (hash << 4) + (unsigned char)wanted->name.text[i];
         hash = (hash ^ (hash >> 24 & 0xf0)) & 0x0fffffff;
     }
     if (table.size < 8)
@@ -280,20 +277,32 @@ static bool find(const struct elf_shared *library, const struct wanted *wanted,
                                   : find_by_sysv_hash(library, wanted, symbol);
 }
 
-bool elf_shared_find(const struct elf_shared *library, const char *name, struct elf_shared_symbol *symbol) {
-    const char *at = strchr(name, '@');
-    struct wanted wanted = {.name = name, .length = at ? (size_t)(at - name) : strlen(name)};
-    if (at && !(wanted.version = find_version(library, at + strspn(at, "@"))))
+struct elf_shared_name elf_shared_name(const char *text) {
+    struct elf_shared_name name = {text, 0, 5381};
+    for (; text[name.length] && text[name.length] != '@'; name.length++)
+        name.hash = name.hash * 33 + (unsigned char)text[name.length];
+    return name;
+}
+
+bool elf_shared_find_name(const struct elf_shared *library, const struct elf_shared_name *name,
+                          struct elf_shared_symbol *symbol) {
+    const char *at = name->text + name->length;
+    struct wanted wanted = {.name = *name};
+    if (*at && !(wanted.version = find_version(library, at + strspn(at, "@"))))
         return false;
     return find(library, &wanted, symbol);
+}
+
+bool elf_shared_find(const struct elf_shared *library, const char *name, struct elf_shared_symbol *symbol) {
+    const struct elf_shared_name prepared = elf_shared_name(name);
+    return elf_shared_find_name(library, &prepared, symbol);
 }
 
 /* What the loader does (glibc's do_lookup_x), whose first version of a library is the one that all programs
  * were linked with which know of none. */
 bool elf_shared_interposes(const struct elf_shared *library, const char *name, const char *version,
                            struct elf_shared_symbol *symbol) {
-    struct wanted wanted = {.name = name,
-                            .length = strcspn(name, "@"),
+    struct wanted wanted = {.name = elf_shared_name(name),
                             .version = version ? find_version(library, version) : 0,
                             .bound = version != NULL,
                             .oldest = version == NULL};

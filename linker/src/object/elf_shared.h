@@ -29,6 +29,16 @@ struct elf_shared_symbol {
 
 /* Checks and remembers where things are; FILE is borrowed and must outlive LIBRARY. */
 struct jitscope_error *elf_shared_open(struct bytes file, struct elf_shared *library);
+/* A name to be looked for in several libraries, with what each look-up would work out anew. */
+struct elf_shared_name {
+    const char *text; /* borrowed */
+    size_t length;    /* up to a version */
+    uint32_t hash;
+};
+struct elf_shared_name elf_shared_name(const char *text);
+/* As elf_shared_find(). */
+bool elf_shared_find_name(const struct elf_shared *library, const struct elf_shared_name *name,
+                          struct elf_shared_symbol *symbol);
 /* The default-version definition of NAME; false when there is none (hidden versions do not count).
  * NAME@VERSION, as the assembler's .symver writes it, asks for that version, hidden or not. */
 bool elf_shared_find(const struct elf_shared *library, const char *name, struct elf_shared_symbol *symbol);

@@ -257,8 +257,9 @@ struct jitscope_error *session_add_shared(struct jitscope_session *session, uint
 
 int64_t session_find_shared(const struct jitscope_session *session, uint32_t name, uint32_t limit,
                             struct elf_shared_symbol *symbol) {
+    const struct elf_shared_name text = elf_shared_name(session_text(session, name));
     for (uint32_t i = 0; i < session->shared.count && session->shared.data[i].rank < limit; i++)
-        if (elf_shared_find(&session->shared.data[i].library, session_text(session, name), symbol))
+        if (elf_shared_find_name(&session->shared.data[i].library, &text, symbol))
             return i;
     return -1;
 }
