@@ -36,11 +36,14 @@ static void note_status(struct jitscope_executor_connection *connection, int sta
              WEXITSTATUS(status));
 }
 
-/* The stream has ended; BLOCK: so will the process. */
+/* The stream has ended; BLOCK: so will the process.  Nothing is said to it any more: who hands on what is
+ * said waits for that, and a thread that dies in exit(3) need not wait to be looked at. */
 static void hear_of_process(struct jitscope_executor_connection *connection, bool block) {
     int status;
     if (connection->child <= 0 || connection->is_broken)
         return;
+    if (block)
+        os_shut_down_sending(connection->wire.out);
     if (!block && connection->wire.watched >= 0)
         os_wait_readable(connection->wire.watched, PATIENCE);
     if (os_wait_for_child(connection->child, block, &status) == connection->child)
