@@ -422,6 +422,20 @@ class Executors(SystemTest):
         self.assertEqual(crashing(64)[0].status, 128 + signal.SIGSEGV)
         self.assertIn(b"message 'crashed' is malformed", crashing(65)[0].err)
 
+    def test_more_than_one_crash(self):
+        """Each would be told of at length; and none before anything can run."""
+        def twice(header, payload):
+            size, version, kind, serial, answers = HEADER.unpack(header)
+            return [header + payload, HEADER.pack(size, version, kind, serial + 1, answers) + payload]
+        outcome, _, lost = self.link("dies", self.changing("CRASHED", twice))
+        self.assertEqual(outcome.err.count(b"the program gets signal"), 1)
+        self.assertIn("message 'crashed' of the executor was not asked for", lost[0]["reason"])
+        early = frame("CRASHED", 2, u32(signal.SIGSEGV, 1) + u64(8) + u32(0))
+        outcome, _, _ = self.link("hello", self.changing("HELLO", lambda header, payload: [header + payload + early]))
+        self.assertEqual(outcome.status, 1)
+        self.assertNotIn(b"the program gets signal", outcome.err)
+        self.assertIn(b"message 'crashed' of the executor was not asked for", outcome.err)
+
     def test_preloaded_that_are_none(self):
         """Nothing but a shared library's file is read under a name that the executor has chosen, and none of it becomes part of the program."""
         os.mkfifo(self.folder / "waits")

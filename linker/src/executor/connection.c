@@ -177,6 +177,11 @@ static struct jitscope_error *take_returned(struct jitscope_executor_connection 
     return cursor_end(&cursor, frame->kind);
 }
 
+/* It was wanted of what would run, and a process dies once. */
+static bool may_crash(const struct jitscope_executor_connection *connection) {
+    return connection->crashed && connection->has_begun && !connection->deadly;
+}
+
 static struct jitscope_error *take_reply(struct jitscope_executor_connection *connection,
                                          struct frame *frame) {
     struct pending *pending = connection_find_pending(connection, frame->answers);
@@ -197,7 +202,7 @@ static struct jitscope_error *take_in(struct jitscope_executor_connection *conne
     case MESSAGE_RETURNED:
         return take_returned(connection, frame);
     case MESSAGE_CRASHED:
-        return connection->crashed ? connection_take_crash(connection, frame) : not_asked(frame);
+        return may_crash(connection) ? connection_take_crash(connection, frame) : not_asked(frame);
     case MESSAGE_LAZY_CALL:
         if (!connection_take_call(connection, frame))
             return not_asked(frame);
