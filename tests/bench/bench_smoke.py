@@ -93,14 +93,16 @@ class Smoke(unittest.TestCase):
 
     @unittest.skipUnless(shutil.which("valgrind"), "valgrind counts instructions")
     def test_growth(self):
-        """Twice as much of anything takes twice the instructions and memory, or less: these are counts, not times."""
+        """Twice as much of anything takes twice the instructions, or less, and four times as much four times the memory, which
+        comes in huge pages: these are counts, not times."""
         for shape, (smallest, largest) in GROWTH.items():
             lines = grow(Bench(PROGRAMS, self.folder, 300), shape, smallest // 10, smallest // 10 * 4)[1:]
             self.assertEqual(len(lines), 3, lines)
             for smaller, larger in zip(lines, lines[1:]):
                 with self.subTest(shape, size=larger[0]):
                     self.assertLess(float(larger[1]), float(smaller[1]) * 1.1)
-                    self.assertLess(float(larger[2]), float(smaller[2]) * 1.5)
+            with self.subTest(shape, what="memory"):
+                self.assertLess(float(lines[-1][2]), float(lines[0][2]) * 1.1)
 
     def test_debuggers(self):
         """Breakpoints stop, attached debuggers find functions, the naive way ends too."""

@@ -54,8 +54,9 @@ class Apart(InspectorTest):
     def linker(self):
         listed = subprocess.run([JITSCOPE, "inspect", "--list"], cwd=self.folder, env={**os.environ, **self.environment()},
                                 capture_output=True, text=True, check=True, timeout=LIMIT).stdout
-        (row,) = listed.splitlines()[1:]
-        return int(row.split()[0])
+        processes = [int(row.split()[0]) for row in listed.splitlines()[1:]]  # other people's, too
+        (own,) = [process for process in processes if os.path.realpath(f"/proc/{process}/cwd") == os.path.realpath(self.folder)]
+        return own
 
     def tell(self, program):
         program.stdin.write(b"\n")
