@@ -80,8 +80,9 @@ class Replays:
 
 class Reports:
     """What sanitizers report, one file a process."""
-    # In a child of fork(2) LeakSanitizer looks for the threads that its parent has.
-    NO_REPORT = re.compile(r"(==\d+==Running thread \d+ was not suspended. False leaks are possible.\n)+")
+    # In a child of fork(2) LeakSanitizer looks for the threads that its parent has; and a program that runs may ask for too much.
+    NO_REPORT = re.compile(r"(==\d+==(Running thread \d+ was not suspended. False leaks are possible."
+                           r"|WARNING: AddressSanitizer failed to allocate 0x[0-9a-f]+ bytes)\n)+")
     SUPPRESSIONS = pathlib.Path(__file__).with_name("tsan_suppressions.txt")
     SANITIZERS = ((b"__asan_init", "ASAN_OPTIONS", ""), (b"__tsan_init", "TSAN_OPTIONS", f":suppressions={SUPPRESSIONS}"))
 

@@ -167,8 +167,10 @@ class Archives(SystemTest):
             """)
         objects = [self.compile(str(path), "-fPIC") for path in (thrower, catcher)]
         runtime = ",".join([str(objects[0]), gcc_archive("libsupc++"), gcc_archive("libgcc_eh")])
+        # What libsupc++ has put aside for throwing without memory it never gives back, not when its batch goes, either.
+        kept = {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"}
         outcome = self.must(LINKS, "links.jsr", before, runtime, ".first", objects[1], ".second", "-3", ".first", "-2", runtime,
-                            ".first", "-4", "-1")
+                            ".first", "-4", "-1", env=kept)
         self.assertEqual(outcome.out, b"first 17\nsecond 18\nfirst 17\nfirst 17\n")
         actions = [row for row in self.show("actions", self.folder / "links.jsr") if "unwinder" in row["function"]]
         self.assertEqual([(row["link"], row["half"], row["function"], row["result"]) for row in actions],

@@ -17,8 +17,9 @@ void *os_reallocate(void *memory, size_t size);
 void os_release(void *memory);
 
 /* Memory of tables that grow to megabytes, in huge pages where the system has them: see os_tables.c.  Tables
- * only grow; NULL on failure, with OLD untouched.  OLD_SIZE must be what OLD was made with (NULL: 0).  What is
- * in what is new cannot be said; a zeroed table is all zeros, without touching what the system has cleared. */
+ * only grow; NULL on failure, with OLD untouched.  OLD_SIZE must be what OLD was made with (NULL: 0).  What
+ * is in what is new cannot be said; a zeroed table is all zeros, without touching what the system has
+ * cleared. */
 void *os_resize_table(void *old, size_t old_size, size_t new_size);
 void *os_zeroed_table(size_t size);
 void os_release_table(void *table, size_t size);
@@ -127,7 +128,8 @@ const void *os_library_base(void *library);
 void os_library_hide(void *library);
 /* The library's symbol; but data that the main program has copied out of a library (R_X86_64_COPY: stdout,
  * environ), or a function that it defines itself in the library's place (its own malloc), is the program's,
- * as for everybody else in the process. */
+ * as for everybody else in the process; and what a library defines that the program needs (DT_NEEDED: a
+ * malloc, a sanitizer's runtime) is that one's, when the program needs LIBRARY, too, and names it later. */
 void *os_library_symbol(void *library, const char *name);
 /* dlsym(3) as it is. */
 void *os_library_symbol_alone(void *library, const char *name);
@@ -145,6 +147,9 @@ bool os_is_own_address(const void *address);
  * (LD_PRELOAD, /etc/ld.so.preload), in the order in which names are looked for in them.  -1 with errno when
  * that cannot be found out. */
 int os_each_preloaded(void (*function)(void *context, const char *path), void *context);
+struct link_map;
+/* True when the program needs both libraries (DT_NEEDED) and the loader looks for names in FIRST before. */
+bool os_library_is_needed_before(const struct link_map *first, const struct link_map *second);
 /* The handle of a library that is already in the process, to be closed; NULL when it is not. */
 void *os_library_find(const char *path);
 /* atexit(3), pthread_atfork(3), sigaction(2). */

@@ -303,15 +303,24 @@ void os_library_hide(void *library) {
     pthread_mutex_unlock(&names_lock);
 }
 
-/* True when ADDRESS is data or a function that the main program itself defines. */
-static bool is_programs_own(void *address) {
-    Dl_info info, program;
+/* True when ADDRESS is data or a function. */
+static bool is_definition(void *address, Dl_info *info) {
     const ElfW(Sym) *symbol = NULL;
-    if (!dladdr1(address, &info, (void **)&symbol, RTLD_DL_SYMENT) || !symbol ||
-        (ELF64_ST_TYPE(symbol->st_info) != STT_OBJECT && ELF64_ST_TYPE(symbol->st_info) != STT_FUNC))
+    return dladdr1(address, info, (void **)&symbol, RTLD_DL_SYMENT) && symbol &&
+           (ELF64_ST_TYPE(symbol->st_info) == STT_OBJECT || ELF64_ST_TYPE(symbol->st_info) == STT_FUNC);
+}
+
+/* True when ADDRESS is data or a function that the main program itself defines, or a library that it needs
+ * and names before LIBRARY, which it needs as well. */
+static bool is_in_place_of(void *address, void *library) {
+    Dl_info info, program, unused;
+    struct link_map *map;
+    if (!is_definition(address, &info))
         return false;
     void *entry = (void *)(uintptr_t)getauxval(AT_ENTRY);
-    return dladdr(entry, &program) && program.dli_fbase == info.dli_fbase;
+    return (dladdr(entry, &program) && program.dli_fbase == info.dli_fbase) ||
+           (library && dladdr1(address, &unused, (void **)&map, RTLD_DL_LINKMAP) &&
+            os_library_is_needed_before(map, link_map_of(library)));
 }
 
 /* The loader itself was never opened, so that glibc finds nothing by its handle. */
@@ -341,7 +350,7 @@ void *os_library_symbol(void *library, const char *name) {
     if (!address && is_loader(library))
         return dlsym(RTLD_DEFAULT, name);
     void *first = address ? dlsym(RTLD_DEFAULT, name) : NULL;
-    return first && first != address && is_programs_own(first) ? first : address;
+    return first && first != address && is_in_place_of(first, library) ? first : address;
 }
 
 void *os_library_symbol_alone(void *library, const char *name) {

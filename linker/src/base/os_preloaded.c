@@ -117,6 +117,21 @@ static int tell(const struct link_map *map, void (*function)(void *context, cons
     return 0;
 }
 
+/* What the program needs it has in the loader's order, which its list tells. */
+bool os_library_is_needed_before(const struct link_map *first, const struct link_map *second) {
+    void *program = dlopen(NULL, RTLD_LAZY);
+    struct needed needed = {.count = 0};
+    bool is_before = false;
+    if (program)
+        find_needed(map_of(program), &needed);
+    if (is_needed(&needed, first) && is_needed(&needed, second))
+        for (const struct link_map *map = first->l_next; map && !is_before; map = map->l_next)
+            is_before = map == second;
+    if (program)
+        dlclose(program);
+    return is_before;
+}
+
 int os_each_preloaded(void (*function)(void *context, const char *path), void *context) {
     void *program = must_fail(ENOMEM) ? NULL : dlopen(NULL, RTLD_LAZY);
     const struct link_map *map = map_of(program), *first = map ? first_of_program(map) : NULL;

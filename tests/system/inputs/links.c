@@ -27,6 +27,7 @@ static void must(struct jitscope_error *error) {
     if (!error)
         return;
     fprintf(stderr, "%s\n", jitscope_error_message(error));
+    jitscope_error_destroy(error);
     exit(1);
 }
 
