@@ -22,7 +22,7 @@ static struct jitscope_symbol_view symbol_of(struct jitscope_graph *graph, const
     return jitscope_graph_symbol(graph, jitscope_graph_find_symbol(graph, name));
 }
 
-/* Where the code would come to, by the bytes that it and the GOT have. */
+/* Where the code would come to, by the bytes that it and the GOT have, which is only read. */
 static uint64_t follow(struct jitscope_graph *graph, struct jitscope_block_view block,
                        struct jitscope_edge_view edge) {
     int32_t distance;
@@ -33,23 +33,30 @@ static uint64_t follow(struct jitscope_graph *graph, struct jitscope_block_view 
         return place;
     if (place != target.address)
         return 0;
-    memcpy(&value, jitscope_graph_block(graph, target.block).working, sizeof value);
-    return value;
+    struct jitscope_block_view entry = jitscope_graph_block(graph, target.block);
+    memcpy(&value, entry.working, sizeof value);
+    return jitscope_graph_section(graph, entry.section).prot == JITSCOPE_READ ? value : 0;
 }
 
-static struct jitscope_error *print_references(struct jitscope_graph *graph, void *context) {
-    uint64_t count = symbol_of(graph, "count").address, step = symbol_of(graph, "step").address;
-    uint32_t number = symbol_of(graph, "bump").block;
+static void print_edges(struct jitscope_graph *graph, uint32_t number, uint64_t count, uint64_t step) {
     struct jitscope_block_view block = jitscope_graph_block(graph, number);
-    (void)context;
-    printf("variables lie 2 GiB and more behind code: %s\n",
-           count - block.address > UINT64_C(0x80000000) ? "yes" : "no");
     for (uint32_t i = 0; i < block.edges; i++) {
         struct jitscope_edge_view edge = jitscope_graph_edge(graph, number, i);
         uint64_t place = follow(graph, block, edge);
         if (strcmp(edge.kind, "keep-alive") != 0)
             printf("  %s to %s\n", edge.kind, place == count ? "count" : place == step ? "step" : "nowhere");
     }
+}
+
+static struct jitscope_error *print_references(struct jitscope_graph *graph, void *context) {
+    uint64_t count = symbol_of(graph, "count").address, step = symbol_of(graph, "step").address;
+    uint32_t bump = symbol_of(graph, "bump").block, leap = symbol_of(graph, "leap").block;
+    (void)context;
+    printf("variables lie 2 GiB and more behind code: %s\n",
+           count - symbol_of(graph, "bump").address > UINT64_C(0x80000000) ? "yes" : "no");
+    print_edges(graph, bump, count, step);
+    if (leap != bump)
+        print_edges(graph, leap, count, step);
     return NULL;
 }
 

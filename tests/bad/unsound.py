@@ -16,7 +16,12 @@ EXPECTED = pathlib.Path(__file__).resolve().parent / "unsound.expected"
 PROGRAM = """#include <stdio.h>
 struct pair { int first, second; };
 static int twice(int value) { struct pair pair = {value, value}; return pair.first + pair.second; }
+#ifdef CLEAN_UP /* what throws may leave main */
+static void leave(int *number) { printf("%d\\n", *number); }
+int main(int argc, char **argv) { __attribute__((cleanup(leave))) int number = twice(argc + 20); (void)argv; fflush(NULL); }
+#else
 int main(int argc, char **argv) { (void)argv; printf("%d\\n", twice(argc + 20)); return 0; }
+#endif
 """
 
 
@@ -52,6 +57,7 @@ class Damaged:
 
 
 SIZE, OFFSET, ENTRY = 32, 24, 56
+CLEAN_UP = ["-g", "-fexceptions", "-DCLEAN_UP"]
 # Name, flags of the compiler, damage.
 DWARF = [
     ("unit longer than its section", ["-g"], lambda it: it.put("I", ".debug_info", 0, 0xfffff000)),
@@ -79,6 +85,8 @@ DWARF = [
     (".eh_frame FDE of no CIE", ["-g"], lambda it: it.put("I", ".eh_frame", 28, 0x333)),
     (".eh_frame FDEs that count from data", ["-g"], lambda it: it.put("B", ".eh_frame", 16, 0x3b)),
     (".eh_frame FDEs that count from text", ["-g"], lambda it: it.put("B", ".eh_frame", 16, 0x2b)),
+    (".eh_frame landing pads that count from data", CLEAN_UP, lambda it: it.put("B", ".eh_frame", 23, 0x3b)),
+    (".eh_frame personality that counts from text", CLEAN_UP, lambda it: it.put("B", ".eh_frame", 18, 0xab)),
     (".eh_frame cut", ["-g"], lambda it: it.field("Q", ".eh_frame", SIZE, 0x1e)),
     (".eh_frame relocation of unknown type", ["-g"], lambda it: it.put("I", ".rela.eh_frame", 8, 200)),
     (".eh_frame relocation table out of the file", ["-g"], lambda it: it.field("Q", ".rela.eh_frame", OFFSET, 1 << 41)),

@@ -5,6 +5,8 @@
 #include "base/os.h"
 #include "executor/wire.h"
 
+#include <string.h>
+
 enum { MOST = 60000 }; /* what a socket takes without a reader */
 
 static void use(struct jitscope_session *session, unsigned steps) {
@@ -28,15 +30,36 @@ static void use(struct jitscope_session *session, unsigned steps) {
         fuzz_expect_message(jitscope_session_run_main(session, 0x1000, &status));
 }
 
+static void look_at(const char *text) {
+    FUZZ_HOLDS(!text || (*text && strlen(text) < MOST));
+}
+
+static void crashed(void *unused, int process, int thread, int signal, uint64_t address) {
+    (void)unused, (void)thread, (void)address;
+    FUZZ_HOLDS(!process && signal > 0);
+}
+
+static void crashed_stack(void *unused, const struct jitscope_crash_frame *frames, size_t count) {
+    (void)unused;
+    FUZZ_HOLDS(count <= BRIDGE_MOST_FRAMES);
+    for (size_t i = 0; i < count; i++) {
+        look_at(frames[i].function);
+        look_at(frames[i].library);
+        FUZZ_HOLDS(!frames[i].is_linked || frames[i].function);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct jitscope_executor_connection *connection;
     struct jitscope_session *session;
+    const struct jitscope_executor_options wanted = {
+        .size = sizeof wanted, .crashed = crashed, .crashed_stack = crashed_stack};
     int ends[2];
     if (size < 1 || size > MOST || os_socket_pair(ends))
         return 0;
     FUZZ_HOLDS(os_write(ends[1], data + 1, size - 1) == (ssize_t)size - 1);
     os_shut_down_sending(ends[1]);
-    struct jitscope_error *error = jitscope_executor_connect(ends[0], NULL, &connection);
+    struct jitscope_error *error = jitscope_executor_connect(ends[0], &wanted, &connection);
     if (!error) {
         struct jitscope_session_options options = {.size = sizeof options, .executor = connection};
         error = jitscope_session_create(&options, &session);

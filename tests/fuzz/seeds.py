@@ -109,6 +109,9 @@ def conversations(version):
     yield "links", b"\0" + executor_says(version, *[(5, finalized)] * 3)
     yield "unloads", b"\x0a" + executor_says(version, (5, finalized), (8, deallocated), (5, finalized), (8, deallocated))
     yield "runs", b"\0" + executor_says(version, (5, ran))
+    frame = bridge.u64(8, 8)
+    crash = bridge.u32(11, 1) + bridge.u64(8) + bridge.u32(3) + frame + bridge.text() * 2 + (frame + bridge.text(b"x.so") + bridge.text(b"f")) * 2
+    yield "crashes", b"\0" + executor_says(version, (5, finalized), (21, crash))
     yield "exits", b"\0" + executor_says(version, (6, struct.pack("<III", 3, 1, 0) + nothing + nothing))
 
 

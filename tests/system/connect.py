@@ -662,6 +662,21 @@ class StandardStreams(Meeting):
             with self.subTest(silent):
                 self.refused(self.command(silent, "--executor-timeout=1", self.program), b"it has said nothing for 1 seconds")
 
+    def test_what_hands_on_ends_with_the_program(self):
+        """It reads until nothing more comes, and the shell waits for it."""
+        for options in ((), ("--lazy",)):
+            outcome = self.command(f"cat | {EXECUTOR} --stdio | cat", *options, self.program)
+            self.assertEqual((outcome.status, outcome.err.splitlines()[0]), (0, b"read: nothing"), outcome)
+
+    def test_a_crash_in_exit(self):
+        """Of a library, behind all that the program has to say: who asks for nothing any more waits for nobody."""
+        self.must("gcc", "-shared", "-fPIC", self.text("ends.c", "__attribute__((destructor)) static void end(void) { *(volatile int *)8 = 1; }\n"), "-o", "ends.so")
+        program = self.compile("#include <dlfcn.h>\nint main(void) { return !dlopen(\"./ends.so\", RTLD_NOW); }\n", "-fPIC", name="opens.o")
+        outcome = self.command(f"cat | {EXECUTOR} --stdio", program)
+        self.assertEqual((outcome.status, outcome.out), (128 + signal.SIGSEGV, b""), outcome)
+        outcome = self.jitscope("run", program)
+        self.assertEqual(outcome.err, b"jitscope: the program was killed by signal 11 (Segmentation fault)\n")
+
     def test_it_is_waited_for(self):
         for limit in ("0", "100"):
             outcome = self.command(f"sleep 1.2; exec {EXECUTOR} --stdio", f"--executor-timeout={limit}", self.program)

@@ -422,6 +422,40 @@ class Executors(SystemTest):
         self.assertEqual(crashing(64)[0].status, 128 + signal.SIGSEGV)
         self.assertIn(b"message 'crashed' is malformed", crashing(65)[0].err)
 
+    def test_more_than_one_crash(self):
+        """Each would be told of at length; and none before anything can run."""
+        def twice(header, payload):
+            size, version, kind, serial, answers = HEADER.unpack(header)
+            return [header + payload, HEADER.pack(size, version, kind, serial + 1, answers) + payload]
+        outcome, _, lost = self.link("dies", self.changing("CRASHED", twice))
+        self.assertEqual(outcome.err.count(b"the program gets signal"), 1)
+        self.assertIn("message 'crashed' of the executor was not asked for", lost[0]["reason"])
+        early = frame("CRASHED", 2, u32(signal.SIGSEGV, 1) + u64(8) + u32(0))
+        outcome, _, _ = self.link("hello", self.changing("HELLO", lambda header, payload: [header + payload + early]))
+        self.assertEqual(outcome.status, 1)
+        self.assertNotIn(b"the program gets signal", outcome.err)
+        self.assertIn(b"message 'crashed' of the executor was not asked for", outcome.err)
+
+    def test_preloaded_that_are_none(self):
+        """Nothing but a shared library's file is read under a name that the executor has chosen, and none of it becomes part of the program."""
+        os.mkfifo(self.folder / "waits")
+        self.must("ar", "rcs", "archive.a", self.programs["dies"])
+        self.text("script.so", "INPUT(archive.a)\n")
+        def started_with(*paths):
+            def changed(header, payload):
+                self.assertEqual(payload[-4:], u32(0))  # with none, as it is
+                payload = payload[:-4] + u32(len(paths)) + b"".join(text(os.fsencode(path)) for path in paths)
+                return [u32(len(payload)) + header[4:] + payload]
+            return changed
+        for name, why in (("waits", "it is not a file here"), ("", "it is not a file here"), ("archive.a", "it is no shared library here"),
+                          ("waits.o", "it is no shared library here"), ("script.so", "it is no shared library here"),
+                          ("none.so", "cannot open: No such file or directory")):
+            with self.subTest(name):
+                outcome, executor, lost = self.link("hello", self.changing("HELLO", started_with(self.folder / name)))
+                self.assertEqual((outcome.status, executor[1], lost), (1, b"", []), outcome)
+                self.assertRegex(outcome.err.decode(), f"{name}: {why}\n  help: the process that code is to run in was started with it")
+                self.must(JITSCOPE, "replay", f"{self.number}.jsr")
+
     def test_more_calls_than_threads_can_be(self):
         """Each call that the linker is asked to serve may have to wait, but not for a thread of its own."""
         path, most = self.home / "calls", 1000

@@ -128,6 +128,23 @@ class Preloaded(SystemTest):
         self.assertEqual(outcome.status, 1)
         self.assertRegex(outcome.err, rb"gone\.so.*\n  help: .*was started with it \(LD_PRELOAD")
 
+    @unittest.skipUnless(os.geteuid() == 0 and not subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode,
+                         "only root can have /proc go")
+    def test_without_proc(self):
+        """What is named from the root on is found all the same; else it is an error, which replays."""
+        library = self.library("one.so", "int getppid(void) { return 41; }")
+        main = self.compile(PRINT + '#include <unistd.h>\nint main(void) { return printf("%d", getppid()) != 2; }\n')
+        def without(name, *words):
+            command = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs none /proc; LD_PRELOAD=$0 exec "$@"', name, JITSCOPE, "run", "--record", "proc.jsr", *words, main]
+            return self.run_command(*command, env={"JITSCOPE_EXECUTOR": EXECUTOR})
+        for words in ((), ("--in-process",)):
+            found = without(self.folder / "one.so", *words)
+            self.assertEqual((found.status, found.out, found.err), (0, b"41", b""))
+            refused = without(library, *words)
+            self.assertEqual((refused.status, refused.out), (1, b""))
+            self.assertRegex(refused.err, rb"which libraries were preloaded: cannot find out: ")
+        self.must(JITSCOPE, "replay", "proc.jsr")
+
     def test_what_is_told(self):
         """Where a slot's function is, and that the library came in."""
         library, recording = self.library("one.so", "int getppid(void) { return 41; }"), self.folder / "told.jsr"

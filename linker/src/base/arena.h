@@ -38,7 +38,7 @@ static inline char *arena_copy(struct arena *arena, const char *bytes, size_t si
     copy[size] = 0;
     return copy;
 }
-/* The same, aligned to nothing: texts stand one right behind the other. */
+/* Texts are aligned to nothing, and stand one right behind the other. */
 static inline bool arena_has_text_room(const struct arena *arena, size_t size) {
     return __builtin_expect(size < (size_t)(arena->end - arena->next), 1);
 }
@@ -49,6 +49,7 @@ static inline void arena_put_text(struct arena *arena, const char *bytes, size_t
     copy[size] = 0;
     memcpy(copy, bytes, size);
 }
+/* arena_copy() for a text. */
 static inline char *arena_copy_text(struct arena *arena, const char *bytes, size_t size) {
     char *copy = (char *)arena->next;
     if (!arena_has_text_room(arena, size))

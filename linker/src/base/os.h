@@ -59,9 +59,11 @@ int os_duplicate(int fd);
 int os_owner(int fd, uint32_t *user, uint32_t *mode);
 /* When the file was last written, CLOCK_REALTIME in nanoseconds. */
 int os_time_written(const char *path, uint64_t *time);
-/* fchmod(2); of a path, whether it is a regular file and no link to one; how many names an open file has. */
+/* fchmod(2); of a path, whether it is a regular file and no link to one, and whether it is there, but not a
+ * regular file; how many names an open file has. */
 int os_set_mode(int fd, mode_t mode);
 bool os_is_plain_file(const char *path);
+bool os_is_special(const char *path);
 int os_count_names(int fd, uint64_t *count);
 /* rename(2), unlink(2), mkdir(2). */
 int os_rename(const char *from, const char *to);

@@ -215,6 +215,11 @@ bool os_is_plain_file(const char *path) {
     return !lstat(path, &status) && S_ISREG(status.st_mode);
 }
 
+bool os_is_special(const char *path) {
+    struct stat status;
+    return !stat(path, &status) && !S_ISREG(status.st_mode);
+}
+
 int os_count_names(int fd, uint64_t *count) {
     struct stat status;
     if (must_fail(EIO) || fstat(fd, &status) < 0)

@@ -8,7 +8,8 @@
  * itself needs was preloaded.  A library that is both can belong to that run; then it stands where it would
  * anyway.
  *
- * Its file is told by the mappings: the name in the list may be relative to a folder that was left. */
+ * Its file is told by the mappings: the name in the list may be relative to a folder that was left.  Where
+ * nobody tells of mappings (/proc is not there), a name that is not relative will do. */
 #include "base/os.h"
 #include "base/os_failures.h"
 
@@ -108,9 +109,9 @@ static const char *file_at(char *maps, uintptr_t address) {
 static int tell(const struct link_map *map, void (*function)(void *context, const char *path),
                 void *context) {
     char *maps = read_maps();
-    if (!maps)
+    if (!maps && (errno == ENOMEM || map->l_name[0] != '/'))
         return -1;
-    const char *path = file_at(maps, (uintptr_t)map->l_ld);
+    const char *path = maps ? file_at(maps, (uintptr_t)map->l_ld) : NULL;
     function(context, path ? path : map->l_name);
     os_release(maps);
     return 0;

@@ -98,7 +98,7 @@ struct parts {
 };
 
 struct area {
-    uint8_t *start; /* NULL: there is none */
+    uint8_t *start; /* NULL: there is none, and the rest says nothing */
     bool inherited; /* by a child of fork(2) */
     uint32_t open;  /* parts from the start on that have access, in whole huge pages */
     uint32_t taken; /* how many parts tables have */
@@ -207,8 +207,9 @@ static void *take_from(struct area *area, uint32_t count, bool zeroed) {
     return take_parts(area, first, count) ? address_of(area, first) : NULL;
 }
 
+/* All of AREA begins anew: a child of fork(2) may have come between whatever its last one left undone. */
 static void *take_from_new(struct area *area, uint32_t count, bool zeroed) {
-    area->start = map_huge(AREA, PROT_NONE);
+    *area = (struct area){.start = map_huge(AREA, PROT_NONE)};
     void *table = area->start ? take_from(area, count, zeroed) : NULL;
     if (area->start && !table) {
         munmap(area->start, AREA);
@@ -275,9 +276,7 @@ static void *free_parts(struct area *area, uint32_t first, uint32_t count) {
         give_idle_pages_back(area);
         return NULL;
     }
-    area->start = NULL; /* first: see close_inherited() */
-    area->open = 0;
-    mark(&area->touched, 0, PARTS, false);
+    area->start = NULL;
     return start;
 }
 

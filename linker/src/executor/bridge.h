@@ -51,13 +51,17 @@
  *     OPEN_EXPORTS u32 link, u32 n, n of: text name, u64 address
  *     EXPORTS_OPENED  error
  *     CLOSE_EXPORTS   u32 link
- *     CRASHED      u32 signal, u32 thread, u64 address, u32 n, n of (with BRIDGE_FRAMES): u64 where it stands
- * or comes back to, u64 start of its function, text library or empty, text function or empty RUN_HALF     u32
- * allocation, u32 action, u32 half, u32 flags (BRIDGE_TIMED) HALF_RAN     u32 a debugger listens, results:
- * the one, u32 n, n texts: unwinders, u32 audience LAZY_CALL    u64 address of the slot BOUND        u64
- * address of the function or 0, text its name, text why it is 0 STORE_SLOTS  u32 n, n of: u64 address, u64
- * what it holds from now on SLOTS_STORED GO_ON END          nothing; or text: what the linker did not
- * understand
+ *     CRASHED      u32 signal, u32 thread, u64 address, u32 n, n of (with BRIDGE_FRAMES): u64 where it
+ *                  stands or comes back to, u64 start of its function, text library or empty, text
+ *                  function or empty
+ *     RUN_HALF     u32 allocation, u32 action, u32 half, u32 flags (BRIDGE_TIMED)
+ *     HALF_RAN     u32 a debugger listens, results: the one, u32 n, n texts: unwinders, u32 audience
+ *     LAZY_CALL    u64 address of the slot
+ *     BOUND        u64 address of the function or 0, text its name, text why it is 0
+ *     STORE_SLOTS  u32 n, n of: u64 address, u64 what it holds from now on
+ *     SLOTS_STORED
+ *     GO_ON
+ *     END          nothing; or text: what the linker did not understand
  *
  *     libraries    u32 first number, u32 n, n texts: paths, opened in this order
  *     arguments    u32 given; if so u32 argc, argc texts, u32 given; if so u32 n, n texts: the environment

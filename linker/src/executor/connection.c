@@ -36,11 +36,14 @@ static void note_status(struct jitscope_executor_connection *connection, int sta
              WEXITSTATUS(status));
 }
 
-/* The stream has ended; BLOCK: so will the process. */
+/* The stream has ended; BLOCK: so will the process.  Nothing is said to it any more: who hands on what is
+ * said waits for that, and a thread that dies in exit(3) need not wait to be looked at. */
 static void hear_of_process(struct jitscope_executor_connection *connection, bool block) {
     int status;
     if (connection->child <= 0 || connection->is_broken)
         return;
+    if (block)
+        os_shut_down_sending(connection->wire.out);
     if (!block && connection->wire.watched >= 0)
         os_wait_readable(connection->wire.watched, PATIENCE);
     if (os_wait_for_child(connection->child, block, &status) == connection->child)
@@ -174,6 +177,11 @@ static struct jitscope_error *take_returned(struct jitscope_executor_connection 
     return cursor_end(&cursor, frame->kind);
 }
 
+/* It was wanted of what would run, and a process dies once. */
+static bool may_crash(const struct jitscope_executor_connection *connection) {
+    return connection->crashed && connection->has_begun && !connection->deadly;
+}
+
 static struct jitscope_error *take_reply(struct jitscope_executor_connection *connection,
                                          struct frame *frame) {
     struct pending *pending = connection_find_pending(connection, frame->answers);
@@ -194,7 +202,7 @@ static struct jitscope_error *take_in(struct jitscope_executor_connection *conne
     case MESSAGE_RETURNED:
         return take_returned(connection, frame);
     case MESSAGE_CRASHED:
-        return connection->crashed ? connection_take_crash(connection, frame) : not_asked(frame);
+        return may_crash(connection) ? connection_take_crash(connection, frame) : not_asked(frame);
     case MESSAGE_LAZY_CALL:
         if (!connection_take_call(connection, frame))
             return not_asked(frame);

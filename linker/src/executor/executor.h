@@ -156,7 +156,8 @@ bool executor_debugger_listens(void);
 /* Opens a shared library for its symbols (dlopen, RTLD_NOW | RTLD_GLOBAL); closed with the executor.  Opening
  * the same path again gives the same handle.  Errors: NOT_FOUND with the loader's text. */
 struct jitscope_error *executor_open_library(struct executor *executor, const char *path, uint32_t *library);
-/* Adds what there is to LIST, which is to be destroyed in any case.  Errors: SYSTEM, NO_MEMORY. */
+/* Adds what there is to LIST, which is to be destroyed in any case.  Errors: SYSTEM, NO_MEMORY; FORMAT (what
+ * another process says of itself). */
 struct jitscope_error *executor_preloaded(struct executor *executor, struct preloaded *list);
 struct jitscope_error *preloaded_add(struct preloaded *list, const char *path);
 void preloaded_destroy(struct preloaded *list);

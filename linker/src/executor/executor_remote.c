@@ -131,11 +131,18 @@ static struct jitscope_error *start_main(struct executor *executor, uint64_t add
     return connection_tell(remote->connection, MESSAGE_RUN, &message);
 }
 
+/* The paths are the other side's choice, and will be read here: what waits for a writer need not end. */
+static struct jitscope_error *take_preloaded(struct preloaded *list, const char *path) {
+    struct coordinates where = {.input = path, .offset = NO_OFFSET};
+    return os_is_special(path) ? error_at(JITSCOPE_ERROR_FORMAT, &where, "it is not a file here")
+                               : preloaded_add(list, path);
+}
+
 static struct jitscope_error *preloaded(struct executor *executor, struct preloaded *list) {
     const struct hello *hello = &executor->remote->connection->hello;
     struct cursor cursor = hello->preloaded;
     for (uint32_t i = 0; i < hello->preloaded_count; i++)
-        TRY(preloaded_add(list, take_text(&cursor)));
+        TRY(take_preloaded(list, take_text(&cursor)));
     return NULL;
 }
 

@@ -153,6 +153,7 @@ static struct jitscope_error *measure_symbols(struct maker *maker, uint64_t *nam
     scratch->entries.count = scratch->plain.count = 0;
     TRY(vec_reserve(&scratch->plain, graph->symbols.count));
     struct shown_symbol *plain = scratch->plain.data;
+    uint32_t plain_count = 0;
     for (uint32_t id = 0, count = graph->symbols.count; id < count; id++) {
         uint32_t section = section_shown(&symbols[id], blocks, numbers);
         if (!section)
@@ -162,9 +163,9 @@ static struct jitscope_error *measure_symbols(struct maker *maker, uint64_t *nam
             continue;
         }
         room += pool[symbols[id].name].length + 1;
-        *plain++ = (struct shown_symbol){id, section};
+        plain[plain_count++] = (struct shown_symbol){id, section};
     }
-    scratch->plain.count = (uint32_t)(plain - scratch->plain.data);
+    scratch->plain.count = plain_count;
     maker->header.entries.count = scratch->entries.count;
     maker->header.symbols.count = scratch->plain.count + scratch->entries.count;
     *names += room;
@@ -421,17 +422,18 @@ static void put_plain_symbols(struct maker *maker, Elf64_Sym *to) {
     const uint32_t elf_sections = maker->header.elf_sections;
     char *strings = table_at(maker, maker->header.strings);
     uint32_t next = maker->next_name;
-    const struct shown_symbol *end = maker->scratch->plain.data + maker->scratch->plain.count;
-    for (const struct shown_symbol *shown = maker->scratch->plain.data; shown < end; shown++) {
-        const struct symbol *symbol = &symbols[shown->id];
-        uint32_t name = notes ? notes[shown->id] : 0;
+    const struct shown_symbol *plain = maker->scratch->plain.data;
+    for (uint32_t i = 0, count = maker->scratch->plain.count; i < count; i++) {
+        const struct shown_symbol shown = plain[i];
+        const struct symbol *symbol = &symbols[shown.id];
+        uint32_t name = notes ? notes[shown.id] : 0;
         if (!name) {
             const struct pooled_string *string = &pool[symbol->name];
             memcpy(strings + next, string->bytes, string->length + (size_t)1);
             name = next;
             next += string->length + 1;
         }
-        *to++ = elf_symbol(symbol, addresses[shown->id], shown->section, elf_sections, name);
+        *to++ = elf_symbol(symbol, addresses[shown.id], shown.section, elf_sections, name);
     }
     maker->next_name = next;
 }

@@ -34,8 +34,9 @@ static bool pointer_size(uint8_t encoding, uint8_t *size) {
     }
 }
 
-/* The letters behind 'z' say what the augmentation data holds, in order. */
-static bool read_augmentation(struct bytes record, uint64_t at, struct cie_view *cie) {
+/* The letters behind 'z' say what the augmentation data holds, in order.  *has_bases: of all addresses there,
+ * and of those in FDEs, it is known what they count from. */
+static bool read_augmentation(struct bytes record, uint64_t at, struct cie_view *cie, bool *has_bases) {
     for (const char *letter = cie->augmentation + 1; *letter; letter++) {
         uint8_t size;
         if (*letter == 'S')
@@ -45,6 +46,7 @@ static bool read_augmentation(struct bytes record, uint64_t at, struct cie_view 
         if (!strchr("RPL", *letter) || !bytes_contain(record, at, 1))
             return false;
         uint8_t value = record.data[at++];
+        *has_bases &= value == PE_OMIT || has_base(value);
         if (*letter == 'R')
             cie->encoding = value;
         if (*letter != 'P' || value == PE_OMIT)
@@ -72,7 +74,8 @@ const char *cie_parse(struct bytes record, uint64_t id_offset, struct cie_view *
     uint64_t at = id_offset + 4, length = 0;
     size_t letters;
     *cie = (struct cie_view){.encoding = PE_ABSPTR};
-    bool good = bytes_contain(record, at, 1) && (record.data[at] == 1 || record.data[at] == 3);
+    bool has_bases = true,
+         good = bytes_contain(record, at, 1) && (record.data[at] == 1 || record.data[at] == 3);
     cie->augmentation = good ? bytes_string(record, at + 1, &letters) : NULL;
     if (!cie->augmentation)
         return "a CIE of unknown version";
@@ -85,14 +88,13 @@ const char *cie_parse(struct bytes record, uint64_t id_offset, struct cie_view *
         at = cie->factors_end;
         good = bytes_uleb(record, &at, &length) && bytes_contain(record, at, length);
         cie->instructions = at + length;
-        good = good && read_augmentation(record, at, cie);
+        good = good && read_augmentation(record, at, cie, &has_bases);
     } else if (good) {
         good = !cie->augmentation[0]; /* "eh" of gcc 2 has not been written for decades */
     }
     if (!good || !pointer_size(cie->encoding, &cie->pointer_size))
         return "a CIE with an augmentation that is not known";
-    return has_base(cie->encoding)
-               ? NULL
-               : "a CIE whose FDEs count from the start of text or data (DW_EH_PE_textrel, "
-                 "DW_EH_PE_datarel), which unwinders of code in memory do not know";
+    return has_bases ? NULL
+                     : "a CIE with addresses that count from the start of text or data (DW_EH_PE_textrel, "
+                       "DW_EH_PE_datarel), which unwinders of code in memory do not know";
 }

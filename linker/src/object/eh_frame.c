@@ -133,11 +133,11 @@ static inline struct jitscope_error *add_record(struct splitter *splitter, const
     TRY(graph_add_block(graph, splitter->section, splitter->content.data + record->offset, record->size,
                         alignment, source, id));
     struct block *block = &graph->blocks.data[*id];
-    struct edge *edges = graph->edges.data + record->first_edge;
+    struct edge *edges = graph->edges.data;
     block->first_edge = record->first_edge;
     block->edge_count = record->edge_count;
-    for (uint32_t i = 0, count = record->edge_count; i < count; i++)
-        edges[i].offset -= (uint32_t)record->offset;
+    for (uint32_t at = record->first_edge, end = at + record->edge_count; at < end; at++)
+        edges[at].offset -= (uint32_t)record->offset;
     return NULL;
 }
 
@@ -249,11 +249,11 @@ static struct jitscope_error *find_cie(const struct splitter *splitter, const st
 
 static inline const struct edge *find_edge(const struct splitter *splitter, const struct record *record,
                                            uint64_t offset) {
-    const struct edge *edge = splitter->graph->edges.data + record->first_edge,
-                      *end = edge + record->edge_count;
-    while (edge < end && edge->offset != offset)
-        edge++;
-    return edge < end ? edge : NULL;
+    const struct edge *edges = splitter->graph->edges.data;
+    uint32_t at = record->first_edge, end = at + record->edge_count;
+    while (at < end && edges[at].offset != offset)
+        at++;
+    return at < end ? &edges[at] : NULL;
 }
 
 static struct jitscope_error *split_fde(struct splitter *splitter, const struct record *record) {

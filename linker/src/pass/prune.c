@@ -29,10 +29,9 @@ static struct jitscope_error *mark(struct marker *marker, uint32_t id) {
 static inline struct jitscope_error *follow(struct marker *marker, uint32_t id) {
     struct block *const blocks = marker->graph->blocks.data;
     const struct symbol *const symbols = marker->graph->symbols.data;
-    const struct edge *edge = marker->graph->edges.data + blocks[id].first_edge;
-    const struct edge *const end = edge + blocks[id].edge_count;
-    for (; edge < end; edge++) {
-        uint32_t target = symbols[edge->target].block;
+    const struct edge *const edges = marker->graph->edges.data;
+    for (uint32_t at = blocks[id].first_edge, end = at + blocks[id].edge_count; at < end; at++) {
+        uint32_t target = symbols[edges[at].target].block;
         if (target != NO_BLOCK && take(marker, &blocks[target]))
             TRY(vec_push(&marker->work, target));
     }

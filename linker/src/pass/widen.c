@@ -14,10 +14,21 @@ static uint32_t target_of(const struct graph *graph, uint32_t section, uint32_t 
     return edge->kind == graph->arch->pointer64 ? edge->target : NO_SYMBOL;
 }
 
+/* The one that entries are in, which inputs may have namesakes of, that need not lie near. */
+static uint32_t find_got(const struct graph *graph) {
+    uint32_t name = string_pool_find(graph->names, ".got", 4);
+    uint32_t id = name == NO_NAME ? NO_SECTION : graph_find_section(graph, name);
+    for (; id != NO_SECTION; id = graph_next_section(graph, id)) {
+        const struct section *section = &graph->sections.data[id];
+        if (section->prot == PROTECT_READ && section->lifetime == LIFETIME_STANDARD && !section->zero_fill)
+            break;
+    }
+    return id;
+}
+
 /* The entries that there are, so that none is made twice. */
 static struct jitscope_error *find_entries(struct got_table *got, const struct graph *graph) {
-    uint32_t name = string_pool_find(graph->names, ".got", 4);
-    got->section = name == NO_NAME ? NO_SECTION : graph_find_section(graph, name);
+    got->section = find_got(graph);
     TRY(cover_targets(&got->entry_of, graph));
     for (uint32_t id = 0; id < graph->symbols.count && got->section != NO_SECTION; id++) {
         uint32_t target = target_of(graph, got->section, id);

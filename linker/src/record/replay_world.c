@@ -99,6 +99,8 @@ static struct jitscope_error *preloaded(void *context, struct preloaded *list) {
     struct event_cursor before = replay->cursor;
     struct answer answer;
     while (replay_find(replay, EVENT_ID_answer_preloaded, &answer)) {
+        if (answer.failed)
+            return replay_failure(replay, &answer);
         const struct event_answer_preloaded library =
             decode_event(&replay->recorded.decoder, &answer.view)->answer_preloaded;
         const char *path = recorded_text(&replay->recorded, library.path);

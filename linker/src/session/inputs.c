@@ -212,6 +212,10 @@ static uint8_t kind_of(struct bytes bytes) {
                                  : INPUT_KIND_OBJECT;
 }
 
+bool session_is_library(struct bytes bytes) {
+    return kind_of(bytes) == INPUT_KIND_SHARED;
+}
+
 /* --- ld scripts
  * -------------------------------------------------------------------------------------------------- */
 

@@ -14,18 +14,22 @@
 
 /* --- taking them in */
 
+static void note(struct jitscope_session *session, const char *path) {
+    TRACE_ANSWER(&session->trace, answer_preloaded,
+                 .path = trace_text(&session->trace, &session->names, path));
+}
+
+/* Another process has named it: an object or an archive would become part of the program by that. */
 static struct jitscope_error *add(struct jitscope_session *session, const char *path) {
     struct bytes bytes;
     uint8_t ownership;
-    TRACE_ANSWER(&session->trace, answer_preloaded,
-                 .path = trace_text(&session->trace, &session->names, path));
-    struct jitscope_error *error = session_read_file(session, path, &bytes, &ownership);
-    if (!error)
-        error = session_add_bytes(session, bytes, ownership, path);
-    return error_with_help(error,
-                           "the process that code is to run in was started with it (LD_PRELOAD, "
-                           "/etc/ld.so.preload), and it is asked before other libraries: have the same "
-                           "file here, or start the process without it");
+    note(session, path);
+    TRY(session_read_file(session, path, &bytes, &ownership));
+    if (session_is_library(bytes))
+        return session_add_bytes(session, bytes, ownership, path);
+    struct coordinates where = {.input = path, .offset = NO_OFFSET};
+    session_release_bytes(bytes, ownership);
+    return error_at(JITSCOPE_ERROR_FORMAT, &where, "it is no shared library here");
 }
 
 /* As an input that is needed when something is found in it. */
@@ -51,18 +55,31 @@ static void forget_all(struct jitscope_session *session) {
         session->shared.count--;
 }
 
+/* Why it is not known is an answer, too. */
+static struct jitscope_error *ask(struct jitscope_session *session, struct preloaded *list) {
+    struct jitscope_error *error = executor_preloaded(session->executor, list);
+    trace_failure(&session->trace, &session->names, error);
+    if (error)
+        note(session, NULL);
+    return error;
+}
+
 struct jitscope_error *session_add_preloaded(struct jitscope_session *session) {
     struct preloaded list = {0};
     if (!session->executor || session->preloaded_is_known)
         return NULL;
-    struct jitscope_error *error = executor_preloaded(session->executor, &list);
+    struct jitscope_error *error = ask(session, &list);
     if (!error)
         error = add_all(session, &list);
     preloaded_destroy(&list);
     session->preloaded_is_known = !error;
-    if (error)
-        forget_all(session);
-    return error;
+    if (!error)
+        return NULL;
+    forget_all(session);
+    return error_with_help(error,
+                           "the process that code is to run in was started with it (LD_PRELOAD, "
+                           "/etc/ld.so.preload), and it is asked before other libraries: have the same "
+                           "file here, or start the process without it");
 }
 
 /* --- asking them */

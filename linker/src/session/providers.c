@@ -424,7 +424,7 @@ static bool is_provided(const struct jitscope_session *session, const struct sym
            synthetic_is_made(session_text(session, symbol->name));
 }
 
-/* What a table that grows may get ahead, in bytes: more has a mapping of its own (os_tables.c). */
+/* What a table that grows may get ahead, in bytes: a little more and it lies in huge pages (os_tables.c). */
 #define MOST_AHEAD ((uint64_t)96 << 10)
 
 /* How many elements more COUNT are when as many come TIMES again. */

@@ -292,6 +292,7 @@ struct jitscope_error *session_announce_itself(struct jitscope_session *session)
  * ------------------------------------------------------------------------------------------------------ */
 
 /* Takes BYTES over as one more input, and what it holds into queue or providers. RANK as for providers. */
+bool session_is_library(struct bytes bytes); /* a shared one */
 struct jitscope_error *session_add_bytes(struct jitscope_session *session, struct bytes bytes,
                                          uint8_t ownership, const char *name);
 /* What jitscope_session_add_file() and _add_memory() do under the lock; they take BYTES over. */
