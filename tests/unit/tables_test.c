@@ -344,6 +344,31 @@ static void test_memory_is_given_back(void **state) {
     assert_int_equal(count_resident(place), -1);
 }
 
+static size_t distance(const struct table *one, const struct table *other) {
+    return one->data < other->data ? (size_t)(other->data - one->data) : (size_t)(one->data - other->data);
+}
+
+/* What is not worth a huge page takes what is left of one that is there; else it is malloc's. */
+static void test_small_tables_take_what_is_left(void **state) {
+    (void)state;
+    struct table before = make(64 * KIB, 1), large = make(300 * KIB, 2), small = make(64 * KIB, 3),
+                 next = make(64 * KIB, 4);
+    if (!ALL_FROM_MALLOC) {
+        assert_true(distance(&before, &large) > AREA);
+        assert_int_equal(distance(&large, &small), large.size);
+        assert_int_equal(distance(&small, &next), small.size);
+    }
+    release(&large);
+    grow(&before, 100 * KIB, 1);
+    grow(&small, 100 * KIB, 3); /* not where it is: the next one lies there */
+    grow(&small, 200 * KIB, 3);
+    grow(&next, 3000 * KIB, 4);
+    assert_true(holds(&before, 1) && holds(&small, 3) && holds(&next, 4));
+    release(&before);
+    release(&small);
+    release(&next);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tables_come_and_go),
@@ -353,6 +378,7 @@ int main(void) {
         cmocka_unit_test(test_zeroed_tables),
         cmocka_unit_test(test_tables_lie_close),
         cmocka_unit_test(test_tables_grow),
+        cmocka_unit_test(test_small_tables_take_what_is_left),
         cmocka_unit_test(test_growth_beyond_any_area),
         cmocka_unit_test(test_memory_is_given_back),
     };

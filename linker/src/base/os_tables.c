@@ -2,7 +2,8 @@
  *
  * A linker touches each byte of its tables few times, so that getting fresh pages costs as much as all that
  * it does to them, and one of 2 MiB costs a quarter of the 512 small ones in its place.  Tables have three
- * sizes: below TABLE_SHARED_FROM they are malloc's; from TABLE_OWN_FROM on they are mappings of huge pages,
+ * sizes: below TABLE_SHARED_FROM they are malloc's (from TABLE_WARM_FROM on only where no area has room that
+ * was paid for already); from TABLE_OWN_FROM on they are mappings of huge pages,
  * which move when they grow, and so are those from TABLE_MOVES_FROM on that have grown already, and may
  * again.  All others lie side by side in areas of many huge pages, 4 KiB being the least, so that of all
  * these pages only the last is not full: two tables that need one and a half cost three, not four.
@@ -30,6 +31,7 @@ enum {
     SMALL_PAGE = 4096,
     HUGE_PAGE = 2 << 20,
     AREA = 32 << 20,
+    TABLE_WARM_FROM = 32 << 10,
     TABLE_SHARED_FROM = 128 << 10,
     TABLE_MOVES_FROM = 1 << 20,
     TABLE_OWN_FROM = 8 << 20
@@ -66,6 +68,10 @@ static void *make_zeroed(size_t size) {
 static void *grow_mapped(void *old, size_t old_size, size_t new_size) {
     (void)old_size;
     return realloc(old, new_size);
+}
+
+static void *grow_small(void *old, size_t old_size, size_t new_size) {
+    return grow_mapped(old, old_size, new_size ? new_size : 1);
 }
 
 #else
@@ -240,6 +246,28 @@ static void *take_shared(size_t size, bool zeroed) {
     return table;
 }
 
+/* Free parts of huge pages that are in memory: for what would not be worth a page of its own. */
+static uint32_t find_warm(const struct area *area, uint32_t count) {
+    uint32_t first = area->start && !area->inherited ? find_parts(area, count) : PARTS;
+    uint32_t last = first + count - 1;
+    bool is_warm = first < PARTS && has_any(&area->touched, first / PAGE_PARTS * PAGE_PARTS, PAGE_PARTS) &&
+                   has_any(&area->touched, last / PAGE_PARTS * PAGE_PARTS, PAGE_PARTS);
+    return is_warm ? first : PARTS;
+}
+
+static void *take_warm(size_t size) {
+    uint32_t count = parts_of(size);
+    void *table = NULL;
+    pthread_mutex_lock(&lock);
+    for (struct area *area = areas; area < areas + area_count && !table; area++) {
+        uint32_t first = find_warm(area, count);
+        if (first < PARTS && take_parts(area, first, count))
+            table = address_of(area, first);
+    }
+    pthread_mutex_unlock(&lock);
+    return table;
+}
+
 /* The area that TABLE is in, or NULL, and which part of it is the table's first. */
 static struct area *area_of(const void *table, uint32_t *first) {
     for (struct area *area = areas; area < areas + area_count; area++) {
@@ -367,9 +395,11 @@ static void *map_table(size_t size, size_t own_from, bool zeroed) {
 }
 
 static void unmap_table(void *table, size_t size) {
-    if (size < TABLE_SHARED_FROM || !table)
+    if (!table || (size >= TABLE_WARM_FROM && give_back_shared(table, size)))
+        return;
+    if (size < TABLE_SHARED_FROM)
         free(table);
-    else if (!give_back_shared(table, size))
+    else
         unmap_own(table, size);
 }
 
@@ -399,7 +429,7 @@ static void *grow_mapped(void *old, size_t old_size, size_t new_size) {
     bool longer = false;
     if (!old)
         return map_table(new_size, TABLE_OWN_FROM, false);
-    bool is_shared = old_size >= TABLE_SHARED_FROM && lengthen_shared(old, old_size, new_size, &longer);
+    bool is_shared = old_size >= TABLE_WARM_FROM && lengthen_shared(old, old_size, new_size, &longer);
     if (longer)
         return old;
     if (!is_shared && old_size >= TABLE_MOVES_FROM)
@@ -412,12 +442,29 @@ static void *grow_mapped(void *old, size_t old_size, size_t new_size) {
     return table;
 }
 
+/* Below TABLE_SHARED_FROM. */
+static void *grow_small(void *old, size_t old_size, size_t new_size) {
+    bool longer = false;
+    if (!old && new_size >= TABLE_WARM_FROM && (old = take_warm(new_size)))
+        return old;
+    if (old_size < TABLE_WARM_FROM || !lengthen_shared(old, old_size, new_size, &longer))
+        return realloc(old, new_size ? new_size : 1);
+    if (longer)
+        return old;
+    void *table = take_warm(new_size);
+    if (table || (table = malloc(new_size))) {
+        memcpy(table, old, old_size);
+        unmap_table(old, old_size);
+    }
+    return table;
+}
+
 #endif
 
 void *os_resize_table(void *old, size_t old_size, size_t new_size) {
     if (must_fail(ENOMEM) || new_size > SIZE_MAX / 2)
         return NULL;
-    void *table = new_size < TABLE_SHARED_FROM ? realloc(old, new_size ? new_size : 1)
+    void *table = new_size < TABLE_SHARED_FROM ? grow_small(old, old_size, new_size)
                                                : grow_mapped(old, old_size, new_size);
     return old ? table : counted(table);
 }
