@@ -1,12 +1,14 @@
 /* Memory of tables that grow to megabytes.
  *
  * A linker touches each byte of its tables few times, so that getting fresh pages costs as much as all that
- * it does to them, and one of 2 MiB costs a quarter of the 512 small ones in its place.  Tables have three
- * sizes: below TABLE_SHARED_FROM they are malloc's (from TABLE_WARM_FROM on only where no area has room that
- * was paid for already); from TABLE_OWN_FROM on they are mappings of huge pages,
- * which move when they grow, and so are those from TABLE_MOVES_FROM on that have grown already, and may
- * again.  All others lie side by side in areas of many huge pages, 4 KiB being the least, so that of all
- * these pages only the last is not full: two tables that need one and a half cost three, not four.
+ * it does to them, and one of 2 MiB costs a quarter of the 512 small ones in its place.  By their sizes:
+ *
+ * - Below TABLE_SHARED_FROM they are malloc's; but from TABLE_WARM_FROM on they take what is left of a
+ *   huge page that is in memory anyway, when there is one.
+ * - Up to TABLE_OWN_FROM they lie side by side in areas of many huge pages, 4 KiB being the least, so that of
+ *   all these pages only the last is not full: two tables that need one and a half cost three, not four.
+ * - From there on they are mappings of huge pages, which move when they grow, and so are those from
+ *   TABLE_MOVES_FROM on that have grown already, and may again.
  *
  * Of a huge page in which no table is any more the memory goes back to the system, unless what is kept so is
  * little beside what is in use: the next table is spared the clearing.  With its last table an area goes. */
