@@ -10,10 +10,11 @@ struct any_vec {
 
 /* A large table's pages move when it grows, not its bytes: what counts is not to touch too many. */
 static uint64_t next_capacity(uint64_t capacity, size_t element_size) {
-    enum { LARGE = 256 << 10 };
+    enum { LARGE = 256 << 10, VERY_LARGE = 1 << 20 };
+    uint64_t size = capacity * element_size;
     if (!capacity)
         return 16;
-    return capacity + (capacity * element_size < LARGE ? capacity : capacity / 2);
+    return capacity + (size < LARGE ? capacity : size < VERY_LARGE ? capacity / 2 : capacity / 4);
 }
 
 struct jitscope_error *vec_grow(void *vec, uint64_t more, size_t element_size) {

@@ -563,6 +563,8 @@ static struct jitscope_error *attach(const struct maker *maker) {
         (struct action_call){bridge_action_DEREGISTER_DEBUG_IMAGE, (const uint8_t *)name, sizeof *name});
 }
 
+enum { MOST_KEPT = 8192 }; /* symbols, of one batch for the next */
+
 struct jitscope_error *make_debug_image(struct graph *graph, void *context) {
     const struct debug_job *job = context;
     struct maker maker = {.graph = graph, .layout = job->layout, .scratch = job->scratch};
@@ -571,6 +573,8 @@ struct jitscope_error *make_debug_image(struct graph *graph, void *context) {
     TRY(read_inputs(&maker));
     TRY(measure(&maker));
     TRY(fill(&maker));
+    if (job->scratch->plain.count > MOST_KEPT)
+        vec_destroy(&job->scratch->plain); /* there is room for what the session notes */
     TRACE(graph->trace, debug_image, .size = maker.header.size, .symbols = maker.header.symbols.count,
           .frames = maker.frames, .units = maker.header.units, .inputs = maker.inputs);
     return attach(&maker);

@@ -201,6 +201,8 @@ struct jitscope_error *elf_open_object(struct bytes file, struct elf_reader *rea
 /* --- the whole
  * ------------------------------------------------------------------------------------------------------- */
 
+enum { MOST_KEPT = 8192 }; /* sections, symbols: with more of them little else counts */
+
 void elf_scratch_destroy(struct elf_scratch *scratch) {
     vec_destroy(&scratch->block_of_section);
     vec_destroy(&scratch->symbol_of_index);
@@ -228,7 +230,10 @@ struct jitscope_error *elf_read_object(struct graph *graph, struct bytes file, u
     TRY(elf_read_groups(&reader));
     TRY(elf_read_sections(&reader));
     TRY(elf_read_symbols(&reader));
-    return elf_read_relocations(&reader);
+    TRY(elf_read_relocations(&reader));
+    if (reader.section_count > MOST_KEPT || reader.symbol_count > MOST_KEPT)
+        elf_scratch_destroy(scratch); /* there is room for the graph's own tables now */
+    return NULL;
 }
 
 struct jitscope_error *elf_each_definition(struct bytes file, elf_symbol_function function, void *context) {

@@ -14,8 +14,8 @@ struct elf_read_options {
     const void *context;
 };
 
-/* Buffers reused from object to object, so that reading a small object allocates nothing; zero-initialised is
- * empty. */
+/* Buffers reused from object to object, so that reading a small object allocates nothing (those of a large
+ * one go when it is read); zero-initialised is empty. */
 struct elf_scratch {
     VEC(uint32_t) block_of_section; /* NO_BLOCK, or a block */
     VEC(uint32_t) symbol_of_index;  /* graph symbol of a symbol-table index, NO_SYMBOL until needed */
