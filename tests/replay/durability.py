@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import resource
 import signal
 import stat
@@ -102,6 +103,8 @@ class Killed(SystemTest):
             return
         self.assertEqual((outcome.status, outcome.err), (0, b""), outcome)
         self.assertRegex(outcome.out, rb"\A(the recording ends here, [^\n]+\n)?\d+ events: identical\n\Z")
+        compared = int(re.search(rb"(\d+) events: identical", outcome.out)[1])
+        self.assertGreater(compared, 0.6 * sum(record.name != "string" for record in recording.records))
         if not recording.named("call_destroy"):
             self.assertIn(f": the same up to event {recording.records[-1].sequence}\n".encode(), outcome.out)
 

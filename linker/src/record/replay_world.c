@@ -93,9 +93,10 @@ static struct jitscope_error *open_library(void *context, const char *path) {
     return outcome == OUTCOME_OK ? NULL : replay_failure(replay, &answer);
 }
 
-/* Without one, there was none. */
+/* Without one, there was none; also where the recording ends before this call did, which goes on. */
 static struct jitscope_error *preloaded(void *context, struct preloaded *list) {
     struct replay *replay = context;
+    bool ended = replay->ended;
     struct event_cursor before = replay->cursor;
     struct answer answer;
     while (replay_find(replay, EVENT_ID_answer_preloaded, &answer)) {
@@ -108,6 +109,7 @@ static struct jitscope_error *preloaded(void *context, struct preloaded *list) {
         replay->cursor = answer.behind;
     }
     replay->cursor = before;
+    replay->ended = ended;
     return NULL;
 }
 
