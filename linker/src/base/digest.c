@@ -3,6 +3,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "base/digest_parts.h"
+
 /* The C library knows what the processor has since it was loaded.  The compiler's __builtin_cpu_supports()
  * asks the processor again before main(), which takes a virtual machine some 70 us: of each instruction that
  * asks, its host is told. */
@@ -29,14 +31,7 @@ uint64_t digest_64(const void *data, size_t size) {
 }
 
 uint64_t digest_64_parts(digest_part *next, void *context) {
-    if (HAS_AVX2)
-        return digest_64_parts_avx2(next, context);
-    XXH3_state_t state;
-    const void *part;
-    XXH3_64bits_reset(&state);
-    for (size_t size; (size = next(context, &part));)
-        XXH3_64bits_update(&state, part, size);
-    return XXH3_64bits_digest(&state);
+    return HAS_AVX2 ? digest_64_parts_avx2(next, context) : digest_parts(next, context);
 }
 
 struct digest_128 digest_128(const void *data, size_t size) {

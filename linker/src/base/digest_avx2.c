@@ -5,17 +5,14 @@
 #define XXH_VECTOR XXH_AVX2
 #include <xxhash.h>
 
+#include "base/digest_parts.h"
+
 uint64_t digest_64_avx2(const void *data, size_t size, uint64_t seed) {
     return XXH3_64bits_withSeed(data, size, seed);
 }
 
 uint64_t digest_64_parts_avx2(digest_part *next, void *context) {
-    XXH3_state_t state;
-    const void *part;
-    XXH3_64bits_reset(&state);
-    for (size_t size; (size = next(context, &part));)
-        XXH3_64bits_update(&state, part, size);
-    return XXH3_64bits_digest(&state);
+    return digest_parts(next, context);
 }
 
 struct digest_128 digest_128_avx2(const void *data, size_t size) {

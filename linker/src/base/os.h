@@ -148,6 +148,8 @@ bool os_is_own_address(const void *address);
  * that cannot be found out. */
 int os_each_preloaded(void (*function)(void *context, const char *path), void *context);
 struct link_map;
+/* The loader's entry for a library that was opened, while it is; NULL for none. */
+struct link_map *os_link_map(void *library);
 /* True when the program needs both libraries (DT_NEEDED) and the loader looks for names in FIRST before. */
 bool os_library_is_needed_before(const struct link_map *first, const struct link_map *second);
 /* The handle of a library that is already in the process, to be closed; NULL when it is not. */

@@ -282,13 +282,13 @@ void *os_library_open_alone(const char *path, const char **text) {
     return open_library(path, RTLD_NOW | RTLD_LOCAL, text);
 }
 
-static struct link_map *link_map_of(void *library) {
+struct link_map *os_link_map(void *library) {
     struct link_map *map;
-    return dlinfo(library, RTLD_DI_LINKMAP, &map) ? NULL : map;
+    return !library || dlinfo(library, RTLD_DI_LINKMAP, &map) ? NULL : map;
 }
 
 const void *os_library_base(void *library) {
-    const struct link_map *map = link_map_of(library);
+    const struct link_map *map = os_link_map(library);
     return map ? (const void *)map->l_addr : NULL;
 }
 
@@ -296,7 +296,7 @@ static pthread_mutex_t names_lock =
     PTHREAD_MUTEX_INITIALIZER; /* behind the loader's own, which nobody can take */
 
 void os_library_hide(void *library) {
-    struct link_map *map = link_map_of(library);
+    struct link_map *map = os_link_map(library);
     pthread_mutex_lock(&names_lock);
     if (map && map->l_name)
         map->l_name[0] = '\0';
@@ -320,12 +320,12 @@ static bool is_in_place_of(void *address, void *library) {
     void *entry = (void *)(uintptr_t)getauxval(AT_ENTRY);
     return (dladdr(entry, &program) && program.dli_fbase == info.dli_fbase) ||
            (library && dladdr1(address, &unused, (void **)&map, RTLD_DL_LINKMAP) &&
-            os_library_is_needed_before(map, link_map_of(library)));
+            os_library_is_needed_before(map, os_link_map(library)));
 }
 
 /* The loader itself was never opened, so that glibc finds nothing by its handle. */
 static bool is_loader(void *library) {
-    const struct link_map *map = library ? link_map_of(library) : NULL;
+    const struct link_map *map = library ? os_link_map(library) : NULL;
     return map && (uintptr_t)map->l_addr == getauxval(AT_BASE);
 }
 
@@ -372,7 +372,7 @@ static struct link_map *link_map_around(void *address) {
 void *os_library_own_symbol(void *library, const char *name) {
     void *address = dlsym(library, name);
     const struct link_map *map = address ? link_map_around(address) : NULL;
-    return map && map == link_map_of(library) ? address : NULL;
+    return map && map == os_link_map(library) ? address : NULL;
 }
 
 static int take_counts(struct dl_phdr_info *info, size_t size, void *context) {

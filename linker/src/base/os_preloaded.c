@@ -28,15 +28,10 @@ struct needed {
     size_t count;
 };
 
-static const struct link_map *map_of(void *library) {
-    struct link_map *map = NULL;
-    return library && !dlinfo(library, RTLD_DI_LINKMAP, &map) ? map : NULL;
-}
-
 /* Each once, as the loader has them. */
 static void add_needed(struct needed *needed, const char *name) {
     void *library = dlopen(name, RTLD_LAZY | RTLD_NOLOAD);
-    const struct link_map *map = map_of(library);
+    const struct link_map *map = os_link_map(library);
     bool known = !map || needed->count == MOST_NEEDED;
     for (size_t i = 0; i < needed->count && !known; i++)
         known = needed->maps[i] == map;
@@ -123,7 +118,7 @@ bool os_library_is_needed_before(const struct link_map *first, const struct link
     struct needed needed = {.count = 0};
     bool is_before = false;
     if (program)
-        find_needed(map_of(program), &needed);
+        find_needed(os_link_map(program), &needed);
     if (is_needed(&needed, first) && is_needed(&needed, second))
         for (const struct link_map *map = first->l_next; map && !is_before; map = map->l_next)
             is_before = map == second;
@@ -134,7 +129,7 @@ bool os_library_is_needed_before(const struct link_map *first, const struct link
 
 int os_each_preloaded(void (*function)(void *context, const char *path), void *context) {
     void *program = must_fail(ENOMEM) ? NULL : dlopen(NULL, RTLD_LAZY);
-    const struct link_map *map = map_of(program), *first = map ? first_of_program(map) : NULL;
+    const struct link_map *map = os_link_map(program), *first = map ? first_of_program(map) : NULL;
     int result = program ? 0 : -1;
     for (map = first ? map->l_next : NULL; map && map != first && !result; map = map->l_next)
         if (map->l_addr != getauxval(AT_SYSINFO_EHDR))
